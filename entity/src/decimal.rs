@@ -1,0 +1,68 @@
+//! Reads decimal text exactly: no binary floating point between what was sent and what is stored.
+
+/// Why a text is no number of the wanted scale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Not a decimal number at all.
+    NotANumber,
+    /// It has non-zero digits beyond the scale.
+    TooPrecise,
+    /// It is beyond an `i64`.
+    TooLarge,
+}
+
+/// Reads a number in JSON's notation (RFC 8259 section 6) as a whole number of 10^-`scale`.
+///
+/// The value counts, not its spelling: `1.50`, `15e-1` and `1.5` are the same.
+pub(crate) fn scaled(text: &str, scale: u8) -> Result<i64, Fault> {
+    let (negative, unsigned) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let (number, exponent) = match unsigned.split_once(['e', 'E']) {
+        Some((number, exponent)) => (number, parse_exponent(exponent)?),
+        None => (unsigned, 0),
+    };
+    let (whole, fraction) = match number.split_once('.') {
+        Some((whole, fraction)) if is_digits(fraction) => (whole, fraction),
+        None => (number, ""),
+        Some(_) => return Err(Fault::NotANumber),
+    };
+    if !is_digits(whole) {
+        return Err(Fault::NotANumber);
+    }
+
+    let digits = [whole, fraction].concat();
+    let kept = digits.trim_end_matches('0');
+    let significant = kept.trim_start_matches('0');
+    if significant.is_empty() {
+        return Ok(0);
+    }
+    // The power of ten, in units of 10^-scale, of the last digit that is not zero.
+    let place = i64::try_from(whole.len()).unwrap_or(i64::MAX) - i64::try_from(kept.len()).unwrap_or(0);
+    let power = exponent + i64::from(scale) + place;
+    let power = u32::try_from(power).map_err(|_| Fault::TooPrecise)?;
+    let value = 10_i64
+        .checked_pow(power)
+        .and_then(|unit| significant.parse::<i64>().ok()?.checked_mul(unit))
+        .ok_or(Fault::TooLarge)?;
+    Ok(if negative { -value } else { value })
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Reads an exponent; one beyond any use is cut to ±10^9, which is as far out of range.
+fn parse_exponent(text: &str) -> Result<i64, Fault> {
+    let (sign, digits) = match text.as_bytes().first() {
+        Some(b'-') => (-1, &text[1..]),
+        Some(b'+') => (1, &text[1..]),
+        _ => (1, text),
+    };
+    if !is_digits(digits) {
+        return Err(Fault::NotANumber);
+    }
+    let far = 1_000_000_000;
+    Ok(sign * digits.parse::<i64>().map_or(far, |n| n.min(far)))
+}

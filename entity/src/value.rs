@@ -1,0 +1,169 @@
+//! The value types of a product's fields, each with its range.
+
+use std::{fmt, str::FromStr};
+
+use sea_orm::DeriveValueType;
+
+use crate::decimal::{Fault, scaled};
+
+/// Why a value is refused, in words for the one who sent it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidValue(&'static str);
+
+const NOT_A_NUMBER: InvalidValue = InvalidValue("must be a number");
+
+/// Reads a whole number from `min` to `max`; `rule` tells what it has to be.
+fn whole(text: &str, min: i64, max: i64, rule: &'static str) -> Result<i64, InvalidValue> {
+    match scaled(text, 0) {
+        Ok(number) if (min..=max).contains(&number) => Ok(number),
+        Err(Fault::NotANumber) => Err(NOT_A_NUMBER),
+        _ => Err(InvalidValue(rule)),
+    }
+}
+
+/// The number of a product: 1 to 2^53 − 1, the integers that JSON carries safely (RFC 8259 section 6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, DeriveValueType)]
+pub struct ProductId(i64);
+
+impl ProductId {
+    /// The largest id.
+    pub const MAX: i64 = (1 << 53) - 1;
+
+    /// The id as a plain integer.
+    #[must_use]
+    pub fn get(self) -> i64 {
+        self.0
+    }
+}
+
+impl TryFrom<i64> for ProductId {
+    type Error = InvalidValue;
+
+    fn try_from(id: i64) -> Result<Self, InvalidValue> {
+        (1..=Self::MAX)
+            .contains(&id)
+            .then_some(Self(id))
+            .ok_or(InvalidValue("must be a whole number from 1 to 9007199254740991"))
+    }
+}
+
+impl FromStr for ProductId {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        whole(text, 1, Self::MAX, "must be a whole number from 1 to 9007199254740991").map(Self)
+    }
+}
+
+impl fmt::Display for ProductId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What a product is called: 1 to 255 characters without white space around them, no control characters.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveValueType)]
+pub struct Name(String);
+
+impl Name {
+    /// The most characters (Unicode scalar values).
+    pub const MAX_CHARS: usize = 255;
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name as text of its own.
+    #[must_use]
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+impl FromStr for Name {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let name = text.trim();
+        if name.is_empty() {
+            return Err(InvalidValue("must not be empty"));
+        }
+        // A character takes at most four bytes: a huge name is refused without counting it.
+        if name.len() > 4 * Self::MAX_CHARS || name.chars().count() > Self::MAX_CHARS {
+            return Err(InvalidValue("must have at most 255 characters"));
+        }
+        if name.chars().any(char::is_control) {
+            return Err(InvalidValue("must not contain control characters"));
+        }
+        Ok(Self(name.to_owned()))
+    }
+}
+
+/// What one piece costs: 0 to 9 999 999 999.9999, exact to four decimals.
+///
+/// Stored as a whole number of ten-thousandths, which both databases keep, compare and sort exactly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, DeriveValueType)]
+pub struct Price(i64);
+
+impl Price {
+    const SCALE: u8 = 4;
+    const UNIT: i64 = 10_i64.pow(Self::SCALE as u32);
+
+    /// The highest price, in ten-thousandths.
+    pub const MAX: i64 = 99_999_999_999_999;
+
+    /// The price in ten-thousandths.
+    #[must_use]
+    pub fn ten_thousandths(self) -> i64 {
+        self.0
+    }
+}
+
+impl FromStr for Price {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        match scaled(text, Self::SCALE) {
+            Ok(price) if (0..=Self::MAX).contains(&price) => Ok(Self(price)),
+            Err(Fault::NotANumber) => Err(NOT_A_NUMBER),
+            Err(Fault::TooPrecise) => Err(InvalidValue("must have at most 4 decimals")),
+            _ => Err(InvalidValue("must be from 0 to 9999999999.9999")),
+        }
+    }
+}
+
+impl fmt::Display for Price {
+    /// All digits that count and at least one decimal (`18.0`), as the service before printed a price.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, mut fraction, mut width) = (self.0 / Self::UNIT, self.0 % Self::UNIT, 4);
+        while width > 1 && fraction % 10 == 0 {
+            fraction /= 10;
+            width -= 1;
+        }
+        write!(f, "{whole}.{fraction:0width$}")
+    }
+}
+
+/// How many pieces are in stock: 0 to 2^31 − 1, what a GraphQL `Int` holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, DeriveValueType)]
+pub struct Amount(i32);
+
+impl Amount {
+    /// The amount as a plain integer.
+    #[must_use]
+    pub fn get(self) -> i32 {
+        self.0
+    }
+}
+
+impl FromStr for Amount {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let number = whole(text, 0, i32::MAX.into(), "must be a whole number from 0 to 2147483647")?;
+        i32::try_from(number).map(Self).map_err(|_| NOT_A_NUMBER)
+    }
+}

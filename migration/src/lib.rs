@@ -1,0 +1,19 @@
+//! The schema's changes in order, for SQLite and PostgreSQL alike.
+//!
+//! A migration is never edited after it landed, and never imports `entity`: the entity moves on, the past
+//! does not.
+
+pub use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::prelude::*;
+
+mod m20261123_000001_create_product;
+
+/// Runs the migrations.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m20261123_000001_create_product::Migration)]
+    }
+}
