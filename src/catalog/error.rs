@@ -1,0 +1,161 @@
+//! What can go wrong, in domain words. Nothing here shows SQL: every `Display` is safe for a client.
+
+use std::{borrow::Cow, fmt};
+
+use sea_orm::{DbErr, RuntimeErr};
+
+use super::ProductId;
+
+/// Why the catalog did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Fields that break a rule, all of them.
+    #[error("{}", Faults(.0))]
+    Invalid(Vec<Fault>),
+    /// No such product.
+    #[error("there is no product {0}")]
+    NotFound(String),
+    /// Ids that are taken.
+    #[error("{}", Faults(.0))]
+    Duplicate(Vec<Fault>),
+    /// Every id that could be generated is used up, because a client used the last one.
+    #[error("no id is left to generate: choose an id from 4503599627370496 on")]
+    IdsExhausted,
+    /// The database can't be reached, is overloaded or broken.
+    #[error("the database can't answer at the moment: try again")]
+    Unavailable,
+    /// A fault of ours.
+    #[error("an internal error: it has been logged")]
+    Internal,
+}
+
+/// The kinds of [`Error`]: one list for REST and GraphQL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// [`Error::Invalid`].
+    Invalid,
+    /// [`Error::NotFound`].
+    NotFound,
+    /// [`Error::Duplicate`].
+    Duplicate,
+    /// [`Error::IdsExhausted`].
+    IdsExhausted,
+    /// [`Error::Unavailable`].
+    Unavailable,
+    /// [`Error::Internal`].
+    Internal,
+}
+
+impl Code {
+    /// The stable name that clients see.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Invalid => "INVALID",
+            Self::NotFound => "NOT_FOUND",
+            Self::Duplicate => "DUPLICATE_ID",
+            Self::IdsExhausted => "IDS_EXHAUSTED",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::Internal => "INTERNAL",
+        }
+    }
+}
+
+impl Error {
+    /// One bad argument.
+    pub(crate) fn invalid(field: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::Invalid(vec![Fault { index: None, field, detail: detail.into() }])
+    }
+
+    /// A product that is no object.
+    #[must_use]
+    pub fn not_an_object() -> Self {
+        Self::invalid("", "must be an object")
+    }
+
+    /// No product has this id.
+    pub(crate) fn not_found(id: ProductId) -> Self {
+        Self::NotFound(id.to_string())
+    }
+
+    /// Its kind.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Invalid(_) => Code::Invalid,
+            Self::NotFound(_) => Code::NotFound,
+            Self::Duplicate(_) => Code::Duplicate,
+            Self::IdsExhausted => Code::IdsExhausted,
+            Self::Unavailable => Code::Unavailable,
+            Self::Internal => Code::Internal,
+        }
+    }
+
+    /// The bad fields.
+    #[must_use]
+    pub fn faults(&self) -> &[Fault] {
+        match self {
+            Self::Invalid(faults) | Self::Duplicate(faults) => faults,
+            _ => &[],
+        }
+    }
+}
+
+impl From<DbErr> for Error {
+    /// What the database reports passes, what we fail to read does not. The cause is logged here, once.
+    fn from(error: DbErr) -> Self {
+        let passing = matches!(
+            error,
+            DbErr::ConnectionAcquire(_)
+                | DbErr::Conn(_)
+                | DbErr::Exec(RuntimeErr::SqlxError(_))
+                | DbErr::Query(RuntimeErr::SqlxError(_))
+        );
+        tracing::error!(%error, "the database failed");
+        if passing { Self::Unavailable } else { Self::Internal }
+    }
+}
+
+/// One bad field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Which product of an array, from 0.
+    pub index: Option<usize>,
+    /// The field's name; empty: the product as a whole.
+    pub field: &'static str,
+    /// What is wrong with it.
+    pub detail: Cow<'static, str>,
+}
+
+impl Fault {
+    /// Where the field is in what was sent (RFC 6901).
+    #[must_use]
+    pub fn pointer(&self) -> String {
+        let index = self.index.map(|index| format!("/{index}")).unwrap_or_default();
+        if self.field.is_empty() { index } else { format!("{index}/{}", self.field) }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.index, self.field) {
+            (None, "") => write!(f, "the product {}", self.detail),
+            (Some(index), "") => write!(f, "product {index} {}", self.detail),
+            (None, field) => write!(f, "{field} {}", self.detail),
+            (Some(index), field) => write!(f, "{field} of product {index} {}", self.detail),
+        }
+    }
+}
+
+/// Faults as one sentence: the first, and how many more there are.
+struct Faults<'a>(&'a [Fault]);
+
+impl fmt::Display for Faults<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((first, rest)) = self.0.split_first() else {
+            return Ok(());
+        };
+        first.fmt(f)?;
+        if rest.is_empty() { Ok(()) } else { write!(f, ", and {} more", rest.len()) }
+    }
+}

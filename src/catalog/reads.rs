@@ -1,0 +1,30 @@
+//! Reads of one product.
+
+use entity::product;
+use sea_orm::EntityTrait;
+
+use super::{Catalog, Error, Product, ProductId};
+
+impl Catalog {
+    /// Reads one product.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or the database fails.
+    pub async fn get(&self, id: ProductId) -> Result<Product, Error> {
+        let found = product::Entity::find_by_id(id).one(self.database.reads()).await?;
+        found.ok_or_else(|| Error::not_found(id))
+    }
+}
+
+/// Reads the id of a product that should be there.
+///
+/// # Errors
+/// [`Error::Invalid`] where it is no whole number, [`Error::NotFound`] where it is one that no product can
+/// have.
+pub fn existing_id(text: &str) -> Result<ProductId, Error> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Error::invalid("id", "must be a whole number"));
+    }
+    text.parse().map_err(|_| Error::NotFound(text.to_owned()))
+}

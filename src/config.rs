@@ -1,0 +1,198 @@
+//! Every setting once: its type, default, environment name, help text and check.
+//!
+//! Defaults < TOML file < environment < flags. clap reads the last two; [`with_file`] turns the file's
+//! values into clap's defaults, so that all of them take the same way in.
+
+use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+
+use clap::{Args, Command, ValueEnum};
+
+/// What the server can be told.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Settings")]
+pub struct Config {
+    /// TOML file with any of these settings, named like the flags with underscores (`database_wait = "5s"`)
+    #[arg(long, global = true, env = "STOCKMETER_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, global = true, env = "STOCKMETER_LISTEN", value_name = "ADDR:PORT")]
+    #[arg(default_value = "127.0.0.1:8000")]
+    pub listen: SocketAddr,
+
+    /// `sqlite://FILE`, `postgres://…` or `postgresql://…`
+    #[arg(long, global = true, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    #[arg(default_value = "sqlite://stockmeter.db")]
+    pub database_url: Secret,
+
+    /// Most connections to the database (on SQLite: those that read; one writes)
+    #[arg(long, global = true, env = "STOCKMETER_DATABASE_CONNECTIONS", value_name = "N")]
+    #[arg(default_value = "8", value_parser = clap::value_parser!(u32).range(1..))]
+    pub database_connections: u32,
+
+    /// How long to wait at start for a database that does not answer yet
+    #[arg(long, global = true, env = "STOCKMETER_DATABASE_WAIT", value_name = "TIME")]
+    #[arg(default_value = "60s", value_parser = humantime::parse_duration)]
+    pub database_wait: Duration,
+
+    /// How long a request waits for a free connection before it gets a 503
+    #[arg(long, global = true, env = "STOCKMETER_DATABASE_ACQUIRE_TIMEOUT", value_name = "TIME")]
+    #[arg(default_value = "3s", value_parser = humantime::parse_duration)]
+    pub database_acquire_timeout: Duration,
+
+    /// How long PostgreSQL may work on one statement
+    #[arg(long, global = true, env = "STOCKMETER_DATABASE_STATEMENT_TIMEOUT", value_name = "TIME")]
+    #[arg(default_value = "10s", value_parser = humantime::parse_duration)]
+    pub database_statement_timeout: Duration,
+
+    /// Largest request body in bytes; a larger one gets a 413
+    #[arg(long, global = true, env = "STOCKMETER_BODY_LIMIT", value_name = "BYTES")]
+    #[arg(default_value = "10485760")]
+    pub body_limit: usize,
+
+    /// How long a request may take to the first byte of its answer before it gets a 503
+    #[arg(long, global = true, env = "STOCKMETER_REQUEST_TIMEOUT", value_name = "TIME")]
+    #[arg(default_value = "30s", value_parser = humantime::parse_duration)]
+    pub request_timeout: Duration,
+
+    /// How long requests may go on after SIGTERM or Ctrl-C
+    #[arg(long, global = true, env = "STOCKMETER_SHUTDOWN_GRACE", value_name = "TIME")]
+    #[arg(default_value = "10s", value_parser = humantime::parse_duration)]
+    pub shutdown_grace: Duration,
+
+    /// How often the system metrics are collected
+    #[arg(long, global = true, env = "STOCKMETER_METRICS_COLLECTION_INTERVAL", value_name = "TIME")]
+    #[arg(default_value = "10s", value_parser = interval)]
+    pub metrics_collection_interval: Duration,
+
+    /// Buckets of `http_request_duration_seconds`, in seconds
+    #[arg(long, global = true, env = "STOCKMETER_HTTP_DURATION_BUCKETS", value_name = "SECONDS,…")]
+    #[arg(default_value = "0.1,0.3,0.5,1,2,5,10")]
+    pub http_duration_buckets: Buckets,
+
+    /// What to log: a level (error, warn, info, debug, trace) or tracing's filter directives
+    #[arg(long, global = true, env = "STOCKMETER_LOG", value_name = "FILTER")]
+    #[arg(default_value = "info")]
+    pub log: String,
+
+    /// How to log: auto is text on a terminal, JSON elsewhere
+    #[arg(long, global = true, env = "STOCKMETER_LOG_FORMAT", value_name = "FORMAT", default_value = "auto")]
+    pub log_format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    /// For people.
+    Text,
+    /// For machines, one object a line.
+    Json,
+}
+
+/// A text that must not appear in a log.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself, for the one who needs it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+/// Upper bounds of a histogram: finite, above 0, each above the one before.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Buckets(Vec<f64>);
+
+impl Buckets {
+    /// The bounds.
+    #[must_use]
+    pub fn bounds(&self) -> &[f64] {
+        &self.0
+    }
+}
+
+impl FromStr for Buckets {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bounds = text
+            .split(',')
+            .map(|bound| bound.trim().parse::<f64>().map_err(|_| format!("`{bound}` is not a number")))
+            .collect::<Result<Vec<_>, _>>()?;
+        let rising = bounds.windows(2).all(|pair| pair[0] < pair[1]);
+        if !rising || bounds.iter().any(|bound| !bound.is_finite() || *bound <= 0.0) {
+            return Err("buckets must be above 0 and each above the one before".to_owned());
+        }
+        Ok(Self(bounds))
+    }
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let interval = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if interval < Duration::from_millis(100) {
+        return Err("must be at least 100ms".to_owned());
+    }
+    Ok(interval)
+}
+
+/// Takes the settings of the TOML file, if one is named, as the command's defaults.
+///
+/// # Errors
+/// The file can't be read, is no TOML, or has a key that is no setting.
+pub fn with_file(mut command: Command) -> Result<Command, String> {
+    let Some(path) = command
+        .clone()
+        .ignore_errors(true)
+        .try_get_matches()
+        .ok()
+        .and_then(|matches| matches.get_one::<PathBuf>("config").cloned())
+    else {
+        return Ok(command);
+    };
+    let name = path.display();
+    let text = std::fs::read_to_string(&path).map_err(|error| format!("can't read {name}: {error}"))?;
+    let table: toml::Table = text.parse().map_err(|error| format!("{name} is no TOML: {error}"))?;
+    for (key, value) in table {
+        if key == "config" || !command.get_arguments().any(|arg| arg.get_id() == key.as_str()) {
+            return Err(format!("{name}: `{key}` is no setting; `stockmeter --help` lists them"));
+        }
+        let value = match value {
+            toml::Value::String(text) => text,
+            toml::Value::Array(items) => items.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
+            other => other.to_string(),
+        };
+        command = command.mut_arg(key, |arg| arg.default_value(value));
+    }
+    Ok(command)
+}
+
+/// Refuses a variable that starts like ours but is none: most likely a spelling mistake.
+///
+/// # Errors
+/// Names the variable.
+pub fn check_environment(command: &Command) -> Result<(), String> {
+    // Kubernetes sets STOCKMETER_PORT… and STOCKMETER_SERVICE_… beside a Service of our name.
+    let foreign = ["STOCKMETER_PORT", "STOCKMETER_SERVICE_"];
+    let unknown = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).find(|name| {
+        name.starts_with("STOCKMETER_")
+            && !foreign.iter().any(|prefix| name.starts_with(prefix))
+            && !command.get_arguments().any(|arg| arg.get_env().is_some_and(|env| env == name.as_str()))
+    });
+    unknown.map_or(Ok(()), |name| Err(format!("{name} is no setting; `stockmeter --help` lists them")))
+}

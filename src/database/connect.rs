@@ -1,0 +1,137 @@
+//! Opens the store, waiting for a database that is still on its way up.
+
+use std::time::{Duration, Instant};
+
+use sea_orm::{
+    ConnectOptions, DbErr,
+    sqlx::{
+        self, Connection, PgConnection,
+        postgres::PgConnectOptions,
+        sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+    },
+};
+use tracing::info;
+
+use super::{Database, DatabaseUrl, PoolOptions};
+
+/// Why the store can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// It answered and refused: waiting would not help.
+    #[error("{0} refused the connection: {1}")]
+    Refused(DatabaseUrl, sqlx::Error),
+    /// It did not answer in time.
+    #[error("{0} did not answer within {wait}: {reason}", wait = humantime::format_duration(*.1), reason = .2)]
+    TimedOut(DatabaseUrl, Duration, String),
+    /// SeaORM could not open it.
+    #[error("can't open {0}: {1}")]
+    Open(DatabaseUrl, DbErr),
+}
+
+/// One try to connect may take this long.
+const TRY_TIMEOUT: Duration = Duration::from_secs(5);
+/// The waits between tries grow from the first to the last.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// A connection that idled longer is tested before use: a proxy may have closed it.
+const TEST_AFTER_IDLE: Duration = Duration::from_secs(10);
+/// How long a second process on the same SQLite file waits for its turn to write.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Database {
+    /// Opens the store; creates a SQLite file that is missing.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub async fn connect(url: &DatabaseUrl, options: PoolOptions) -> Result<Self, ConnectError> {
+        let open_error = |error| ConnectError::Open(url.clone(), error);
+        match url {
+            DatabaseUrl::Sqlite(file) => {
+                let open = |connections, read_only| {
+                    sea_orm::Database::connect(sqlite(file, connections, read_only, options))
+                };
+                let writes = open(1, false).await.map_err(open_error)?;
+                let reads = open(options.connections, true).await.map_err(open_error)?;
+                Ok(Self { reads, writes })
+            }
+            DatabaseUrl::PostgreSql(server, text) => {
+                wait_for(url, server, options.wait).await?;
+                let pool = sea_orm::Database::connect(postgres(text, options)).await.map_err(open_error)?;
+                Ok(Self { reads: pool.clone(), writes: pool })
+            }
+        }
+    }
+}
+
+fn pool(url: &str, connections: u32, options: PoolOptions) -> ConnectOptions {
+    let mut pool = ConnectOptions::new(url);
+    pool.max_connections(connections)
+        .acquire_timeout(options.acquire_timeout)
+        .test_before_acquire_if_idle_for(TEST_AFTER_IDLE)
+        .sqlx_logging(false);
+    pool
+}
+
+fn sqlite(
+    file: &SqliteConnectOptions,
+    connections: u32,
+    read_only: bool,
+    options: PoolOptions,
+) -> ConnectOptions {
+    let file = file
+        .clone()
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // FULL: a commit is on the disk before it is acknowledged.
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .pragma("query_only", if read_only { "on" } else { "off" });
+    let mut pool = pool("sqlite:", connections, options);
+    pool.map_sqlx_sqlite_opts(move |_| file.clone());
+    pool
+}
+
+fn postgres(url: &str, options: PoolOptions) -> ConnectOptions {
+    let mut pool = pool(url, options.connections, options);
+    pool.set_application_name("stockmeter")
+        .statement_timeout(options.statement_timeout)
+        // No request leaves a transaction open; should one do so all the same, it must not hold its locks.
+        .map_sqlx_postgres_opts(|server| server.options([("idle_in_transaction_session_timeout", "10s")]));
+    pool
+}
+
+/// Tries until PostgreSQL takes a connection, with growing pauses.
+async fn wait_for(url: &DatabaseUrl, server: &PgConnectOptions, wait: Duration) -> Result<(), ConnectError> {
+    let start = Instant::now();
+    let mut pause = BACK_OFF.0;
+    loop {
+        let reason = match tokio::time::timeout(TRY_TIMEOUT, PgConnection::connect_with(server)).await {
+            Ok(Ok(connection)) => {
+                // It has served its purpose; how it ends does not matter.
+                drop(connection.close().await);
+                return Ok(());
+            }
+            Ok(Err(error)) if is_final(&error) => return Err(ConnectError::Refused(url.clone(), error)),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer".to_owned(),
+        };
+        let left = wait.saturating_sub(start.elapsed());
+        if left.is_zero() {
+            return Err(ConnectError::TimedOut(url.clone(), wait, reason));
+        }
+        info!(database = %url, reason, "waiting for the database, giving up in {} s", left.as_secs());
+        tokio::time::sleep(pause.min(left)).await;
+        pause = (pause * 2).min(BACK_OFF.1);
+    }
+}
+
+/// Wrong user, password, database or rights: the same answer would come again.
+fn is_final(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(error) => error
+            .code()
+            .is_some_and(|code| code.starts_with("28") || ["3D000", "42501"].contains(&code.as_ref())),
+        sqlx::Error::Configuration(_) => true,
+        _ => false,
+    }
+}

@@ -1,0 +1,85 @@
+//! The store: how it is reached, waited for and brought to the newest schema.
+
+use std::{fmt, time::Duration};
+
+use sea_orm::{DatabaseConnection, DbBackend, DbErr, EntityTrait, QuerySelect};
+
+mod connect;
+mod migrate;
+mod url;
+
+pub use connect::ConnectError;
+pub use migrate::{Applied, MigrateError};
+pub use url::DatabaseUrl;
+
+/// The open store. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Database {
+    reads: DatabaseConnection,
+    /// On SQLite the one connection that writes: callers queue for it in order, none meets `SQLITE_BUSY`.
+    writes: DatabaseConnection,
+}
+
+/// How the pool behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolOptions {
+    /// Most connections.
+    pub connections: u32,
+    /// Longest wait at start for a database that does not answer yet.
+    pub wait: Duration,
+    /// Longest wait of a request for a free connection.
+    pub acquire_timeout: Duration,
+    /// Longest time that PostgreSQL works on one statement.
+    pub statement_timeout: Duration,
+}
+
+impl Database {
+    /// For statements that only read.
+    #[must_use]
+    pub fn reads(&self) -> &DatabaseConnection {
+        &self.reads
+    }
+
+    /// For statements that write.
+    #[must_use]
+    pub fn writes(&self) -> &DatabaseConnection {
+        &self.writes
+    }
+
+    /// Which of the two it is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self.reads.get_database_backend() {
+            DbBackend::Postgres => Kind::PostgreSql,
+            _ => Kind::Sqlite,
+        }
+    }
+
+    /// Reads from the catalog's table, as every request does.
+    ///
+    /// # Errors
+    /// The database can't be reached, or the table is not there.
+    pub async fn check(&self) -> Result<(), DbErr> {
+        let query =
+            entity::product::Entity::find().select_only().column(entity::product::Column::Id).limit(1);
+        query.into_tuple::<i64>().one(&self.reads).await.map(drop)
+    }
+}
+
+/// The databases that Stockmeter speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Embedded, one file.
+    Sqlite,
+    /// A server.
+    PostgreSql,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sqlite => "sqlite",
+            Self::PostgreSql => "postgresql",
+        })
+    }
+}

@@ -1,0 +1,59 @@
+//! GraphQL over the catalog: schema, inputs, errors with codes, playground. No rules.
+
+use async_graphql::{Request, http::GraphiQLSource};
+use async_graphql_axum::GraphQLResponse;
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderMap, HeaderValue, header},
+    response::{Html, IntoResponse, Response},
+    routing::get,
+};
+
+use crate::{body::JsonText, catalog::Catalog, problem::Problem};
+
+mod decimal;
+mod error;
+mod mutation;
+mod product;
+mod query;
+mod schema;
+
+use schema::Schema;
+pub use schema::sdl;
+
+/// The routes with their methods and usual statuses.
+pub const ROUTES: &[(&str, &str, &[u16])] =
+    &[("GET", "/graphql", &[200]), ("POST", "/graphql", &[200, 400, 413, 415, 500, 503])];
+
+/// The route `/graphql`.
+pub fn router(catalog: Catalog) -> Router {
+    Router::new().route("/graphql", get(playground).post(execute)).with_state(schema::build(catalog))
+}
+
+const RESPONSE_JSON: &str = "application/graphql-response+json";
+
+async fn execute(
+    State(schema): State<Schema>,
+    headers: HeaderMap,
+    JsonText(body): JsonText,
+) -> Result<Response, Problem> {
+    let request: Request = serde_json::from_str(&body)
+        .map_err(|error| Problem::malformed(format!("the body is no GraphQL request: {error}")))?;
+    if request.query.is_empty() {
+        return Err(Problem::malformed("a GraphQL request is an object with a `query`"));
+    }
+    let mut response = schema.execute(request).await;
+    error::clean(&mut response);
+    let mut response = GraphQLResponse::from(response).into_response();
+    // Clients from before the GraphQL-over-HTTP specification expect plain JSON.
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    if !accept.contains(RESPONSE_JSON) {
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    Ok(response)
+}
+
+async fn playground() -> Html<String> {
+    Html(GraphiQLSource::build().endpoint("/graphql").title("Stockmeter GraphiQL").finish())
+}

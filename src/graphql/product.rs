@@ -1,0 +1,87 @@
+//! The product as GraphQL shows it, and as it takes it in.
+
+use async_graphql::{ID, InputObject, MaybeUndefined, SimpleObject};
+
+use super::decimal::Decimal;
+use crate::catalog::{self, Draft, Value};
+
+/// A product in the inventory.
+#[derive(SimpleObject)]
+pub struct Product {
+    /// Its number, from 1 to 9007199254740991.
+    id: ID,
+    /// What it is called.
+    name: String,
+    /// What one piece costs, exact to four decimals.
+    price: Decimal,
+    /// How many pieces are in stock.
+    amount: i32,
+}
+
+impl From<catalog::Product> for Product {
+    fn from(product: catalog::Product) -> Self {
+        let catalog::Product { id, name, price, amount } = product;
+        Self {
+            id: ID(id.to_string()),
+            name: name.into_string(),
+            price: Decimal(price.to_string()),
+            amount: amount.get(),
+        }
+    }
+}
+
+/// A product to create.
+#[derive(InputObject)]
+pub struct CreateProductInput {
+    /// Its number, from 1 to 9007199254740991; generated when left out.
+    id: Option<ID>,
+    /// What it is called: 1 to 255 characters.
+    name: String,
+    /// What one piece costs: 0 to 9999999999.9999, at most four decimals.
+    price: Decimal,
+    /// How many pieces are in stock, from 0.
+    amount: i32,
+}
+
+impl From<CreateProductInput> for Draft<'static> {
+    fn from(input: CreateProductInput) -> Self {
+        let CreateProductInput { id, name, price, amount } = input;
+        Self {
+            id: id.map_or(Value::Missing, |ID(id)| Value::Number(id.into())),
+            name: Value::Text(name.into()),
+            price: Value::Number(price.0.into()),
+            amount: Value::Number(amount.to_string().into()),
+        }
+    }
+}
+
+/// What to change of a product; what is left out stays.
+#[derive(InputObject)]
+pub struct UpdateProductInput {
+    /// What it is called: 1 to 255 characters.
+    name: MaybeUndefined<String>,
+    /// What one piece costs: 0 to 9999999999.9999, at most four decimals.
+    price: MaybeUndefined<Decimal>,
+    /// How many pieces are in stock, from 0.
+    amount: MaybeUndefined<i32>,
+}
+
+impl From<UpdateProductInput> for Draft<'static> {
+    fn from(input: UpdateProductInput) -> Self {
+        let UpdateProductInput { name, price, amount } = input;
+        Self {
+            id: Value::Missing,
+            name: value(name, |name| Value::Text(name.into())),
+            price: value(price, |price| Value::Number(price.0.into())),
+            amount: value(amount, |amount| Value::Number(amount.to_string().into())),
+        }
+    }
+}
+
+fn value<T>(sent: MaybeUndefined<T>, given: impl FnOnce(T) -> Value<'static>) -> Value<'static> {
+    match sent {
+        MaybeUndefined::Undefined => Value::Missing,
+        MaybeUndefined::Null => Value::Null,
+        MaybeUndefined::Value(sent) => given(sent),
+    }
+}

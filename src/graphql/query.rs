@@ -1,0 +1,56 @@
+//! What can be asked.
+
+use async_graphql::{
+    Context, ID, Object, Result,
+    connection::{Connection, Edge},
+};
+
+use super::product::Product;
+use crate::catalog::{Catalog, Cursor, Error, PageRequest, existing_id};
+
+/// Reads the inventory.
+pub struct Query;
+
+#[Object]
+impl Query {
+    /// One product; null when there is none with this id.
+    async fn product(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Product>> {
+        let found = match existing_id(&id) {
+            Ok(id) => ctx.data::<Catalog>()?.get(id).await,
+            Err(error) => Err(error),
+        };
+        match found {
+            Ok(product) => Ok(Some(product.into())),
+            Err(Error::NotFound(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Products in id order, a page at a time: the `first` ones after a cursor or the `last` ones before
+    /// one, 100 unless told, 1000 at the most.
+    #[graphql(complexity = "1 + page_size(first, last) * child_complexity")]
+    async fn products(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<Connection<String, Product>> {
+        let request = PageRequest::relay(first, after.as_deref(), last, before.as_deref())?;
+        let page = ctx.data::<Catalog>()?.page(request).await?;
+        let mut connection = Connection::new(page.has_previous, page.has_next);
+        connection.edges.extend(
+            page.products
+                .into_iter()
+                .map(|product| Edge::new(Cursor::of(&product).encode(), Product::from(product))),
+        );
+        Ok(connection)
+    }
+}
+
+/// How many products a page may have: what its fields cost is multiplied by it.
+fn page_size(first: Option<i32>, last: Option<i32>) -> usize {
+    let default = usize::try_from(PageRequest::DEFAULT_SIZE).unwrap_or(usize::MAX);
+    first.or(last).map_or(default, |size| usize::try_from(size).unwrap_or_default())
+}

@@ -1,0 +1,24 @@
+//! Stockmeter: a product inventory over REST and GraphQL, measured the Prometheus way.
+//!
+//! Data flows one way: `entity ← catalog ← rest | graphql ← server ← main`. The rooms:
+//!
+//! - [`config`]: every setting once
+//! - [`database`]: the store, waited for and migrated
+//! - [`catalog`]: the rules; the only door to the products
+//! - [`rest`] and [`graphql`]: translate between HTTP and the catalog
+//! - [`problem`] and [`body`]: what both of them need of HTTP
+//! - [`telemetry`]: meters, and their bridge to Prometheus; wrapped around the rest by a layer
+//! - [`server`]: puts the rooms together, listens, shuts down
+//! - [`healthcheck`] and [`logging`]: for the command line
+
+pub mod body;
+pub mod catalog;
+pub mod config;
+pub mod database;
+pub mod graphql;
+pub mod healthcheck;
+pub mod logging;
+pub mod problem;
+pub mod rest;
+pub mod server;
+pub mod telemetry;

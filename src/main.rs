@@ -1,0 +1,119 @@
+//! The command line.
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use stockmeter::{
+    config::{self, Config},
+    graphql, healthcheck, logging,
+    server::{self, Server, StartError},
+};
+
+/// jemalloc, because it is fast and can tell what it holds.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// A product-inventory server: REST and GraphQL over one store, measured the Prometheus way.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = false)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Task>,
+    #[command(flatten)]
+    config: Config,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Serves REST, GraphQL and metrics (this is what happens without a command)
+    Serve,
+    /// Changes the database's schema
+    Migrate {
+        #[command(subcommand)]
+        direction: Option<Direction>,
+    },
+    /// Prints the GraphQL schema
+    Schema,
+    /// Exits with 0 when the server on the configured address is ready
+    Healthcheck,
+}
+
+#[derive(Clone, Copy, Subcommand)]
+enum Direction {
+    /// Applies all changes that are missing (the default)
+    Up,
+    /// Takes the last change back, with its data
+    Down,
+    /// Lists the changes and whether the database has them
+    Status,
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), String> {
+    let mut command = Cli::command();
+    command.build();
+    config::check_environment(&command)?;
+    let matches = config::with_file(Cli::command())?.get_matches();
+    let Cli { command, config } = Cli::from_arg_matches(&matches).map_err(|error| error.to_string())?;
+    match command.unwrap_or(Task::Serve) {
+        Task::Schema => print!("{}", graphql::sdl()),
+        Task::Healthcheck => healthcheck::run(config.listen)?,
+        Task::Serve => {
+            logging::start(&config)?;
+            block_on(serve(config))?.map_err(|error| error.to_string())?;
+        }
+        Task::Migrate { direction } => {
+            logging::start(&config)?;
+            let migrate = migrate(config, direction.unwrap_or(Direction::Up));
+            block_on(migrate)?.map_err(|error| error.to_string())?;
+        }
+    }
+    Ok(())
+}
+
+fn block_on<T>(task: impl Future<Output = T>) -> Result<T, String> {
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("can't start: {error}"))?;
+    Ok(runtime.block_on(task))
+}
+
+async fn serve(config: Config) -> Result<(), StartError> {
+    Server::start(config).await?.run(stop_signal()).await;
+    Ok(())
+}
+
+/// Resolves on Ctrl-C or SIGTERM.
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminated = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signals) => signals.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = terminated => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
+
+async fn migrate(config: Config, direction: Direction) -> Result<(), StartError> {
+    let database = server::open_database(&config).await?;
+    match direction {
+        Direction::Up => database.migrate_up().await?,
+        Direction::Down => database.migrate_down().await?,
+        Direction::Status => {}
+    }
+    for migration in database.migrations().await? {
+        println!("{} {}", if migration.applied { "applied" } else { "missing" }, migration.name);
+    }
+    Ok(())
+}

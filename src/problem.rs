@@ -1,0 +1,153 @@
+//! RFC 9457 problems: the one place where an error becomes a response, for every room.
+
+use axum::{
+    body::Body,
+    extract::Request,
+    http::{HeaderValue, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use tower_http::request_id::RequestId;
+
+use crate::catalog::{self, Code};
+
+/// Seconds that a client should wait before it tries again: the pool and the database recover in less.
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
+
+/// What went wrong, for a client to read and for a program to decide on.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    title: &'static str,
+    detail: String,
+    errors: Vec<FieldError>,
+}
+
+/// One bad field.
+#[derive(Clone, Debug, Serialize)]
+struct FieldError {
+    pointer: String,
+    detail: String,
+}
+
+impl Problem {
+    fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, title, detail: detail.into(), errors: Vec::new() }
+    }
+
+    /// 400: the body can't be read as what it says it is.
+    pub fn malformed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "MALFORMED", "The request can't be read", detail)
+    }
+
+    /// 404: no such route.
+    pub fn no_route(path: &str) -> Self {
+        let detail = format!("there is nothing at {path}; GET / lists what there is");
+        Self::new(StatusCode::NOT_FOUND, Code::NotFound.as_str(), "Not found", detail)
+    }
+
+    /// 405: the route has other methods (in `Allow`).
+    pub fn method_not_allowed(method: &str) -> Self {
+        let detail = format!("{method} is not possible here; the Allow header lists what is");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "Method not allowed", detail)
+    }
+
+    /// 413: more bytes than the server takes.
+    pub fn too_large() -> Self {
+        let detail = "the body is larger than this server takes; send it in parts";
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", "Body too large", detail)
+    }
+
+    /// 415: not a type that the route takes.
+    pub fn unsupported_media_type(accepted: &str) -> Self {
+        let detail = format!("send the body with Content-Type: {accepted}");
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "UNSUPPORTED_MEDIA_TYPE",
+            "Unsupported media type",
+            detail,
+        )
+    }
+
+    /// 503: it took too long.
+    pub fn timeout() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "TIMEOUT",
+            "Timeout",
+            "the request took too long: try again",
+        )
+    }
+}
+
+impl From<catalog::Error> for Problem {
+    fn from(error: catalog::Error) -> Self {
+        let (status, title) = match error.code() {
+            Code::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "Invalid values"),
+            Code::NotFound => (StatusCode::NOT_FOUND, "Not found"),
+            Code::Duplicate => (StatusCode::CONFLICT, "Id taken"),
+            Code::IdsExhausted => (StatusCode::CONFLICT, "No id left"),
+            Code::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "Database unavailable"),
+            Code::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "Internal error"),
+        };
+        let errors = error
+            .faults()
+            .iter()
+            .map(|fault| FieldError { pointer: fault.pointer(), detail: fault.detail.to_string() })
+            .collect();
+        Self { errors, ..Self::new(status, error.code().as_str(), title, error.to_string()) }
+    }
+}
+
+impl IntoResponse for Problem {
+    /// Only the status; [`render`] writes the rest, since it knows the request's id.
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// The layer that writes problems into responses.
+pub async fn render(request: Request, next: Next) -> Response {
+    let id = request.extensions().get::<RequestId>().cloned();
+    let mut response = next.run(request).await;
+    let Some(problem) = response.extensions_mut().remove::<Problem>() else {
+        return response;
+    };
+    let body = ProblemBody {
+        // A name, not an address: it stays the same wherever the server runs.
+        kind: format!("urn:stockmeter:problem:{}", problem.code.to_ascii_lowercase().replace('_', "-")),
+        title: problem.title,
+        status: problem.status.as_u16(),
+        detail: &problem.detail,
+        code: problem.code,
+        errors: &problem.errors,
+        request_id: id.as_ref().and_then(|id| id.header_value().to_str().ok()),
+    };
+    let json = serde_json::to_vec(&body).unwrap_or_default();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.remove(header::CONTENT_LENGTH);
+    if problem.status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
+    }
+    *response.body_mut() = Body::from(json);
+    response
+}
+
+#[derive(Serialize)]
+struct ProblemBody<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    code: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [FieldError],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+}

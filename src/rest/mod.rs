@@ -1,0 +1,28 @@
+//! HTTP in, HTTP out. No rules: those are the catalog's.
+
+use axum::{Router, routing::get};
+
+use crate::catalog::Catalog;
+
+mod draft;
+mod json;
+mod list;
+mod path;
+mod products;
+
+/// The routes with their methods and usual statuses.
+pub const ROUTES: &[(&str, &str, &[u16])] = &[
+    ("GET", "/products", &[200, 500, 503]),
+    ("POST", "/products", &[201, 400, 409, 413, 415, 422, 500, 503]),
+    ("GET", "/products/{product_id}", &[200, 404, 422, 500, 503]),
+    ("PUT", "/products/{product_id}", &[200, 400, 404, 413, 415, 422, 500, 503]),
+    ("DELETE", "/products/{product_id}", &[204, 404, 422, 500, 503]),
+];
+
+/// The routes under `/products`.
+pub fn router(catalog: Catalog) -> Router {
+    Router::new()
+        .route("/products", get(list::list).post(products::create))
+        .route("/products/{product_id}", get(products::get).put(products::update).delete(products::delete))
+        .with_state(catalog)
+}

@@ -1,0 +1,125 @@
+//! Puts the rooms together, listens, and shuts down gracefully.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use axum::Router;
+use opentelemetry_sdk::error::OTelSdkError;
+use tokio::net::TcpListener;
+use tracing::{info, warn};
+
+use crate::{
+    catalog::Catalog,
+    config::Config,
+    database::{ConnectError, Database, DatabaseUrl, MigrateError, PoolOptions},
+    graphql, rest,
+    telemetry::{self, Telemetry, http::HttpMetrics},
+};
+
+mod accept;
+mod health;
+pub mod layers;
+mod root;
+
+/// Why the server can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// `DATABASE_URL` is of no use.
+    #[error("{0}")]
+    DatabaseUrl(String),
+    /// The database can't be reached.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// Its schema can't be brought up to date.
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
+    /// The address is taken or not ours.
+    #[error("can't listen on {0}: {1}")]
+    Listen(SocketAddr, io::Error),
+    /// The metrics can't be set up.
+    #[error("can't set up the metrics: {0}")]
+    Telemetry(#[from] OTelSdkError),
+}
+
+/// A server that listens and has not served yet.
+pub struct Server {
+    listener: TcpListener,
+    app: Router,
+    draining: Arc<AtomicBool>,
+    config: Config,
+}
+
+/// Opens the store that the settings name.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn open_database(config: &Config) -> Result<Database, StartError> {
+    let url: DatabaseUrl = config.database_url.expose().parse().map_err(StartError::DatabaseUrl)?;
+    let options = PoolOptions {
+        connections: config.database_connections,
+        wait: config.database_wait,
+        acquire_timeout: config.database_acquire_timeout,
+        statement_timeout: config.database_statement_timeout,
+    };
+    let database = Database::connect(&url, options).await?;
+    info!(database = %url, "connected");
+    Ok(database)
+}
+
+impl Server {
+    /// Opens the store, brings it up to date and listens.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let start = Instant::now();
+        let database = open_database(&config).await?;
+        database.migrate_up().await?;
+
+        let telemetry = Telemetry::new()?;
+        if let Err(error) = telemetry.watch_system(config.metrics_collection_interval) {
+            warn!(%error, "no system metrics");
+        }
+        let draining = Arc::new(AtomicBool::new(false));
+        let catalog = Catalog::new(database.clone());
+        let rooms = Router::new()
+            .merge(root::router())
+            .merge(health::router(health::Health::new(database, draining.clone())))
+            .merge(telemetry::router(telemetry.clone()))
+            .merge(rest::router(catalog.clone()))
+            .merge(graphql::router(catalog));
+        let routes =
+            [root::ROUTES, health::ROUTES, telemetry::ROUTES, rest::ROUTES, graphql::ROUTES].concat();
+        let metrics = HttpMetrics::new(&telemetry.meter(), config.http_duration_buckets.bounds(), &routes);
+        let app = layers::wrap(rooms, metrics, config.request_timeout, config.body_limit);
+
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .map_err(|error| StartError::Listen(config.listen, error))?;
+        let server = Self { listener, app, draining, config };
+        if let Ok(address) = server.listener.local_addr() {
+            let took = start.elapsed();
+            info!(%address, started_in_ms = took.as_millis() as u64, "listening on http://{address}");
+        }
+        Ok(server)
+    }
+
+    /// Serves until `stop` resolves, and then lets the requests under way end within the grace time.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let draining = self.draining;
+        let stop = async {
+            stop.await;
+            draining.store(true, Ordering::Relaxed);
+            info!("shutting down: no new connections, requests under way may end");
+        };
+        accept::serve(self.listener, self.app, stop, self.config.shutdown_grace).await;
+        info!("stopped");
+    }
+}

@@ -1,0 +1,153 @@
+//! Counts and times every request, as the outermost layer: 404s, refusals, panics and vanished clients too.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use axum::{
+    body::{Body, Bytes, HttpBody},
+    extract::{MatchedPath, Request, State},
+    http::Method,
+    middleware::Next,
+    response::Response,
+};
+use http_body::{Frame, SizeHint};
+use opentelemetry::{
+    KeyValue,
+    metrics::{Counter, Histogram, Meter},
+};
+use pin_project_lite::pin_project;
+
+use super::names;
+
+/// The status that is counted when the client left before the answer (nginx's).
+const CLIENT_LEFT: u16 = 499;
+
+/// The instruments of the requests. Cheap to clone.
+#[derive(Clone)]
+pub struct HttpMetrics(Arc<Instruments>);
+
+struct Instruments {
+    requests: Counter<u64>,
+    duration: Histogram<f64>,
+    /// Labels are taken from here, not from requests: their number is bounded whatever clients send.
+    endpoints: Vec<&'static str>,
+}
+
+/// A method, a route and its usual statuses.
+pub type Route = (&'static str, &'static str, &'static [u16]);
+
+impl HttpMetrics {
+    /// Instruments whose counters exist at 0 for these routes, so that `rate()` sees the first request.
+    #[must_use]
+    pub fn new(meter: &Meter, duration_buckets: &[f64], routes: &[Route]) -> Self {
+        let requests = meter.u64_counter(names::HTTP_REQUESTS).with_description("HTTP requests").build();
+        let duration = meter
+            .f64_histogram(names::HTTP_REQUEST_DURATION)
+            .with_unit("s")
+            .with_description("Time from a request's head to the last byte of its answer")
+            .with_boundaries(duration_buckets.to_vec())
+            .build();
+        for (method, endpoint, statuses) in routes {
+            for status in *statuses {
+                requests.add(0, &request_labels(method, endpoint, *status));
+            }
+        }
+        let mut endpoints: Vec<_> = routes.iter().map(|(_, endpoint, _)| *endpoint).collect();
+        endpoints.dedup();
+        Self(Arc::new(Instruments { requests, duration, endpoints }))
+    }
+
+    fn endpoint(&self, request: &Request) -> &'static str {
+        let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+        self.0.endpoints.iter().find(|known| path == Some(known)).copied().unwrap_or(names::UNMATCHED)
+    }
+}
+
+/// The layer: the request is recorded when its answer has been sent, or is given up.
+pub async fn measure(State(metrics): State<HttpMetrics>, request: Request, next: Next) -> Response {
+    let mut record = Record {
+        start: Instant::now(),
+        method: method_label(request.method()),
+        endpoint: metrics.endpoint(&request),
+        status: CLIENT_LEFT,
+        metrics,
+    };
+    let response = next.run(request).await;
+    record.status = response.status().as_u16();
+    response.map(|body| Body::new(Measured { body, record }))
+}
+
+/// Records its request when it is dropped, however that comes about.
+struct Record {
+    start: Instant,
+    method: &'static str,
+    endpoint: &'static str,
+    status: u16,
+    metrics: HttpMetrics,
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let labels = request_labels(self.method, self.endpoint, self.status);
+        let instruments = &self.metrics.0;
+        instruments.requests.add(1, &labels);
+        instruments.duration.record(self.start.elapsed().as_secs_f64(), &labels[..2]);
+    }
+}
+
+/// The duration's labels are the first two.
+fn request_labels(method: &'static str, endpoint: &'static str, status: u16) -> [KeyValue; 3] {
+    [
+        KeyValue::new(names::METHOD, method),
+        KeyValue::new(names::ENDPOINT, endpoint),
+        KeyValue::new(names::STATUS_CODE, i64::from(status)),
+    ]
+}
+
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::PATCH => "PATCH",
+        Method::OPTIONS => "OPTIONS",
+        Method::CONNECT => "CONNECT",
+        Method::TRACE => "TRACE",
+        _ => names::OTHER_METHOD,
+    }
+}
+
+pin_project! {
+    /// A body that carries its request's record until it ends.
+    struct Measured {
+        #[pin]
+        body: Body,
+        record: Record,
+    }
+}
+
+impl HttpBody for Measured {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        self.project().body.poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

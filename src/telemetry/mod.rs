@@ -1,0 +1,95 @@
+//! OpenTelemetry meters and their bridge to Prometheus. Knows no room of the house; is handed what it watches.
+
+use std::{sync::Arc, time::Duration};
+
+use opentelemetry::metrics::{Meter, MeterProvider};
+use opentelemetry_sdk::{Resource, error::OTelSdkError, metrics::SdkMeterProvider};
+use prometheus::Registry;
+use sysinfo::{MemoryRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate, System};
+use tokio::time::MissedTickBehavior;
+
+mod endpoint;
+mod host;
+pub mod http;
+mod names;
+mod process;
+mod runtime;
+
+pub use endpoint::{ROUTES, router};
+
+/// The meters of one server, and the registry that Prometheus reads. Cheap to clone.
+#[derive(Clone)]
+pub struct Telemetry {
+    registry: Registry,
+    /// Kept alive: its readers stop with it.
+    provider: Arc<SdkMeterProvider>,
+}
+
+impl Telemetry {
+    /// Meters that only [`router`] exports.
+    ///
+    /// # Errors
+    /// The exporter can't be set up.
+    pub fn new() -> Result<Self, OTelSdkError> {
+        let registry = Registry::new();
+        let exporter = opentelemetry_prometheus::exporter()
+            .with_registry(registry.clone())
+            // Scope labels would keep the seed's alerts from matching two metrics with each other.
+            .scope_info_enabled(false)
+            .build()?;
+        let resource = Resource::builder()
+            .with_service_name(env!("CARGO_PKG_NAME"))
+            .with_attribute(opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+            .build();
+        let provider = SdkMeterProvider::builder().with_reader(exporter).with_resource(resource).build();
+        Ok(Self { registry, provider: Arc::new(provider) })
+    }
+
+    /// The one meter: two scopes would be two sets of series.
+    #[must_use]
+    pub fn meter(&self) -> Meter {
+        self.provider.meter(env!("CARGO_PKG_NAME"))
+    }
+
+    /// Collects the system metrics now, and then again and again in the background.
+    ///
+    /// # Errors
+    /// The system does not tell about its processes.
+    pub fn watch_system(&self, every: Duration) -> Result<(), sysinfo::Error> {
+        let meter = self.meter();
+        let pid = sysinfo::get_current_pid()?;
+        let mut system = System::new()?;
+        refresh(&mut system, pid);
+        let Some(own) = system.process(pid) else {
+            return Ok(());
+        };
+        let process = process::ProcessMetrics::new(&meter, own);
+        let host = host::HostMetrics::new(&meter);
+        let runtime = runtime::RuntimeMetrics::new(&meter);
+        let mut collect = move || {
+            refresh(&mut system, pid);
+            if let Some(own) = system.process(pid) {
+                process.collect(own);
+                host.collect(&system, own);
+            }
+            runtime.collect();
+        };
+        collect();
+        tokio::spawn(async move {
+            let mut clock = tokio::time::interval(every);
+            clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            clock.tick().await;
+            loop {
+                clock.tick().await;
+                collect();
+            }
+        });
+        Ok(())
+    }
+}
+
+fn refresh(system: &mut System, pid: Pid) {
+    system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
+    let own = ProcessesToUpdate::Some(&[pid]);
+    system.refresh_processes_specifics(own, false, ProcessRefreshKind::nothing().with_memory());
+}
