@@ -1,0 +1,109 @@
+//! What only GraphQL has: null for what is missing, partial changes, connections, the playground.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Server, Store};
+
+on_both_stores!(
+    a_missing_product_is_null,
+    a_change_keeps_what_it_leaves_out,
+    connections_page_both_ways,
+    a_browser_gets_the_playground,
+    each_client_gets_its_media_type,
+);
+
+async fn a_missing_product_is_null(store: Store) {
+    let server = Server::start(store).await;
+    for id in ["1", "0", "9007199254740992"] {
+        let answer = server.graphql("query($id: ID!) { product(id: $id) { id } }", json!({ "id": id })).await;
+        assert_eq!(answer, json!({ "data": { "product": null } }));
+    }
+}
+
+async fn a_change_keeps_what_it_leaves_out(store: Store) {
+    let server = Server::start(store).await;
+    server.post("/products", r#"{"id":1,"name":"a","price":1.5,"amount":1}"#).await;
+    let change = async |input| {
+        let update = "mutation($input: UpdateProductInput!) {
+            updateProduct(id: 1, input: $input) { name price amount } }";
+        server.graphql(update, json!({ "input": input })).await["data"]["updateProduct"].clone()
+    };
+    let product = |name, price, amount| json!({ "name": name, "price": price, "amount": amount });
+    assert_eq!(change(json!({})).await, product("a", "1.5", 1));
+    assert_eq!(change(json!({ "name": "b" })).await, product("b", "1.5", 1));
+    assert_eq!(change(json!({ "price": "2.25", "amount": 7 })).await, product("b", "2.25", 7));
+    server.get("/products/1").await.is(200, r#"{"id":1,"name":"b","price":2.25,"amount":7}"#);
+}
+
+const PAGE: &str = "query($first: Int, $after: String, $last: Int, $before: String) {
+    products(first: $first, after: $after, last: $last, before: $before) {
+        edges { cursor node { id } }
+        pageInfo { hasPreviousPage hasNextPage startCursor endCursor }
+    } }";
+
+async fn connections_page_both_ways(store: Store) {
+    let server = Server::start(store).await;
+    let products: Vec<_> =
+        (1..=5).map(|id| json!({ "id": id * 10, "name": "x", "price": 1, "amount": 1 })).collect();
+    server.post("/products", Value::from(products).to_string()).await;
+    let page = async |arguments: Value| {
+        let answer = server.graphql(PAGE, arguments).await;
+        let page = answer["data"]["products"].clone();
+        let edges = page["edges"].as_array().unwrap_or_else(|| panic!("{answer}")).clone();
+        let ids: Vec<_> = edges.iter().map(|edge| edge["node"]["id"].as_str().unwrap().to_owned()).collect();
+        let info = &page["pageInfo"];
+        assert_eq!(edges.first().map_or(&Value::Null, |edge| &edge["cursor"]), &info["startCursor"]);
+        assert_eq!(edges.last().map_or(&Value::Null, |edge| &edge["cursor"]), &info["endCursor"]);
+        let more = (info["hasPreviousPage"].as_bool().unwrap(), info["hasNextPage"].as_bool().unwrap());
+        (ids, more, info["startCursor"].clone(), info["endCursor"].clone())
+    };
+
+    let (ids, more, _, end) = page(json!({ "first": 2 })).await;
+    assert_eq!((ids, more), (vec!["10".into(), "20".into()], (false, true)));
+    let (ids, more, _, end) = page(json!({ "first": 2, "after": end })).await;
+    assert_eq!((ids, more), (vec!["30".into(), "40".into()], (true, true)));
+    let (ids, more, ..) = page(json!({ "first": 2, "after": end })).await;
+    assert_eq!((ids, more), (vec!["50".into()], (true, false)));
+
+    let (ids, more, start, _) = page(json!({ "last": 2 })).await;
+    assert_eq!((ids, more), (vec!["40".into(), "50".into()], (true, false)));
+    // A cursor holds its place when its product is gone.
+    server.delete("/products/40").await;
+    let (ids, more, ..) = page(json!({ "last": 9, "before": start })).await;
+    assert_eq!((ids, more), (vec!["10".into(), "20".into(), "30".into()], (false, true)));
+
+    assert_eq!(page(json!({ "first": 0 })).await.0, Vec::<String>::new());
+    assert_eq!(page(json!({})).await.0.len(), 4);
+    for (arguments, pointer) in [
+        (json!({ "first": -1 }), "/first"),
+        (json!({ "last": 1001 }), "/last"),
+        (json!({ "first": 1, "last": 1 }), "/last"),
+        (json!({ "after": "MTA=x" }), "/after"),
+        (json!({ "before": "" }), "/before"),
+    ] {
+        let error = server.graphql(PAGE, arguments).await["errors"][0]["extensions"].clone();
+        assert_eq!((&error["code"], &error["errors"][0]["pointer"]), (&json!("INVALID"), &json!(pointer)));
+    }
+}
+
+async fn a_browser_gets_the_playground(store: Store) {
+    let server = Server::start(store).await;
+    let page = server.get("/graphql").await;
+    assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
+    assert!(page.text.contains("GraphiQL"), "{}", page.text);
+}
+
+async fn each_client_gets_its_media_type(store: Store) {
+    let server = Server::start(store).await;
+    for (accept, expected) in [
+        ("application/graphql-response+json", "application/graphql-response+json"),
+        ("application/json", "application/json"),
+        ("*/*", "application/json"),
+    ] {
+        let request = server.request("POST", "/graphql").header("accept", accept);
+        let request = request.header("content-type", "application/json");
+        let answer = server.send(request.body(r#"{"query":"{ __typename }"}"#)).await;
+        assert_eq!(answer.header("content-type"), expected);
+        answer.is(200, r#"{"data":{"__typename":"Query"}}"#);
+    }
+}

@@ -1,0 +1,19 @@
+//! The promises to a user, each kept on SQLite and PostgreSQL. One binary: every further one costs a link.
+
+#[macro_use]
+mod harness;
+
+mod architecture;
+mod bad_input;
+mod command_line;
+mod concurrency;
+mod contracts;
+mod durability;
+mod graphql;
+mod health;
+mod interfaces_agree;
+mod metrics;
+mod readme;
+mod rest;
+mod startup;
+mod streaming;

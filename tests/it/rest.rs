@@ -1,0 +1,196 @@
+//! The routes under `/products`, as the service before had them.
+
+use serde_json::{Value, json};
+
+use crate::harness::{NORTHWIND, Server, Setup, Store};
+
+on_both_stores!(
+    northwind_goes_in_and_comes_out,
+    a_product_lives_and_dies,
+    prices_keep_their_digits,
+    a_generated_id_is_a_fresh_one,
+    the_highest_ids_leave_room_for_generated_ones,
+    an_array_is_created_whole_or_not_at_all,
+    a_put_replaces_the_whole_product,
+    what_is_no_route_says_so,
+    a_body_has_a_type_and_a_size,
+);
+
+async fn northwind_goes_in_and_comes_out(store: Store) {
+    let server = Server::start(store).await;
+    let file: Value = serde_json::from_str(NORTHWIND).unwrap();
+    server.get("/products").await.is(200, "[]");
+
+    let created = server.post("/products", NORTHWIND).await;
+    assert_eq!((created.status, created.json()), (201, file.clone()));
+    assert_eq!(server.get("/products").await.json(), file);
+
+    let query = "{ products(first: 1000) { edges { node { id name price amount } } } }";
+    let answer = server.graphql(query, json!({})).await;
+    let nodes = answer["data"]["products"]["edges"].as_array().unwrap().iter().map(|edge| &edge["node"]);
+    let expected = file.as_array().unwrap().iter().map(|product| {
+        let (id, price) = (product["id"].to_string(), product["price"].to_string());
+        json!({ "id": id, "name": product["name"], "price": price, "amount": product["amount"] })
+    });
+    assert_eq!(nodes.cloned().collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+}
+
+async fn a_product_lives_and_dies(store: Store) {
+    let server = Server::start(store).await;
+    let laptop = r#"{"id":1,"name":"Laptop","price":999.99,"amount":10}"#;
+    let created = server.post("/products", laptop).await;
+    created.is(201, laptop);
+    assert_eq!(created.header("location"), "/products/1");
+    server.get("/products/1").await.is(200, laptop);
+    assert_eq!(server.get("/products/1").await.header("content-type"), "application/json");
+
+    let changed = r#"{"id":1,"name":"Laptop 2","price":899.5,"amount":0}"#;
+    server.put("/products/1", changed).await.is(200, changed);
+    server.get("/products").await.is(200, &format!("[{changed}]"));
+
+    server.delete("/products/1").await.is(204, "");
+    server.get("/products/1").await.is_problem(404, "NOT_FOUND", &[]);
+    server.put("/products/1", laptop).await.is_problem(404, "NOT_FOUND", &[]);
+    server.delete("/products/1").await.is_problem(404, "NOT_FOUND", &[]);
+}
+
+async fn prices_keep_their_digits(store: Store) {
+    let server = Server::start(store).await;
+    let sent = ["999.99", "0.1", "9999999999.9999", "0.0001", "0.0", "1234567890.1234", "0.3"];
+    for price in sent {
+        let created = server.post("/products", format!(r#"{{"name":"x","price":{price},"amount":1}}"#)).await;
+        let id = created.json()["id"].to_string();
+        let read = server.get(&format!("/products/{id}")).await;
+        let expected = format!(r#"{{"id":{id},"name":"x","price":{price},"amount":1}}"#);
+        assert_eq!((&created.text, &read.text), (&expected, &expected));
+        let answer =
+            server.graphql("query($id: ID!) { product(id: $id) { price } }", json!({ "id": id })).await;
+        assert_eq!(answer["data"]["product"]["price"], price);
+
+        let input = json!({ "name": "x", "price": price, "amount": 1 });
+        let create = "mutation($input: CreateProductInput!) { createProduct(input: $input) { id price } }";
+        let answer = server.graphql(create, json!({ "input": input })).await;
+        let product = &answer["data"]["createProduct"];
+        assert_eq!(product["price"], price);
+        let read = server.get(&format!("/products/{}", product["id"].as_str().unwrap())).await.text;
+        assert!(read.contains(&format!(r#""price":{price},"#)), "{read}");
+    }
+}
+
+async fn a_generated_id_is_a_fresh_one(store: Store) {
+    let server = Server::start(store).await;
+    let new = r#"{"name":"x","price":1,"amount":1}"#;
+    let id = async || server.post("/products", new).await.json()["id"].as_i64().unwrap();
+    assert_eq!(id().await, 1);
+    server.post("/products", r#"{"id":40,"name":"x","price":1,"amount":1}"#).await;
+    assert_eq!(id().await, 41);
+
+    // In an array, beside ids that the client chose.
+    let array = format!(r#"[{new}, {{"id":60,"name":"y","price":1,"amount":1}}, {new}]"#);
+    let created = server.post("/products", array).await.json();
+    assert_eq!(
+        (&created[0]["id"], &created[1]["id"], &created[2]["id"]),
+        (&json!(61), &json!(60), &json!(62))
+    );
+
+    // An id is not used again, even when its product is gone.
+    server.delete("/products/62").await;
+    assert_eq!(id().await, 63);
+    let server = server.kill_and_restart().await;
+    assert!(server.post("/products", new).await.json()["id"].as_i64().unwrap() > 63);
+}
+
+async fn the_highest_ids_leave_room_for_generated_ones(store: Store) {
+    let server = Server::start(store).await;
+    let new = r#"{"name":"x","price":1,"amount":1}"#;
+    for id in [9_007_199_254_740_991_i64, 1 << 52] {
+        let created =
+            server.post("/products", format!(r#"{{"id":{id},"name":"x","price":1,"amount":1}}"#)).await;
+        assert_eq!(created.json()["id"], id);
+    }
+    assert_eq!(server.post("/products", new).await.json()["id"], 1);
+
+    // The last id that could be generated, used by a client: no more are generated, all else goes on.
+    server.post("/products", r#"{"id":4503599627370495,"name":"x","price":1,"amount":1}"#).await;
+    server.post("/products", new).await.is_problem(409, "IDS_EXHAUSTED", &[]);
+    let id_7 = r#"{"id":7,"name":"x","price":1.0,"amount":1}"#;
+    server.post("/products", id_7).await.is(201, id_7);
+}
+
+async fn an_array_is_created_whole_or_not_at_all(store: Store) {
+    let server = Server::start(store).await;
+    server.post("/products", "[]").await.is(201, "[]");
+    server.post("/products", r#"{"id":5,"name":"there","price":1,"amount":1}"#).await;
+
+    let product = |id| json!({ "id": id, "name": "new", "price": 1, "amount": 1 });
+    let taken = json!([product(6), product(5), product(7)]).to_string();
+    server.post("/products", taken).await.is_problem(409, "DUPLICATE_ID", &["/1/id"]);
+    let twice = json!([product(8), product(9), product(8)]).to_string();
+    server.post("/products", twice).await.is_problem(409, "DUPLICATE_ID", &["/2/id"]);
+    let bad = json!([product(10), product(0), 3]).to_string();
+    server.post("/products", bad).await.is_problem(422, "INVALID", &["/1/id", "/2"]);
+    assert_eq!(server.get("/products").await.json().as_array().unwrap().len(), 1);
+
+    // Sent out of order, answered in the order sent, listed in id order.
+    let mixed = json!([product(30), product(10), product(20)]).to_string();
+    let ids = |products: Value| {
+        products.as_array().unwrap().iter().map(|product| product["id"].as_i64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(server.post("/products", mixed).await.json()), [30, 10, 20]);
+    assert_eq!(ids(server.get("/products").await.json()), [5, 10, 20, 30]);
+}
+
+async fn a_put_replaces_the_whole_product(store: Store) {
+    let server = Server::start(store).await;
+    server.post("/products", r#"{"id":1,"name":"a","price":1,"amount":1}"#).await;
+    let put = async |body| server.put("/products/1", body).await;
+    put(r#"{"name":"b","price":2,"amount":2}"#)
+        .await
+        .is(200, r#"{"id":1,"name":"b","price":2.0,"amount":2}"#);
+    put(r#"{"id":2,"name":"c","price":3,"amount":3}"#).await.is_problem(422, "INVALID", &["/id"]);
+    put(r#"{"name":"c"}"#).await.is_problem(422, "INVALID", &["/price", "/amount"]);
+    put("[]").await.is_problem(422, "INVALID", &[""]);
+    put(r#"{"id":1,"name":"c","price":3,"amount":3}"#)
+        .await
+        .is(200, r#"{"id":1,"name":"c","price":3.0,"amount":3}"#);
+}
+
+async fn what_is_no_route_says_so(store: Store) {
+    let server = Server::start(store).await;
+    let root = server.get("/").await.json();
+    assert_eq!(root["name"], "Stockmeter");
+    for link in root["links"].as_object().unwrap().values() {
+        assert_eq!(server.get(link.as_str().unwrap()).await.status, 200, "{link}");
+    }
+    server.get("/product").await.is_problem(404, "NOT_FOUND", &[]);
+    for (method, path, allowed) in [
+        ("DELETE", "/products", "GET,HEAD,POST"),
+        ("POST", "/products/1", "GET,HEAD,PUT,DELETE"),
+        ("BREW", "/graphql", "GET,HEAD,POST"),
+        ("POST", "/metrics", "GET,HEAD"),
+    ] {
+        let answer = server.send(server.request(method, path)).await;
+        answer.is_problem(405, "METHOD_NOT_ALLOWED", &[]);
+        assert_eq!(answer.header("allow"), allowed);
+    }
+    let own_id = server.request("GET", "/nothing").header("x-request-id", "mine");
+    assert_eq!(server.send(own_id).await.json()["request_id"], "mine");
+}
+
+async fn a_body_has_a_type_and_a_size(store: Store) {
+    let server = Setup::new(store).await.with("STOCKMETER_BODY_LIMIT", 1000).start().await;
+    let product = r#"{"name":"a","price":1,"amount":1}"#;
+    let typed = |kind| server.request("POST", "/products").header("content-type", kind).body(product);
+    assert_eq!(server.send(typed("Application/JSON; charset=utf-8")).await.status, 201);
+    assert_eq!(server.send(server.request("POST", "/products").body(product)).await.status, 201);
+    for kind in ["text/plain", "application/x-www-form-urlencoded", "application/jsonx"] {
+        server.send(typed(kind)).await.is_problem(415, "UNSUPPORTED_MEDIA_TYPE", &[]);
+    }
+    let large = |bytes| format!("{product}{}", " ".repeat(bytes - product.len()));
+    assert_eq!(server.post("/products", large(1000)).await.status, 201);
+    server.post("/products", large(1001)).await.is_problem(413, "BODY_TOO_LARGE", &[]);
+    let chunks = futures_util::stream::iter((0..11).map(|_| Ok::<_, std::io::Error>(" ".repeat(100))));
+    let chunked = reqwest::Body::wrap_stream(chunks);
+    server.post("/products", chunked).await.is_problem(413, "BODY_TOO_LARGE", &[]);
+    server.post("/graphql", large(1001)).await.is_problem(413, "BODY_TOO_LARGE", &[]);
+}
