@@ -4,7 +4,7 @@ use std::{any::Any, time::Duration};
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request, State},
+    extract::{Extension, Request, State},
     http::{Method, Uri},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -18,6 +18,7 @@ use tower_http::{
 use tracing::{Span, error, info_span};
 
 use crate::{
+    body::BodyLimit,
     catalog::Error,
     problem::{self, Problem},
     telemetry::http::{HttpMetrics, measure},
@@ -37,7 +38,7 @@ pub fn wrap(rooms: Router, metrics: HttpMetrics, timeout: Duration, body_limit: 
             .layer(middleware::from_fn(problem::render))
             .layer(CatchPanicLayer::custom(panicked))
             .layer(middleware::from_fn_with_state(timeout, time_out))
-            .layer(DefaultBodyLimit::max(body_limit)),
+            .layer(Extension(BodyLimit(body_limit))),
     )
 }
 

@@ -1,1 +1,101 @@
+//! The commands besides `serve`, and where settings come from.
 
+use std::{fs, path::Path, process::Output};
+
+use crate::harness::{Server, Setup, Store, binary, free_port};
+
+on_both_stores!(migrations_go_up_and_down_and_up, a_container_can_ask_whether_it_is_ready);
+
+async fn run(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    ended(binary(folder).args(arguments).output().await.unwrap())
+}
+
+fn ended(output: Output) -> (Option<i32>, String) {
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(text).unwrap())
+}
+
+async fn migrations_go_up_and_down_and_up(store: Store) {
+    let setup = Setup::new(store).await;
+    let migrate = async |direction: &[&str]| {
+        let output = setup.command().arg("migrate").args(direction).output().await.unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let [applied, missing] =
+        ["applied", "missing"].map(|state| format!("{state} m20261123_000001_create_product\n"));
+    assert_eq!(migrate(&["status"]).await, missing);
+    assert_eq!(migrate(&[]).await, applied);
+    assert_eq!(migrate(&["status"]).await, applied);
+    assert_eq!(migrate(&["down"]).await, missing);
+    assert_eq!(migrate(&["down"]).await, missing);
+    assert_eq!(migrate(&["up"]).await, applied);
+    assert_eq!(setup.start().await.get("/products").await.text, "[]");
+}
+
+async fn a_container_can_ask_whether_it_is_ready(store: Store) {
+    let server = Server::start(store).await;
+    let folder = server.setup.folder.path();
+    assert_eq!(run(folder, &["healthcheck", "--listen", &server.address]).await, (Some(0), String::new()));
+    let everywhere = server.address.replace("127.0.0.1", "0.0.0.0");
+    assert_eq!(run(folder, &["healthcheck", "--listen", &everywhere]).await, (Some(0), String::new()));
+    let nobody = format!("127.0.0.1:{}", free_port());
+    let (code, text) = run(folder, &["healthcheck", "--listen", &nobody]).await;
+    assert_eq!(code, Some(1));
+    assert!(text.starts_with(&format!("error: no answer from {nobody}")), "{text}");
+}
+
+#[tokio::test]
+async fn help_lists_every_setting() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, help) = run(folder.path(), &["--help"]).await;
+    assert_eq!(code, Some(0));
+    for text in
+        ["[env: DATABASE_URL]", "[env: STOCKMETER_LISTEN=]", "[default: 127.0.0.1:8000]", "migrate", "schema"]
+    {
+        assert!(help.contains(text), "{text} in {help}");
+    }
+    let settings = help.split("Settings:").nth(1).unwrap();
+    let flags = settings.lines().filter(|line| line.trim_start().starts_with("--")).count();
+    assert_eq!((flags, settings.matches("[env: ").count()), (14, 14), "{settings}");
+}
+
+#[tokio::test]
+async fn a_setting_that_is_none_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |text: &str| fs::write(folder.path().join("stockmeter.toml"), text).unwrap();
+    let with_file = ["--config", "stockmeter.toml", "healthcheck"];
+    for (content, expected) in [
+        ("listne = '127.0.0.1:1'", "`listne` is no setting"),
+        ("listen = 'nowhere'", "invalid value 'nowhere' for '--listen"),
+        ("http_duration_buckets = [1, 0.5]", "each above the one before"),
+        ("metrics_collection_interval = '0s'", "must be at least 100ms"),
+        ("listen = ", "is no TOML"),
+    ] {
+        file(content);
+        let (code, text) = run(folder.path(), &with_file).await;
+        assert!(code != Some(0) && text.contains(expected), "{content}: {text}");
+    }
+    let (code, text) = run(folder.path(), &["--config", "missing.toml"]).await;
+    assert!(code == Some(1) && text.contains("can't read missing.toml"), "{text}");
+    let mut misspelt = binary(folder.path());
+    let (code, text) = ended(misspelt.env("STOCKMETER_LISTNE", "x").output().await.unwrap());
+    assert!(code == Some(1) && text.contains("STOCKMETER_LISTNE is no setting"), "{text}");
+}
+
+#[tokio::test]
+async fn flags_win_over_the_environment_and_that_over_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let [in_file, in_environment, in_flag] = [1, 2, 3].map(|port| format!("127.0.0.1:{port}"));
+    fs::write(folder.path().join("stockmeter.toml"), format!("listen = '{in_file}'")).unwrap();
+    let asked = async |environment: Option<&str>, arguments: &[&str]| {
+        let mut command = binary(folder.path());
+        // What Kubernetes sets beside a service of our name is none of our settings.
+        command.env("STOCKMETER_PORT_8000_TCP_PORT", "8000").env("STOCKMETER_CONFIG", "stockmeter.toml");
+        command.envs(environment.map(|listen| ("STOCKMETER_LISTEN", listen)));
+        ended(command.arg("healthcheck").args(arguments).output().await.unwrap()).1
+    };
+    assert!(asked(None, &[]).await.contains(&in_file));
+    assert!(asked(Some(&in_environment), &[]).await.contains(&in_environment));
+    assert!(asked(Some(&in_environment), &["--listen", &in_flag]).await.contains(&in_flag));
+}

@@ -1,1 +1,69 @@
+//! Many clients at once: no lost write, no duplicate, no 500.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::harness::{Server, Store};
+
+on_both_stores!(one_of_many_wins_an_id, generated_and_chosen_ids_never_meet, crossing_arrays_do_not_deadlock);
+
+async fn one_of_many_wins_an_id(store: Store) {
+    let server = Server::start(store).await;
+    for id in 1..=10 {
+        let create = |name: usize| {
+            server.post(
+                "/products",
+                json!({ "id": id, "name": name.to_string(), "price": 1, "amount": 1 }).to_string(),
+            )
+        };
+        let mut statuses = BTreeMap::new();
+        for answer in join_all((0..16).map(create)).await {
+            *statuses.entry(answer.status).or_insert(0) += 1;
+        }
+        assert_eq!(statuses, BTreeMap::from([(201, 1), (409, 15)]));
+    }
+}
+
+async fn generated_and_chosen_ids_never_meet(store: Store) {
+    let server = Server::start(store).await;
+    let create = async |client: usize| {
+        let mut ids = Vec::new();
+        for round in 0..20 {
+            // Chosen ids run just ahead of the generated ones.
+            let chosen = (client % 2 == 0).then_some(client * 7 + round * 40 + 1);
+            let answer = server
+                .post("/products", json!({ "id": chosen, "name": "x", "price": 1, "amount": 1 }).to_string())
+                .await;
+            match answer.status {
+                201 => ids.push(answer.json()["id"].as_u64().unwrap()),
+                409 => assert!(chosen.is_some(), "a generated id was taken: {answer:?}"),
+                _ => panic!("{answer:?}"),
+            }
+        }
+        ids
+    };
+    let created: Vec<u64> = join_all((0..16).map(create)).await.concat();
+    let distinct: BTreeSet<u64> = created.iter().copied().collect();
+    assert_eq!(distinct.len(), created.len());
+    let listed = server.get("/products").await.json();
+    let listed = listed.as_array().unwrap().iter().map(|product| product["id"].as_u64().unwrap());
+    assert_eq!(listed.collect::<BTreeSet<_>>(), distinct);
+}
+
+async fn crossing_arrays_do_not_deadlock(store: Store) {
+    let server = Server::start(store).await;
+    for round in 0..5 {
+        let ids: Vec<u64> = (1..=200).map(|n| round * 1000 + n).collect();
+        let array = |reverse: bool| {
+            let products = ids.iter().map(|id| json!({ "id": id, "name": "x", "price": 1, "amount": 1 }));
+            let products: Vec<Value> = if reverse { products.rev().collect() } else { products.collect() };
+            server.post("/products", Value::from(products).to_string())
+        };
+        let mut statuses: Vec<u16> =
+            join_all((0..4).map(|n| array(n % 2 == 0))).await.iter().map(|answer| answer.status).collect();
+        statuses.sort_unstable();
+        assert_eq!(statuses, [201, 409, 409, 409]);
+    }
+}

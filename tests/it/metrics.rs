@@ -1,1 +1,215 @@
+//! What Prometheus reads: exact counts, bounded labels, values that are true.
 
+use std::{collections::BTreeSet, fs, process::Stdio, time::Duration};
+
+use axum::{Router, body::Body, extract::Request, routing::get};
+use sea_orm::{ConnectionTrait, TransactionTrait};
+use serde_json::json;
+use stockmeter::{
+    server::layers,
+    telemetry::{self, Telemetry, http::HttpMetrics},
+};
+use tokio::{io::AsyncWriteExt, process::Command};
+use tower::ServiceExt;
+
+use crate::harness::{NORTHWIND, PATIENCE, Server, Setup, Store};
+
+on_both_stores!(
+    promtool_accepts_the_metrics,
+    requests_are_counted_by_route_and_status,
+    nothing_that_clients_send_makes_new_series,
+    a_client_that_leaves_is_a_499,
+    the_process_is_described_as_proc_has_it,
+);
+
+async fn promtool_accepts_the_metrics(store: Store) {
+    let server = Server::start(store).await;
+    server.post("/products", NORTHWIND).await;
+    server.graphql("{ __typename }", json!({})).await;
+    server.get("/nowhere").await;
+    let metrics = server.get("/metrics").await;
+    assert_eq!(metrics.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("promtool is installed (Debian: apt-get install prometheus)");
+    promtool.stdin.take().unwrap().write_all(metrics.text.as_bytes()).await.unwrap();
+    let output = promtool.wait_with_output().await.unwrap();
+    let remarks = [output.stdout, output.stderr].concat();
+    assert!(output.status.success() && remarks.is_empty(), "{}", String::from_utf8_lossy(&remarks));
+}
+
+async fn requests_are_counted_by_route_and_status(store: Store) {
+    let server = Server::start(store).await;
+    let count = async |method, endpoint, status| {
+        let labels = format!("endpoint=\"{endpoint}\",method=\"{method}\",status_code=\"{status}\"");
+        server.metric(&format!("http_requests_total{{{labels}}}")).await
+    };
+    // There from the start, so that rate() sees the first.
+    assert_eq!(count("POST", "/products", 201).await, Some(0.0));
+    assert_eq!(count("GET", "/products/{product_id}", 404).await, Some(0.0));
+    assert_eq!(count("GET", "/products", 503).await, Some(0.0));
+
+    server.post("/products", NORTHWIND).await;
+    for id in [1, 2, 3, 1000] {
+        server.get(&format!("/products/{id}")).await;
+    }
+    server.put("/products/1", "{").await;
+    server.delete("/products/1").await;
+    server.send(server.request("PATCH", "/products/1")).await;
+    server.send(server.request("HEAD", "/products")).await;
+    server.get("/.git/config").await;
+    server.post("/graphql", "{}").await;
+    let huge = "x".repeat(11 << 20);
+    server.post("/products", huge).await;
+    for (method, endpoint, status, expected) in [
+        ("POST", "/products", 201, 1.0),
+        ("POST", "/products", 413, 1.0),
+        ("GET", "/products/{product_id}", 200, 3.0),
+        ("GET", "/products/{product_id}", 404, 1.0),
+        ("PUT", "/products/{product_id}", 400, 1.0),
+        ("DELETE", "/products/{product_id}", 204, 1.0),
+        ("PATCH", "/products/{product_id}", 405, 1.0),
+        ("HEAD", "/products", 200, 1.0),
+        ("GET", "unmatched", 404, 1.0),
+        ("POST", "/graphql", 400, 1.0),
+    ] {
+        assert_eq!(count(method, endpoint, status).await, Some(expected), "{method} {endpoint} {status}");
+    }
+
+    let duration = |suffix: &str, more: &str| {
+        let labels = format!("endpoint=\"/products/{{product_id}}\",method=\"GET\"{more}");
+        format!("http_request_duration_seconds_{suffix}{{{labels}}}")
+    };
+    for bound in ["0.1", "0.3", "0.5", "1", "2", "5", "10", "+Inf"] {
+        let bucket = duration("bucket", &format!(",le=\"{bound}\""));
+        assert!(server.metric(&bucket).await.unwrap() <= 4.0, "{bucket}");
+    }
+    assert_eq!(server.metric(&duration("count", "")).await, Some(4.0));
+    assert!(server.metric(&duration("sum", "")).await.unwrap() > 0.0);
+}
+
+async fn nothing_that_clients_send_makes_new_series(store: Store) {
+    let server = Server::start(store).await;
+    let series = async || {
+        let text = server.get("/metrics").await.text;
+        let names = text.lines().filter(|line| !line.starts_with('#'));
+        names.map(|line| line.rsplit_once(' ').unwrap().0.to_owned()).collect::<BTreeSet<_>>()
+    };
+    let strange = async |n: usize| {
+        server.send(server.request(&format!("M{n}"), &format!("/{n}/x?y={n}"))).await;
+        server.send(server.request(&format!("M{n}"), "/products")).await;
+        server.get(&format!("/products/{}", n + 1000)).await;
+        server.get(&format!("/products/x{n}")).await;
+    };
+    strange(0).await;
+    series().await;
+    let before = series().await;
+    for n in 1..50 {
+        strange(n).await;
+    }
+    let after = series().await;
+    assert_eq!(after.difference(&before).collect::<Vec<_>>(), Vec::<&String>::new());
+    assert!(after.iter().any(|series| series.contains("method=\"_OTHER\"")));
+    assert!(!after.iter().any(|series| series.contains("otel_")), "no scope labels, no overflow");
+}
+
+async fn a_client_that_leaves_is_a_499(store: Store) {
+    let server = Server::start(store).await;
+    // Somebody holds the table, so that the request has to wait.
+    let holder = server.behind_the_back().await;
+    let lock = match store {
+        Store::Sqlite => "UPDATE product_id SET last = last",
+        Store::PostgreSql => "LOCK TABLE product",
+    };
+    let transaction = holder.begin().await.unwrap();
+    transaction.execute_unprepared(lock).await.unwrap();
+
+    let request = server.request("POST", "/products").body(r#"{"name":"x","price":1,"amount":1}"#);
+    let waiting = request.timeout(Duration::from_millis(300)).send().await;
+    assert!(waiting.unwrap_err().is_timeout());
+    let left = "http_requests_total{endpoint=\"/products\",method=\"POST\",status_code=\"499\"}";
+    let counted = async { while server.metric(left).await != Some(1.0) {} };
+    tokio::time::timeout(PATIENCE, counted).await.expect("the client's leaving is counted");
+    transaction.rollback().await.unwrap();
+}
+
+async fn the_process_is_described_as_proc_has_it(store: Store) {
+    let server =
+        Setup::new(store).await.with("STOCKMETER_METRICS_COLLECTION_INTERVAL", "100ms").start().await;
+    server.post("/products", NORTHWIND).await;
+    let proc = |file: &str| fs::read_to_string(format!("/proc/{}/{file}", server.pid())).unwrap();
+    let status = |key: &str| {
+        let text = proc("status");
+        let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':')).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<f64>().unwrap()
+    };
+    let stat = |place: usize| {
+        // Fields are counted from 1; the second one, the name, may hold anything in its parentheses.
+        let text = proc("stat");
+        text.rsplit_once(')').unwrap().1.split_whitespace().nth(place - 3).unwrap().parse::<f64>().unwrap()
+    };
+    let boot = fs::read_to_string("/proc/stat").unwrap();
+    let boot = boot.lines().find_map(|line| line.strip_prefix("btime ")).unwrap().parse::<f64>().unwrap();
+    let memory = fs::read_to_string("/proc/meminfo").unwrap();
+    let memory = memory.lines().next().unwrap().split_whitespace().nth(1).unwrap().parse::<f64>().unwrap();
+    let now = || std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs_f64();
+    let fds = || fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().count() as f64;
+
+    // The gauges follow within one interval: what is read twice is taken until both agree.
+    type Truth<'a> = Box<dyn Fn() -> f64 + 'a>;
+    let truths: [(&str, f64, Truth); 9] = [
+        ("process_cpu_seconds_total", 0.05, Box::new(|| (stat(14) + stat(15)) / 100.0)),
+        ("process_resident_memory_bytes", 2e6, Box::new(|| status("VmRSS") * 1024.0)),
+        ("process_virtual_memory_bytes", 2e6, Box::new(|| status("VmSize") * 1024.0)),
+        ("custom_process_open_fds", 0.0, Box::new(fds)),
+        ("custom_process_threads", 0.0, Box::new(|| status("Threads"))),
+        ("process_start_time_seconds", 1.0, Box::new(|| boot + stat(22) / 100.0)),
+        ("process_uptime_seconds", 2.0, Box::new(|| now() - boot - stat(22) / 100.0)),
+        ("system_memory_limit_bytes", 0.0, Box::new(|| memory * 1024.0)),
+        (
+            "system_cpu_limit_cores",
+            0.0,
+            Box::new(|| std::thread::available_parallelism().unwrap().get() as f64),
+        ),
+    ];
+    for (name, tolerance, truth) in truths {
+        let agree = async { while (server.metric(name).await.unwrap() - truth()).abs() > tolerance {} };
+        tokio::time::timeout(Duration::from_secs(20), agree).await.unwrap_or_else(|_| panic!("{name}"));
+    }
+    for name in
+        ["allocator_allocated_bytes", "allocator_resident_bytes", "tokio_workers", "tokio_alive_tasks"]
+    {
+        assert!(server.metric(name).await.unwrap() > 0.0, "{name}");
+    }
+}
+
+/// The layers around a handler of our own, since no route of the server panics.
+#[tokio::test]
+async fn a_panic_is_a_500_and_counted() {
+    async fn panics() {
+        panic!("on purpose");
+    }
+    let telemetry = Telemetry::new().unwrap();
+    let routes = [("GET", "/panics", &[200][..])];
+    let metrics = HttpMetrics::new(&telemetry.meter(), &[0.1], &routes);
+    let app = Router::new().route("/panics", get(panics)).merge(telemetry::router(telemetry));
+    let app = layers::wrap(app, metrics, PATIENCE, 1000);
+    let ask = async |path: &str| {
+        let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+        let response = app.clone().oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        (status, String::from_utf8(bytes.to_vec()).unwrap())
+    };
+    let (status, body) = ask("/panics").await;
+    assert_eq!(status, 500);
+    assert!(body.contains(r#""code":"INTERNAL""#) && !body.contains("on purpose"), "{body}");
+    let series = "http_requests_total{endpoint=\"/panics\",method=\"GET\",status_code=\"500\"} 1";
+    let metrics = ask("/metrics").await.1;
+    assert!(metrics.contains(series), "{metrics}");
+}

@@ -1,1 +1,56 @@
+//! `GET /products` of many products, and readers that take their time.
 
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::harness::{Server, Setup, Store};
+
+on_both_stores!(all_products_are_listed_once_and_in_order, slow_readers_cost_neither_memory_nor_connections);
+
+const PRODUCTS: usize = 50_000;
+
+async fn load(server: &Server) {
+    let name = "a name of some length, as products have them, and so that the answer is larger than buffers";
+    let products = vec![json!({ "name": name, "price": 1.5, "amount": 1 }); PRODUCTS];
+    assert_eq!(server.post("/products", Value::from(products).to_string()).await.status, 201);
+}
+
+async fn all_products_are_listed_once_and_in_order(store: Store) {
+    let server = Server::start(store).await;
+    // A page more or less, exactly a page, and an empty page at the end.
+    for (count, expected) in [(999, 999), (1, 1000), (1, 1001), (999, 2000)] {
+        let products = vec![json!({ "name": "x", "price": 1, "amount": 1 }); count];
+        server.post("/products", Value::from(products).to_string()).await;
+        let listed = server.get("/products").await.json();
+        let ids: Vec<_> =
+            listed.as_array().unwrap().iter().map(|product| product["id"].as_u64().unwrap()).collect();
+        assert_eq!(ids, (1..=expected).collect::<Vec<u64>>());
+    }
+}
+
+async fn slow_readers_cost_neither_memory_nor_connections(store: Store) {
+    let server = Setup::new(store).await.with("STOCKMETER_DATABASE_CONNECTIONS", 2).start().await;
+    load(&server).await;
+    let before = resident_bytes(&server);
+    let mut readers = Vec::new();
+    for _ in 0..20 {
+        let mut reader = TcpStream::connect(&server.address).await.unwrap();
+        reader.write_all(b"GET /products HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        // It has begun to answer, and is not read any further.
+        reader.read_u8().await.unwrap();
+        readers.push(reader);
+    }
+    assert_eq!(server.get("/products/1").await.status, 200);
+    let whole = server.get("/products").await.text.len();
+    let grown = resident_bytes(&server).saturating_sub(before);
+    assert!(grown < 3 * whole, "{grown} bytes for 20 readers of {whole}");
+}
+
+fn resident_bytes(server: &Server) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+}

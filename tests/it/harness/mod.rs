@@ -5,8 +5,7 @@ mod log;
 mod postgres;
 mod server;
 
-pub use client::Answer;
-pub use log::Log;
+pub use log::{Log, PATIENCE};
 pub use server::{Server, Setup, binary};
 
 pub use postgres::{PASSWORD, cluster, free_port};

@@ -25,7 +25,7 @@ pub fn binary(folder: &Path) -> Command {
 pub struct Setup {
     pub folder: Arc<TempDir>,
     pub database_url: String,
-    database: Option<String>,
+    pub database: Option<String>,
     settings: Vec<(&'static str, String)>,
 }
 
