@@ -97,7 +97,6 @@ pub struct Secret(String);
 
 impl Secret {
     /// The text itself, for the one who needs it.
-    #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -121,7 +120,6 @@ pub struct Buckets(Vec<f64>);
 
 impl Buckets {
     /// The bounds.
-    #[must_use]
     pub fn bounds(&self) -> &[f64] {
         &self.0
     }

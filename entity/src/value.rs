@@ -31,7 +31,6 @@ impl ProductId {
     pub const MAX: i64 = (1 << 53) - 1;
 
     /// The id as a plain integer.
-    #[must_use]
     pub fn get(self) -> i64 {
         self.0
     }
@@ -71,13 +70,11 @@ impl Name {
     pub const MAX_CHARS: usize = 255;
 
     /// The name as text.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
     /// The name as text of its own.
-    #[must_use]
     pub fn into_string(self) -> String {
         self.0
     }
@@ -116,7 +113,6 @@ impl Price {
     pub const MAX: i64 = 99_999_999_999_999;
 
     /// The price in ten-thousandths.
-    #[must_use]
     pub fn ten_thousandths(self) -> i64 {
         self.0
     }
@@ -153,7 +149,6 @@ pub struct Amount(i32);
 
 impl Amount {
     /// The amount as a plain integer.
-    #[must_use]
     pub fn get(self) -> i32 {
         self.0
     }

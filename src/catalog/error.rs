@@ -48,7 +48,6 @@ pub enum Code {
 
 impl Code {
     /// The stable name that clients see.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Invalid => "INVALID",
@@ -68,7 +67,6 @@ impl Error {
     }
 
     /// A product that is no object.
-    #[must_use]
     pub fn not_an_object() -> Self {
         Self::invalid("", "must be an object")
     }
@@ -79,7 +77,6 @@ impl Error {
     }
 
     /// Its kind.
-    #[must_use]
     pub fn code(&self) -> Code {
         match self {
             Self::Invalid(_) => Code::Invalid,
@@ -92,7 +89,6 @@ impl Error {
     }
 
     /// The bad fields.
-    #[must_use]
     pub fn faults(&self) -> &[Fault] {
         match self {
             Self::Invalid(faults) | Self::Duplicate(faults) => faults,
@@ -129,7 +125,6 @@ pub struct Fault {
 
 impl Fault {
     /// Where the field is in what was sent (RFC 6901).
-    #[must_use]
     pub fn pointer(&self) -> String {
         let index = self.index.map(|index| format!("/{index}")).unwrap_or_default();
         if self.field.is_empty() { index } else { format!("{index}/{}", self.field) }

@@ -27,13 +27,11 @@ pub struct Catalog {
 
 impl Catalog {
     /// A catalog over this store, whose schema must be the newest.
-    #[must_use]
     pub fn new(database: Database) -> Self {
         Self { database }
     }
 
     /// The store below.
-    #[must_use]
     pub fn database(&self) -> &Database {
         &self.database
     }

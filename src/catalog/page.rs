@@ -12,19 +12,16 @@ pub struct Cursor(ProductId);
 
 impl Cursor {
     /// The place of this product.
-    #[must_use]
     pub fn of(product: &Product) -> Self {
         Self(product.id)
     }
 
     /// As clients see it.
-    #[must_use]
     pub fn encode(self) -> String {
         BASE64_URL_SAFE_NO_PAD.encode(self.0.to_string())
     }
 
     /// Reads what [`Cursor::encode`] wrote.
-    #[must_use]
     pub fn decode(text: &str) -> Option<Self> {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
         std::str::from_utf8(&bytes).ok()?.parse().ok().map(Self)
@@ -58,7 +55,6 @@ impl PageRequest {
     pub const DEFAULT_SIZE: u64 = 100;
 
     /// The largest page after a place.
-    #[must_use]
     pub fn next(after: Option<Cursor>) -> Self {
         Self { size: Self::MAX_SIZE, from_end: false, after, before: None }
     }

@@ -40,7 +40,7 @@ impl NewProduct {
                     Err(more) => faults.extend(more),
                 },
                 None => {
-                    faults.push(Fault { index: Some(index), field: "", detail: "must be an object".into() })
+                    faults.push(Fault { index: Some(index), field: "", detail: "must be an object".into() });
                 }
             }
             if faults.len() >= MOST_FAULTS {

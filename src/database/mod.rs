@@ -35,19 +35,16 @@ pub struct PoolOptions {
 
 impl Database {
     /// For statements that only read.
-    #[must_use]
     pub fn reads(&self) -> &DatabaseConnection {
         &self.reads
     }
 
     /// For statements that write.
-    #[must_use]
     pub fn writes(&self) -> &DatabaseConnection {
         &self.writes
     }
 
     /// Which of the two it is.
-    #[must_use]
     pub fn kind(&self) -> Kind {
         match self.reads.get_database_backend() {
             DbBackend::Postgres => Kind::PostgreSql,

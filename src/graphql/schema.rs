@@ -22,7 +22,6 @@ pub fn build(catalog: Catalog) -> Schema {
 }
 
 /// The schema definition language of the schema, as `schema.graphql` has it.
-#[must_use]
 pub fn sdl() -> String {
     async_graphql::Schema::build(Query, Mutation, EmptySubscription).finish().sdl()
 }

@@ -108,7 +108,7 @@ impl<'de> Visitor<'de> for ItemVisitor {
     }
 }
 
-/// Sorts a JSON value by its first byte; serde_json has checked its syntax.
+/// Sorts a JSON value by its first byte; `serde_json` has checked its syntax.
 fn value(json: &str) -> Value<'_> {
     match json.as_bytes().first() {
         Some(b'"') => match serde_json::from_str::<Text>(json) {

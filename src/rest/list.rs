@@ -23,14 +23,14 @@ pub async fn list(State(catalog): State<Catalog>) -> Result<Response, Problem> {
     if !first.has_next {
         return Ok(json::many(StatusCode::OK, &first.products));
     }
-    let (opening, cursor) = part(b'[', first);
+    let (opening, cursor) = part(b'[', &first);
     let rest = stream::unfold(cursor, move |cursor| {
         let catalog = catalog.clone();
         async move {
             let cursor = cursor?;
             match catalog.page(PageRequest::next(Some(cursor))).await {
                 Ok(page) => {
-                    let (bytes, next) = part(b',', page);
+                    let (bytes, next) = part(b',', &page);
                     Some((Ok(bytes), next))
                 }
                 // The connection is cut, so that nobody takes the part for the whole.
@@ -43,7 +43,7 @@ pub async fn list(State(catalog): State<Catalog>) -> Result<Response, Problem> {
 }
 
 /// A page's JSON behind `start`, with the closing bracket if it is the last; and where to go on.
-fn part(start: u8, page: Page) -> (Bytes, Option<Cursor>) {
+fn part(start: u8, page: &Page) -> (Bytes, Option<Cursor>) {
     let next = page.products.last().filter(|_| page.has_next).map(Cursor::of);
     let mut out = Vec::new();
     // A page can be empty when the products behind the cursor have been deleted meanwhile.

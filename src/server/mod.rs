@@ -105,8 +105,8 @@ impl Server {
             .map_err(|error| StartError::Listen(config.listen, error))?;
         let server = Self { listener, app, draining, config };
         if let Ok(address) = server.listener.local_addr() {
-            let took = start.elapsed();
-            info!(%address, started_in_ms = took.as_millis() as u64, "listening on http://{address}");
+            let seconds = start.elapsed().as_secs_f64();
+            info!(%address, seconds, "listening on http://{address}");
         }
         Ok(server)
     }

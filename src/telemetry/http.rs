@@ -42,7 +42,6 @@ pub type Route = (&'static str, &'static str, &'static [u16]);
 
 impl HttpMetrics {
     /// Instruments whose counters exist at 0 for these routes, so that `rate()` sees the first request.
-    #[must_use]
     pub fn new(meter: &Meter, duration_buckets: &[f64], routes: &[Route]) -> Self {
         let requests = meter.u64_counter(names::HTTP_REQUESTS).with_description("HTTP requests").build();
         let duration = meter

@@ -46,7 +46,6 @@ impl Telemetry {
     }
 
     /// The one meter: two scopes would be two sets of series.
-    #[must_use]
     pub fn meter(&self) -> Meter {
         self.provider.meter(env!("CARGO_PKG_NAME"))
     }

@@ -32,7 +32,7 @@ async fn generated_and_chosen_ids_never_meet(store: Store) {
         let mut ids = Vec::new();
         for round in 0..20 {
             // Chosen ids run just ahead of the generated ones.
-            let chosen = (client % 2 == 0).then_some(client * 7 + round * 40 + 1);
+            let chosen = client.is_multiple_of(2).then_some(client * 7 + round * 40 + 1);
             let answer = server
                 .post("/products", json!({ "id": chosen, "name": "x", "price": 1, "amount": 1 }).to_string())
                 .await;

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::harness::{Server, Store};
 
 #[track_caller]
-fn agrees(file: &str, now: &str) {
+pub fn agrees(file: &str, now: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     if std::env::var_os("UPDATE").is_some() {
         fs::write(&path, now).unwrap();

@@ -45,7 +45,7 @@ async fn creating_agrees(store: Store) {
     for product in [
         json!({ "id": 5, "name": "five", "price": 5, "amount": 5 }),
         json!({ "name": "generated", "price": 0.1, "amount": 0 }),
-        json!({ "id": null, "name": "  trimmed ", "price": 9_999_999_999.9999, "amount": i32::MAX }),
+        json!({ "id": null, "name": "  trimmed ", "price": 9_999_999_999.999_9, "amount": i32::MAX }),
         json!({ "id": 5, "name": "taken", "price": 5, "amount": 5 }),
         json!({ "id": 0, "name": " ", "price": -1, "amount": -1 }),
         json!({ "name": "x", "price": 0.00001, "amount": 1 }),

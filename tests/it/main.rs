@@ -1,5 +1,7 @@
 //! The promises to a user, each kept on SQLite and PostgreSQL. One binary: every further one costs a link.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
 #[macro_use]
 mod harness;
 

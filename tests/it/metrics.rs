@@ -138,6 +138,8 @@ async fn a_client_that_leaves_is_a_499(store: Store) {
     transaction.rollback().await.unwrap();
 }
 
+type Truth<'a> = Box<dyn Fn() -> f64 + 'a>;
+
 async fn the_process_is_described_as_proc_has_it(store: Store) {
     let server =
         Setup::new(store).await.with("STOCKMETER_METRICS_COLLECTION_INTERVAL", "100ms").start().await;
@@ -158,24 +160,21 @@ async fn the_process_is_described_as_proc_has_it(store: Store) {
     let memory = fs::read_to_string("/proc/meminfo").unwrap();
     let memory = memory.lines().next().unwrap().split_whitespace().nth(1).unwrap().parse::<f64>().unwrap();
     let now = || std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs_f64();
-    let fds = || fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().count() as f64;
+    let fds = || fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().count();
+    let cores = || std::thread::available_parallelism().unwrap().get();
+    let number = |count: usize| f64::from(u32::try_from(count).unwrap());
 
     // The gauges follow within one interval: what is read twice is taken until both agree.
-    type Truth<'a> = Box<dyn Fn() -> f64 + 'a>;
     let truths: [(&str, f64, Truth); 9] = [
         ("process_cpu_seconds_total", 0.05, Box::new(|| (stat(14) + stat(15)) / 100.0)),
         ("process_resident_memory_bytes", 2e6, Box::new(|| status("VmRSS") * 1024.0)),
         ("process_virtual_memory_bytes", 2e6, Box::new(|| status("VmSize") * 1024.0)),
-        ("custom_process_open_fds", 0.0, Box::new(fds)),
+        ("custom_process_open_fds", 0.0, Box::new(|| number(fds()))),
         ("custom_process_threads", 0.0, Box::new(|| status("Threads"))),
         ("process_start_time_seconds", 1.0, Box::new(|| boot + stat(22) / 100.0)),
         ("process_uptime_seconds", 2.0, Box::new(|| now() - boot - stat(22) / 100.0)),
         ("system_memory_limit_bytes", 0.0, Box::new(|| memory * 1024.0)),
-        (
-            "system_cpu_limit_cores",
-            0.0,
-            Box::new(|| std::thread::available_parallelism().unwrap().get() as f64),
-        ),
+        ("system_cpu_limit_cores", 0.0, Box::new(|| number(cores()))),
     ];
     for (name, tolerance, truth) in truths {
         let agree = async { while (server.metric(name).await.unwrap() - truth()).abs() > tolerance {} };

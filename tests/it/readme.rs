@@ -1,1 +1,56 @@
+//! The README tells the truth: its examples work as printed, its settings are the program's.
 
+use std::{fs, path::Path, process::Command};
+
+use clap::Args;
+use stockmeter::config::Config;
+
+use crate::harness::{Server, Store};
+
+on_both_stores!(the_examples_work_as_printed);
+
+fn readme() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
+}
+
+/// The fenced blocks of a kind of the README, in order, each with what stands behind it.
+fn blocks<'a>(text: &'a str, kind: &str) -> Vec<(&'a str, &'a str)> {
+    let fence = format!("```{kind}\n");
+    let starts = text.match_indices(&fence).map(|(place, _)| &text[place + fence.len()..]);
+    starts.map(|rest| rest.split_once("```\n").unwrap()).collect()
+}
+
+async fn the_examples_work_as_printed(store: Store) {
+    let server = Server::start(store).await;
+    let readme = readme();
+    let examples = blocks(&readme, "sh");
+    assert_eq!(examples.len(), blocks(&readme, "output").len());
+    for (script, rest) in examples {
+        let expected = blocks(rest, "output")[0].0.trim_end();
+        let script = script.replace("127.0.0.1:8000", &server.address);
+        let output = tokio::task::spawn_blocking(move || {
+            Command::new("bash").args(["-euo", "pipefail", "-c", &script]).output().unwrap()
+        });
+        assert_eq!(String::from_utf8(output.await.unwrap().stdout).unwrap(), expected);
+    }
+}
+
+#[test]
+fn the_settings_are_the_programs() {
+    let command = Config::augment_args(clap::Command::new("stockmeter"));
+    let mut table = "| Flag | Environment | Default | What |\n|---|---|---|---|\n".to_owned();
+    for setting in command.get_arguments() {
+        let (flag, name) = (setting.get_long().unwrap(), setting.get_env().unwrap().to_str().unwrap());
+        let default = setting.get_default_values().first().and_then(|value| value.to_str());
+        let default = default.map(|value| format!("`{value}`")).unwrap_or_default();
+        let help = setting.get_help().unwrap().to_string().replace('|', "\\|");
+        table.push_str(&format!("| `--{flag}` | `{name}` | {default} | {help} |\n"));
+    }
+    let readme = readme();
+    let (before, rest) = readme.split_once("<!-- settings -->\n").unwrap();
+    let (_, after) = rest.split_once("<!-- /settings -->").unwrap();
+    crate::contracts::agrees(
+        "README.md",
+        &format!("{before}<!-- settings -->\n{table}<!-- /settings -->{after}"),
+    );
+}
