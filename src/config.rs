@@ -180,17 +180,11 @@ pub fn with_file(mut command: Command) -> Result<Command, String> {
     Ok(command)
 }
 
-/// Refuses a variable that starts like ours but is none: most likely a spelling mistake.
-///
-/// # Errors
-/// Names the variable.
-pub fn check_environment(command: &Command) -> Result<(), String> {
-    // Kubernetes sets STOCKMETER_PORT… and STOCKMETER_SERVICE_… beside a Service of our name.
-    let foreign = ["STOCKMETER_PORT", "STOCKMETER_SERVICE_"];
-    let unknown = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).find(|name| {
-        name.starts_with("STOCKMETER_")
-            && !foreign.iter().any(|prefix| name.starts_with(prefix))
-            && !command.get_arguments().any(|arg| arg.get_env().is_some_and(|env| env == name.as_str()))
-    });
-    unknown.map_or(Ok(()), |name| Err(format!("{name} is no setting; `stockmeter --help` lists them")))
+/// The environment's variables that start like ours but are none: perhaps a spelling mistake, perhaps
+/// somebody else's (Kubernetes sets `STOCKMETER_PORT` beside a service of our name), so no error.
+pub fn unknown_variables(command: &Command) -> Vec<String> {
+    let is_setting =
+        |name: &str| command.get_arguments().any(|arg| arg.get_env().is_some_and(|env| env == name));
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    names.filter(|name| name.starts_with("STOCKMETER_") && !is_setting(name)).collect()
 }

@@ -59,9 +59,6 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), String> {
-    let mut command = Cli::command();
-    command.build();
-    config::check_environment(&command)?;
     let matches = config::with_file(Cli::command())?.get_matches();
     let Cli { command, config } = Cli::from_arg_matches(&matches).map_err(|error| error.to_string())?;
     match command.unwrap_or(Task::Serve) {
@@ -69,6 +66,10 @@ fn run() -> Result<(), String> {
         Task::Healthcheck => healthcheck::run(config.listen)?,
         Task::Serve => {
             logging::start(&config)?;
+            let unknown = config::unknown_variables(&Cli::command());
+            if !unknown.is_empty() {
+                tracing::warn!(variables = unknown.join(" "), "not settings of Stockmeter; see --help");
+            }
             block_on(serve(config))?.map_err(|error| error.to_string())?;
         }
         Task::Migrate { direction } => {
