@@ -1,10 +1,12 @@
 //! From nothing to a server that listens, and what stands in the way.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use sea_orm::ConnectionTrait;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::harness::{Log, PASSWORD, Setup, Store, cluster, free_port};
+use crate::harness::{Log, PASSWORD, Setup, Store, forward, free_port};
 
 on_both_stores!(
     ten_copies_start_at_once,
@@ -70,25 +72,11 @@ async fn what_is_stored_outlives_a_restart(store: Store) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_comes_up_late_is_waited_for() {
-    let mut setup = Setup::new(Store::PostgreSql).await;
-    let cluster_port = cluster().await.port();
-    let port = free_port();
-    setup.database_url = setup.database_url.replace(&cluster_port.to_string(), &port.to_string());
-    let (_child, log): (_, Log) = setup.spawn();
+    let (setup, port) = Setup::new(Store::PostgreSql).await.at_a_port_of_its_own().await;
+    let (_child, log) = setup.spawn();
     let line = log.line("waiting for the database").await;
     assert!(line.contains(&format!("PostgreSQL at 127.0.0.1:{port}")) && line.contains("refused"), "{line}");
-
-    // Now it is up: what comes to this port goes on to the cluster.
-    let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
-    tokio::spawn(async move {
-        loop {
-            let (mut near, _) = listener.accept().await.unwrap();
-            tokio::spawn(async move {
-                let mut far = TcpStream::connect(("127.0.0.1", cluster_port)).await.unwrap();
-                let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
-            });
-        }
-    });
+    forward(port, Duration::ZERO).await;
     log.line("listening on").await;
     assert!(!log.text().contains(PASSWORD), "{}", log.text());
 }

@@ -2,12 +2,14 @@
 
 mod client;
 mod log;
+mod network;
 mod postgres;
 mod server;
 
 pub use log::{Log, PATIENCE};
 pub use server::{Server, Setup, binary};
 
+pub use network::forward;
 pub use postgres::{PASSWORD, cluster, free_port};
 
 /// The store that a case runs on.
