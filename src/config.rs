@@ -27,7 +27,7 @@ pub struct Config {
 
     /// Most connections to the database (on SQLite: those that read; one writes)
     #[arg(long, global = true, env = "STOCKMETER_DATABASE_CONNECTIONS", value_name = "N")]
-    #[arg(default_value = "8", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(default_value = "8", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub database_connections: u32,
 
     /// How long to wait at start for a database that does not answer yet
@@ -45,15 +45,31 @@ pub struct Config {
     #[arg(default_value = "10s", value_parser = humantime::parse_duration)]
     pub database_statement_timeout: Duration,
 
+    /// Refuse changes and deletions that do not tell the version they are meant for (If-Match) with a 428
+    #[arg(long, global = true, env = "STOCKMETER_REQUIRE_IF_MATCH", value_name = "BOOL")]
+    #[arg(default_value = "false", num_args = 0..=1, default_missing_value = "true")]
+    pub require_if_match: bool,
+
     /// Largest request body in bytes; a larger one gets a 413
     #[arg(long, global = true, env = "STOCKMETER_BODY_LIMIT", value_name = "BYTES")]
     #[arg(default_value = "10485760")]
     pub body_limit: usize,
 
-    /// How long a request may take to the first byte of its answer before it gets a 503
+    /// Most requests to the catalog at a time; one more gets a 503
+    #[arg(long, global = true, env = "STOCKMETER_CONCURRENT_REQUESTS", value_name = "N")]
+    #[arg(default_value = "1024", value_parser = clap::value_parser!(u32).range(1..))]
+    pub concurrent_requests: u32,
+
+    /// How long a request's body may take to arrive (else a 408), and its answer to begin after that (a 503)
     #[arg(long, global = true, env = "STOCKMETER_REQUEST_TIMEOUT", value_name = "TIME")]
     #[arg(default_value = "30s", value_parser = humantime::parse_duration)]
     pub request_timeout: Duration,
+
+    /// How long a connection may go without a byte in either direction before it is closed (at least twice the
+    /// request timeout)
+    #[arg(long, global = true, env = "STOCKMETER_IDLE_TIMEOUT", value_name = "TIME")]
+    #[arg(default_value = "75s", value_parser = humantime::parse_duration)]
+    pub idle_timeout: Duration,
 
     /// How long requests may go on after SIGTERM or Ctrl-C
     #[arg(long, global = true, env = "STOCKMETER_SHUTDOWN_GRACE", value_name = "TIME")]
@@ -165,7 +181,11 @@ pub fn with_file(mut command: Command) -> Result<Command, String> {
     };
     let name = path.display();
     let text = std::fs::read_to_string(&path).map_err(|error| format!("can't read {name}: {error}"))?;
-    let table: toml::Table = text.parse().map_err(|error| format!("{name} is no TOML: {error}"))?;
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+        // Not its whole text: that shows the line, which may hold a password.
+        let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
+        format!("{name} is no TOML: line {line}: {}", error.message())
+    })?;
     for (key, value) in table {
         if key == "config" || !command.get_arguments().any(|arg| arg.get_id() == key.as_str()) {
             return Err(format!("{name}: `{key}` is no setting; `stockmeter --help` lists them"));

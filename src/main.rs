@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::process::ExitCode;
+use std::{pin::pin, process::ExitCode};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use stockmeter::{
@@ -87,7 +87,12 @@ fn block_on<T>(task: impl Future<Output = T>) -> Result<T, String> {
 }
 
 async fn serve(config: Config) -> Result<(), StartError> {
-    Server::start(config).await?.run(stop_signal()).await;
+    let mut stop = pin!(stop_signal());
+    tokio::select! {
+        server = Server::start(config) => server?.run(stop).await,
+        // Also while it waits for the database.
+        () = &mut stop => {}
+    }
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use axum::{
 use serde::Serialize;
 use tower_http::request_id::RequestId;
 
-use crate::catalog::{self, Code};
+use crate::catalog::{Code, Error, Product};
 
 /// Seconds that a client should wait before it tries again: the pool and the database recover in less.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
@@ -54,9 +54,26 @@ impl Problem {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "Method not allowed", detail)
     }
 
+    /// 499, as nginx has it: the client left before its body had arrived. Counted, and seen by nobody.
+    pub fn client_left() -> Self {
+        let status = StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST);
+        Self::new(status, "CLIENT_LEFT", "Client left", "the body did not arrive whole")
+    }
+
+    /// 408: the body takes too long to arrive.
+    pub fn body_too_slow() -> Self {
+        let detail = "the body did not arrive in time";
+        Self::new(StatusCode::REQUEST_TIMEOUT, "BODY_TOO_SLOW", "Body too slow", detail)
+    }
+
+    /// 503: as many requests as the server takes at a time are under way.
+    pub fn overloaded() -> Self {
+        let detail = "the server has too many requests at the moment: try again";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "OVERLOADED", "Overloaded", detail)
+    }
+
     /// 413: more bytes than the server takes.
-    pub fn too_large() -> Self {
-        let detail = "the body is larger than this server takes; send it in parts";
+    pub fn too_large(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", "Body too large", detail)
     }
 
@@ -71,6 +88,11 @@ impl Problem {
         )
     }
 
+    /// 412: something is there already.
+    pub fn exists(product: &Product) -> Self {
+        Error::VersionMismatch(product.version).into()
+    }
+
     /// 503: it took too long.
     pub fn timeout() -> Self {
         Self::new(
@@ -82,13 +104,17 @@ impl Problem {
     }
 }
 
-impl From<catalog::Error> for Problem {
-    fn from(error: catalog::Error) -> Self {
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
         let (status, title) = match error.code() {
             Code::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "Invalid values"),
             Code::NotFound => (StatusCode::NOT_FOUND, "Not found"),
             Code::Duplicate => (StatusCode::CONFLICT, "Id taken"),
             Code::IdsExhausted => (StatusCode::CONFLICT, "No id left"),
+            Code::VersionMismatch => (StatusCode::PRECONDITION_FAILED, "Another version"),
+            Code::VersionRequired => (StatusCode::PRECONDITION_REQUIRED, "Version required"),
+            Code::InsufficientStock => (StatusCode::CONFLICT, "Not enough in stock"),
+            Code::TooMuchStock => (StatusCode::CONFLICT, "Too much in stock"),
             Code::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "Database unavailable"),
             Code::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "Internal error"),
         };

@@ -7,4 +7,4 @@ mod decimal;
 pub mod product;
 mod value;
 
-pub use value::{Amount, InvalidValue, Name, Price, ProductId};
+pub use value::{Amount, InvalidValue, Name, Price, ProductId, Version, whole};

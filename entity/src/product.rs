@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{Amount, Name, Price, ProductId};
+use crate::{Amount, Name, Price, ProductId, Version};
 
 /// One row of the table `product`.
 #[sea_orm::model]
@@ -18,6 +18,8 @@ pub struct Model {
     pub price: Price,
     /// How many pieces are in stock.
     pub amount: Amount,
+    /// Which state of the product this is.
+    pub version: Version,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -14,7 +14,10 @@ pub struct InvalidValue(&'static str);
 const NOT_A_NUMBER: InvalidValue = InvalidValue("must be a number");
 
 /// Reads a whole number from `min` to `max`; `rule` tells what it has to be.
-fn whole(text: &str, min: i64, max: i64, rule: &'static str) -> Result<i64, InvalidValue> {
+///
+/// # Errors
+/// It is no such number.
+pub fn whole(text: &str, min: i64, max: i64, rule: &'static str) -> Result<i64, InvalidValue> {
     match scaled(text, 0) {
         Ok(number) if (min..=max).contains(&number) => Ok(number),
         Err(Fault::NotANumber) => Err(NOT_A_NUMBER),
@@ -58,6 +61,33 @@ impl FromStr for ProductId {
 impl fmt::Display for ProductId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+/// Which state of a product it is: another one after every change, and also when it is deleted and made anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, DeriveValueType)]
+pub struct Version(i64);
+
+impl Version {
+    /// A first version, made of random bits so that no product had it before. One is added at every change.
+    pub fn first(random: u64) -> Self {
+        // Two bits less leave room for more changes than a product will ever see.
+        Self((random >> 2).cast_signed())
+    }
+}
+
+impl FromStr for Version {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let version = (text.len() == 16).then(|| u64::from_str_radix(text, 16).ok()).flatten();
+        version.map(u64::cast_signed).map(Self).ok_or(InvalidValue("must be a version as it was answered"))
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
     }
 }
 
@@ -148,6 +178,9 @@ impl fmt::Display for Price {
 pub struct Amount(i32);
 
 impl Amount {
+    /// The largest amount.
+    pub const MAX: i32 = i32::MAX;
+
     /// The amount as a plain integer.
     pub fn get(self) -> i32 {
         self.0

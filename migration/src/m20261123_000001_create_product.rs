@@ -15,11 +15,18 @@ enum Product {
     Name,
     Price,
     Amount,
+    Version,
 }
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let postgresql = manager.get_database_backend() == DbBackend::Postgres;
+        let mut name = ColumnDef::new(Product::Name).text().not_null().take();
+        if postgresql {
+            // By code points, as SQLite compares: the same order on both, wherever the server runs.
+            name.extra("COLLATE \"C\"");
+        }
         // The checks repeat the ranges of the value types, against whoever writes past the server.
         let table = Table::create()
             .table(Product::Table)
@@ -30,7 +37,7 @@ impl MigrationTrait for Migration {
                     .primary_key()
                     .check(Expr::col(Product::Id).between(1, 9_007_199_254_740_991_i64)),
             )
-            .col(ColumnDef::new(Product::Name).text().not_null())
+            .col(name)
             .col(
                 ColumnDef::new(Product::Price)
                     .big_integer()
@@ -43,30 +50,57 @@ impl MigrationTrait for Migration {
                     .not_null()
                     .check(Expr::col(Product::Amount).between(0, i32::MAX)),
             )
+            .col(ColumnDef::new(Product::Version).big_integer().not_null().default(0))
             .take();
         manager.create_table(table).await?;
-        manager.get_connection().execute_unprepared(id_source(manager.get_database_backend())).await?;
+        let ids = if postgresql { IDS_POSTGRESQL } else { IDS_SQLITE };
+        manager.get_connection().execute_unprepared(ids).await?;
         Ok(())
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         manager.drop_table(Table::drop().table(Product::Table).take()).await?;
-        if manager.get_database_backend() == DbBackend::Sqlite {
-            manager.get_connection().execute_unprepared("DROP TABLE product_id").await?;
-        }
+        let ids = if manager.get_database_backend() == DbBackend::Postgres {
+            "DROP FUNCTION product_id_used"
+        } else {
+            "DROP TABLE product_id"
+        };
+        manager.get_connection().execute_unprepared(ids).await?;
         Ok(())
     }
 }
 
-/// PostgreSQL has sequences; SQLite gets a one-row table, kept by a trigger.
-fn id_source(backend: DbBackend) -> &'static str {
-    if backend == DbBackend::Postgres {
-        "CREATE SEQUENCE product_id AS bigint MAXVALUE 4503599627370495 OWNED BY product.id"
-    } else {
-        "CREATE TABLE product_id (last integer NOT NULL);
-         INSERT INTO product_id VALUES (0);
-         CREATE TRIGGER product_id_used AFTER INSERT ON product WHEN NEW.id < 4503599627370496 BEGIN
-             UPDATE product_id SET last = NEW.id WHERE last < NEW.id;
-         END"
-    }
-}
+/// A sequence, and a function that moves it past the ids that clients use, if so many more as are `wanted`
+/// are left behind them. A sequence knows no transactions: it must never go back, or ids would come twice.
+/// `nextval` never does; `setval` could, so it is only for leaps that nobody else makes at the same time and
+/// that are far longer than what others draw meanwhile.
+const IDS_POSTGRESQL: &str = "
+CREATE SEQUENCE product_id AS bigint MAXVALUE 4503599627370495 OWNED BY product.id;
+CREATE FUNCTION product_id_used(highest bigint, wanted bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    last bigint := coalesce(pg_sequence_last_value('product_id'), 0);
+BEGIN
+    IF greatest(last, highest) + wanted > 4503599627370495 THEN
+        RAISE SQLSTATE '2200H' USING MESSAGE = 'no product ids are left';
+    END IF;
+    IF highest - last > 100000 THEN
+        PERFORM pg_advisory_xact_lock(7264819302);
+        last := coalesce(pg_sequence_last_value('product_id'), 0);
+        IF highest - last > 100000 THEN
+            last := setval('product_id', highest);
+        END IF;
+    END IF;
+    WHILE last < highest LOOP
+        last := nextval('product_id');
+    END LOOP;
+    RETURN last;
+END
+$$";
+
+/// A one-row table, kept by a trigger. There is one writer at a time.
+const IDS_SQLITE: &str = "
+CREATE TABLE product_id (last integer NOT NULL);
+INSERT INTO product_id VALUES (0);
+CREATE TRIGGER product_id_used AFTER INSERT ON product WHEN NEW.id < 4503599627370496 BEGIN
+    UPDATE product_id SET last = NEW.id WHERE last < NEW.id;
+END";

@@ -11,50 +11,57 @@ use sea_orm::{
     Value as SqlValue,
 };
 
-use super::{Catalog, Error, NewProduct, Product, ProductId, error::Fault, product::MOST_FAULTS};
+use super::{Catalog, Error, NewProduct, Product, ProductId, Version, error::Fault, product::MOST_FAULTS};
 use crate::database::Kind;
 
 /// Generated ids are below this, and follow every id below it that was ever used (see the migration).
 const GENERATED_BELOW: i64 = 1 << 52;
 
-/// A statement that failed because somebody took its generated ids is tried so many times in all.
+/// A statement that failed because its generated ids were stored past the server is tried so often in all.
 const TRIES: usize = 3;
 
 /// Ids asked for in one statement: well below the databases' limits on parameters.
 const IDS_PER_QUERY: usize = 10_000;
 
-/// `$1` to `$4` are the columns as arrays (id 0: generate one), `$5` the highest id below 2^52 among them.
-/// The sequence moves past `$5` before it is asked; rows go in sorted, so that two arrays can't deadlock.
+/// `$1` to `$4` are the columns as arrays (id 0: generate one), `$5` is the version, `$6` how many ids to
+/// generate. Chosen ids go in first, then the sequence moves past them, then the others get theirs: a refused
+/// array leaves the sequence where it was. Ids go in sorted, so that two arrays can't deadlock.
 const INSERT_POSTGRESQL: &str = "
-WITH moved AS MATERIALIZED (
-    SELECT setval('product_id', $5) FROM product_id WHERE last_value <= $5
-), sent AS MATERIALIZED (
-    SELECT CASE id WHEN 0 THEN nextval('product_id') ELSE id END AS id, name, price, amount, place
-    FROM (SELECT count(*) FROM moved) AS first,
-         unnest($1::bigint[], $2::text[], $3::bigint[], $4::integer[])
-             WITH ORDINALITY AS sent (id, name, price, amount, place)
-), stored AS (
-    INSERT INTO product (id, name, price, amount) SELECT id, name, price, amount FROM sent ORDER BY id
+WITH sent AS MATERIALIZED (
+    SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::integer[])
+        WITH ORDINALITY AS sent (id, name, price, amount, place)
+), chosen AS (
+    INSERT INTO product (id, name, price, amount, version)
+    SELECT id, name, price, amount, $5 FROM sent WHERE id > 0 ORDER BY id
+    RETURNING id
+), moved AS MATERIALIZED (
+    SELECT product_id_used(max(id) FILTER (WHERE id < 4503599627370496), $6) FROM chosen
+), numbered AS MATERIALIZED (
+    SELECT nextval('product_id') AS id, name, price, amount
+    FROM moved, (SELECT * FROM sent WHERE id = 0 ORDER BY place) AS without_id
+), generated AS (
+    INSERT INTO product (id, name, price, amount, version)
+    SELECT id, name, price, amount, $5 FROM numbered
 )
-SELECT id FROM sent ORDER BY place";
+SELECT numbered.id FROM moved LEFT JOIN numbered ON true";
 
-/// `?1` is a JSON array of `[id, name, price, amount]` (id 0: generate one), `?2` the highest id below 2^52
-/// among them, `?3` how many to generate: when so many are not left, nothing is stored or returned.
+/// `?1` is a JSON array of `[id, name, price, amount]` (id 0: generate one), `?2` the version, `?3` how many
+/// ids to generate (when so many are not left, nothing is stored or returned), `?4` the highest id below 2^52
+/// that was chosen.
 const INSERT_SQLITE: &str = "
-INSERT INTO product (id, name, price, amount)
+INSERT INTO product (id, name, price, amount, version)
 SELECT CASE value ->> 0
-           WHEN 0 THEN max(last, ?2) + row_number() OVER (PARTITION BY value ->> 0 = 0 ORDER BY key)
+           WHEN 0 THEN max(last, ?4) + row_number() OVER (PARTITION BY value ->> 0 = 0 ORDER BY key)
            ELSE value ->> 0
-       END, value ->> 1, value ->> 2, value ->> 3
+       END, value ->> 1, value ->> 2, value ->> 3, ?2
 FROM product_id, json_each(?1)
-WHERE ?3 = 0 OR max(last, ?2) + ?3 < 4503599627370496
+WHERE ?3 = 0 OR max(last, ?4) + ?3 < 4503599627370496
 ORDER BY 1
 RETURNING id";
 
-/// Brings the sequence behind ids that another client used in the same moment.
-const CATCH_UP_POSTGRESQL: &str = "
-SELECT setval('product_id', greatest(last_value, (SELECT max(id) FROM product WHERE id < 4503599627370496)))
-FROM product_id";
+/// Brings the sequence behind ids that somebody stored past the server.
+const CATCH_UP_POSTGRESQL: &str =
+    "SELECT product_id_used((SELECT max(id) FROM product WHERE id < 4503599627370496), 0)";
 
 impl Catalog {
     /// Creates one product.
@@ -85,13 +92,14 @@ impl Catalog {
         if new.is_empty() {
             return Ok(Vec::new());
         }
+        let version = Version::first(uuid::Uuid::new_v4().as_u64_pair().0);
         for _ in 0..TRIES {
-            let error = match self.try_insert(&new).await {
-                Ok(ids) => return put_together(new, ids),
+            let error = match self.try_insert(&new, version).await {
+                Ok(ids) => return put_together(new, ids, version),
                 Err(error) => error,
             };
             if !matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) {
-                return Err(if is_sequence_end(&error) { Error::IdsExhausted } else { error.into() });
+                return Err(error.into());
             }
             let taken = self.taken(&new, index).await?;
             if !taken.is_empty() {
@@ -104,41 +112,42 @@ impl Catalog {
         Err(Error::Unavailable)
     }
 
-    /// Runs the statement; the ids come in the order of `new`.
-    async fn try_insert(&self, new: &[NewProduct]) -> Result<Vec<i64>, DbErr> {
+    /// Runs the statement; the ids come in the order of `new`, and none where no more can be generated.
+    async fn try_insert(&self, new: &[NewProduct], version: Version) -> Result<Vec<i64>, DbErr> {
         let database = self.database.writes();
-        let sent = || new.iter().map(|product| product.id.map_or(0, ProductId::get));
-        let highest = sent().filter(|id| *id < GENERATED_BELOW).max().unwrap_or(0);
+        let sent: Vec<i64> = new.iter().map(|product| product.id.map_or(0, ProductId::get)).collect();
+        let missing = i64::try_from(sent.iter().filter(|id| **id == 0).count()).unwrap_or(i64::MAX);
         let (sql, values): (_, Vec<SqlValue>) = match self.database.kind() {
             Kind::PostgreSql => (
                 INSERT_POSTGRESQL,
                 vec![
-                    sent().collect::<Vec<i64>>().into(),
+                    sent.clone().into(),
                     new.iter().map(|p| p.name.as_str().to_owned()).collect::<Vec<String>>().into(),
                     new.iter().map(|p| p.price.ten_thousandths()).collect::<Vec<i64>>().into(),
                     new.iter().map(|p| p.amount.get()).collect::<Vec<i32>>().into(),
-                    highest.into(),
+                    version.into(),
+                    missing.into(),
                 ],
             ),
             Kind::Sqlite => {
-                let rows: Vec<_> = new
-                    .iter()
-                    .zip(sent())
+                let rows = new.iter().zip(&sent);
+                let rows: Vec<_> = rows
                     .map(|(p, id)| (id, p.name.as_str(), p.price.ten_thousandths(), p.amount.get()))
                     .collect();
                 let rows = serde_json::to_string(&rows).map_err(|error| DbErr::Json(error.to_string()))?;
-                let missing = i64::try_from(sent().filter(|id| *id == 0).count()).unwrap_or(i64::MAX);
-                (INSERT_SQLITE, vec![rows.into(), highest.into(), missing.into()])
+                let highest = sent.iter().copied().filter(|id| *id < GENERATED_BELOW).max().unwrap_or(0);
+                (INSERT_SQLITE, vec![rows.into(), version.into(), missing.into(), highest.into()])
             }
         };
         let statement = Statement::from_sql_and_values(database.get_database_backend(), sql, values);
         // All rows are read to the end, since SQLite commits with the last step.
-        let rows = database.query_all_raw(statement).await?;
-        let ids = rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<Vec<i64>, _>>()?;
-        Ok(match self.database.kind() {
-            Kind::PostgreSql => ids,
-            Kind::Sqlite => in_order_sent(sent(), ids),
-        })
+        let rows = match database.query_all_raw(statement).await {
+            Err(error) if is_sequence_end(&error) => return Ok(Vec::new()),
+            rows => rows?,
+        };
+        let returned = rows.iter().map(|row| row.try_get_by_index::<Option<i64>>(0));
+        let returned = returned.collect::<Result<Vec<_>, _>>()?;
+        Ok(in_order_sent(&sent, returned.into_iter().flatten().collect()))
     }
 
     /// The products whose id is in the database, as faults.
@@ -199,27 +208,26 @@ fn refuse_repeated_ids(new: &[NewProduct]) -> Result<(), Error> {
     if faults.is_empty() { Ok(()) } else { Err(Error::Duplicate(faults)) }
 }
 
-/// SQLite returns rows in no promised order: generated ids rise in the order of the products without one.
-fn in_order_sent(sent: impl Iterator<Item = i64> + Clone, mut ids: Vec<i64>) -> Vec<i64> {
-    if ids.is_empty() {
-        return ids;
-    }
-    let chosen: HashSet<i64> = sent.clone().collect();
-    ids.retain(|id| !chosen.contains(id));
-    ids.sort_unstable();
-    let mut generated = ids.into_iter();
-    sent.map_while(|id| if id == 0 { generated.next() } else { Some(id) }).collect()
+/// Generated ids rise in the order of the products without one. What is returned holds all of them, in any
+/// order, and perhaps ids that were sent.
+fn in_order_sent(sent: &[i64], mut returned: Vec<i64>) -> Vec<i64> {
+    let chosen: HashSet<i64> = sent.iter().copied().collect();
+    returned.retain(|id| !chosen.contains(id));
+    returned.sort_unstable();
+    let mut generated = returned.into_iter();
+    let ids = sent.iter().map_while(|id| if *id == 0 { generated.next() } else { Some(*id) });
+    ids.collect()
 }
 
-fn put_together(new: Vec<NewProduct>, ids: Vec<i64>) -> Result<Vec<Product>, Error> {
-    if ids.is_empty() {
+fn put_together(new: Vec<NewProduct>, ids: Vec<i64>, version: Version) -> Result<Vec<Product>, Error> {
+    if ids.len() < new.len() {
         return Err(Error::IdsExhausted);
     }
     let products = new.into_iter().zip(ids).map(|(new, id)| {
         let NewProduct { id: _, name, price, amount } = new;
         // The table's check keeps ids in range.
         let id = ProductId::try_from(id).map_err(|_| Error::Internal)?;
-        Ok(Product { id, name, price, amount })
+        Ok(Product { id, name, price, amount, version })
     });
     products.collect()
 }

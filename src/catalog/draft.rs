@@ -4,7 +4,7 @@ use std::{borrow::Cow, str::FromStr};
 
 use entity::InvalidValue;
 
-use super::Fault;
+use super::{Error, Fault};
 
 /// The fields of a product as sent, whichever interface took them.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +48,11 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn new(index: Option<usize>) -> Self {
         Self { index, faults: Vec::new() }
+    }
+
+    /// What was checked, or all that is wrong with it.
+    pub(super) fn passed<T>(self, checked: T) -> Result<T, Error> {
+        if self.faults.is_empty() { Ok(checked) } else { Err(Error::Invalid(self.faults)) }
     }
 
     pub(super) fn fault(&mut self, field: &'static str, detail: impl Into<Cow<'static, str>>) {

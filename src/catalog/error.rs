@@ -2,9 +2,9 @@
 
 use std::{borrow::Cow, fmt};
 
-use sea_orm::{DbErr, RuntimeErr};
+use sea_orm::{DbErr, RuntimeErr, sqlx};
 
-use super::ProductId;
+use super::{Amount, ProductId, Version};
 
 /// Why the catalog did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +21,18 @@ pub enum Error {
     /// Every id that could be generated is used up, because a client used the last one.
     #[error("no id is left to generate: choose an id from 4503599627370496 on")]
     IdsExhausted,
+    /// The product is at another version, this one.
+    #[error("the product has changed: it is at version {0} now")]
+    VersionMismatch(Version),
+    /// The server wants every change to tell the version that it is meant for.
+    #[error("tell which version of the product is meant")]
+    VersionRequired,
+    /// Less is in stock, this much.
+    #[error("not enough in stock: there are {}", .0.get())]
+    InsufficientStock(Amount),
+    /// More than an amount can be; this much is there.
+    #[error("too much for one product: there are {}, and there can be at most {}", .0.get(), Amount::MAX)]
+    TooMuchStock(Amount),
     /// The database can't be reached, is overloaded or broken.
     #[error("the database can't answer at the moment: try again")]
     Unavailable,
@@ -40,6 +52,14 @@ pub enum Code {
     Duplicate,
     /// [`Error::IdsExhausted`].
     IdsExhausted,
+    /// [`Error::VersionMismatch`].
+    VersionMismatch,
+    /// [`Error::VersionRequired`].
+    VersionRequired,
+    /// [`Error::InsufficientStock`].
+    InsufficientStock,
+    /// [`Error::TooMuchStock`].
+    TooMuchStock,
     /// [`Error::Unavailable`].
     Unavailable,
     /// [`Error::Internal`].
@@ -54,6 +74,10 @@ impl Code {
             Self::NotFound => "NOT_FOUND",
             Self::Duplicate => "DUPLICATE_ID",
             Self::IdsExhausted => "IDS_EXHAUSTED",
+            Self::VersionMismatch => "VERSION_MISMATCH",
+            Self::VersionRequired => "VERSION_REQUIRED",
+            Self::InsufficientStock => "INSUFFICIENT_STOCK",
+            Self::TooMuchStock => "TOO_MUCH_STOCK",
             Self::Unavailable => "UNAVAILABLE",
             Self::Internal => "INTERNAL",
         }
@@ -83,6 +107,10 @@ impl Error {
             Self::NotFound(_) => Code::NotFound,
             Self::Duplicate(_) => Code::Duplicate,
             Self::IdsExhausted => Code::IdsExhausted,
+            Self::VersionMismatch(_) => Code::VersionMismatch,
+            Self::VersionRequired => Code::VersionRequired,
+            Self::InsufficientStock(_) => Code::InsufficientStock,
+            Self::TooMuchStock(_) => Code::TooMuchStock,
             Self::Unavailable => Code::Unavailable,
             Self::Internal => Code::Internal,
         }
@@ -100,15 +128,31 @@ impl Error {
 impl From<DbErr> for Error {
     /// What the database reports passes, what we fail to read does not. The cause is logged here, once.
     fn from(error: DbErr) -> Self {
-        let passing = matches!(
-            error,
-            DbErr::ConnectionAcquire(_)
-                | DbErr::Conn(_)
-                | DbErr::Exec(RuntimeErr::SqlxError(_))
-                | DbErr::Query(RuntimeErr::SqlxError(_))
-        );
+        let passing = match &error {
+            DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
+            DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
+                !is_ours(error)
+            }
+            _ => false,
+        };
         tracing::error!(%error, "the database failed");
         if passing { Self::Unavailable } else { Self::Internal }
+    }
+}
+
+/// Values that we can't read, or that the database refuses although we have checked them.
+fn is_ours(error: &sqlx::Error) -> bool {
+    use sqlx::error::ErrorKind::{CheckViolation, ForeignKeyViolation, NotNullViolation, UniqueViolation};
+    match error {
+        sqlx::Error::ColumnDecode { .. }
+        | sqlx::Error::ColumnNotFound(_)
+        | sqlx::Error::ColumnIndexOutOfBounds { .. }
+        | sqlx::Error::Decode(_)
+        | sqlx::Error::Encode(_) => true,
+        sqlx::Error::Database(error) => {
+            matches!(error.kind(), CheckViolation | ForeignKeyViolation | NotNullViolation | UniqueViolation)
+        }
+        _ => false,
     }
 }
 

@@ -10,29 +10,30 @@ mod error;
 mod page;
 mod product;
 mod reads;
+mod stock;
+mod version;
 mod writes;
 
 pub use draft::{Draft, Value};
-pub use entity::{Amount, Name, Price, ProductId, product::Model as Product};
+pub use entity::{Amount, Name, Price, ProductId, Version, product::Model as Product};
 pub use error::{Code, Error, Fault};
 pub use page::{Cursor, Page, PageRequest};
-pub use product::{NewProduct, ProductChange};
+pub use product::{NewProduct, NewProducts, ProductChange};
 pub use reads::existing_id;
+pub use stock::Delta;
+pub use version::Expected;
 
 /// The only door to the products. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Catalog {
     database: Database,
+    require_version: bool,
 }
 
 impl Catalog {
-    /// A catalog over this store, whose schema must be the newest.
-    pub fn new(database: Database) -> Self {
-        Self { database }
-    }
-
-    /// The store below.
-    pub fn database(&self) -> &Database {
-        &self.database
+    /// A catalog over this store, whose schema must be the newest. With `require_version`, who changes or
+    /// deletes a product has to tell which version of it is meant.
+    pub fn new(database: Database, require_version: bool) -> Self {
+        Self { database, require_version }
     }
 }

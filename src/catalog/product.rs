@@ -26,28 +26,17 @@ impl NewProduct {
         Self::check(None, draft).map_err(Error::Invalid)
     }
 
-    /// Checks an array of drafts; `None` is an item that is no object.
+    /// Checks a draft whose id is already known; one in the draft must be the same.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with the bad fields of all of them, up to [`MOST_FAULTS`].
-    pub fn new_many<'a>(drafts: impl IntoIterator<Item = Option<Draft<'a>>>) -> Result<Vec<Self>, Error> {
-        let mut products = Vec::new();
-        let mut faults = Vec::new();
-        for (index, draft) in drafts.into_iter().enumerate() {
-            match draft {
-                Some(draft) => match Self::check(Some(index), &draft) {
-                    Ok(product) => products.push(product),
-                    Err(more) => faults.extend(more),
-                },
-                None => {
-                    faults.push(Fault { index: Some(index), field: "", detail: "must be an object".into() });
-                }
+    /// [`Error::Invalid`] with every bad field.
+    pub fn with_id(id: ProductId, draft: &Draft) -> Result<Self, Error> {
+        match ProductChange::replace(id, draft)? {
+            ProductChange { name: Some(name), price: Some(price), amount: Some(amount) } => {
+                Ok(Self { id: Some(id), name, price, amount })
             }
-            if faults.len() >= MOST_FAULTS {
-                break;
-            }
+            _ => Err(Error::Internal),
         }
-        if faults.is_empty() { Ok(products) } else { Err(Error::Invalid(faults)) }
     }
 
     fn check(index: Option<usize>, draft: &Draft) -> Result<Self, Vec<Fault>> {
@@ -67,7 +56,43 @@ impl NewProduct {
 }
 
 /// The most faults that one answer lists.
-pub const MOST_FAULTS: usize = 100;
+pub(super) const MOST_FAULTS: usize = 100;
+
+/// Checks an array of drafts one by one, so that no more of it is held than what can be stored.
+#[derive(Debug, Default)]
+pub struct NewProducts {
+    products: Vec<NewProduct>,
+    faults: Vec<Fault>,
+    count: usize,
+}
+
+impl NewProducts {
+    /// Checks the next draft; `None` is an item that is no object.
+    pub fn push(&mut self, draft: Option<&Draft>) {
+        let index = Some(self.count);
+        self.count += 1;
+        if self.faults.len() >= MOST_FAULTS {
+            return;
+        }
+        match draft.map(|draft| NewProduct::check(index, draft)) {
+            Some(Ok(product)) => self.products.push(product),
+            Some(Err(faults)) => self.faults.extend(faults),
+            None => self.faults.push(Fault { index, field: "", detail: "must be an object".into() }),
+        }
+        if !self.faults.is_empty() {
+            self.products = Vec::new();
+            self.faults.truncate(MOST_FAULTS);
+        }
+    }
+
+    /// All of them.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the bad fields of all of them, up to a hundred.
+    pub fn all(self) -> Result<Vec<NewProduct>, Error> {
+        if self.faults.is_empty() { Ok(self.products) } else { Err(Error::Invalid(self.faults)) }
+    }
+}
 
 /// A change of a product: what is `None` stays.
 #[derive(Clone, Debug)]
@@ -84,34 +109,34 @@ impl ProductChange {
     /// [`Error::Invalid`] with every bad field.
     pub fn replace(id: ProductId, draft: &Draft) -> Result<Self, Error> {
         let mut check = Check::new(None);
-        if draft.id != Value::Null
-            && check.optional::<ProductId>("id", &draft.id).is_some_and(|sent| sent != id)
-        {
-            check.fault("id", "must be the id in the path, or be left out");
-        }
+        same_id(&mut check, id, draft);
         let name = check.required("name", &draft.name);
         let price = check.required("price", &draft.price);
         let amount = check.required("amount", &draft.amount);
-        if check.faults.is_empty() {
-            Ok(Self { name, price, amount })
-        } else {
-            Err(Error::Invalid(check.faults))
-        }
+        check.passed(Self { name, price, amount })
     }
 
-    /// A change of the fields that the draft has.
+    /// A change of the fields that the draft has; an id in it must be the product's.
     ///
     /// # Errors
     /// [`Error::Invalid`] with every bad field.
-    pub fn partial(draft: &Draft) -> Result<Self, Error> {
+    pub fn partial(id: ProductId, draft: &Draft) -> Result<Self, Error> {
         let mut check = Check::new(None);
+        same_id(&mut check, id, draft);
         let name = check.optional("name", &draft.name);
         let price = check.optional("price", &draft.price);
         let amount = check.optional("amount", &draft.amount);
-        if check.faults.is_empty() {
-            Ok(Self { name, price, amount })
-        } else {
-            Err(Error::Invalid(check.faults))
-        }
+        check.passed(Self { name, price, amount })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.name.is_none() && self.price.is_none() && self.amount.is_none()
+    }
+}
+
+fn same_id(check: &mut Check, id: ProductId, draft: &Draft) {
+    let sent = if draft.id == Value::Null { None } else { check.optional::<ProductId>("id", &draft.id) };
+    if sent.is_some_and(|sent| sent != id) {
+        check.fault("id", "must be the id in the path, or be left out");
     }
 }

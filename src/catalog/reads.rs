@@ -1,7 +1,7 @@
 //! Reads of one product.
 
 use entity::product;
-use sea_orm::EntityTrait;
+use sea_orm::{DatabaseConnection, EntityTrait};
 
 use super::{Catalog, Error, Product, ProductId};
 
@@ -11,7 +11,11 @@ impl Catalog {
     /// # Errors
     /// [`Error::NotFound`], or the database fails.
     pub async fn get(&self, id: ProductId) -> Result<Product, Error> {
-        let found = product::Entity::find_by_id(id).one(self.database.reads()).await?;
+        self.get_from(self.database.reads(), id).await
+    }
+
+    pub(super) async fn get_from(&self, from: &DatabaseConnection, id: ProductId) -> Result<Product, Error> {
+        let found = product::Entity::find_by_id(id).one(from).await?;
         found.ok_or_else(|| Error::not_found(id))
     }
 }

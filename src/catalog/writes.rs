@@ -1,20 +1,30 @@
 //! Changes and deletions of one product, each a single statement: whoever is cut off leaves nothing half done.
 
 use entity::product;
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ActiveValue::Set, EntityTrait, ExprTrait, QueryFilter, prelude::Expr};
 
-use super::{Catalog, Error, Product, ProductChange, ProductId};
+use super::{Catalog, Error, Expected, Product, ProductChange, ProductId};
 
 impl Catalog {
     /// Changes one product and returns it as it is now.
     ///
     /// # Errors
-    /// [`Error::NotFound`], or the database fails.
-    pub async fn update(&self, id: ProductId, change: ProductChange) -> Result<Product, Error> {
-        let ProductChange { name, price, amount } = change;
-        if name.is_none() && price.is_none() && amount.is_none() {
-            return self.get(id).await;
+    /// [`Error::NotFound`], [`Error::VersionMismatch`], [`Error::VersionRequired`], or the database fails.
+    pub async fn update(
+        &self,
+        id: ProductId,
+        change: ProductChange,
+        expected: &Expected,
+    ) -> Result<Product, Error> {
+        let row = self.row(id, expected)?;
+        if change.is_empty() {
+            let found = product::Entity::find().filter(row).one(self.database.writes()).await?;
+            return match found {
+                Some(product) => Ok(product),
+                None => self.missed(id, expected).await,
+            };
         }
+        let ProductChange { name, price, amount } = change;
         let changed = product::Entity::update_many()
             .set(product::ActiveModel {
                 name: name.map(Set).unwrap_or_default(),
@@ -22,22 +32,29 @@ impl Catalog {
                 amount: amount.map(Set).unwrap_or_default(),
                 ..Default::default()
             })
-            .filter(product::COLUMN.id.eq(id))
+            .col_expr(product::Column::Version, Expr::col(product::Column::Version).add(1))
+            .filter(row)
             .exec_with_returning(self.database.writes())
             .await?;
-        changed.into_iter().next().ok_or_else(|| Error::not_found(id))
+        match changed.into_iter().next() {
+            Some(product) => Ok(product),
+            None => self.missed(id, expected).await,
+        }
     }
 
     /// Deletes one product and returns it as it was.
     ///
     /// # Errors
-    /// [`Error::NotFound`], or the database fails.
-    pub async fn delete(&self, id: ProductId) -> Result<Product, Error> {
+    /// [`Error::NotFound`], [`Error::VersionMismatch`], [`Error::VersionRequired`], or the database fails.
+    pub async fn delete(&self, id: ProductId, expected: &Expected) -> Result<Product, Error> {
         // Not `delete_by_id`: on SQLite its RETURNING is read only up to the first row, before the commit.
         let deleted = product::Entity::delete_many()
-            .filter(product::COLUMN.id.eq(id))
+            .filter(self.row(id, expected)?)
             .exec_with_returning(self.database.writes())
             .await?;
-        deleted.into_iter().next().ok_or_else(|| Error::not_found(id))
+        match deleted.into_iter().next() {
+            Some(product) => Ok(product),
+            None => self.missed(id, expected).await,
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sea_orm::{
     ConnectOptions, DbErr,
     sqlx::{
-        self, Connection, PgConnection,
+        self, ConnectOptions as _, Connection, PgConnection,
         postgres::PgConnectOptions,
         sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
     },
@@ -43,40 +43,41 @@ impl Database {
     /// # Errors
     /// [`ConnectError`].
     pub async fn connect(url: &DatabaseUrl, options: PoolOptions) -> Result<Self, ConnectError> {
-        let open_error = |error| ConnectError::Open(url.clone(), error);
+        let open = async |connections, read_only| {
+            let mut pool = match url {
+                DatabaseUrl::Sqlite(file) => sqlite(file, read_only, options),
+                DatabaseUrl::PostgreSql(server) => postgres(server, options),
+            };
+            sea_orm::Database::connect(pool.max_connections(connections).to_owned())
+                .await
+                .map_err(|error| ConnectError::Open(url.clone(), error))
+        };
         match url {
-            DatabaseUrl::Sqlite(file) => {
-                let open = |connections, read_only| {
-                    sea_orm::Database::connect(sqlite(file, connections, read_only, options))
-                };
-                let writes = open(1, false).await.map_err(open_error)?;
-                let reads = open(options.connections, true).await.map_err(open_error)?;
-                Ok(Self { reads, writes })
+            DatabaseUrl::Sqlite(_) => {
+                let writes = open(1, false).await?;
+                Ok(Self {
+                    reads: open(options.connections, true).await?,
+                    writes,
+                    checks: open(1, true).await?,
+                })
             }
-            DatabaseUrl::PostgreSql(server, text) => {
+            DatabaseUrl::PostgreSql(server) => {
                 wait_for(url, server, options.wait).await?;
-                let pool = sea_orm::Database::connect(postgres(text, options)).await.map_err(open_error)?;
-                Ok(Self { reads: pool.clone(), writes: pool })
+                let pool = open(options.connections, false).await?;
+                Ok(Self { reads: pool.clone(), writes: pool, checks: open(1, true).await? })
             }
         }
     }
 }
 
-fn pool(url: &str, connections: u32, options: PoolOptions) -> ConnectOptions {
-    let mut pool = ConnectOptions::new(url);
-    pool.max_connections(connections)
-        .acquire_timeout(options.acquire_timeout)
-        .test_before_acquire_if_idle_for(TEST_AFTER_IDLE)
-        .sqlx_logging(false);
+/// SeaORM takes a URL too, but logs it at the level of trace: it gets the parsed options alone.
+fn pool(kind: &str, options: PoolOptions) -> ConnectOptions {
+    let mut pool = ConnectOptions::new(kind);
+    pool.acquire_timeout(options.acquire_timeout).test_before_acquire_if_idle_for(TEST_AFTER_IDLE);
     pool
 }
 
-fn sqlite(
-    file: &SqliteConnectOptions,
-    connections: u32,
-    read_only: bool,
-    options: PoolOptions,
-) -> ConnectOptions {
+fn sqlite(file: &SqliteConnectOptions, read_only: bool, options: PoolOptions) -> ConnectOptions {
     let file = file
         .clone()
         .create_if_missing(true)
@@ -85,18 +86,25 @@ fn sqlite(
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
-        .pragma("query_only", if read_only { "on" } else { "off" });
-    let mut pool = pool("sqlite:", connections, options);
+        .pragma("query_only", if read_only { "on" } else { "off" })
+        .disable_statement_logging();
+    let mut pool = pool("sqlite:", options);
     pool.map_sqlx_sqlite_opts(move |_| file.clone());
     pool
 }
 
-fn postgres(url: &str, options: PoolOptions) -> ConnectOptions {
-    let mut pool = pool(url, options.connections, options);
-    pool.set_application_name("stockmeter")
-        .statement_timeout(options.statement_timeout)
-        // No request leaves a transaction open; should one do so all the same, it must not hold its locks.
-        .map_sqlx_postgres_opts(|server| server.options([("idle_in_transaction_session_timeout", "10s")]));
+fn postgres(server: &PgConnectOptions, options: PoolOptions) -> ConnectOptions {
+    let server = server
+        .clone()
+        .application_name("stockmeter")
+        .options([
+            ("statement_timeout", options.statement_timeout.as_millis().to_string()),
+            // No request leaves a transaction open; should one do so, it must not keep its locks.
+            ("idle_in_transaction_session_timeout", "10s".to_owned()),
+        ])
+        .disable_statement_logging();
+    let mut pool = pool("postgres://", options);
+    pool.map_sqlx_postgres_opts(move |_| server.clone());
     pool
 }
 
@@ -105,7 +113,9 @@ async fn wait_for(url: &DatabaseUrl, server: &PgConnectOptions, wait: Duration) 
     let start = Instant::now();
     let mut pause = BACK_OFF.0;
     loop {
-        let reason = match tokio::time::timeout(TRY_TIMEOUT, PgConnection::connect_with(server)).await {
+        let left = wait.saturating_sub(start.elapsed());
+        let patience = TRY_TIMEOUT.min(left.max(BACK_OFF.0));
+        let reason = match tokio::time::timeout(patience, PgConnection::connect_with(server)).await {
             Ok(Ok(connection)) => {
                 // It has served its purpose; how it ends does not matter.
                 drop(connection.close().await);

@@ -79,6 +79,8 @@ impl Database {
         if self.kind() == Kind::PostgreSql {
             // A change may take longer than a request's statement, and so may the wait for the others.
             alone.execute_unprepared("SET LOCAL statement_timeout = 0").await?;
+            // What is there already is none of a log's business.
+            alone.execute_unprepared("SET LOCAL client_min_messages = warning").await?;
             alone.execute_unprepared(LOCK).await?;
         }
         let known = Migrator::migrations();

@@ -18,6 +18,8 @@ pub struct Database {
     reads: DatabaseConnection,
     /// On SQLite the one connection that writes: callers queue for it in order, none meets `SQLITE_BUSY`.
     writes: DatabaseConnection,
+    /// One connection for health: a busy pool is not a database that can't be reached.
+    checks: DatabaseConnection,
 }
 
 /// How the pool behaves.
@@ -59,7 +61,7 @@ impl Database {
     pub async fn check(&self) -> Result<(), DbErr> {
         let query =
             entity::product::Entity::find().select_only().column(entity::product::Column::Id).limit(1);
-        query.into_tuple::<i64>().one(&self.reads).await.map(drop)
+        query.into_tuple::<i64>().one(&self.checks).await.map(drop)
     }
 }
 

@@ -3,14 +3,15 @@
 use std::{fmt, str::FromStr};
 
 use sea_orm::sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
+use tracing::subscriber::NoSubscriber;
 
 /// Where the database is.
 #[derive(Clone)]
 pub enum DatabaseUrl {
     /// A file.
     Sqlite(Box<SqliteConnectOptions>),
-    /// A server, with the URL that SeaORM takes.
-    PostgreSql(Box<PgConnectOptions>, String),
+    /// A server.
+    PostgreSql(Box<PgConnectOptions>),
 }
 
 impl FromStr for DatabaseUrl {
@@ -20,8 +21,13 @@ impl FromStr for DatabaseUrl {
         if text.starts_with("sqlite:") {
             let options: SqliteConnectOptions =
                 text.parse().map_err(|error| format!("DATABASE_URL is no SQLite URL: {error}"))?;
-            let file = text.trim_start_matches("sqlite:").trim_start_matches("//");
-            if file.starts_with(":memory:") || file.contains("mode=memory") || file.is_empty() {
+            let query = text.split_once('?').map_or("", |(_, query)| query);
+            let file = options.get_filename();
+            let name = file.to_string_lossy();
+            let in_memory = query.contains("mode=memory")
+                || name.contains(":memory:")
+                || name.starts_with("file:sqlx-in-memory");
+            if in_memory || file.as_os_str().is_empty() {
                 return Err("DATABASE_URL must name a file: SQLite in memory would forget everything \
                             (sqlite://stockmeter.db)"
                     .to_owned());
@@ -29,9 +35,19 @@ impl FromStr for DatabaseUrl {
             return Ok(Self::Sqlite(Box::new(options)));
         }
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            let options =
-                text.parse().map_err(|error| format!("DATABASE_URL is no PostgreSQL URL: {error}"))?;
-            return Ok(Self::PostgreSql(Box::new(options), text.to_owned()));
+            // sqlx logs parameters that it does not know, and with them whatever was written in their place.
+            let parsed = tracing::subscriber::with_default(NoSubscriber::default(), || text.parse());
+            let options: PgConnectOptions =
+                // Its message may repeat a part of the URL.
+                parsed.map_err(|_| "DATABASE_URL is no PostgreSQL URL: postgresql://user:password@host:5432/database")?;
+            if options.get_database().is_some_and(|name| name.contains('@')) {
+                return Err(
+                    "DATABASE_URL has an @ in the database's name: write a / or ? in the password as \
+                            %2F or %3F"
+                        .to_owned(),
+                );
+            }
+            return Ok(Self::PostgreSql(Box::new(options)));
         }
         Err("DATABASE_URL must start with sqlite://, postgres:// or postgresql://".to_owned())
     }
@@ -41,7 +57,7 @@ impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(options) => write!(f, "SQLite in {}", options.get_filename().display()),
-            Self::PostgreSql(options, _) => {
+            Self::PostgreSql(options) => {
                 let (host, port) = (options.get_host(), options.get_port());
                 write!(f, "PostgreSQL at {host}:{port}")?;
                 options.get_database().map_or(Ok(()), |name| write!(f, "/{name}"))

@@ -2,7 +2,8 @@
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 
-/// An exact decimal number: a string in answers (`"999.99"`), a string or a number in inputs.
+/// An exact decimal number: a string in answers (`"999.99"`), a string or a number in inputs. Of a number, only
+/// the first 15 digits are sure to arrive as they were written.
 pub struct Decimal(pub String);
 
 #[Scalar]

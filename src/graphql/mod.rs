@@ -1,6 +1,8 @@
 //! GraphQL over the catalog: schema, inputs, errors with codes, playground. No rules.
 
-use async_graphql::{Request, http::GraphiQLSource};
+use async_graphql::{
+    Request, Response as GraphQLAnswer, ServerError, http::GraphiQLSource, parser::parse_query,
+};
 use async_graphql_axum::GraphQLResponse;
 use axum::{
     Router,
@@ -14,6 +16,7 @@ use crate::{body::JsonText, catalog::Catalog, problem::Problem};
 
 mod decimal;
 mod error;
+mod limits;
 mod mutation;
 mod product;
 mod query;
@@ -38,12 +41,20 @@ async fn execute(
     headers: HeaderMap,
     JsonText(body): JsonText,
 ) -> Result<Response, Problem> {
-    let request: Request = serde_json::from_str(&body)
+    let mut request: Request = serde_json::from_str(&body)
         .map_err(|error| Problem::malformed(format!("the body is no GraphQL request: {error}")))?;
     if request.query.is_empty() {
         return Err(Problem::malformed("a GraphQL request is an object with a `query`"));
     }
-    let mut response = schema.execute(request).await;
+    if request.query.len() > limits::MAX_BYTES {
+        let detail =
+            format!("the query is larger than {} bytes: send values as variables", limits::MAX_BYTES);
+        return Err(Problem::too_large(detail));
+    }
+    let mut response = match read(&mut request) {
+        Ok(()) => schema.execute(request).await,
+        Err(refusal) => GraphQLAnswer::from_errors(vec![refusal]),
+    };
     error::clean(&mut response);
     let mut response = GraphQLResponse::from(response).into_response();
     // Clients from before the GraphQL-over-HTTP specification expect plain JSON.
@@ -52,6 +63,20 @@ async fn execute(
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
     Ok(response)
+}
+
+/// Parses the document, if it is within the limits.
+fn read(request: &mut Request) -> Result<(), ServerError> {
+    if limits::is_too_deep(&request.query) {
+        return Err(error::with_code("the document is nested too deep", "TOO_DEEP"));
+    }
+    let document = parse_query(&request.query).map_err(error::unreadable)?;
+    if limits::is_too_costly(&document, &request.variables) {
+        let message = "the document asks for too much at once: ask for smaller pages or fewer fields";
+        return Err(error::with_code(message, "TOO_COSTLY"));
+    }
+    request.set_parsed_query(document);
+    Ok(())
 }
 
 async fn playground() -> Html<String> {

@@ -16,16 +16,19 @@ pub struct Product {
     price: Decimal,
     /// How many pieces are in stock.
     amount: i32,
+    /// Which state of the product this is: another one after every change. Its ETag in REST.
+    version: String,
 }
 
 impl From<catalog::Product> for Product {
     fn from(product: catalog::Product) -> Self {
-        let catalog::Product { id, name, price, amount } = product;
+        let catalog::Product { id, name, price, amount, version } = product;
         Self {
             id: ID(id.to_string()),
             name: name.into_string(),
             price: Decimal(price.to_string()),
             amount: amount.get(),
+            version: version.to_string(),
         }
     }
 }
@@ -47,7 +50,12 @@ impl From<CreateProductInput> for Draft<'static> {
     fn from(input: CreateProductInput) -> Self {
         let CreateProductInput { id, name, price, amount } = input;
         Self {
-            id: id.map_or(Value::Missing, |ID(id)| Value::Number(id.into())),
+            // `ID` takes any text; an id is written in digits alone.
+            id: match id {
+                Some(ID(id)) if id.bytes().all(|byte| byte.is_ascii_digit()) => Value::Number(id.into()),
+                Some(ID(id)) => Value::Text(id.into()),
+                None => Value::Missing,
+            },
             name: Value::Text(name.into()),
             price: Value::Number(price.0.into()),
             amount: Value::Number(amount.to_string().into()),

@@ -1,6 +1,6 @@
 //! Reads a body of one product or an array of them into drafts, each value with its digits as sent.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer,
@@ -9,73 +9,95 @@ use serde::{
 use serde_json::value::RawValue;
 
 use crate::{
-    catalog::{Draft, Value},
+    catalog::{Draft, NewProducts, Value},
     problem::Problem,
 };
 
-/// What a body holds. An item that is no object is `None`.
-pub enum Body<'a> {
-    /// A product.
+/// What a body holds.
+pub enum OneOrMany<'a> {
+    /// A product; `None` is a value that is no object.
     One(Option<Draft<'a>>),
-    /// An array of products.
-    Many(Vec<Option<Draft<'a>>>),
+    /// An array of products, checked as they came.
+    Many(NewProducts),
 }
 
 /// Reads one product or an array of them; the first byte tells which.
-pub fn one_or_many(text: &str) -> Result<Body<'_>, Problem> {
+pub fn one_or_many(text: &str) -> Result<OneOrMany<'_>, Problem> {
     if text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('[') {
-        let items: Vec<Item> = parse(text)?;
-        Ok(Body::Many(items.into_iter().map(|Item(draft)| draft).collect()))
+        parse(text).map(|Checked(products)| OneOrMany::Many(products))
     } else {
-        one(text).map(Body::One)
+        one(text).map(OneOrMany::One)
     }
 }
 
-/// Reads one product.
-pub fn one(text: &str) -> Result<Option<Draft<'_>>, Problem> {
-    parse(text).map(|Item(draft)| draft)
+/// Reads one object; `None` is any other JSON value.
+pub fn one<'a, T: Fields<'a>>(text: &'a str) -> Result<Option<T>, Problem> {
+    parse(text).map(|Item(object)| object)
+}
+
+/// An object whose fields are known by name. Others are passed over, as the service before did.
+pub trait Fields<'a>: Default {
+    /// Where the value of a field goes.
+    fn field(&mut self, name: &str) -> Option<&mut Value<'a>>;
+}
+
+impl<'a> Fields<'a> for Draft<'a> {
+    fn field(&mut self, name: &str) -> Option<&mut Value<'a>> {
+        match name {
+            "id" => Some(&mut self.id),
+            "name" => Some(&mut self.name),
+            "price" => Some(&mut self.price),
+            "amount" => Some(&mut self.amount),
+            _ => None,
+        }
+    }
+}
+
+/// A stock movement as sent.
+#[derive(Default)]
+pub struct Movement<'a> {
+    pub delta: Value<'a>,
+}
+
+impl<'a> Fields<'a> for Movement<'a> {
+    fn field(&mut self, name: &str) -> Option<&mut Value<'a>> {
+        (name == "delta").then_some(&mut self.delta)
+    }
 }
 
 fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Problem> {
     serde_json::from_str(text).map_err(|error| Problem::malformed(format!("the body is no JSON: {error}")))
 }
 
-/// Any JSON value; only an object is a draft.
-struct Item<'a>(Option<Draft<'a>>);
+/// Any JSON value; only an object has fields.
+struct Item<T>(Option<T>);
 
-impl<'de: 'a, 'a> Deserialize<'de> for Item<'a> {
+impl<'de, T: Fields<'de>> Deserialize<'de> for Item<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ItemVisitor).map(Item)
+        deserializer.deserialize_any(ItemVisitor(PhantomData)).map(Item)
     }
 }
 
-struct ItemVisitor;
+struct ItemVisitor<T>(PhantomData<T>);
 
-impl<'de> Visitor<'de> for ItemVisitor {
-    type Value = Option<Draft<'de>>;
+impl<'de, T: Fields<'de>> Visitor<'de> for ItemVisitor<T> {
+    type Value = Option<T>;
 
     fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        f.write_str("a product")
+        f.write_str("an object")
     }
 
-    /// Fields that a product does not have are passed over, as the service before did.
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut draft = Draft::default();
-        while let Some(key) = map.next_key::<Cow<str>>()? {
-            let field = match &*key {
-                "id" => &mut draft.id,
-                "name" => &mut draft.name,
-                "price" => &mut draft.price,
-                "amount" => &mut draft.amount,
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                    continue;
-                }
+        let mut object = T::default();
+        while let Some(name) = map.next_key::<Cow<str>>()? {
+            let Some(field) = object.field(&name) else {
+                map.next_value::<IgnoredAny>()?;
+                continue;
             };
             let sent = value(map.next_value::<&RawValue>()?.get());
             *field = if *field == Value::Missing { sent } else { Value::Repeated };
         }
-        Ok(Some(draft))
+        Ok(Some(object))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
@@ -105,6 +127,33 @@ impl<'de> Visitor<'de> for ItemVisitor {
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
         Ok(None)
+    }
+}
+
+/// An array whose items are checked as they are read.
+struct Checked(NewProducts);
+
+impl<'de> Deserialize<'de> for Checked {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(CheckedVisitor).map(Checked)
+    }
+}
+
+struct CheckedVisitor;
+
+impl<'de> Visitor<'de> for CheckedVisitor {
+    type Value = NewProducts;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<NewProducts, A::Error> {
+        let mut products = NewProducts::default();
+        while let Some(Item(draft)) = items.next_element::<Item<Draft>>()? {
+            products.push(draft.as_ref());
+        }
+        Ok(products)
     }
 }
 

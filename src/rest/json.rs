@@ -18,7 +18,7 @@ const PRODUCT_BYTES: usize = 96;
 
 /// Appends a product.
 pub fn write_product(out: &mut Vec<u8>, product: &Product) {
-    let Product { id, name, price, amount } = product;
+    let Product { id, name, price, amount, version: _ } = product;
     // Writing to a Vec can't fail.
     let _ = write!(out, r#"{{"id":{id},"name":"#);
     let _ = serde_json::to_writer(&mut *out, name.as_str());
@@ -36,11 +36,12 @@ pub fn write_products(out: &mut Vec<u8>, products: &[Product]) {
     }
 }
 
-/// An answer of one product.
+/// An answer of one product, its version as a strong entity tag (RFC 9110 section 8.8.3).
 pub fn one(status: StatusCode, product: &Product) -> Response {
     let mut body = Vec::with_capacity(PRODUCT_BYTES);
     write_product(&mut body, product);
-    (status, [(header::CONTENT_TYPE, JSON)], Body::from(body)).into_response()
+    let tag = format!("\"{}\"", product.version);
+    (status, [(header::CONTENT_TYPE, JSON), (header::ETAG, &tag)], Body::from(body)).into_response()
 }
 
 /// An answer of an array of products.

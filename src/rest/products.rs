@@ -1,57 +1,117 @@
-//! The handlers of single products and of arrays to create: take apart, call the catalog, put together.
+//! The handlers of single products, and of arrays to create: take apart, call the catalog, put together.
 
 use axum::{
+    body::Body,
     extract::State,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 
 use super::{
-    draft::{self, Body},
+    conditions::Conditions,
+    draft::{self, Movement, OneOrMany},
     json,
     path::PathId,
 };
 use crate::{
     body::JsonText,
-    catalog::{Catalog, Draft, Error, NewProduct, ProductChange},
+    catalog::{Catalog, Delta, Error, Expected, NewProduct, Product, ProductChange},
     problem::Problem,
 };
 
 pub async fn create(State(catalog): State<Catalog>, JsonText(body): JsonText) -> Result<Response, Problem> {
     match draft::one_or_many(&body)? {
-        Body::One(draft) => {
-            let product = catalog.create(NewProduct::new(&object(draft)?)?).await?;
-            let mut response = json::one(StatusCode::CREATED, &product);
-            if let Ok(location) = HeaderValue::try_from(format!("/products/{}", product.id)) {
-                response.headers_mut().insert(header::LOCATION, location);
-            }
-            Ok(response)
+        OneOrMany::One(draft) => {
+            let new = NewProduct::new(&object(draft)?)?;
+            Ok(created(&catalog.create(new).await?))
         }
-        Body::Many(drafts) => {
-            let products = catalog.create_many(NewProduct::new_many(drafts)?).await?;
-            Ok(json::many(StatusCode::CREATED, &products))
+        OneOrMany::Many(products) => {
+            Ok(json::many(StatusCode::CREATED, &catalog.create_many(products.all()?).await?))
         }
     }
 }
 
-pub async fn get(State(catalog): State<Catalog>, PathId(id): PathId) -> Result<Response, Problem> {
-    Ok(json::one(StatusCode::OK, &catalog.get(id).await?))
-}
-
-pub async fn update(
+pub async fn get(
     State(catalog): State<Catalog>,
     PathId(id): PathId,
-    JsonText(body): JsonText,
+    conditions: Conditions,
 ) -> Result<Response, Problem> {
-    let change = ProductChange::replace(id, &object(draft::one(&body)?)?)?;
-    Ok(json::one(StatusCode::OK, &catalog.update(id, change).await?))
+    let product = catalog.get(id).await?;
+    let known = match conditions.unwanted {
+        Expected::Unstated => false,
+        Expected::Any => true,
+        Expected::OneOf(versions) => versions.contains(&product.version),
+    };
+    let mut response = json::one(StatusCode::OK, &product);
+    if known {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        *response.body_mut() = Body::empty();
+        response.headers_mut().remove(header::CONTENT_TYPE);
+    }
+    Ok(response)
 }
 
-pub async fn delete(State(catalog): State<Catalog>, PathId(id): PathId) -> Result<Response, Problem> {
-    catalog.delete(id).await?;
+/// Replaces a product, or with `If-None-Match: *` creates it and nothing else.
+pub async fn replace(
+    State(catalog): State<Catalog>,
+    PathId(id): PathId,
+    conditions: Conditions,
+    JsonText(body): JsonText,
+) -> Result<Response, Problem> {
+    let draft = object(draft::one(&body)?)?;
+    match conditions.unwanted {
+        Expected::Unstated => {
+            let change = ProductChange::replace(id, &draft)?;
+            Ok(json::one(StatusCode::OK, &catalog.update(id, change, &conditions.expected).await?))
+        }
+        Expected::Any => match catalog.create(NewProduct::with_id(id, &draft)?).await {
+            Ok(product) => Ok(created(&product)),
+            Err(Error::Duplicate(_)) => Err(Problem::exists(&catalog.get(id).await?)),
+            Err(error) => Err(error.into()),
+        },
+        Expected::OneOf(_) => Err(Problem::malformed("If-None-Match of a PUT can only be *")),
+    }
+}
+
+/// Changes the fields that are sent: JSON Merge Patch (RFC 7396).
+pub async fn change(
+    State(catalog): State<Catalog>,
+    PathId(id): PathId,
+    conditions: Conditions,
+    JsonText(body): JsonText,
+) -> Result<Response, Problem> {
+    let change = ProductChange::partial(id, &object(draft::one(&body)?)?)?;
+    Ok(json::one(StatusCode::OK, &catalog.update(id, change, &conditions.expected).await?))
+}
+
+pub async fn delete(
+    State(catalog): State<Catalog>,
+    PathId(id): PathId,
+    conditions: Conditions,
+) -> Result<Response, Problem> {
+    catalog.delete(id, &conditions.expected).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-fn object(draft: Option<Draft<'_>>) -> Result<Draft<'_>, Error> {
-    draft.ok_or_else(Error::not_an_object)
+pub async fn move_stock(
+    State(catalog): State<Catalog>,
+    PathId(id): PathId,
+    conditions: Conditions,
+    JsonText(body): JsonText,
+) -> Result<Response, Problem> {
+    let Movement { delta } = object(draft::one(&body)?)?;
+    let moved = catalog.move_stock(id, Delta::new(&delta)?, &conditions.expected).await?;
+    Ok(json::one(StatusCode::OK, &moved))
+}
+
+fn created(product: &Product) -> Response {
+    let mut response = json::one(StatusCode::CREATED, product);
+    if let Ok(location) = HeaderValue::try_from(format!("/products/{}", product.id)) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
+
+fn object<T>(sent: Option<T>) -> Result<T, Error> {
+    sent.ok_or_else(Error::not_an_object)
 }

@@ -11,16 +11,26 @@ use hyper_util::{
 use tokio::net::{TcpListener, TcpStream};
 use tracing::{debug, warn};
 
-/// A client that has not sent a request's whole head by then is let go, an idle one too.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+use super::idle::IdleTimeout;
+
 /// When the process is out of file descriptors, only time helps.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
 
-/// Serves HTTP/1.1 and HTTP/2 until `stop`; then what is under way has `grace` to end.
-pub async fn serve(listener: TcpListener, app: Router, stop: impl Future<Output = ()>, grace: Duration) {
+/// How long connections may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Without a byte in either direction, before a client is let go.
+    pub idle: Duration,
+    /// For what is under way at the end.
+    pub grace: Duration,
+}
+
+/// Serves HTTP/1.1 and HTTP/2 until `stop`.
+pub async fn serve(listener: TcpListener, app: Router, stop: impl Future<Output = ()>, patience: Patience) {
+    let Patience { idle, grace } = patience;
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    builder.http2().timer(TokioTimer::new());
+    // A head that trickles in moves bytes all the time.
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(idle);
     let connections = GracefulShutdown::new();
     let mut stop = pin!(stop);
     loop {
@@ -29,10 +39,11 @@ pub async fn serve(listener: TcpListener, app: Router, stop: impl Future<Output 
             () = &mut stop => break,
         };
         let service = TowerToHyperService::new(app.clone());
-        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
-        let connection = connections.watch(connection);
+        let (builder, watcher) = (builder.clone(), connections.watcher());
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            let stream = TokioIo::new(IdleTimeout::new(stream, idle));
+            let connection = builder.serve_connection_with_upgrades(stream, service);
+            if let Err(error) = watcher.watch(connection.into_owned()).await {
                 debug!(%peer, error, "the connection broke");
             }
         });

@@ -1,50 +1,79 @@
 //! What every request goes through, written once.
 
-use std::{any::Any, time::Duration};
+use std::{any::Any, sync::Arc, time::Duration};
 
 use axum::{
     Router,
     extract::{Extension, Request, State},
-    http::{Method, Uri},
+    http::{HeaderName, Method, Uri},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
+use tokio::sync::Semaphore;
 use tower::ServiceBuilder;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
     trace::TraceLayer,
 };
-use tracing::{Span, error, info_span};
+use tracing::{Span, error, error_span};
 
 use crate::{
-    body::BodyLimit,
+    body::BodyLimits,
     catalog::Error,
     problem::{self, Problem},
     telemetry::http::{HttpMetrics, measure},
 };
 
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
 /// The rooms within their layers, outermost first.
-pub fn wrap(rooms: Router, metrics: HttpMetrics, timeout: Duration, body_limit: usize) -> Router {
+pub fn wrap(rooms: Router, metrics: HttpMetrics, body: BodyLimits) -> Router {
     rooms.fallback(no_route).method_not_allowed_fallback(method_not_allowed).layer(
         ServiceBuilder::new()
             // First, so that whatever happens below is counted.
             .layer(middleware::from_fn_with_state(metrics, measure))
             // The id comes before all that logs or answers with it.
+            .layer(middleware::map_request(drop_useless_id))
             .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
             .layer(PropagateRequestIdLayer::x_request_id())
             .layer(TraceLayer::new_for_http().make_span_with(span))
             // Outside of everything that makes problems.
             .layer(middleware::from_fn(problem::render))
             .layer(CatchPanicLayer::custom(panicked))
-            .layer(middleware::from_fn_with_state(timeout, time_out))
-            .layer(Extension(BodyLimit(body_limit))),
+            // The body's time and the same again for the answer.
+            .layer(middleware::from_fn_with_state(body.time * 2, time_out))
+            .layer(Extension(body)),
     )
+}
+
+/// Lets only so many requests at a time into these rooms; the others learn at once that they can't get in.
+pub fn limit(rooms: Router, requests: u32) -> Router {
+    let places = Arc::new(Semaphore::new(usize::try_from(requests).unwrap_or(Semaphore::MAX_PERMITS)));
+    rooms.layer(middleware::from_fn_with_state(places, take_place))
+}
+
+async fn take_place(State(places): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+    match places.try_acquire() {
+        Ok(_place) => next.run(request).await,
+        Err(_) => Problem::overloaded().into_response(),
+    }
+}
+
+/// A client's own id goes into every line and answer: it has to be short and printable.
+async fn drop_useless_id(mut request: Request) -> Request {
+    let id = request.headers().get(&REQUEST_ID);
+    if id.is_some_and(|id| id.is_empty() || id.len() > 128 || !id.as_bytes().iter().all(u8::is_ascii_graphic))
+    {
+        request.headers_mut().remove(&REQUEST_ID);
+    }
+    request
 }
 
 fn span(request: &Request) -> Span {
     let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok());
-    info_span!("request", id, method = %request.method(), path = request.uri().path())
+    // At the level of error, so that it is there whatever is logged.
+    error_span!("request", id, method = %request.method(), path = request.uri().path())
 }
 
 async fn no_route(uri: Uri) -> Problem {

@@ -1,21 +1,16 @@
 //! Puts the rooms together, listens, and shuts down gracefully.
 
-use std::{
-    io,
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Instant,
-};
+use std::{io, net::SocketAddr, time::Instant};
 
 use axum::Router;
 use opentelemetry_sdk::error::OTelSdkError;
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
+use accept::Patience;
+
 use crate::{
+    body::BodyLimits,
     catalog::Catalog,
     config::Config,
     database::{ConnectError, Database, DatabaseUrl, MigrateError, PoolOptions},
@@ -25,6 +20,7 @@ use crate::{
 
 mod accept;
 mod health;
+mod idle;
 pub mod layers;
 mod root;
 
@@ -52,7 +48,6 @@ pub enum StartError {
 pub struct Server {
     listener: TcpListener,
     app: Router,
-    draining: Arc<AtomicBool>,
     config: Config,
 }
 
@@ -87,23 +82,25 @@ impl Server {
         if let Err(error) = telemetry.watch_system(config.metrics_collection_interval) {
             warn!(%error, "no system metrics");
         }
-        let draining = Arc::new(AtomicBool::new(false));
-        let catalog = Catalog::new(database.clone());
+        let catalog = Catalog::new(database.clone(), config.require_if_match);
         let rooms = Router::new()
             .merge(root::router())
-            .merge(health::router(health::Health::new(database, draining.clone())))
+            .merge(health::router(database))
             .merge(telemetry::router(telemetry.clone()))
-            .merge(rest::router(catalog.clone()))
-            .merge(graphql::router(catalog));
+            .merge(layers::limit(
+                rest::router(catalog.clone()).merge(graphql::router(catalog)),
+                config.concurrent_requests,
+            ));
         let routes =
             [root::ROUTES, health::ROUTES, telemetry::ROUTES, rest::ROUTES, graphql::ROUTES].concat();
         let metrics = HttpMetrics::new(&telemetry.meter(), config.http_duration_buckets.bounds(), &routes);
-        let app = layers::wrap(rooms, metrics, config.request_timeout, config.body_limit);
+        let body = BodyLimits { size: config.body_limit, time: config.request_timeout };
+        let app = layers::wrap(rooms, metrics, body);
 
         let listener = TcpListener::bind(config.listen)
             .await
             .map_err(|error| StartError::Listen(config.listen, error))?;
-        let server = Self { listener, app, draining, config };
+        let server = Self { listener, app, config };
         if let Ok(address) = server.listener.local_addr() {
             let seconds = start.elapsed().as_secs_f64();
             info!(%address, seconds, "listening on http://{address}");
@@ -113,13 +110,14 @@ impl Server {
 
     /// Serves until `stop` resolves, and then lets the requests under way end within the grace time.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let draining = self.draining;
         let stop = async {
             stop.await;
-            draining.store(true, Ordering::Relaxed);
             info!("shutting down: no new connections, requests under way may end");
         };
-        accept::serve(self.listener, self.app, stop, self.config.shutdown_grace).await;
+        // A request may take its time twice: for its body, and for its answer to begin.
+        let idle = self.config.idle_timeout.max(self.config.request_timeout * 2);
+        let patience = Patience { idle, grace: self.config.shutdown_grace };
+        accept::serve(self.listener, self.app, stop, patience).await;
         info!("stopped");
     }
 }

@@ -1,5 +1,7 @@
 //! What the process may use: the machine's or its cgroup's, whichever is lower.
 
+use std::path::Path;
+
 use opentelemetry::metrics::{Gauge, Meter};
 use sysinfo::{Process, System};
 
@@ -34,13 +36,35 @@ impl HostMetrics {
     }
 }
 
-/// The standard library knows affinity and quota, but only in whole cores; a quota below is read from cgroup 2.
+/// The processors that the process may run on, or less where its cgroup or one around it has a quota.
 fn cpu_limit() -> f64 {
-    let whole = std::thread::available_parallelism().map_or(1, usize::from);
-    let whole = u32::try_from(whole).map_or(f64::MAX, f64::from);
-    let quota = std::fs::read_to_string("/sys/fs/cgroup/cpu.max").ok().and_then(|text| {
+    let quota = quotas().into_iter().fold(f64::INFINITY, f64::min);
+    quota.min(processors())
+}
+
+#[cfg(target_os = "linux")]
+fn processors() -> f64 {
+    let count = rustix::thread::sched_getaffinity(None).map_or(1, |set| set.count());
+    f64::from(count)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn processors() -> f64 {
+    let count = std::thread::available_parallelism().map_or(1, usize::from);
+    u32::try_from(count).map_or(1.0, f64::from)
+}
+
+/// What cgroup 2 allows, in processors.
+fn quotas() -> Vec<f64> {
+    let own = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let own = own.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or("/");
+    let folder = Path::new("/sys/fs/cgroup").join(own.trim_start_matches('/'));
+    let files = folder.ancestors().take_while(|folder| folder.starts_with("/sys/fs/cgroup"));
+    let texts = files.filter_map(|folder| std::fs::read_to_string(folder.join("cpu.max")).ok());
+    let quotas = texts.filter_map(|text| {
         let (quota, period) = text.trim().split_once(' ')?;
+        // "max" is no number, and no quota.
         Some(quota.parse::<f64>().ok()? / period.parse::<f64>().ok()?)
     });
-    quota.unwrap_or(f64::MAX).min(whole)
+    quotas.collect()
 }

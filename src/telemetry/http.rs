@@ -26,6 +26,9 @@ use super::names;
 /// The status that is counted when the client left before the answer (nginx's).
 const CLIENT_LEFT: u16 = 499;
 
+/// The status that is counted when an answer broke off, whatever its head had promised.
+const BROKEN_OFF: u16 = 500;
+
 /// The instruments of the requests. Cheap to clone.
 #[derive(Clone)]
 pub struct HttpMetrics(Arc<Instruments>);
@@ -139,7 +142,12 @@ impl HttpBody for Measured {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        self.project().body.poll_frame(context)
+        let this = self.project();
+        let frame = this.body.poll_frame(context);
+        if let Poll::Ready(Some(Err(_))) = frame {
+            this.record.status = BROKEN_OFF;
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

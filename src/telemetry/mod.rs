@@ -60,6 +60,7 @@ impl Telemetry {
         let mut system = System::new()?;
         refresh(&mut system, pid);
         let Some(own) = system.process(pid) else {
+            tracing::warn!("the system does not list this process: no system metrics");
             return Ok(());
         };
         let process = process::ProcessMetrics::new(&meter, own);

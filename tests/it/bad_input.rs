@@ -1,6 +1,6 @@
 //! Bad input of every kind: a 4xx that names the problem, never a 500, and nothing stored.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::harness::{Server, Store};
 
@@ -123,27 +123,53 @@ async fn bad_graphql_is_refused(store: Store) {
     for body in ["", "{", "[]", "7", r#"{"query":7}"#, "{}", &"[".repeat(100_000)] {
         server.post("/graphql", body.to_owned()).await.is_problem(400, "MALFORMED", &[]);
     }
-    let aliases = |count| {
-        let fields: String =
-            (0..count).map(|n| format!("a{n}: products(first: 1000) {{ edges {{ cursor }} }} ")).collect();
-        format!("{{ {fields} }}")
+    let repeat =
+        |count: usize, text: &str| (0..count).map(|n| text.replace('#', &n.to_string())).collect::<String>();
+    let aliases = |count, field: &str| format!("{{ {} }}", repeat(count, field));
+    let nested = |count: usize, open: &str, close: &str| {
+        format!("{{ product(id: {}1{}) {{ id }} }}", open.repeat(count), close.repeat(count))
     };
-    let deep = format!("{{ products {}", "{ edges { node ".repeat(200));
-    for query in [
-        "{",
-        "{ nothing }",
-        "{ product(id: 1) { id } ",
-        "mutation { createProduct(input: {name: \"x\", price: 1e400, amount: 1}) { id } }",
-        "mutation { createProduct(input: {name: \"x\", price: true, amount: 1}) { id } }",
-        "mutation { createProduct(input: {name: \"x\", price: 1, amount: 2147483648}) { id } }",
-        "mutation { createProduct(input: {name: \"x\", price: 1}) { id } }",
-        &aliases(500),
-        &deep,
-        "{ ...a } fragment a on Query { ...b } fragment b on Query { ...a }",
+    // Each fragment spreads the next one twice: 2^30 fields in a kilobyte.
+    let doubling = repeat(30, "fragment f# on Query { ...g# ...g# } fragment g# on Query { ...h# } ");
+    let doubling =
+        (0..30).fold(doubling, |text, n| text.replace(&format!("...h{n} "), &format!("...f{} ", n + 1)));
+    let doubling = format!("{{ ...f0 }} {doubling} fragment f30 on Query {{ __typename }}");
+    let create =
+        |fields: &str| format!("mutation {{ createProduct(input: {{ name: \"x\", {fields} }}) {{ id }} }}");
+    for (query, expected) in [
+        ("{".to_owned(), "MALFORMED"),
+        ("{ product(id: 1) { id } ".to_owned(), "MALFORMED"),
+        ("{ nothing }".to_owned(), "INVALID"),
+        (create("price: 1e400, amount: 1"), "MALFORMED"),
+        (create("price: true, amount: 1"), "INVALID"),
+        (create("price: 1, amount: 2147483648"), "INVALID"),
+        (create("price: 1"), "INVALID"),
+        (create("price: 1, amount: 1, id: \"7e5\""), "INVALID"),
+        (nested(2000, "[", "]"), "TOO_DEEP"),
+        (nested(2000, "{a:", "}"), "TOO_DEEP"),
+        (format!("query($a: Int = {}) {{ __typename }}", "[".repeat(5000)), "TOO_DEEP"),
+        (format!("{{ products {}", "{ edges { node ".repeat(200)), "TOO_DEEP"),
+        (aliases(30, "a#: products(first: 1000) { edges { cursor } } "), "TOO_COSTLY"),
+        (aliases(300, "a#: products(first: 0) { edges { cursor } } "), "TOO_COSTLY"),
+        (aliases(300, "a#: product(id: 1) { id } "), "TOO_COSTLY"),
+        (
+            format!("{{ products(first: 1000) {{ nodes {} }} }}", aliases(100, "a#: __typename ")),
+            "TOO_COSTLY",
+        ),
+        (doubling, "TOO_COSTLY"),
+        ("{ ...a } fragment a on Query { ...b } fragment b on Query { ...a }".to_owned(), "TOO_COSTLY"),
     ] {
-        let answer = server.graphql(query, json!({})).await;
-        let message = answer["errors"][0]["message"].as_str().unwrap_or_default();
-        assert!(!message.is_empty() && answer["data"] == Value::Null, "{query:.80}: {answer}");
+        let answer = server.graphql(&query, json!({})).await;
+        let error = &answer["errors"][0];
+        let code = error["extensions"]["code"].as_str().unwrap_or_default();
+        assert!(!error["message"].as_str().unwrap().is_empty());
+        let data = &answer["data"];
+        assert!(
+            code == expected && (data.is_null() || data["createProduct"].is_null()),
+            "{query:.80}: {answer}"
+        );
     }
+    let large = json!({ "query": format!("{{ product(id: \"{}\") {{ id }} }}", "1".repeat(70_000)) });
+    server.post("/graphql", large.to_string()).await.is_problem(413, "BODY_TOO_LARGE", &[]);
     server.get("/products").await.is(200, "[]");
 }

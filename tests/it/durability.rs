@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use crate::harness::{Server, Setup, Store, forward};
+use crate::harness::{Server, Setup, Store};
 
 on_both_stores!(a_killed_server_keeps_what_it_acknowledged, clients_that_hang_up_leave_nothing_behind);
 
@@ -53,8 +53,8 @@ async fn clients_that_hang_up_leave_nothing_behind(store: Store) {
     let mut setup = Setup::new(store).await;
     if store == Store::PostgreSql {
         // Far away, so that most of a request's time is spent between a statement and its answer.
-        let (far, port) = setup.at_a_port_of_its_own().await;
-        forward(port, Duration::from_millis(5)).await;
+        let (far, way) = setup.over_a_way_of_its_own().await;
+        way.open(Duration::from_millis(5)).await;
         setup = far;
     }
     let server = setup.start().await;

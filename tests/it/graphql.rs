@@ -7,6 +7,7 @@ use crate::harness::{Server, Store};
 on_both_stores!(
     a_missing_product_is_null,
     a_change_keeps_what_it_leaves_out,
+    a_mutation_that_fails_is_null_beside_the_others,
     connections_page_both_ways,
     a_browser_gets_the_playground,
     each_client_gets_its_media_type,
@@ -33,6 +34,25 @@ async fn a_change_keeps_what_it_leaves_out(store: Store) {
     assert_eq!(change(json!({ "name": "b" })).await, product("b", "1.5", 1));
     assert_eq!(change(json!({ "price": "2.25", "amount": 7 })).await, product("b", "2.25", 7));
     server.get("/products/1").await.is(200, r#"{"id":1,"name":"b","price":2.25,"amount":7}"#);
+}
+
+async fn a_mutation_that_fails_is_null_beside_the_others(store: Store) {
+    let server = Server::start(store).await;
+    let answer = server
+        .graphql(
+            "mutation {
+                a: createProduct(input: { name: \"a\", price: 1, amount: 1 }) { id }
+                b: deleteProduct(id: 99) { id }
+                c: createProduct(input: { name: \"c\", price: 1, amount: 1 }) { id }
+            }",
+            json!({}),
+        )
+        .await;
+    assert_eq!(answer["data"], json!({ "a": { "id": "1" }, "b": null, "c": { "id": "2" } }));
+    assert_eq!(
+        (&answer["errors"][0]["path"], answer["errors"].as_array().unwrap().len()),
+        (&json!(["b"]), 1)
+    );
 }
 
 const PAGE: &str = "query($first: Int, $after: String, $last: Int, $before: String) {

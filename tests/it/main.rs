@@ -18,4 +18,6 @@ mod metrics;
 mod readme;
 mod rest;
 mod startup;
+mod stock;
 mod streaming;
+mod versions;

@@ -6,10 +6,11 @@ use axum::{Router, body::Body, extract::Request, routing::get};
 use sea_orm::{ConnectionTrait, TransactionTrait};
 use serde_json::json;
 use stockmeter::{
+    body::BodyLimits,
     server::layers,
     telemetry::{self, Telemetry, http::HttpMetrics},
 };
-use tokio::{io::AsyncWriteExt, process::Command};
+use tokio::{io::AsyncWriteExt, net::TcpStream, process::Command};
 use tower::ServiceExt;
 
 use crate::harness::{NORTHWIND, PATIENCE, Server, Setup, Store};
@@ -17,6 +18,7 @@ use crate::harness::{NORTHWIND, PATIENCE, Server, Setup, Store};
 on_both_stores!(
     promtool_accepts_the_metrics,
     requests_are_counted_by_route_and_status,
+    every_route_is_counted_as_itself,
     nothing_that_clients_send_makes_new_series,
     a_client_that_leaves_is_a_499,
     the_process_is_described_as_proc_has_it,
@@ -60,7 +62,7 @@ async fn requests_are_counted_by_route_and_status(store: Store) {
     }
     server.put("/products/1", "{").await;
     server.delete("/products/1").await;
-    server.send(server.request("PATCH", "/products/1")).await;
+    server.send(server.request("TRACE", "/products/1")).await;
     server.send(server.request("HEAD", "/products")).await;
     server.get("/.git/config").await;
     server.post("/graphql", "{}").await;
@@ -73,7 +75,7 @@ async fn requests_are_counted_by_route_and_status(store: Store) {
         ("GET", "/products/{product_id}", 404, 1.0),
         ("PUT", "/products/{product_id}", 400, 1.0),
         ("DELETE", "/products/{product_id}", 204, 1.0),
-        ("PATCH", "/products/{product_id}", 405, 1.0),
+        ("TRACE", "/products/{product_id}", 405, 1.0),
         ("HEAD", "/products", 200, 1.0),
         ("GET", "unmatched", 404, 1.0),
         ("POST", "/graphql", 400, 1.0),
@@ -91,6 +93,32 @@ async fn requests_are_counted_by_route_and_status(store: Store) {
     }
     assert_eq!(server.metric(&duration("count", "")).await, Some(4.0));
     assert!(server.metric(&duration("sum", "")).await.unwrap() > 0.0);
+}
+
+/// What is there at 0 from the start are routes that exist, each counted under its own name.
+async fn every_route_is_counted_as_itself(store: Store) {
+    let server = Server::start(store).await;
+    let text = server.get("/metrics").await.text;
+    let series = text.lines().filter_map(|line| line.strip_prefix("http_requests_total{")?.rsplit_once("} "));
+    let routes: BTreeSet<_> = series
+        .map(|(labels, _)| {
+            let label = |name: &str| {
+                let (_, rest) = labels.split_once(&format!("{name}=\"")).unwrap();
+                rest.split_once('"').unwrap().0.to_owned()
+            };
+            (label("method"), label("endpoint"))
+        })
+        .collect();
+    assert!(routes.len() >= 13, "{routes:?}");
+    for (method, endpoint) in routes {
+        let counted =
+            format!("http_request_duration_seconds_count{{endpoint=\"{endpoint}\",method=\"{method}\"}}");
+        let before = server.metric(&counted).await.unwrap_or_default();
+        let path = endpoint.replace("{product_id}", "1");
+        let status = server.send(server.request(&method, &path)).await.status;
+        assert!(status != 405, "{method} {path}");
+        assert!(server.metric(&counted).await > Some(before), "{method} {path}");
+    }
 }
 
 async fn nothing_that_clients_send_makes_new_series(store: Store) {
@@ -132,8 +160,12 @@ async fn a_client_that_leaves_is_a_499(store: Store) {
     let request = server.request("POST", "/products").body(r#"{"name":"x","price":1,"amount":1}"#);
     let waiting = request.timeout(Duration::from_millis(300)).send().await;
     assert!(waiting.unwrap_err().is_timeout());
+    // And one leaves in the middle of its body.
+    let mut half = TcpStream::connect(&server.address).await.unwrap();
+    half.write_all(b"POST /products HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{").await.unwrap();
+    drop(half);
     let left = "http_requests_total{endpoint=\"/products\",method=\"POST\",status_code=\"499\"}";
-    let counted = async { while server.metric(left).await != Some(1.0) {} };
+    let counted = async { while server.metric(left).await != Some(2.0) {} };
     tokio::time::timeout(PATIENCE, counted).await.expect("the client's leaving is counted");
     transaction.rollback().await.unwrap();
 }
@@ -161,8 +193,16 @@ async fn the_process_is_described_as_proc_has_it(store: Store) {
     let memory = memory.lines().next().unwrap().split_whitespace().nth(1).unwrap().parse::<f64>().unwrap();
     let now = || std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs_f64();
     let fds = || fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().count();
-    let cores = || std::thread::available_parallelism().unwrap().get();
+    // A container's limits, where there are some.
+    let limit = |file: &str| fs::read_to_string(format!("/sys/fs/cgroup/{file}")).unwrap_or_default();
+    let memory = limit("memory.max").trim().parse().map_or(memory, |max: f64| memory.min(max / 1024.0));
     let number = |count: usize| f64::from(u32::try_from(count).unwrap());
+    let mut cores = number(std::thread::available_parallelism().unwrap().get());
+    if let Some((quota, period)) = limit("cpu.max").trim().split_once(' ')
+        && let Ok(quota) = quota.parse::<f64>()
+    {
+        cores = quota / period.parse::<f64>().unwrap();
+    }
 
     // The gauges follow within one interval: what is read twice is taken until both agree.
     let truths: [(&str, f64, Truth); 9] = [
@@ -174,7 +214,7 @@ async fn the_process_is_described_as_proc_has_it(store: Store) {
         ("process_start_time_seconds", 1.0, Box::new(|| boot + stat(22) / 100.0)),
         ("process_uptime_seconds", 2.0, Box::new(|| now() - boot - stat(22) / 100.0)),
         ("system_memory_limit_bytes", 0.0, Box::new(|| memory * 1024.0)),
-        ("system_cpu_limit_cores", 0.0, Box::new(|| number(cores()))),
+        ("system_cpu_limit_cores", 0.0, Box::new(|| cores)),
     ];
     for (name, tolerance, truth) in truths {
         let agree = async { while (server.metric(name).await.unwrap() - truth()).abs() > tolerance {} };
@@ -197,7 +237,7 @@ async fn a_panic_is_a_500_and_counted() {
     let routes = [("GET", "/panics", &[200][..])];
     let metrics = HttpMetrics::new(&telemetry.meter(), &[0.1], &routes);
     let app = Router::new().route("/panics", get(panics)).merge(telemetry::router(telemetry));
-    let app = layers::wrap(app, metrics, PATIENCE, 1000);
+    let app = layers::wrap(app, metrics, BodyLimits { size: 1000, time: PATIENCE });
     let ask = async |path: &str| {
         let request = Request::builder().uri(path).body(Body::empty()).unwrap();
         let response = app.clone().oneshot(request).await.unwrap();

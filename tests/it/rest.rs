@@ -2,7 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{NORTHWIND, Server, Setup, Store};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::harness::{NORTHWIND, PATIENCE, Server, Setup, Store};
 
 on_both_stores!(
     northwind_goes_in_and_comes_out,
@@ -14,6 +19,9 @@ on_both_stores!(
     a_put_replaces_the_whole_product,
     what_is_no_route_says_so,
     a_body_has_a_type_and_a_size,
+    a_body_that_stalls_is_given_up,
+    a_connection_on_which_nothing_moves_is_closed,
+    more_requests_than_allowed_learn_so_at_once,
 );
 
 async fn northwind_goes_in_and_comes_out(store: Store) {
@@ -110,6 +118,15 @@ async fn the_highest_ids_leave_room_for_generated_ones(store: Store) {
     }
     assert_eq!(server.post("/products", new).await.json()["id"], 1);
 
+    // A request that is refused uses nothing up.
+    let product = |id: Option<i64>| json!({ "id": id, "name": "x", "price": 1, "amount": 1 });
+    let last = (1_i64 << 52) - 1;
+    let too_many = json!([product(Some(last)), product(None)]).to_string();
+    server.post("/products", too_many).await.is_problem(409, "IDS_EXHAUSTED", &[]);
+    let taken = json!([product(Some(last)), product(Some(1))]).to_string();
+    server.post("/products", taken).await.is_problem(409, "DUPLICATE_ID", &["/1/id"]);
+    assert_eq!(server.post("/products", new).await.json()["id"], 2);
+
     // The last id that could be generated, used by a client: no more are generated, all else goes on.
     server.post("/products", r#"{"id":4503599627370495,"name":"x","price":1,"amount":1}"#).await;
     server.post("/products", new).await.is_problem(409, "IDS_EXHAUSTED", &[]);
@@ -165,7 +182,8 @@ async fn what_is_no_route_says_so(store: Store) {
     server.get("/product").await.is_problem(404, "NOT_FOUND", &[]);
     for (method, path, allowed) in [
         ("DELETE", "/products", "GET,HEAD,POST"),
-        ("POST", "/products/1", "GET,HEAD,PUT,DELETE"),
+        ("POST", "/products/1", "GET,HEAD,PUT,PATCH,DELETE"),
+        ("GET", "/products/1/stock", "POST"),
         ("BREW", "/graphql", "GET,HEAD,POST"),
         ("POST", "/metrics", "GET,HEAD"),
     ] {
@@ -173,8 +191,14 @@ async fn what_is_no_route_says_so(store: Store) {
         answer.is_problem(405, "METHOD_NOT_ALLOWED", &[]);
         assert_eq!(answer.header("allow"), allowed);
     }
-    let own_id = server.request("GET", "/nothing").header("x-request-id", "mine");
-    assert_eq!(server.send(own_id).await.json()["request_id"], "mine");
+    let with_id = async |id: &str| {
+        server.send(server.request("GET", "/nothing").header("x-request-id", id)).await.json()["request_id"]
+            .clone()
+    };
+    assert_eq!(with_id("mine").await, "mine");
+    for useless in ["", "é", "a b", &"x".repeat(129)] {
+        assert_eq!(with_id(useless).await.as_str().unwrap().len(), 36, "an id of the server's own");
+    }
 }
 
 async fn a_body_has_a_type_and_a_size(store: Store) {
@@ -193,4 +217,44 @@ async fn a_body_has_a_type_and_a_size(store: Store) {
     let chunked = reqwest::Body::wrap_stream(chunks);
     server.post("/products", chunked).await.is_problem(413, "BODY_TOO_LARGE", &[]);
     server.post("/graphql", large(1001)).await.is_problem(413, "BODY_TOO_LARGE", &[]);
+}
+
+async fn a_body_that_stalls_is_given_up(store: Store) {
+    let server = Setup::new(store).await.with("STOCKMETER_REQUEST_TIMEOUT", "300ms").start().await;
+    let never = futures_util::stream::pending::<Result<String, std::io::Error>>();
+    let request = server.request("POST", "/products").body(reqwest::Body::wrap_stream(never));
+    server.send(request).await.is_problem(408, "BODY_TOO_SLOW", &[]);
+}
+
+async fn a_connection_on_which_nothing_moves_is_closed(store: Store) {
+    let setup = Setup::new(store).await.with("STOCKMETER_REQUEST_TIMEOUT", "100ms");
+    let server = setup.with("STOCKMETER_IDLE_TIMEOUT", "300ms").start().await;
+    for begun in ["", "P", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET / HTTP/1.1\r\nHo"] {
+        let mut silent = TcpStream::connect(&server.address).await.unwrap();
+        silent.write_all(begun.as_bytes()).await.unwrap();
+        let mut rest = Vec::new();
+        let closed = silent.read_to_end(&mut rest);
+        let _ =
+            tokio::time::timeout(PATIENCE, closed).await.unwrap_or_else(|_| panic!("{begun:?} stays open"));
+    }
+}
+
+async fn more_requests_than_allowed_learn_so_at_once(store: Store) {
+    let setup = Setup::new(store).await.with("STOCKMETER_CONCURRENT_REQUESTS", 1);
+    let server = setup.with("STOCKMETER_REQUEST_TIMEOUT", "1h").start().await;
+    // One takes the only place, and keeps it.
+    let mut stalled = TcpStream::connect(&server.address).await.unwrap();
+    let head = b"POST /products HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n";
+    stalled.write_all(head).await.unwrap();
+    let refused = async { while server.get("/products").await.status != 503 {} };
+    tokio::time::timeout(PATIENCE, refused).await.unwrap();
+    let answer = server.get("/products").await;
+    answer.is_problem(503, "OVERLOADED", &[]);
+    assert_eq!(answer.header("retry-after"), "1");
+    for path in ["/", "/health", "/metrics"] {
+        assert_eq!(server.get(path).await.status, 200);
+    }
+    drop(stalled);
+    let admitted = async { while server.get("/products").await.status != 200 {} };
+    tokio::time::timeout(PATIENCE, admitted).await.unwrap();
 }

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use sea_orm::ConnectionTrait;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::harness::{Log, PASSWORD, Setup, Store, forward, free_port};
+use crate::harness::{Log, PASSWORD, Setup, Store};
 
 on_both_stores!(
     ten_copies_start_at_once,
@@ -57,7 +57,8 @@ async fn a_server_stops_when_told(store: Store) {
     assert_eq!(server.get("/health").await.status, 200);
     server.signal(rustix::process::Signal::TERM);
     assert_eq!(server.ended().await.code(), Some(0));
-    assert!(server.log.whole().await.contains("stopped"));
+    let log = server.log.whole().await;
+    assert!(log.contains("stopped") && !log.contains("cut off"), "{log}");
 }
 
 async fn what_is_stored_outlives_a_restart(store: Store) {
@@ -72,26 +73,34 @@ async fn what_is_stored_outlives_a_restart(store: Store) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_comes_up_late_is_waited_for() {
-    let (setup, port) = Setup::new(Store::PostgreSql).await.at_a_port_of_its_own().await;
+    let (setup, way) = Setup::new(Store::PostgreSql).await.over_a_way_of_its_own().await;
     let (_child, log) = setup.spawn();
     let line = log.line("waiting for the database").await;
-    assert!(line.contains(&format!("PostgreSQL at 127.0.0.1:{port}")) && line.contains("refused"), "{line}");
-    forward(port, Duration::ZERO).await;
+    assert!(
+        line.contains(&format!("PostgreSQL at 127.0.0.1:{}", way.port())) && line.contains("refused"),
+        "{line}"
+    );
+    way.open(Duration::ZERO).await;
     log.line("listening on").await;
     assert!(!log.text().contains(PASSWORD), "{}", log.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_never_comes_up_ends_the_wait() {
-    let mut setup = Setup::new(Store::Sqlite).await.with("STOCKMETER_DATABASE_WAIT", "300ms");
-    let port = free_port();
-    setup.database_url = format!("postgres://someone:{PASSWORD}@127.0.0.1:{port}/db");
-    refused(&setup, &format!("PostgreSQL at 127.0.0.1:{port}/db did not answer within 300ms")).await;
+    let (setup, way) = Setup::new(Store::PostgreSql).await.over_a_way_of_its_own().await;
+    let reason = format!("PostgreSQL at 127.0.0.1:{}", way.port());
+    let setup = setup.with("STOCKMETER_DATABASE_WAIT", "300ms");
+    refused(&setup, &reason).await;
+    let (mut child, log) = setup.with("STOCKMETER_DATABASE_WAIT", "1h").spawn();
+    log.line("waiting for the database").await;
+    // Whoever waits can be told to stop.
+    crate::harness::send_signal(&child, rustix::process::Signal::TERM);
+    assert_eq!(child.wait().await.unwrap().code(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_useless_database_url_is_refused_at_once() {
-    let mut setup = Setup::new(Store::PostgreSql).await;
+    let mut setup = Setup::new(Store::PostgreSql).await.with("STOCKMETER_LOG", "trace");
     let good = setup.database_url.clone();
     for (url, reason) in [
         (good.replace(PASSWORD, "wrong-horse"), "refused the connection: "),
@@ -99,7 +108,10 @@ async fn a_useless_database_url_is_refused_at_once() {
         (format!("mysql://root:{PASSWORD}@localhost/db"), "DATABASE_URL must start with"),
         (PASSWORD.to_owned(), "DATABASE_URL must start with"),
         (format!("postgres://a:{PASSWORD}@localhost:port/db"), "DATABASE_URL is no PostgreSQL URL"),
+        (good.replace(PASSWORD, &format!("12/{PASSWORD}")), "DATABASE_URL has an @"),
+        (format!("{good}_missing?sslpassword={PASSWORD}"), "does not exist"),
         ("sqlite::memory:".to_owned(), "DATABASE_URL must name a file"),
+        ("sqlite://?cache=private".to_owned(), "DATABASE_URL must name a file"),
         ("sqlite://no/such/folder/stock.db".to_owned(), "can't open SQLite in no/such/folder/stock.db"),
     ] {
         setup.database_url = url;

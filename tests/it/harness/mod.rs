@@ -6,11 +6,12 @@ mod network;
 mod postgres;
 mod server;
 
+pub use client::Answer;
 pub use log::{Log, PATIENCE};
-pub use server::{Server, Setup, binary};
+pub use server::{Server, Setup, binary, send_signal};
 
-pub use network::forward;
-pub use postgres::{PASSWORD, cluster, free_port};
+pub use network::Way;
+pub use postgres::{PASSWORD, cluster};
 
 /// The store that a case runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

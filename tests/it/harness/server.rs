@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use sea_orm::DatabaseConnection;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -18,6 +19,11 @@ pub fn binary(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_stockmeter"));
     command.current_dir(folder).env_clear().kill_on_drop(true);
     command
+}
+
+pub fn send_signal(child: &Child, signal: Signal) {
+    let pid = Pid::from_raw(child.id().unwrap().cast_signed()).unwrap();
+    kill_process(pid, signal).unwrap();
 }
 
 /// How a server is to be started.
@@ -107,9 +113,8 @@ impl Server {
         self.setup.clone().start().await
     }
 
-    pub fn signal(&self, signal: rustix::process::Signal) {
-        let pid = rustix::process::Pid::from_raw(self.pid().cast_signed()).unwrap();
-        rustix::process::kill_process(pid, signal).unwrap();
+    pub fn signal(&self, signal: Signal) {
+        send_signal(&self.child, signal);
     }
 
     /// Its end, awaited.

@@ -1,0 +1,88 @@
+//! Stock movements: relative, exact however many come at once, never below zero.
+
+use std::str::FromStr;
+
+use entity::{Amount, InvalidValue, product};
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, prelude::Expr};
+
+use super::{
+    Catalog, Error, Expected, Product, ProductId,
+    draft::{Check, Field, Value},
+};
+
+/// What is added to an amount, or taken from it: at most 2^31 − 1 either way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delta(i32);
+
+impl Delta {
+    /// Checks a delta as sent.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`].
+    pub fn new(delta: &Value) -> Result<Self, Error> {
+        let mut check = Check::new(None);
+        let delta = check.required("delta", delta);
+        check.passed(())?;
+        delta.ok_or(Error::Internal)
+    }
+}
+
+impl FromStr for Delta {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        entity::whole(
+            text,
+            -i64::from(Amount::MAX),
+            Amount::MAX.into(),
+            "must be a whole number from -2147483647 to 2147483647",
+        )
+        .map(|delta| Self(i32::try_from(delta).unwrap_or_default()))
+    }
+}
+
+impl Field for Delta {}
+
+/// A movement that others make possible or impossible from one moment to the next is tried so often.
+const TRIES: usize = 100;
+
+impl Catalog {
+    /// Adds to a product's amount, or takes from it; returns the product as it is now.
+    ///
+    /// # Errors
+    /// [`Error::InsufficientStock`] and [`Error::TooMuchStock`] where the amount would leave its range,
+    /// [`Error::NotFound`], [`Error::VersionMismatch`], or the database fails.
+    pub async fn move_stock(
+        &self,
+        id: ProductId,
+        delta: Delta,
+        expected: &Expected,
+    ) -> Result<Product, Error> {
+        let delta = i64::from(delta.0);
+        let row = self.row(id, expected)?;
+        let moved = || product::Column::Amount.into_expr().add(delta);
+        for _ in 0..TRIES {
+            let changed = product::Entity::update_many()
+                .col_expr(product::Column::Amount, moved())
+                .col_expr(product::Column::Version, Expr::col(product::Column::Version).add(1))
+                .filter(row.clone())
+                .filter(moved().between(0, Amount::MAX))
+                .exec_with_returning(self.database.writes())
+                .await?;
+            if let Some(product) = changed.into_iter().next() {
+                return Ok(product);
+            }
+            let found = self.get_from(self.database.writes(), id).await?;
+            if !expected.allows(found.version) {
+                return Err(Error::VersionMismatch(found.version));
+            }
+            match i64::from(found.amount.get()) + delta {
+                ..0 => return Err(Error::InsufficientStock(found.amount)),
+                after if after > i64::from(Amount::MAX) => return Err(Error::TooMuchStock(found.amount)),
+                // Somebody else's movement has made it possible just now.
+                _ => {}
+            }
+        }
+        Err(Error::Unavailable)
+    }
+}
