@@ -1,35 +1,21 @@
-//! Pages of products in id order, by cursor: nothing is shown twice or missed while others write.
+//! Pages of products by cursor: nothing is shown twice or missed while others write.
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use entity::{ProductId, product};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use entity::product;
+use sea_orm::{EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::{Catalog, Error, Product};
+use super::{Catalog, Cursor, Error, Filter, Order, Product};
 
-/// The place of a product in the order; opaque to clients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cursor(ProductId);
-
-impl Cursor {
-    /// The place of this product.
-    pub fn of(product: &Product) -> Self {
-        Self(product.id)
-    }
-
-    /// As clients see it.
-    pub fn encode(self) -> String {
-        BASE64_URL_SAFE_NO_PAD.encode(self.0.to_string())
-    }
-
-    /// Reads what [`Cursor::encode`] wrote.
-    pub fn decode(text: &str) -> Option<Self> {
-        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
-        std::str::from_utf8(&bytes).ok()?.parse().ok().map(Self)
-    }
+/// Which products to list, and in which order.
+#[derive(Clone, Debug, Default)]
+pub struct Listing {
+    /// Those that pass it.
+    pub filter: Filter,
+    /// By id, unless told.
+    pub order: Order,
 }
 
-/// Which products to read: the first or the last of those between two places.
-#[derive(Clone, Copy, Debug)]
+/// A part of a listing: the first or the last of the products between two places.
+#[derive(Clone, Debug)]
 pub struct PageRequest {
     size: u64,
     from_end: bool,
@@ -37,7 +23,7 @@ pub struct PageRequest {
     before: Option<Cursor>,
 }
 
-/// Products in id order.
+/// Products in the listing's order.
 #[derive(Clone, Debug)]
 pub struct Page {
     /// The products.
@@ -59,24 +45,43 @@ impl PageRequest {
         Self { size: Self::MAX_SIZE, from_end: false, after, before: None }
     }
 
+    /// The products after a place, or those just before one.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`]: a size out of 1 to [`PageRequest::MAX_SIZE`], or a cursor of another listing.
+    pub fn sized(
+        size: &str,
+        after: Option<&str>,
+        before: Option<&str>,
+        order: &Order,
+    ) -> Result<Self, Error> {
+        let size = size.parse().ok().filter(|size| (1..=Self::MAX_SIZE).contains(size)).ok_or_else(|| {
+            Error::invalid("limit", format!("must be a whole number from 1 to {}", Self::MAX_SIZE))
+        })?;
+        let from_end = before.is_some() && after.is_none();
+        Ok(Self {
+            size,
+            from_end,
+            after: cursor("after", after, order)?,
+            before: cursor("before", before, order)?,
+        })
+    }
+
     /// A page in the terms of the Relay connection specification.
     ///
     /// # Errors
-    /// [`Error::Invalid`]: both `first` and `last`, a size out of 0 to [`PageRequest::MAX_SIZE`], or a cursor
-    /// that is none of ours.
+    /// [`Error::Invalid`]: both `first` and `last`, a size out of 0 to [`PageRequest::MAX_SIZE`], or a cursor of
+    /// another listing.
     pub fn relay(
         first: Option<i32>,
         after: Option<&str>,
         last: Option<i32>,
         before: Option<&str>,
+        order: &Order,
     ) -> Result<Self, Error> {
         if first.is_some() && last.is_some() {
             return Err(Error::invalid("last", "can't be combined with first"));
         }
-        let cursor = |field, text: Option<&str>| {
-            text.map(|text| Cursor::decode(text).ok_or(Error::invalid(field, "is not a cursor of this list")))
-                .transpose()
-        };
         let (field, wanted) = if last.is_some() { ("last", last) } else { ("first", first) };
         let size = wanted
             .map_or(Ok(Self::DEFAULT_SIZE), u64::try_from)
@@ -86,10 +91,20 @@ impl PageRequest {
         Ok(Self {
             size,
             from_end: last.is_some(),
-            after: cursor("after", after)?,
-            before: cursor("before", before)?,
+            after: cursor("after", after, order)?,
+            before: cursor("before", before, order)?,
         })
     }
+}
+
+/// Reads a cursor of this order.
+///
+/// # Errors
+/// [`Error::Invalid`].
+pub fn cursor(field: &'static str, text: Option<&str>, order: &Order) -> Result<Option<Cursor>, Error> {
+    let decode =
+        |text| Cursor::decode(text, order).ok_or(Error::invalid(field, "is not a cursor of this list"));
+    text.map(decode).transpose()
 }
 
 impl Catalog {
@@ -97,20 +112,19 @@ impl Catalog {
     ///
     /// # Errors
     /// The database fails.
-    pub async fn page(&self, request: PageRequest) -> Result<Page, Error> {
+    pub async fn page(&self, listing: &Listing, request: PageRequest) -> Result<Page, Error> {
         let PageRequest { size, from_end, after, before } = request;
-        let mut query = product::Entity::find().limit(size + 1);
-        if let Some(Cursor(id)) = after {
-            query = query.filter(product::COLUMN.id.gt(id));
+        let order = &listing.order;
+        let mut query = product::Entity::find().filter(listing.filter.condition()).limit(size + 1);
+        if let Some(after) = &after {
+            query = query.filter(order.beyond(after, false));
         }
-        if let Some(Cursor(id)) = before {
-            query = query.filter(product::COLUMN.id.lt(id));
+        if let Some(before) = &before {
+            query = query.filter(order.beyond(before, true));
         }
-        query = if from_end {
-            query.order_by_desc(product::Column::Id)
-        } else {
-            query.order_by_asc(product::Column::Id)
-        };
+        for (column, direction) in order.columns(from_end) {
+            query = query.order_by(column, direction);
+        }
         let mut products = query.all(self.database.reads()).await?;
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         let has_more = products.len() > size;
@@ -122,5 +136,13 @@ impl Catalog {
         } else {
             Page { products, has_next: has_more, has_previous: after.is_some() }
         })
+    }
+
+    /// How many products pass the filter, at this moment.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn count(&self, filter: &Filter) -> Result<u64, Error> {
+        Ok(product::Entity::find().filter(filter.condition()).count(self.database.reads()).await?)
     }
 }

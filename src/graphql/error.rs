@@ -1,6 +1,6 @@
 //! Gives every error on its way out the catalog's code, and hides what we did not plan.
 
-use async_graphql::{Name, indexmap::IndexMap as Object, PathSegment, Response, ServerError, Value, parser};
+use async_graphql::{Name, PathSegment, Response, ServerError, Value, indexmap::IndexMap as Object, parser};
 
 use crate::catalog::{Code, Error, Fault};
 

@@ -6,7 +6,7 @@ use async_graphql::{
 };
 
 use super::product::Product;
-use crate::catalog::{Catalog, Cursor, Error, PageRequest, existing_id};
+use crate::catalog::{Catalog, Cursor, Error, Listing, PageRequest, existing_id};
 
 /// Reads the inventory.
 pub struct Query;
@@ -36,13 +36,14 @@ impl Query {
         last: Option<i32>,
         before: Option<String>,
     ) -> Result<Option<Connection<String, Product>>> {
-        let request = PageRequest::relay(first, after.as_deref(), last, before.as_deref())?;
-        let page = ctx.data::<Catalog>()?.page(request).await?;
+        let listing = Listing::default();
+        let request = PageRequest::relay(first, after.as_deref(), last, before.as_deref(), &listing.order)?;
+        let page = ctx.data::<Catalog>()?.page(&listing, request).await?;
         let mut connection = Connection::new(page.has_previous, page.has_next);
         connection.edges.extend(
-            page.products
-                .into_iter()
-                .map(|product| Edge::new(Cursor::of(&product).encode(), Product::from(product))),
+            page.products.into_iter().map(|product| {
+                Edge::new(Cursor::of(&product, &listing.order).encode(), Product::from(product))
+            }),
         );
         Ok(Some(connection))
     }

@@ -13,10 +13,11 @@ mod json;
 mod list;
 mod path;
 mod products;
+mod query;
 
 /// The routes with their methods and usual statuses.
 pub const ROUTES: &[(&str, &str, &[u16])] = &[
-    ("GET", "/products", &[200, 500, 503]),
+    ("GET", "/products", &[200, 400, 422, 500, 503]),
     ("POST", "/products", &[201, 400, 409, 413, 415, 422, 500, 503]),
     ("GET", "/products/{product_id}", &[200, 304, 404, 422, 500, 503]),
     ("PUT", "/products/{product_id}", &[200, 201, 400, 404, 412, 413, 415, 422, 500, 503]),

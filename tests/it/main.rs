@@ -15,6 +15,7 @@ mod graphql;
 mod health;
 mod interfaces_agree;
 mod metrics;
+mod paging;
 mod readme;
 mod rest;
 mod startup;

@@ -1,0 +1,90 @@
+//! Which products are meant: tests of fields, all of which have to hold.
+
+use std::str::FromStr;
+
+use entity::{Amount, InvalidValue, Price, ProductId, product};
+use sea_orm::{
+    ColumnTrait, Condition, ExprTrait, Value as SqlValue,
+    sea_query::{Expr, Func, LikeExpr, SimpleExpr},
+};
+
+use super::Error;
+
+/// Tests that products have to pass; none: all products do.
+#[derive(Clone, Debug, Default)]
+pub struct Filter(Vec<SimpleExpr>);
+
+/// The fields that can be tested, and how.
+const NUMBER_TESTS: &str = "eq, gt, gte, lt, lte or in";
+const NAME_TESTS: &str = "eq, contains or prefix";
+/// More values than anyone writes into an address; well below the databases' limits on parameters.
+const MAX_VALUES: usize = 1000;
+const MAX_NAME_CHARS: usize = 255;
+
+impl Filter {
+    /// Adds a test: `price`, `gte`, `10`. The values of `in` are separated by commas. Tests of the name pass over
+    /// the difference of `A` to `Z` from `a` to `z`, and over no other.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`]: no such field or test, or a value that the field can't have.
+    pub fn add(&mut self, field: &'static str, test: &str, value: &str) -> Result<(), Error> {
+        let test = match field {
+            "id" => numbers::<ProductId>(product::Column::Id, field, test, value),
+            "price" => numbers::<Price>(product::Column::Price, field, test, value),
+            "amount" => numbers::<Amount>(product::Column::Amount, field, test, value),
+            "name" => name(test, value),
+            _ => Err(Error::invalid(field, "can't be filtered by")),
+        };
+        self.0.push(test?);
+        Ok(())
+    }
+
+    pub(super) fn condition(&self) -> Condition {
+        self.0.iter().cloned().fold(Condition::all(), Condition::add)
+    }
+}
+
+fn numbers<T>(
+    column: product::Column,
+    field: &'static str,
+    test: &str,
+    text: &str,
+) -> Result<SimpleExpr, Error>
+where
+    T: FromStr<Err = InvalidValue> + Into<SqlValue>,
+{
+    let value =
+        |text: &str| text.trim().parse::<T>().map_err(|fault| Error::invalid(field, fault.to_string()));
+    Ok(match test {
+        "eq" => column.eq(value(text)?),
+        "gt" => column.gt(value(text)?),
+        "gte" => column.gte(value(text)?),
+        "lt" => column.lt(value(text)?),
+        "lte" => column.lte(value(text)?),
+        "in" => {
+            let values = text.split(',').take(MAX_VALUES + 1).map(value).collect::<Result<Vec<_>, _>>()?;
+            if values.len() > MAX_VALUES {
+                return Err(Error::invalid(field, format!("can be in at most {MAX_VALUES} values")));
+            }
+            column.is_in(values)
+        }
+        _ => return Err(Error::invalid(field, format!("can be tested by {NUMBER_TESTS}"))),
+    })
+}
+
+fn name(test: &str, text: &str) -> Result<SimpleExpr, Error> {
+    if text.is_empty() || text.chars().count() > MAX_NAME_CHARS || text.chars().any(char::is_control) {
+        let rule = "must be looked for by 1 to 255 characters, none of them a control character";
+        return Err(Error::invalid("name", rule));
+    }
+    let lower = || SimpleExpr::from(Func::lower(Expr::col(product::Column::Name)));
+    let text = text.to_ascii_lowercase();
+    let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    let like = |pattern: String| lower().like(LikeExpr::new(pattern).escape('\\'));
+    match test {
+        "eq" => Ok(lower().eq(text)),
+        "contains" => Ok(like(format!("%{escaped}%"))),
+        "prefix" => Ok(like(format!("{escaped}%"))),
+        _ => Err(Error::invalid("name", format!("can be tested by {NAME_TESTS}"))),
+    }
+}
