@@ -48,7 +48,7 @@ fn numbers<T>(
     column: product::Column,
     field: &'static str,
     test: &str,
-    text: &str,
+    operand: &str,
 ) -> Result<SimpleExpr, Error>
 where
     T: FromStr<Err = InvalidValue> + Into<SqlValue>,
@@ -56,13 +56,13 @@ where
     let value =
         |text: &str| text.trim().parse::<T>().map_err(|fault| Error::invalid(field, fault.to_string()));
     Ok(match test {
-        "eq" => column.eq(value(text)?),
-        "gt" => column.gt(value(text)?),
-        "gte" => column.gte(value(text)?),
-        "lt" => column.lt(value(text)?),
-        "lte" => column.lte(value(text)?),
+        "eq" => column.eq(value(operand)?),
+        "gt" => column.gt(value(operand)?),
+        "gte" => column.gte(value(operand)?),
+        "lt" => column.lt(value(operand)?),
+        "lte" => column.lte(value(operand)?),
         "in" => {
-            let values = text.split(',').take(MAX_VALUES + 1).map(value).collect::<Result<Vec<_>, _>>()?;
+            let values = operand.split(',').take(MAX_VALUES + 1).map(value).collect::<Result<Vec<_>, _>>()?;
             if values.len() > MAX_VALUES {
                 return Err(Error::invalid(field, format!("can be in at most {MAX_VALUES} values")));
             }
@@ -72,17 +72,18 @@ where
     })
 }
 
-fn name(test: &str, text: &str) -> Result<SimpleExpr, Error> {
-    if text.is_empty() || text.chars().count() > MAX_NAME_CHARS || text.chars().any(char::is_control) {
+fn name(test: &str, operand: &str) -> Result<SimpleExpr, Error> {
+    if operand.is_empty() || operand.chars().count() > MAX_NAME_CHARS || operand.chars().any(char::is_control)
+    {
         let rule = "must be looked for by 1 to 255 characters, none of them a control character";
         return Err(Error::invalid("name", rule));
     }
     let lower = || SimpleExpr::from(Func::lower(Expr::col(product::Column::Name)));
-    let text = text.to_ascii_lowercase();
-    let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    let operand = operand.to_ascii_lowercase();
+    let escaped = operand.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
     let like = |pattern: String| lower().like(LikeExpr::new(pattern).escape('\\'));
     match test {
-        "eq" => Ok(lower().eq(text)),
+        "eq" => Ok(lower().eq(operand)),
         "contains" => Ok(like(format!("%{escaped}%"))),
         "prefix" => Ok(like(format!("{escaped}%"))),
         _ => Err(Error::invalid("name", format!("can be tested by {NAME_TESTS}"))),
