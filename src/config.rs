@@ -5,6 +5,7 @@
 
 use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
+use axum::http::HeaderValue;
 use clap::{Args, Command, ValueEnum};
 
 /// What the server can be told.
@@ -64,6 +65,17 @@ pub struct Config {
     #[arg(long, global = true, env = "STOCKMETER_REQUEST_TIMEOUT", value_name = "TIME")]
     #[arg(default_value = "30s", value_parser = humantime::parse_duration)]
     pub request_timeout: Duration,
+
+    /// Origins whose pages may use the server from a browser (CORS), separated by commas; * is any
+    #[arg(
+        long,
+        global = true,
+        env = "STOCKMETER_CORS_ORIGINS",
+        value_name = "ORIGIN,…",
+        value_delimiter = ','
+    )]
+    #[arg(value_parser = origin)]
+    pub cors_origins: Vec<HeaderValue>,
 
     /// How long a connection may go without a byte in either direction before it is closed (at least twice the
     /// request timeout)
@@ -155,6 +167,13 @@ impl FromStr for Buckets {
         }
         Ok(Self(bounds))
     }
+}
+
+fn origin(text: &str) -> Result<HeaderValue, String> {
+    let is_origin = text == "*"
+        || text.split_once("://").is_some_and(|(_, host)| !host.is_empty() && !host.contains('/'));
+    let value = HeaderValue::from_str(text).ok().filter(|_| is_origin);
+    value.ok_or_else(|| "an origin is * or like https://shop.example.com, without a path".to_owned())
 }
 
 fn interval(text: &str) -> Result<Duration, String> {

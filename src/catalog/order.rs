@@ -85,7 +85,7 @@ impl Order {
         let id = Key { column: Sortable::Id, descending: false };
         let before = self.0.iter().position(|key| key.column == Sortable::Id).unwrap_or(self.0.len());
         let last = self.0.get(before).copied().unwrap_or(id);
-        self.0[..before].to_vec().into_iter().chain([last])
+        self.0[..before].iter().copied().chain([last])
     }
 
     fn text(&self) -> String {

@@ -1,7 +1,5 @@
 //! What the query string of `GET /products` asks for.
 
-use std::borrow::Cow;
-
 use form_urlencoded::{Serializer, parse};
 
 use crate::{
@@ -81,7 +79,7 @@ impl ListQuery {
     }
 }
 
-fn unknown(name: &Cow<str>) -> Problem {
+fn unknown(name: &str) -> Problem {
     let known = "limit, after, before, sort, count, id, name, price and amount";
     Problem::malformed(format!("there is no parameter {name:?}; there are {known}"))
 }

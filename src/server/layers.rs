@@ -5,7 +5,7 @@ use std::{any::Any, sync::Arc, time::Duration};
 use axum::{
     Router,
     extract::{Extension, Request, State},
-    http::{HeaderName, Method, Uri},
+    http::{HeaderName, HeaderValue, Method, StatusCode, Uri},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
@@ -18,6 +18,7 @@ use tower_http::{
 };
 use tracing::{Span, error, error_span};
 
+use super::manners;
 use crate::{
     body::BodyLimits,
     catalog::Error,
@@ -27,8 +28,9 @@ use crate::{
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The rooms within their layers, outermost first.
-pub fn wrap(rooms: Router, metrics: HttpMetrics, body: BodyLimits) -> Router {
+/// The rooms within their layers, outermost first; pages of these `origins` may use them.
+pub fn wrap(rooms: Router, metrics: HttpMetrics, body: BodyLimits, origins: &[HeaderValue]) -> Router {
+    let cross_origin = (!origins.is_empty()).then(|| manners::cross_origin(origins));
     rooms.fallback(no_route).method_not_allowed_fallback(method_not_allowed).layer(
         ServiceBuilder::new()
             // First, so that whatever happens below is counted.
@@ -38,6 +40,10 @@ pub fn wrap(rooms: Router, metrics: HttpMetrics, body: BodyLimits) -> Router {
             .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
             .layer(PropagateRequestIdLayer::x_request_id())
             .layer(TraceLayer::new_for_http().make_span_with(span))
+            .layer(middleware::from_fn(manners::annotate))
+            // Answers by itself what browsers ask before they send.
+            .option_layer(cross_origin)
+            .layer(manners::compression())
             // Outside of everything that makes problems.
             .layer(middleware::from_fn(problem::render))
             .layer(CatchPanicLayer::custom(panicked))
@@ -80,8 +86,12 @@ async fn no_route(uri: Uri) -> Problem {
     Problem::no_route(uri.path())
 }
 
-async fn method_not_allowed(method: Method) -> Problem {
-    Problem::method_not_allowed(method.as_str())
+/// `OPTIONS` asks for just the `Allow` that such an answer carries.
+async fn method_not_allowed(method: Method) -> Response {
+    if method == Method::OPTIONS {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    Problem::method_not_allowed(method.as_str()).into_response()
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the layer hands the panic over")]

@@ -22,6 +22,7 @@ mod accept;
 mod health;
 mod idle;
 pub mod layers;
+mod manners;
 mod root;
 
 /// Why the server can't start.
@@ -95,7 +96,7 @@ impl Server {
             [root::ROUTES, health::ROUTES, telemetry::ROUTES, rest::ROUTES, graphql::ROUTES].concat();
         let metrics = HttpMetrics::new(&telemetry.meter(), config.http_duration_buckets.bounds(), &routes);
         let body = BodyLimits { size: config.body_limit, time: config.request_timeout };
-        let app = layers::wrap(rooms, metrics, body);
+        let app = layers::wrap(rooms, metrics, body, &config.cors_origins);
 
         let listener = TcpListener::bind(config.listen)
             .await

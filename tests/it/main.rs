@@ -14,6 +14,7 @@ mod durability;
 mod graphql;
 mod health;
 mod interfaces_agree;
+mod manners;
 mod metrics;
 mod paging;
 mod readme;

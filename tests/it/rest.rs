@@ -242,12 +242,14 @@ async fn a_connection_on_which_nothing_moves_is_closed(store: Store) {
 async fn more_requests_than_allowed_learn_so_at_once(store: Store) {
     let setup = Setup::new(store).await.with("STOCKMETER_CONCURRENT_REQUESTS", 1);
     let server = setup.with("STOCKMETER_REQUEST_TIMEOUT", "1h").start().await;
-    // One takes the only place, and keeps it.
+    // One takes the only place, which the answer of 100 shows, and keeps it.
     let mut stalled = TcpStream::connect(&server.address).await.unwrap();
-    let head = b"POST /products HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n";
+    let head = b"POST /products HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n";
     stalled.write_all(head).await.unwrap();
-    let refused = async { while server.get("/products").await.status != 503 {} };
-    tokio::time::timeout(PATIENCE, refused).await.unwrap();
+    let mut proceed = [0; 25];
+    stalled.read_exact(&mut proceed).await.unwrap();
+    assert_eq!(proceed, *b"HTTP/1.1 100 Continue\r\n\r\n");
+
     let answer = server.get("/products").await;
     answer.is_problem(503, "OVERLOADED", &[]);
     assert_eq!(answer.header("retry-after"), "1");

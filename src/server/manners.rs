@@ -1,0 +1,64 @@
+//! What clients expect of any good HTTP server: compression, caching, timing, other origins.
+
+use std::time::Instant;
+
+use axum::{
+    extract::Request,
+    http::{HeaderName, HeaderValue, Method, header},
+    middleware::Next,
+    response::Response,
+};
+use tower_http::{
+    compression::{
+        CompressionLayer,
+        predicate::{NotForContentType, Predicate, SizeAbove},
+    },
+    cors::{AllowOrigin, CorsLayer},
+};
+
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
+
+/// Below this an answer fits one packet, compressed or not.
+const WORTH_COMPRESSING: u64 = 1024;
+
+/// Compresses by `Accept-Encoding` what is large enough.
+pub fn compression() -> CompressionLayer<impl Predicate> {
+    // A strong entity tag is of the exact bytes (RFC 9110 section 8.8.1), so what has one stays as it is.
+    let without_tag = |_, _, headers: &axum::http::HeaderMap, _: &_| !headers.contains_key(header::ETAG);
+    let predicate = SizeAbove::new(WORTH_COMPRESSING).and(NotForContentType::SSE).and(without_tag);
+    CompressionLayer::new().compress_when(predicate)
+}
+
+/// Lets pages of these origins use the server; `*` is any. Without any, browsers keep them out.
+pub fn cross_origin(origins: &[HeaderValue]) -> CorsLayer {
+    let any = origins.iter().any(|origin| origin == "*");
+    let origins = if any { AllowOrigin::any() } else { AllowOrigin::list(origins.iter().cloned()) };
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers([header::CONTENT_TYPE, header::IF_MATCH, header::IF_NONE_MATCH, REQUEST_ID])
+        .expose_headers([
+            header::ETAG,
+            header::LINK,
+            header::LOCATION,
+            header::RETRY_AFTER,
+            REQUEST_ID,
+            SERVER_TIMING,
+            TOTAL_COUNT,
+        ])
+}
+
+/// Says how long the answer took to begin, and that it is to be asked for again before it is used again.
+pub async fn annotate(request: Request, next: Next) -> Response {
+    let start = Instant::now();
+    let mut response = next.run(request).await;
+    let milliseconds = start.elapsed().as_secs_f64() * 1000.0;
+    let headers = response.headers_mut();
+    if let Ok(timing) = HeaderValue::try_from(format!("total;dur={milliseconds:.3}")) {
+        headers.insert(SERVER_TIMING, timing);
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
+    response
+}

@@ -1,0 +1,85 @@
+//! What clients expect of any good HTTP server.
+
+use reqwest::header::HeaderMap;
+
+use crate::harness::{NORTHWIND, Server, Setup, Store};
+
+on_both_stores!(
+    large_answers_are_compressed_as_asked,
+    other_origins_are_kept_out_unless_let_in,
+    options_and_head_tell_what_is_there,
+    http2_works_without_tls,
+);
+
+async fn large_answers_are_compressed_as_asked(store: Store) {
+    let server = Server::start(store).await;
+    server.post("/products", NORTHWIND).await;
+    let encoded = async |path: &str, accept: &str| {
+        let response = server.request("GET", path).header("accept-encoding", accept).send().await.unwrap();
+        let header =
+            |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        let (encoding, vary) = (header("content-encoding"), header("vary"));
+        (encoding.unwrap_or_default(), vary.unwrap_or_default(), response.bytes().await.unwrap())
+    };
+    let plain = encoded("/products", "identity").await.2;
+    for encoding in ["gzip", "br", "zstd"] {
+        let (used, vary, bytes) = encoded("/products", encoding).await;
+        assert_eq!((used.as_str(), vary.as_str()), (encoding, "accept-encoding"));
+        assert!(bytes.len() < plain.len() / 2, "{encoding}: {} of {}", bytes.len(), plain.len());
+    }
+    // The tag of a product is of its exact bytes; and small answers are not worth it.
+    let long = format!(r#"{{"id":100,"name":"{}","price":1,"amount":1}}"#, "名".repeat(255));
+    let tag = server.post("/products", long).await.header("etag").to_owned();
+    assert_eq!(encoded("/products/100", "gzip").await.0, "");
+    assert_eq!(server.get("/products/100").await.header("etag"), tag);
+    assert_eq!(encoded("/products/1", "gzip").await.0, "");
+}
+
+async fn other_origins_are_kept_out_unless_let_in(store: Store) {
+    let preflight = async |server: &Server, origin: &str| -> HeaderMap {
+        let request = server.request("OPTIONS", "/products/1").header("origin", origin);
+        let request = request.header("access-control-request-method", "PATCH");
+        let answer = server.send(request.header("access-control-request-headers", "if-match")).await;
+        answer.headers
+    };
+    let closed = Server::start(store).await;
+    assert!(!preflight(&closed, "https://shop.example").await.contains_key("access-control-allow-origin"));
+
+    let setup =
+        Setup::new(store).await.with("STOCKMETER_CORS_ORIGINS", "https://shop.example,http://localhost:3000");
+    let open = setup.start().await;
+    for (origin, allowed) in
+        [("https://shop.example", true), ("http://localhost:3000", true), ("https://evil.example", false)]
+    {
+        let headers = preflight(&open, origin).await;
+        assert_eq!(headers.get("access-control-allow-origin").is_some_and(|value| value == origin), allowed);
+    }
+    let request = open.request("GET", "/products").header("origin", "https://shop.example");
+    let answer = open.send(request).await;
+    assert_eq!(answer.header("access-control-allow-origin"), "https://shop.example");
+    assert!(answer.header("access-control-expose-headers").contains("etag"));
+}
+
+async fn options_and_head_tell_what_is_there(store: Store) {
+    let server = Server::start(store).await;
+    server.post("/products", NORTHWIND).await;
+    let options = server.send(server.request("OPTIONS", "/products/1")).await;
+    options.is(204, "");
+    assert_eq!(options.header("allow"), "GET,HEAD,PUT,PATCH,DELETE");
+    for path in ["/products", "/products/1", "/metrics", "/health"] {
+        let (get, head) = (server.get(path).await, server.send(server.request("HEAD", path)).await);
+        assert_eq!((head.status, head.text.as_str()), (get.status, ""), "{path}");
+        assert_eq!(head.header("content-type"), get.header("content-type"), "{path}");
+        assert_eq!(get.header("cache-control"), "no-cache", "{path}");
+        assert!(get.header("server-timing").starts_with("total;dur="), "{path}");
+    }
+}
+
+async fn http2_works_without_tls(store: Store) {
+    let server = Server::start(store).await;
+    server.post("/products", NORTHWIND).await;
+    let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
+    let answer = client.get(server.url("/products")).send().await.unwrap();
+    assert_eq!((answer.version(), answer.status().as_u16()), (reqwest::Version::HTTP_2, 200));
+    assert_eq!(answer.text().await.unwrap(), server.get("/products").await.text);
+}
