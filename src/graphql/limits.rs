@@ -17,37 +17,71 @@ use crate::catalog::PageRequest;
 pub const MAX_BYTES: usize = 64 << 10;
 /// Deeper than any tool's document; the parser takes about a thousand levels before its stack ends.
 const MAX_NESTING: usize = 100;
+/// They may be spread in each other, each a level deeper.
+const MAX_FRAGMENTS: usize = 100;
 /// Twice a page of 1,000 products with all their fields.
 const MAX_COST: usize = 20_000;
 /// What a field of the root costs, since it asks the database, where other fields cost 1.
 const ROOT_FIELD_COST: usize = 100;
 
-/// Whether brackets are nested deeper than anyone needs.
+/// Whether brackets are nested deeper than anyone needs. Those in strings and comments count for nothing, so it
+/// has to know where these end (GraphQL specification, section 2.9.4).
 pub fn is_too_deep(document: &str) -> bool {
-    let (mut depth, mut deepest) = (0_usize, 0);
-    let mut rest = document.bytes();
-    while let Some(byte) = rest.next() {
-        match byte {
-            b'{' | b'[' | b'(' => depth += 1,
-            b'}' | b']' | b')' => depth = depth.saturating_sub(1),
-            // Brackets in strings and comments count for nothing. A block string is three strings to this eye.
-            b'"' => {
-                while rest
-                    .next()
-                    .is_some_and(|byte| if byte == b'\\' { rest.next().is_some() } else { byte != b'"' })
-                {
-                }
+    let mut depth = 0_usize;
+    let mut rest = document;
+    while let Some(place) = rest.find(['{', '[', '(', '}', ']', ')', '"', '#']) {
+        let (token, behind) = rest[place..].split_at(1);
+        rest = match token {
+            "{" | "[" | "(" => {
+                depth += 1;
+                behind
             }
-            b'#' => while rest.next().is_some_and(|byte| byte != b'\n' && byte != b'\r') {},
+            "#" => behind.trim_start_matches(|char| char != '\n' && char != '\r'),
+            "\"" => match behind.strip_prefix("\"\"") {
+                Some(block) => behind_block_string(block),
+                None => behind_string(behind),
+            },
+            _ => {
+                depth = depth.saturating_sub(1);
+                behind
+            }
+        };
+        if depth > MAX_NESTING {
+            return true;
+        }
+    }
+    false
+}
+
+/// What is behind a string; one that does not end in its line is for the parser to refuse.
+fn behind_string(text: &str) -> &str {
+    let mut chars = text.char_indices();
+    while let Some((place, char)) = chars.next() {
+        match char {
+            '"' | '\n' | '\r' => return &text[place + 1..],
+            '\\' => drop(chars.next()),
             _ => {}
         }
-        deepest = deepest.max(depth);
     }
-    deepest > MAX_NESTING
+    ""
+}
+
+fn behind_block_string(text: &str) -> &str {
+    let mut from = 0;
+    while let Some(end) = text[from..].find("\"\"\"").map(|end| from + end) {
+        from = end + 3;
+        if !text[..end].ends_with('\\') {
+            return &text[from..];
+        }
+    }
+    ""
 }
 
 /// Whether the document would take more work than one request may.
 pub fn is_too_costly(document: &ExecutableDocument, variables: &Variables) -> bool {
+    if document.fragments.len() > MAX_FRAGMENTS {
+        return true;
+    }
     let mut costs = Costs { document, variables, fragments: HashMap::new() };
     let mut cost = |set| costs.set(set, true);
     let operations = match &document.operations {

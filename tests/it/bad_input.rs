@@ -134,6 +134,7 @@ async fn bad_graphql_is_refused(store: Store) {
     let doubling =
         (0..30).fold(doubling, |text, n| text.replace(&format!("...h{n} "), &format!("...f{} ", n + 1)));
     let doubling = format!("{{ ...f0 }} {doubling} fragment f30 on Query {{ __typename }}");
+    let chain: String = (0..1500).map(|n| format!("fragment f{n} on Query {{ ...f{} }} ", n + 1)).collect();
     let create =
         |fields: &str| format!("mutation {{ createProduct(input: {{ name: \"x\", {fields} }}) {{ id }} }}");
     for (query, expected) in [
@@ -146,6 +147,12 @@ async fn bad_graphql_is_refused(store: Store) {
         (create("price: 1"), "INVALID"),
         (create("price: 1, amount: 1, id: \"7e5\""), "INVALID"),
         (nested(2000, "[", "]"), "TOO_DEEP"),
+        // Strings that only seem to hold the brackets.
+        (format!("query($a: String = \"\"\" \" \"\"\") {}", nested(2000, "[", "]")), "TOO_DEEP"),
+        (format!("query($a: String = \"\\\\\") {}", nested(2000, "[", "]")), "TOO_DEEP"),
+        (format!("{{ a: product(id: \"\n{}", "[".repeat(2000)), "TOO_DEEP"),
+        (format!("# \"\n{}", nested(2000, "[", "]")), "TOO_DEEP"),
+        (format!("{{ ...f0 }} {chain}"), "TOO_COSTLY"),
         (nested(2000, "{a:", "}"), "TOO_DEEP"),
         (format!("query($a: Int = {}) {{ __typename }}", "[".repeat(5000)), "TOO_DEEP"),
         (format!("{{ products {}", "{ edges { node ".repeat(200)), "TOO_DEEP"),
@@ -169,6 +176,12 @@ async fn bad_graphql_is_refused(store: Store) {
             "{query:.80}: {answer}"
         );
     }
+    // Brackets in a string are a name like any other.
+    let name = "[".repeat(200);
+    let answer = server.graphql(&format!("query {{ product(id: 1) {{ id }} }} # {name}"), json!({})).await;
+    assert_eq!(answer, json!({ "data": { "product": null } }));
+    let answer = server.graphql(&create(&format!("price: \"{name}\", amount: 1")), json!({})).await;
+    assert_eq!(answer["errors"][0]["extensions"]["errors"][0]["pointer"], "/price");
     let large = json!({ "query": format!("{{ product(id: \"{}\") {{ id }} }}", "1".repeat(70_000)) });
     server.post("/graphql", large.to_string()).await.is_problem(413, "BODY_TOO_LARGE", &[]);
     server.get("/products").await.is(200, "[]");
