@@ -21,9 +21,11 @@ mod mutation;
 mod product;
 mod query;
 mod schema;
+mod shape;
 
 use schema::Schema;
 pub use schema::sdl;
+use shape::Shape;
 
 /// The routes with their methods and usual statuses.
 pub const ROUTES: &[(&str, &str, &[u16])] =
@@ -51,11 +53,15 @@ async fn execute(
             format!("the query is larger than {} bytes: send values as variables", limits::MAX_BYTES);
         return Err(Problem::too_large(detail));
     }
-    let mut response = match read(&mut request) {
-        Ok(()) => schema.execute(request).await,
+    let response = match read(&mut request) {
+        Ok(shape) => {
+            let mut response = schema.execute(request).await;
+            error::clean(&mut response);
+            shape.sort(&mut response.data);
+            response
+        }
         Err(refusal) => GraphQLAnswer::from_errors(vec![refusal]),
     };
-    error::clean(&mut response);
     let mut response = GraphQLResponse::from(response).into_response();
     // Clients from before the GraphQL-over-HTTP specification expect plain JSON.
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
@@ -65,8 +71,8 @@ async fn execute(
     Ok(response)
 }
 
-/// Parses the document, if it is within the limits.
-fn read(request: &mut Request) -> Result<(), ServerError> {
+/// Parses the document, if it is within the limits; returns the shape of its answer.
+fn read(request: &mut Request) -> Result<Shape, ServerError> {
     if limits::is_too_deep(&request.query) {
         return Err(error::with_code("the document is nested too deep", "TOO_DEEP"));
     }
@@ -75,8 +81,9 @@ fn read(request: &mut Request) -> Result<(), ServerError> {
         let message = "the document asks for too much at once: ask for smaller pages or fewer fields";
         return Err(error::with_code(message, "TOO_COSTLY"));
     }
+    let shape = Shape::of(&document, request.operation_name.as_deref());
     request.set_parsed_query(document);
-    Ok(())
+    Ok(shape)
 }
 
 async fn playground() -> Html<String> {

@@ -8,6 +8,7 @@ on_both_stores!(
     a_missing_product_is_null,
     a_change_keeps_what_it_leaves_out,
     a_mutation_that_fails_is_null_beside_the_others,
+    answers_are_in_the_order_asked,
     connections_page_both_ways,
     a_browser_gets_the_playground,
     each_client_gets_its_media_type,
@@ -53,6 +54,27 @@ async fn a_mutation_that_fails_is_null_beside_the_others(store: Store) {
         (&answer["errors"][0]["path"], answer["errors"].as_array().unwrap().len()),
         (&json!(["b"]), 1)
     );
+}
+
+async fn answers_are_in_the_order_asked(store: Store) {
+    let server = Server::start(store).await;
+    server.post("/products", r#"{"id":1,"name":"a","price":1,"amount":1}"#).await;
+    let query =
+        "{ z: products(first: 1000) { ...edges nodes { price id } } a: product(id: 1) { ...p id name }
+        y: __typename } fragment edges on ProductConnection { edges { cursor } }
+        fragment p on Product { amount ... on Product { version: price } }";
+    for _ in 0..10 {
+        let body = json!({ "query": query }).to_string();
+        let answer = server.post("/graphql", body).await.text;
+        let places = [
+            "\"z\"", "edges", "cursor", "nodes", "price", "\"id\"", "\"a\"", "amount", "version", "name",
+            "\"y\"",
+        ];
+        let mut rest = answer.as_str();
+        for place in places {
+            rest = rest.split_once(place).unwrap_or_else(|| panic!("{place} is not next in {answer}")).1;
+        }
+    }
 }
 
 const PAGE: &str = "query($first: Int, $after: String, $last: Int, $before: String) {

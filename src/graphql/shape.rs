@@ -1,0 +1,64 @@
+//! Gives an answer the order of its document (GraphQL specification, section 6.3.2): the library puts fields in
+//! as they are resolved.
+
+use async_graphql::{
+    Name, Value,
+    indexmap::IndexMap,
+    parser::types::{DocumentOperations, ExecutableDocument, Selection, SelectionSet},
+};
+
+/// The names of an answer's fields in order, each with those below it.
+#[derive(Debug, Default)]
+pub struct Shape(IndexMap<Name, Shape>);
+
+impl Shape {
+    /// The shape of an operation's answer; the cost of the document must have been checked, since fragments are
+    /// looked at wherever they are spread.
+    pub fn of(document: &ExecutableDocument, operation_name: Option<&str>) -> Self {
+        let mut shape = Self::default();
+        let operation = match &document.operations {
+            DocumentOperations::Single(operation) => Some(operation),
+            DocumentOperations::Multiple(operations) => operation_name.and_then(|name| operations.get(name)),
+        };
+        if let Some(operation) = operation {
+            shape.add(document, &operation.node.selection_set.node);
+        }
+        shape
+    }
+
+    fn add(&mut self, document: &ExecutableDocument, set: &SelectionSet) {
+        for item in &set.items {
+            match &item.node {
+                Selection::Field(field) => {
+                    let below = self.0.entry(field.node.response_key().node.clone()).or_default();
+                    below.add(document, &field.node.selection_set.node);
+                }
+                Selection::InlineFragment(fragment) => self.add(document, &fragment.node.selection_set.node),
+                Selection::FragmentSpread(spread) => {
+                    if let Some(fragment) = document.fragments.get(&spread.node.fragment_name.node) {
+                        self.add(document, &fragment.node.selection_set.node);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Puts the fields in order. What the document does not name can't be in an answer.
+    pub fn sort(&self, value: &mut Value) {
+        match value {
+            Value::List(items) => items.iter_mut().for_each(|item| self.sort(item)),
+            Value::Object(fields) => {
+                let place = |name: &Name| self.0.get_index_of(name);
+                if !fields.keys().is_sorted_by_key(place) {
+                    fields.sort_by_cached_key(|name, _| place(name));
+                }
+                for (name, value) in fields {
+                    if let Some(below) = self.0.get(name) {
+                        below.sort(value);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
