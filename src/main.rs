@@ -5,7 +5,7 @@ use std::{pin::pin, process::ExitCode};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use stockmeter::{
     config::{self, Config},
-    graphql, healthcheck, logging,
+    graphql, healthcheck, logging, rest,
     server::{self, Server, StartError},
 };
 
@@ -34,6 +34,8 @@ enum Task {
     },
     /// Prints the GraphQL schema
     Schema,
+    /// Prints the OpenAPI document
+    Openapi,
     /// Exits with 0 when the server on the configured address is ready
     Healthcheck,
 }
@@ -63,6 +65,9 @@ fn run() -> Result<(), String> {
     let Cli { command, config } = Cli::from_arg_matches(&matches).map_err(|error| error.to_string())?;
     match command.unwrap_or(Task::Serve) {
         Task::Schema => print!("{}", graphql::sdl()),
+        Task::Openapi => {
+            println!("{}", rest::document().to_pretty_json().map_err(|error| error.to_string())?);
+        }
         Task::Healthcheck => healthcheck::run(config.listen)?,
         Task::Serve => {
             logging::start(&config)?;

@@ -43,6 +43,9 @@ fn tags(headers: &HeaderMap, name: &HeaderName, weak: bool) -> Result<Expected, 
         if rest == "*" {
             return Ok(Expected::Any);
         }
+        if rest.is_empty() {
+            return Err(malformed());
+        }
         while !rest.is_empty() {
             let (is_weak, quoted) = match rest.strip_prefix("W/") {
                 Some(quoted) => (true, quoted),

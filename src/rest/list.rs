@@ -11,7 +11,7 @@ use axum::{
 use futures_util::{StreamExt, stream};
 
 use super::{
-    json,
+    json, openapi,
     query::{ListQuery, Part},
 };
 use crate::{
@@ -20,6 +20,25 @@ use crate::{
 };
 
 /// All products, or those that are asked for; with `limit` a page of them, and links to the others (RFC 8288).
+#[utoipa::path(get, path = "/products", tag = "products", summary = "List products: all, or a page of those asked for",
+    params(
+        ("limit" = Option<u16>, Query, description = "A page of so many", minimum = 1, maximum = 1000),
+        ("after" = Option<String>, Query, description = "From behind this place on, a cursor of a `Link`"),
+        ("before" = Option<String>, Query, description = "Just before this place; needs `limit`"),
+        ("sort" = Option<String>, Query, description = "Of `id`, `name`, `price`, `amount`, `-` before for descending", example = "price,-name", pattern = "^-?(id|name|price|amount)(,-?(id|name|price|amount))*$"),
+        ("count" = Option<String>, Query, description = "`exact`: count them in `X-Total-Count`", pattern = "^exact$"),
+        ("id" = Option<String>, Query, description = "`eq`, `gt`, `gte`, `lt`, `lte` or `in`", example = "in.1,2", pattern = r"^((eq|gt|gte|lt|lte)\.[1-9][0-9]{0,14}|in\.[1-9][0-9]{0,14}(,[1-9][0-9]{0,14})*)$"),
+        ("name" = Option<String>, Query, description = "`eq`, `contains` or `prefix`", example = "contains.lap", pattern = r"^(eq|contains|prefix)\.[ -~]{1,100}$"),
+        ("price" = Option<String>, Query, description = "Tests as of `id`", example = "gte.10", pattern = r"^((eq|gt|gte|lt|lte)\.[0-9]{1,9}(\.[0-9]{1,4})?|in\.[0-9]{1,9}(\.[0-9]{1,4})?(,[0-9]{1,9}(\.[0-9]{1,4})?)*)$"),
+        ("amount" = Option<String>, Query, description = "Tests as of `id`", example = "eq.0", pattern = r"^((eq|gt|gte|lt|lte)\.[0-9]{1,9}|in\.[0-9]{1,9}(,[0-9]{1,9})*)$"),
+    ),
+    responses(
+        (status = 200, description = "The products", body = Vec<openapi::Product>, headers(
+            ("Link" = String, description = "`first`, `prev` and `next` page (RFC 8288)"),
+            ("X-Total-Count" = u64, description = "How many there are, if asked for"))),
+        openapi::Malformed, openapi::Invalid, openapi::Internal, openapi::Unavailable
+    )
+)]
 pub async fn list(State(catalog): State<Catalog>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let query = ListQuery::parse(query.as_deref().unwrap_or_default())?;
     let count = if query.count { Some(catalog.count(&query.listing.filter).await?) } else { None };

@@ -10,7 +10,7 @@ use axum::{
 use super::{
     conditions::Conditions,
     draft::{self, Movement, OneOrMany},
-    json,
+    json, openapi,
     path::PathId,
 };
 use crate::{
@@ -19,6 +19,14 @@ use crate::{
     problem::Problem,
 };
 
+#[utoipa::path(post, path = "/products", tag = "products", summary = "Create one product, or several all or none",
+    request_body = openapi::OneOrMany<openapi::NewProduct>,
+    responses(
+        (status = 201, description = "Created; for an array all of them, in the order sent", body = openapi::OneOrMany<openapi::Product>,
+            headers(("Location" = String, description = "The product, if it is one"), ("ETag" = String, description = "Its version"))),
+        openapi::Malformed, openapi::BodyTooSlow, openapi::BodyTooLarge, openapi::UnsupportedMediaType, openapi::Invalid, openapi::Taken, openapi::Internal, openapi::Unavailable
+    )
+)]
 pub async fn create(State(catalog): State<Catalog>, JsonText(body): JsonText) -> Result<Response, Problem> {
     match draft::one_or_many(&body)? {
         OneOrMany::One(draft) => {
@@ -31,6 +39,14 @@ pub async fn create(State(catalog): State<Catalog>, JsonText(body): JsonText) ->
     }
 }
 
+#[utoipa::path(get, path = "/products/{product_id}", tag = "products", summary = "Read one product",
+    params(("product_id" = i64, Path, description = "The product's id", minimum = 1, maximum = 9_007_199_254_740_991_i64), ("If-None-Match" = Option<String>, Header, description = "Only if the product is at none of these versions", pattern = r#"^(\*|(W/)?"[!#-~]*"( ?, ?(W/)?"[!#-~]*")*)$"#)),
+    responses(
+        (status = 200, description = "The product", body = openapi::Product, headers(("ETag" = String, description = "The version"))),
+        (status = 304, description = "It is at a version that is known"),
+        openapi::Malformed, openapi::NotFound, openapi::Invalid, openapi::Internal, openapi::Unavailable
+    )
+)]
 pub async fn get(
     State(catalog): State<Catalog>,
     PathId(id): PathId,
@@ -52,6 +68,15 @@ pub async fn get(
 }
 
 /// Replaces a product, or with `If-None-Match: *` creates it and nothing else.
+#[utoipa::path(put, path = "/products/{product_id}", tag = "products", summary = "Replace one product",
+    params(("product_id" = i64, Path, description = "The product's id", minimum = 1, maximum = 9_007_199_254_740_991_i64), ("If-Match" = Option<String>, Header, description = "Only if the product is at one of these versions", pattern = r#"^(\*|(W/)?"[!#-~]*"( ?, ?(W/)?"[!#-~]*")*)$"#), ("If-None-Match" = Option<String>, Header, description = "*: create the product, and only that", pattern = r"^\*$")),
+    request_body = openapi::NewProduct,
+    responses(
+        (status = 200, description = "As it is now", body = openapi::Product, headers(("ETag" = String, description = "The version"))),
+        (status = 201, description = "Created", body = openapi::Product, headers(("ETag" = String, description = "The version"))),
+        openapi::Malformed, openapi::BodyTooSlow, openapi::BodyTooLarge, openapi::UnsupportedMediaType, openapi::Invalid, openapi::NotFound, openapi::VersionMismatch, openapi::VersionRequired, openapi::Internal, openapi::Unavailable
+    )
+)]
 pub async fn replace(
     State(catalog): State<Catalog>,
     PathId(id): PathId,
@@ -74,6 +99,14 @@ pub async fn replace(
 }
 
 /// Changes the fields that are sent: JSON Merge Patch (RFC 7396).
+#[utoipa::path(patch, path = "/products/{product_id}", tag = "products", summary = "Change fields of one product",
+    params(("product_id" = i64, Path, description = "The product's id", minimum = 1, maximum = 9_007_199_254_740_991_i64), ("If-Match" = Option<String>, Header, description = "Only if the product is at one of these versions", pattern = r#"^(\*|(W/)?"[!#-~]*"( ?, ?(W/)?"[!#-~]*")*)$"#)),
+    request_body(content = openapi::ProductPatch, content_type = "application/merge-patch+json"),
+    responses(
+        (status = 200, description = "As it is now", body = openapi::Product, headers(("ETag" = String, description = "The version"))),
+        openapi::Malformed, openapi::BodyTooSlow, openapi::BodyTooLarge, openapi::UnsupportedMediaType, openapi::Invalid, openapi::NotFound, openapi::VersionMismatch, openapi::VersionRequired, openapi::Internal, openapi::Unavailable
+    )
+)]
 pub async fn change(
     State(catalog): State<Catalog>,
     PathId(id): PathId,
@@ -84,6 +117,13 @@ pub async fn change(
     Ok(json::one(StatusCode::OK, &catalog.update(id, change, &conditions.expected).await?))
 }
 
+#[utoipa::path(delete, path = "/products/{product_id}", tag = "products", summary = "Delete one product",
+    params(("product_id" = i64, Path, description = "The product's id", minimum = 1, maximum = 9_007_199_254_740_991_i64), ("If-Match" = Option<String>, Header, description = "Only if the product is at one of these versions", pattern = r#"^(\*|(W/)?"[!#-~]*"( ?, ?(W/)?"[!#-~]*")*)$"#)),
+    responses(
+        (status = 204, description = "Deleted"),
+        openapi::Malformed, openapi::NotFound, openapi::VersionMismatch, openapi::Invalid, openapi::VersionRequired, openapi::Internal, openapi::Unavailable
+    )
+)]
 pub async fn delete(
     State(catalog): State<Catalog>,
     PathId(id): PathId,
@@ -93,6 +133,14 @@ pub async fn delete(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
+#[utoipa::path(post, path = "/products/{product_id}/stock", tag = "products", summary = "Move stock of one product, never below 0",
+    params(("product_id" = i64, Path, description = "The product's id", minimum = 1, maximum = 9_007_199_254_740_991_i64), ("If-Match" = Option<String>, Header, description = "Only if the product is at one of these versions", pattern = r#"^(\*|(W/)?"[!#-~]*"( ?, ?(W/)?"[!#-~]*")*)$"#)),
+    request_body = openapi::Movement,
+    responses(
+        (status = 200, description = "As it is now", body = openapi::Product, headers(("ETag" = String, description = "The version"))),
+        openapi::Malformed, openapi::BodyTooSlow, openapi::BodyTooLarge, openapi::UnsupportedMediaType, openapi::Invalid, openapi::NotFound, openapi::Stock, openapi::VersionMismatch, openapi::VersionRequired, openapi::Internal, openapi::Unavailable
+    )
+)]
 pub async fn move_stock(
     State(catalog): State<Catalog>,
     PathId(id): PathId,

@@ -20,6 +20,8 @@ async fn root() -> Json<Value> {
         "description": env!("CARGO_PKG_DESCRIPTION"),
         "links": {
             "products": "/products",
+            "docs": "/docs",
+            "openapi": "/openapi.json",
             "graphql": "/graphql",
             "metrics": "/metrics",
             "health": "/health",

@@ -23,6 +23,13 @@ async fn the_graphql_schema_is_the_one_in_schema_graphql() {
     agrees("schema.graphql", &String::from_utf8(output.stdout).unwrap());
 }
 
+#[tokio::test]
+async fn the_openapi_document_is_the_one_in_openapi_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = crate::harness::binary(folder.path()).arg("openapi").output().await.unwrap();
+    agrees("openapi.json", &String::from_utf8(output.stdout).unwrap());
+}
+
 /// Names, types and label names; with one request, so that the histogram is there.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_metrics_are_the_ones_agreed() {

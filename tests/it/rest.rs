@@ -18,6 +18,7 @@ on_both_stores!(
     an_array_is_created_whole_or_not_at_all,
     a_put_replaces_the_whole_product,
     what_is_no_route_says_so,
+    the_reference_works_without_internet,
     a_body_has_a_type_and_a_size,
     a_body_that_stalls_is_given_up,
     a_connection_on_which_nothing_moves_is_closed,
@@ -198,6 +199,20 @@ async fn what_is_no_route_says_so(store: Store) {
     assert_eq!(with_id("mine").await, "mine");
     for useless in ["", "é", "a b", &"x".repeat(129)] {
         assert_eq!(with_id(useless).await.as_str().unwrap().len(), 36, "an id of the server's own");
+    }
+}
+
+async fn the_reference_works_without_internet(store: Store) {
+    let server = Server::start(store).await;
+    let document = server.get("/openapi.json").await;
+    assert_eq!((document.status, document.header("content-type")), (200, "application/json"));
+    assert_eq!(document.json()["openapi"], "3.1.0");
+    let page = server.get("/docs/").await;
+    assert_eq!(page.status, 200);
+    assert!(!page.text.contains("//cdn") && !page.text.contains("https://"), "{}", page.text);
+    let scripts = page.text.split("src=\"./").skip(1).map(|rest| rest.split('"').next().unwrap());
+    for script in scripts {
+        assert_eq!(server.get(&format!("/docs/{script}")).await.status, 200, "{script}");
     }
 }
 

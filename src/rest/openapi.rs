@@ -1,0 +1,175 @@
+//! What the OpenAPI document says of bodies and failures. The handlers read and write them by hand, for speed and
+//! exact digits, so these types exist for the document alone.
+
+#![expect(dead_code, reason = "only their schemas are used")]
+
+use serde::Serialize;
+use utoipa::{
+    IntoResponses, OpenApi, ToSchema,
+    openapi::{
+        RefOr, Schema,
+        path::Parameter,
+        schema::{SchemaType, Type},
+    },
+};
+
+/// The document without its paths, which the routes bring.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Stockmeter", description = "A product inventory. The same catalog is at /graphql."),
+    components(schemas(Product, NewProduct, ProductPatch, Movement, Problem, FieldError)),
+    tags((name = "products", description = "The products of the inventory"))
+)]
+pub struct Document;
+
+/// A parameter that need not be there is not one that can be null.
+pub fn may_be_left_out(parameter: &mut RefOr<Parameter>) {
+    if let RefOr::T(parameter) = parameter
+        && let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema
+        && let SchemaType::Array(types) = &schema.schema_type
+        && let Some(kind) = types.iter().find(|kind| **kind != Type::Null)
+    {
+        schema.schema_type = SchemaType::Type(kind.clone());
+    }
+}
+
+/// A product of the inventory.
+#[derive(ToSchema)]
+#[schema(example = json!({ "id": 1, "name": "Laptop", "price": 999.99, "amount": 10 }))]
+pub struct Product {
+    /// Chosen by the client or generated
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
+    id: i64,
+    /// What it is called
+    #[schema(min_length = 1, max_length = 255)]
+    name: String,
+    /// What one piece costs, exact to four decimals
+    #[schema(minimum = 0, maximum = 9_999_999_999.999_9)]
+    price: f64,
+    /// How many pieces are in stock
+    #[schema(minimum = 0, maximum = 2_147_483_647)]
+    amount: i32,
+}
+
+/// A product to create, or all of what one is to be.
+#[derive(ToSchema)]
+#[schema(example = json!({ "name": "Laptop", "price": 999.99, "amount": 10 }))]
+pub struct NewProduct {
+    /// Left out: generated on creation, the one in the path elsewhere
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
+    id: Option<i64>,
+    /// What it is called, without control characters; white space around it is dropped
+    #[schema(
+        min_length = 1,
+        max_length = 255,
+        pattern = r"^[\x21-\x7E]([\x20-\x7E\xA0-\uD7FF]*[\x21-\x7E])?$"
+    )]
+    name: String,
+    /// What one piece costs: at most four decimals
+    #[schema(minimum = 0, maximum = 9_999_999_999.999_9, multiple_of = 0.0001)]
+    price: f64,
+    /// How many pieces are in stock
+    #[schema(minimum = 0, maximum = 2_147_483_647)]
+    amount: i32,
+}
+
+/// What to change of a product (JSON Merge Patch, RFC 7396); what is left out stays.
+#[derive(ToSchema)]
+#[schema(example = json!({ "price": 899.5 }))]
+pub struct ProductPatch {
+    /// What it is called
+    #[schema(min_length = 1, max_length = 255, nullable = false)]
+    name: Option<String>,
+    /// What one piece costs: at most four decimals
+    #[schema(minimum = 0, maximum = 9_999_999_999.999_9, multiple_of = 0.0001, nullable = false)]
+    price: Option<f64>,
+    /// How many pieces are in stock
+    #[schema(minimum = 0, maximum = 2_147_483_647, nullable = false)]
+    amount: Option<i32>,
+}
+
+/// One product, or several to be created all or none.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum OneOrMany<T> {
+    /// One
+    One(T),
+    /// Several
+    Many(Vec<T>),
+}
+
+/// A stock movement.
+#[derive(ToSchema)]
+#[schema(example = json!({ "delta": -3 }))]
+pub struct Movement {
+    /// How many pieces come; negative: go
+    #[schema(minimum = -2_147_483_647, maximum = 2_147_483_647)]
+    delta: i32,
+}
+
+/// What went wrong (RFC 9457).
+#[derive(ToSchema)]
+pub struct Problem {
+    /// The kind, as a URN
+    #[schema(rename = "type", example = "urn:stockmeter:problem:invalid")]
+    kind: String,
+    /// The kind, for people
+    title: String,
+    /// The response's status
+    status: u16,
+    /// What happened, for people
+    detail: String,
+    /// The kind, for programs
+    #[schema(example = "INVALID")]
+    code: String,
+    /// The bad fields
+    errors: Option<Vec<FieldError>>,
+    /// The id in `X-Request-Id`
+    request_id: String,
+}
+
+/// One bad field.
+#[derive(ToSchema)]
+pub struct FieldError {
+    /// Where it is in the body (RFC 6901)
+    #[schema(example = "/0/price")]
+    pointer: String,
+    /// What is wrong with it
+    detail: String,
+}
+
+macro_rules! failures {
+    ($($(#[$doc:meta])* $name:ident($status:literal, $description:literal);)*) => {
+        $($(#[$doc])*
+        #[derive(IntoResponses)]
+        #[response(status = $status, description = $description, content_type = "application/problem+json")]
+        pub struct $name(Problem);)*
+    };
+}
+
+failures! {
+    /// `MALFORMED`.
+    Malformed(400, "The request can't be read");
+    /// `NOT_FOUND`.
+    NotFound(404, "No such product");
+    /// `BODY_TOO_SLOW`.
+    BodyTooSlow(408, "The body did not arrive in time");
+    /// `DUPLICATE_ID`, `IDS_EXHAUSTED`.
+    Taken(409, "An id is taken, or none is left to generate");
+    /// `INSUFFICIENT_STOCK`, `TOO_MUCH_STOCK`.
+    Stock(409, "The amount would leave its range");
+    /// `VERSION_MISMATCH`.
+    VersionMismatch(412, "The product is at another version");
+    /// `BODY_TOO_LARGE`.
+    BodyTooLarge(413, "The body is too large");
+    /// `UNSUPPORTED_MEDIA_TYPE`.
+    UnsupportedMediaType(415, "The body is of another type");
+    /// `INVALID`.
+    Invalid(422, "Values that break a rule, each named");
+    /// `VERSION_REQUIRED`.
+    VersionRequired(428, "The server wants If-Match");
+    /// `INTERNAL`.
+    Internal(500, "An error of the server");
+    /// `UNAVAILABLE`, `OVERLOADED`, `TIMEOUT`.
+    Unavailable(503, "The database or the server is overloaded: try again after Retry-After");
+}
