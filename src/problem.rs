@@ -90,7 +90,8 @@ impl Problem {
 
     /// 412: something is there already.
     pub fn exists(product: &Product) -> Self {
-        Error::VersionMismatch(product.version).into()
+        let detail = format!("there is a product {} already, at version {}", product.id, product.version);
+        Self { detail, ..Error::VersionMismatch(product.version).into() }
     }
 
     /// 503: it took too long.

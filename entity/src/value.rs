@@ -80,7 +80,8 @@ impl FromStr for Version {
     type Err = InvalidValue;
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        let version = (text.len() == 16).then(|| u64::from_str_radix(text, 16).ok()).flatten();
+        let is_ours = text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let version = if is_ours { u64::from_str_radix(text, 16).ok() } else { None };
         version.map(u64::cast_signed).map(Self).ok_or(InvalidValue("must be a version as it was answered"))
     }
 }

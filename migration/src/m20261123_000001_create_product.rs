@@ -72,8 +72,9 @@ impl MigrationTrait for Migration {
 
 /// A sequence, and a function that moves it past the ids that clients use, if so many more as are `wanted`
 /// are left behind them. A sequence knows no transactions: it must never go back, or ids would come twice.
-/// `nextval` never does; `setval` could, so it is only for leaps that nobody else makes at the same time and
-/// that are far longer than what others draw meanwhile.
+/// `nextval` never does; `setval` could, so it is only for leaps that nobody else makes at the same time (the
+/// lock is let go at once: kept to the end of the transaction, it could deadlock with rows) and that are far
+/// longer than what others draw meanwhile.
 const IDS_POSTGRESQL: &str = "
 CREATE SEQUENCE product_id AS bigint MAXVALUE 4503599627370495 OWNED BY product.id;
 CREATE FUNCTION product_id_used(highest bigint, wanted bigint) RETURNS bigint LANGUAGE plpgsql AS $$
@@ -83,12 +84,18 @@ BEGIN
     IF greatest(last, highest) + wanted > 4503599627370495 THEN
         RAISE SQLSTATE '2200H' USING MESSAGE = 'no product ids are left';
     END IF;
-    IF highest - last > 100000 THEN
-        PERFORM pg_advisory_xact_lock(7264819302);
-        last := coalesce(pg_sequence_last_value('product_id'), 0);
-        IF highest - last > 100000 THEN
-            last := setval('product_id', highest);
-        END IF;
+    IF highest - last > 1000 THEN
+        PERFORM pg_advisory_lock(7264819302);
+        BEGIN
+            last := coalesce(pg_sequence_last_value('product_id'), 0);
+            IF highest - last > 1000 THEN
+                last := setval('product_id', highest);
+            END IF;
+        EXCEPTION WHEN query_canceled OR OTHERS THEN
+            PERFORM pg_advisory_unlock(7264819302);
+            RAISE;
+        END;
+        PERFORM pg_advisory_unlock(7264819302);
     END IF;
     WHILE last < highest LOOP
         last := nextval('product_id');

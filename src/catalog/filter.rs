@@ -17,6 +17,8 @@ pub struct Filter(Vec<SimpleExpr>);
 /// The fields that can be tested, and how.
 const NUMBER_TESTS: &str = "eq, gt, gte, lt, lte or in";
 const NAME_TESTS: &str = "eq, contains or prefix";
+/// Each makes the statement a level deeper.
+const MAX_TESTS: usize = 50;
 /// More values than anyone writes into an address; well below the databases' limits on parameters.
 const MAX_VALUES: usize = 1000;
 const MAX_NAME_CHARS: usize = 255;
@@ -35,6 +37,12 @@ impl Filter {
             "name" => name(test, value),
             _ => Err(Error::invalid(field, "can't be filtered by")),
         };
+        if self.0.len() >= MAX_TESTS {
+            return Err(Error::invalid(
+                field,
+                format!("can't be tested too: there are {MAX_TESTS} tests already"),
+            ));
+        }
         self.0.push(test?);
         Ok(())
     }

@@ -54,6 +54,11 @@ impl Order {
         Ok(Self(keys))
     }
 
+    /// Whether the id alone decides.
+    pub fn is_by_id(&self) -> bool {
+        self.keys().all(|key| key.column == Sortable::Id)
+    }
+
     /// The columns with their directions, the id last; `backwards` from the end.
     pub(super) fn columns(&self, backwards: bool) -> Vec<(product::Column, Direction)> {
         let keys = self.keys().map(|key| {

@@ -1,4 +1,4 @@
-//! Pages of products by cursor: nothing is shown twice or missed while others write.
+//! Pages of products by cursor: nothing is shown twice or missed while others insert and delete.
 
 use entity::product;
 use sea_orm::{EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};

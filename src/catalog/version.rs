@@ -17,7 +17,8 @@ pub enum Expected {
 }
 
 impl Expected {
-    pub(super) fn allows(&self, version: Version) -> bool {
+    /// Whether this version is one of those expected.
+    pub fn allows(&self, version: Version) -> bool {
         match self {
             Self::Unstated | Self::Any => true,
             Self::OneOf(versions) => versions.contains(&version),
@@ -29,8 +30,9 @@ impl Expected {
     /// # Errors
     /// [`Error::Invalid`]: no version looks so.
     pub fn version(text: &str) -> Result<Self, Error> {
-        let version =
-            text.parse().map_err(|fault: InvalidValue| Error::invalid("version", fault.to_string()))?;
+        let version = text
+            .parse()
+            .map_err(|fault: InvalidValue| Error::invalid("expectedVersion", fault.to_string()))?;
         Ok(Self::OneOf(vec![version]))
     }
 }

@@ -40,10 +40,11 @@ impl FromStr for DatabaseUrl {
             let options: PgConnectOptions =
                 // Its message may repeat a part of the URL.
                 parsed.map_err(|_| "DATABASE_URL is no PostgreSQL URL: postgresql://user:password@host:5432/database")?;
-            if options.get_database().is_some_and(|name| name.contains('@')) {
+            // A / or ? in a password ends the host there; the rest becomes the database's name or a parameter.
+            let behind_host = text.split_once("://").and_then(|(_, rest)| rest.split_once(['/', '?', '#']));
+            if behind_host.is_some_and(|(_, rest)| rest.contains('@')) {
                 return Err(
-                    "DATABASE_URL has an @ in the database's name: write a / or ? in the password as \
-                            %2F or %3F"
+                    "DATABASE_URL has an @ behind its host: write /, ? and # in a password as %2F, %3F, %23"
                         .to_owned(),
                 );
             }

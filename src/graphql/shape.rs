@@ -18,7 +18,10 @@ impl Shape {
         let mut shape = Self::default();
         let operation = match &document.operations {
             DocumentOperations::Single(operation) => Some(operation),
-            DocumentOperations::Multiple(operations) => operation_name.and_then(|name| operations.get(name)),
+            DocumentOperations::Multiple(operations) => match operation_name {
+                Some(name) => operations.get(name),
+                None => operations.values().next(),
+            },
         };
         if let Some(operation) = operation {
             shape.add(document, &operation.node.selection_set.node);

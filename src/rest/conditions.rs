@@ -18,6 +18,16 @@ pub struct Conditions {
     pub unwanted: Expected,
 }
 
+impl Conditions {
+    /// The version that a change is meant for.
+    pub fn of_change(&self) -> Result<&Expected, Problem> {
+        if self.unwanted == Expected::Unstated {
+            return Ok(&self.expected);
+        }
+        Err(Problem::malformed("If-None-Match is for GET, and as * for PUT"))
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for Conditions {
     type Rejection = Problem;
 
@@ -33,7 +43,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Conditions {
 /// Reads `*` or a list of entity tags. Tags that no version of ours can have match nothing.
 fn tags(headers: &HeaderMap, name: &HeaderName, weak: bool) -> Result<Expected, Problem> {
     let malformed = || Problem::malformed(format!("{name} must be * or a list of entity tags in quotes"));
-    let mut versions = Vec::new();
+    let (mut versions, mut any) = (Vec::new(), false);
     let mut fields = headers.get_all(name).iter().peekable();
     if fields.peek().is_none() {
         return Ok(Expected::Unstated);
@@ -43,10 +53,13 @@ fn tags(headers: &HeaderMap, name: &HeaderName, weak: bool) -> Result<Expected, 
         if rest == "*" {
             return Ok(Expected::Any);
         }
-        if rest.is_empty() {
-            return Err(malformed());
-        }
         while !rest.is_empty() {
+            // Empty elements of a list count for nothing (RFC 9110 section 5.6.1.2).
+            if let Some(next) = rest.strip_prefix(',') {
+                rest = next.trim_start();
+                continue;
+            }
+            any = true;
             let (is_weak, quoted) = match rest.strip_prefix("W/") {
                 Some(quoted) => (true, quoted),
                 None => (false, rest),
@@ -57,12 +70,11 @@ fn tags(headers: &HeaderMap, name: &HeaderName, weak: bool) -> Result<Expected, 
                 versions.extend(tag.parse::<Version>());
             }
             let behind = behind.trim_start();
-            rest = match behind.strip_prefix(',') {
-                Some(next) => next.trim_start(),
-                None if behind.is_empty() => behind,
-                None => return Err(malformed()),
-            };
+            if !behind.is_empty() && !behind.starts_with(',') {
+                return Err(malformed());
+            }
+            rest = behind;
         }
     }
-    Ok(Expected::OneOf(versions))
+    if any { Ok(Expected::OneOf(versions)) } else { Err(malformed()) }
 }

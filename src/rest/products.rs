@@ -53,6 +53,9 @@ pub async fn get(
     conditions: Conditions,
 ) -> Result<Response, Problem> {
     let product = catalog.get(id).await?;
+    if !conditions.expected.allows(product.version) {
+        return Err(Error::VersionMismatch(product.version).into());
+    }
     let known = match conditions.unwanted {
         Expected::Unstated => false,
         Expected::Any => true,
@@ -87,7 +90,10 @@ pub async fn replace(
     match conditions.unwanted {
         Expected::Unstated => {
             let change = ProductChange::replace(id, &draft)?;
-            Ok(json::one(StatusCode::OK, &catalog.update(id, change, &conditions.expected).await?))
+            Ok(json::one(StatusCode::OK, &catalog.update(id, change, conditions.of_change()?).await?))
+        }
+        Expected::Any if conditions.expected != Expected::Unstated => {
+            Err(Problem::malformed("If-Match and If-None-Match can't be combined"))
         }
         Expected::Any => match catalog.create(NewProduct::with_id(id, &draft)?).await {
             Ok(product) => Ok(created(&product)),
@@ -114,7 +120,7 @@ pub async fn change(
     JsonText(body): JsonText,
 ) -> Result<Response, Problem> {
     let change = ProductChange::partial(id, &object(draft::one(&body)?)?)?;
-    Ok(json::one(StatusCode::OK, &catalog.update(id, change, &conditions.expected).await?))
+    Ok(json::one(StatusCode::OK, &catalog.update(id, change, conditions.of_change()?).await?))
 }
 
 #[utoipa::path(delete, path = "/products/{product_id}", tag = "products", summary = "Delete one product",
@@ -129,7 +135,7 @@ pub async fn delete(
     PathId(id): PathId,
     conditions: Conditions,
 ) -> Result<Response, Problem> {
-    catalog.delete(id, &conditions.expected).await?;
+    catalog.delete(id, conditions.of_change()?).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -148,7 +154,7 @@ pub async fn move_stock(
     JsonText(body): JsonText,
 ) -> Result<Response, Problem> {
     let Movement { delta } = object(draft::one(&body)?)?;
-    let moved = catalog.move_stock(id, Delta::new(&delta)?, &conditions.expected).await?;
+    let moved = catalog.move_stock(id, Delta::new(&delta)?, conditions.of_change()?).await?;
     Ok(json::one(StatusCode::OK, &moved))
 }
 

@@ -57,6 +57,13 @@ impl ListQuery {
         }
         let order = sort.map_or(Ok(Order::default()), |sort| Order::parse(&sort))?;
         let (after, before) = (after.as_deref(), before.as_deref());
+        if after.is_some() && before.is_some() {
+            return Err(Problem::malformed("after and before can't be combined"));
+        }
+        if limit.is_none() && !order.is_by_id() {
+            // Without an index each page of the list would be a scan of its own.
+            return Err(Problem::malformed("sort by other than id needs a limit"));
+        }
         let part = match limit {
             Some(limit) => Part::Page(PageRequest::sized(&limit, after, before, &order)?),
             None if before.is_some() => return Err(Problem::malformed("before needs a limit")),

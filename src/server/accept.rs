@@ -8,11 +8,15 @@ use hyper_util::{
     server::{conn::auto::Builder, graceful::GracefulShutdown},
     service::TowerToHyperService,
 };
+use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::net::{TcpListener, TcpStream};
 use tracing::{debug, warn};
 
 use super::idle::IdleTimeout;
 
+/// The system says that a slow reader has moved only when a third of this is free: larger buffers would make it
+/// look idle.
+const SEND_BUFFER: usize = 256 << 10;
 /// When the process is out of file descriptors, only time helps.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
 
@@ -58,8 +62,9 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                // An answer goes out at once; without it the connection still works.
+                // An answer goes out at once; without these the connection still works.
                 let _ = stream.set_nodelay(true);
+                let _ = set_socket_send_buffer_size(&stream, SEND_BUFFER);
                 return (stream, peer);
             }
             // The client was gone before we came to it.

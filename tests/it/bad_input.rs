@@ -134,6 +134,9 @@ async fn bad_graphql_is_refused(store: Store) {
     let doubling =
         (0..30).fold(doubling, |text, n| text.replace(&format!("...h{n} "), &format!("...f{} ", n + 1)));
     let doubling = format!("{{ ...f0 }} {doubling} fragment f30 on Query {{ __typename }}");
+    let deep =
+        |n| format!("fragment f{n} on Query {{ {}...f{}{} }} ", "...{".repeat(50), n + 1, "}".repeat(50));
+    let deep_chain: String = (0..100).map(deep).collect();
     let chain: String = (0..1500).map(|n| format!("fragment f{n} on Query {{ ...f{} }} ", n + 1)).collect();
     let create =
         |fields: &str| format!("mutation {{ createProduct(input: {{ name: \"x\", {fields} }}) {{ id }} }}");
@@ -153,6 +156,16 @@ async fn bad_graphql_is_refused(store: Store) {
         (format!("{{ a: product(id: \"\n{}", "[".repeat(2000)), "TOO_DEEP"),
         (format!("# \"\n{}", nested(2000, "[", "]")), "TOO_DEEP"),
         (format!("{{ ...f0 }} {chain}"), "TOO_COSTLY"),
+        (doubling.replace("fragment f30 on Query { __typename }", ""), "TOO_COSTLY"),
+        (format!("{{ ...f0 }} {deep_chain}"), "TOO_COSTLY"),
+        (format!("{{ product(id: [\"\"\"x\" {} ]) {{ id }} }}", "[".repeat(600)), "TOO_DEEP"),
+        (
+            format!(
+                "query($n: Int = 1000) {}",
+                aliases(40, "a#: products(first: $n) { nodes { id name } } ")
+            ),
+            "TOO_COSTLY",
+        ),
         (nested(2000, "{a:", "}"), "TOO_DEEP"),
         (format!("query($a: Int = {}) {{ __typename }}", "[".repeat(5000)), "TOO_DEEP"),
         (format!("{{ products {}", "{ edges { node ".repeat(200)), "TOO_DEEP"),
@@ -182,6 +195,14 @@ async fn bad_graphql_is_refused(store: Store) {
     assert_eq!(answer, json!({ "data": { "product": null } }));
     let answer = server.graphql(&create(&format!("price: \"{name}\", amount: 1")), json!({})).await;
     assert_eq!(answer["errors"][0]["extensions"]["errors"][0]["pointer"], "/price");
+    // What many inputs make of a short selection counts too.
+    let inputs = vec![json!({ "name": "x", "price": 1, "amount": 1 }); 1000];
+    let many = format!(
+        "mutation($inputs: [CreateProductInput!]!) {{ createProducts(inputs: $inputs) {} }}",
+        aliases(100, "a#: id ")
+    );
+    let answer = server.graphql(&many, json!({ "inputs": inputs })).await;
+    assert_eq!(answer["errors"][0]["extensions"]["code"], "TOO_COSTLY");
     let large = json!({ "query": format!("{{ product(id: \"{}\") {{ id }} }}", "1".repeat(70_000)) });
     server.post("/graphql", large.to_string()).await.is_problem(413, "BODY_TOO_LARGE", &[]);
     server.get("/products").await.is(200, "[]");

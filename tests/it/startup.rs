@@ -109,6 +109,7 @@ async fn a_useless_database_url_is_refused_at_once() {
         (PASSWORD.to_owned(), "DATABASE_URL must start with"),
         (format!("postgres://a:{PASSWORD}@localhost:port/db"), "DATABASE_URL is no PostgreSQL URL"),
         (good.replace(PASSWORD, &format!("12/{PASSWORD}")), "DATABASE_URL has an @"),
+        (format!("postgres://postgres:47?{PASSWORD}@127.0.0.1/db"), "DATABASE_URL has an @"),
         (format!("{good}_missing?sslpassword={PASSWORD}"), "does not exist"),
         ("sqlite::memory:".to_owned(), "DATABASE_URL must name a file"),
         ("sqlite://?cache=private".to_owned(), "DATABASE_URL must name a file"),

@@ -49,13 +49,13 @@ async fn only_the_expected_version_is_changed(store: Store) {
             let answer = with_tag(&server, method, "if-match", stale, body).await;
             answer.is_problem(412, "VERSION_MISMATCH", &[]);
         }
-        for malformed in ["", "x", "\"x", "\"x\" \"y\"", "**"] {
+        for malformed in ["", ",", "x", "\"x", "\"x\" \"y\"", "**"] {
             with_tag(&server, method, "if-match", malformed, body).await.is_problem(400, "MALFORMED", &[]);
         }
     }
     assert_eq!(server.get("/products/1").await.header("etag"), now);
 
-    let list = format!("\"x\" , {now}");
+    let list = format!(" ,\"x\" ,, {now},");
     let changed = with_tag(&server, "PATCH", "if-match", &list, r#"{"amount":9}"#).await;
     changed.is(200, r#"{"id":1,"name":"a","price":1.5,"amount":9}"#);
     assert_eq!(with_tag(&server, "PUT", "if-match", "*", PRODUCT).await.status, 200);
@@ -83,8 +83,15 @@ async fn a_known_product_is_not_sent_again(store: Store) {
         answer.is(304, "");
         assert_eq!(answer.header("etag"), old);
     }
+    with_tag(&server, "GET", "if-none-match", &old.to_uppercase(), "").await.is(200, PRODUCT);
+    with_tag(&server, "GET", "if-match", &old, "").await.is(200, PRODUCT);
     server.put("/products/1", PRODUCT).await;
     with_tag(&server, "GET", "if-none-match", &old, "").await.is(200, PRODUCT);
+    with_tag(&server, "GET", "if-match", &old, "").await.is_problem(412, "VERSION_MISMATCH", &[]);
+    // What can't be done is not passed over.
+    for (method, body) in [("PATCH", "{}"), ("DELETE", "")] {
+        with_tag(&server, method, "if-none-match", "*", body).await.is_problem(400, "MALFORMED", &[]);
+    }
 }
 
 async fn a_put_can_create_and_nothing_else(store: Store) {
@@ -96,6 +103,8 @@ async fn a_put_can_create_and_nothing_else(store: Store) {
     with_tag(&server, "PUT", "if-none-match", "*", PRODUCT).await.is_problem(412, "VERSION_MISMATCH", &[]);
     let tag = created.header("etag");
     with_tag(&server, "PUT", "if-none-match", tag, PRODUCT).await.is_problem(400, "MALFORMED", &[]);
+    let both = server.request("PUT", "/products/9").header("if-none-match", "*").header("if-match", "*");
+    server.send(both.body(r#"{"name":"a","price":1,"amount":1}"#)).await.is_problem(400, "MALFORMED", &[]);
     let other_id = PRODUCT.replace("\"id\":1", "\"id\":2");
     with_tag(&server, "PUT", "if-none-match", "*", &other_id).await.is_problem(422, "INVALID", &["/id"]);
 }
