@@ -26,6 +26,9 @@ pub const ROUTES: &[(&str, &str, &[u16])] = &[
     ("DELETE", "/products/{product_id}", &[204, 404, 412, 422, 500, 503]),
     ("POST", "/products/{product_id}/stock", &[200, 400, 404, 409, 412, 413, 415, 422, 500, 503]),
     ("GET", "/openapi.json", &[200]),
+    ("GET", "/docs", &[303]),
+    ("GET", "/docs/", &[200]),
+    ("GET", "/docs/{*rest}", &[200, 404]),
 ];
 
 fn api() -> OpenApiRouter<Catalog> {
