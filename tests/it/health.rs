@@ -2,7 +2,7 @@
 
 use sea_orm::ConnectionTrait;
 
-use crate::harness::{Server, Setup, Store, cluster};
+use crate::harness::{PATIENCE, Server, Setup, Store, cluster};
 
 on_both_stores!(a_healthy_server_says_so, a_broken_database_is_a_503);
 
@@ -24,8 +24,7 @@ async fn a_broken_database_is_a_503(store: Store) {
     database.execute_unprepared("ALTER TABLE product RENAME TO gone").await.unwrap();
     assert_unavailable(&server).await;
     database.execute_unprepared("ALTER TABLE gone RENAME TO product").await.unwrap();
-    assert_eq!(server.get("/health").await.status, 200);
-    assert_eq!(server.get("/products").await.status, 200);
+    recovers(&server).await;
 
     if store == Store::PostgreSql {
         let name = server.setup.database.as_deref().unwrap();
@@ -39,8 +38,15 @@ async fn a_broken_database_is_a_503(store: Store) {
         assert_unavailable(&server).await;
         let sql = format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true");
         admin.execute_unprepared(&sql).await.unwrap();
-        assert_eq!(server.get("/health").await.status, 200);
-        assert_eq!(server.get("/products").await.status, 200);
+        recovers(&server).await;
+    }
+}
+
+/// By itself: the short time to get a connection may run out once more on a busy machine.
+async fn recovers(server: &Server) {
+    for path in ["/health", "/products"] {
+        let recovered = async { while server.get(path).await.status != 200 {} };
+        tokio::time::timeout(PATIENCE, recovered).await.expect("it recovers");
     }
 }
 
