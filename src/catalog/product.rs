@@ -41,8 +41,7 @@ impl NewProduct {
 
     fn check(index: Option<usize>, draft: &Draft) -> Result<Self, Vec<Fault>> {
         let mut check = Check::new(index);
-        // As the service before: an id of null is an id not given.
-        let id = if draft.id == Value::Null { None } else { check.optional("id", &draft.id) };
+        let id = sent_id(&mut check, draft);
         let name = check.required("name", &draft.name);
         let price = check.required("price", &draft.price);
         let amount = check.required("amount", &draft.amount);
@@ -134,9 +133,13 @@ impl ProductChange {
     }
 }
 
+/// As the service before: an id of null is an id not given.
+fn sent_id(check: &mut Check, draft: &Draft) -> Option<ProductId> {
+    if draft.id == Value::Null { None } else { check.optional("id", &draft.id) }
+}
+
 fn same_id(check: &mut Check, id: ProductId, draft: &Draft) {
-    let sent = if draft.id == Value::Null { None } else { check.optional::<ProductId>("id", &draft.id) };
-    if sent.is_some_and(|sent| sent != id) {
+    if sent_id(check, draft).is_some_and(|sent| sent != id) {
         check.fault("id", "must be the id in the path, or be left out");
     }
 }

@@ -3,7 +3,7 @@
 use entity::{InvalidValue, Version, product};
 use sea_orm::{ColumnTrait, Condition};
 
-use super::{Catalog, Error, ProductId};
+use super::{Catalog, Error, Product, ProductId};
 
 /// Which version of a product a change is meant for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,8 +50,16 @@ impl Catalog {
         }
     }
 
-    /// Why that row was not there: no such product, or another version of it.
-    pub(super) async fn missed<T>(&self, id: ProductId, expected: &Expected) -> Result<T, Error> {
+    /// The product of that row, or why it was not there: no such product, or another version of it.
+    pub(super) async fn found(
+        &self,
+        product: Option<Product>,
+        id: ProductId,
+        expected: &Expected,
+    ) -> Result<Product, Error> {
+        if let Some(product) = product {
+            return Ok(product);
+        }
         let found = self.get_from(self.database.writes(), id).await?;
         if expected.allows(found.version) {
             // It came, or became as expected, only after we had looked.

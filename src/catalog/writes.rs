@@ -19,10 +19,7 @@ impl Catalog {
         let row = self.row(id, expected)?;
         if change.is_empty() {
             let found = product::Entity::find().filter(row).one(self.database.writes()).await?;
-            return match found {
-                Some(product) => Ok(product),
-                None => self.missed(id, expected).await,
-            };
+            return self.found(found, id, expected).await;
         }
         let ProductChange { name, price, amount } = change;
         let changed = product::Entity::update_many()
@@ -36,10 +33,7 @@ impl Catalog {
             .filter(row)
             .exec_with_returning(self.database.writes())
             .await?;
-        match changed.into_iter().next() {
-            Some(product) => Ok(product),
-            None => self.missed(id, expected).await,
-        }
+        self.found(changed.into_iter().next(), id, expected).await
     }
 
     /// Deletes one product and returns it as it was.
@@ -52,9 +46,6 @@ impl Catalog {
             .filter(self.row(id, expected)?)
             .exec_with_returning(self.database.writes())
             .await?;
-        match deleted.into_iter().next() {
-            Some(product) => Ok(product),
-            None => self.missed(id, expected).await,
-        }
+        self.found(deleted.into_iter().next(), id, expected).await
     }
 }

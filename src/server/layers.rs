@@ -5,7 +5,7 @@ use std::{any::Any, sync::Arc, time::Duration};
 use axum::{
     Router,
     extract::{Extension, Request, State},
-    http::{HeaderName, HeaderValue, Method, StatusCode, Uri},
+    http::{HeaderValue, Method, StatusCode, Uri},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
@@ -18,15 +18,13 @@ use tower_http::{
 };
 use tracing::{Span, error, error_span};
 
-use super::manners;
+use super::manners::{self, REQUEST_ID};
 use crate::{
     body::BodyLimits,
     catalog::Error,
     problem::{self, Problem},
     telemetry::http::{HttpMetrics, measure},
 };
-
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The rooms within their layers, outermost first; pages of these `origins` may use them.
 pub fn wrap(rooms: Router, metrics: HttpMetrics, body: BodyLimits, origins: &[HeaderValue]) -> Router {

@@ -17,7 +17,8 @@ use tower_http::{
 };
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Names a request in every answer, problem and log line.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 
 /// Below this an answer fits one packet, compressed or not.

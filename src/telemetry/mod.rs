@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use opentelemetry::metrics::{Meter, MeterProvider};
+use opentelemetry::metrics::{Gauge, Meter, MeterProvider};
 use opentelemetry_sdk::{Resource, error::OTelSdkError, metrics::SdkMeterProvider};
 use prometheus::Registry;
 use sysinfo::{MemoryRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate, System};
@@ -86,6 +86,11 @@ impl Telemetry {
         });
         Ok(())
     }
+}
+
+/// A gauge of whole numbers.
+fn gauge(meter: &Meter, name: &'static str, unit: &'static str, description: &'static str) -> Gauge<u64> {
+    meter.u64_gauge(name).with_unit(unit).with_description(description).build()
 }
 
 fn refresh(system: &mut System, pid: Pid) {

@@ -7,7 +7,7 @@ use opentelemetry::metrics::{Gauge, Meter};
 use rustix::time::{ClockId, clock_gettime};
 use sysinfo::Process;
 
-use super::names;
+use super::{gauge, names};
 
 /// The gauges of the process.
 pub struct ProcessMetrics {
@@ -35,9 +35,7 @@ impl ProcessMetrics {
                 observer.observe(now.saturating_sub(Duration::from_secs(started)).as_secs_f64(), &[]);
             })
             .build();
-        let gauge = |name, unit, description| {
-            meter.u64_gauge(name).with_unit(unit).with_description(description).build()
-        };
+        let gauge = |name, unit, description| gauge(meter, name, unit, description);
         gauge(names::PROCESS_START_TIME, "s", "When the process started, in Unix time").record(started, &[]);
         Self {
             resident_memory: gauge(names::PROCESS_RESIDENT_MEMORY, "By", "Physical memory of the process"),

@@ -4,7 +4,7 @@ use opentelemetry::metrics::{Gauge, Meter};
 use tikv_jemalloc_ctl::{epoch, stats};
 use tokio::runtime::{Handle, RuntimeMetrics as Tokio};
 
-use super::names;
+use super::{gauge, names};
 
 /// The gauges of the allocator and of the runtime that it was made in.
 pub struct RuntimeMetrics {
@@ -32,9 +32,7 @@ impl RuntimeMetrics {
                 observer.observe(busy.map(|time| time.as_secs_f64()).sum(), &[]);
             })
             .build();
-        let gauge = |name, unit, description| {
-            meter.u64_gauge(name).with_unit(unit).with_description(description).build()
-        };
+        let gauge = |name, unit, description| gauge(meter, name, unit, description);
         Self {
             tokio,
             allocated: gauge(names::ALLOCATOR_ALLOCATED, "By", "Memory in use by the program"),
