@@ -1,11 +1,11 @@
-//! Takes the JSON text of a request body, for REST and GraphQL alike.
+//! Takes the body of a request, within its limits, for REST and GraphQL alike.
 
 use std::time::Duration;
 
 use axum::{
-    body::HttpBody,
+    body::{BodyDataStream, Bytes, HttpBody},
     extract::{FromRequest, Request},
-    http::{Method, header},
+    http::{HeaderMap, Method, header},
 };
 use futures_util::StreamExt;
 
@@ -16,17 +16,38 @@ use crate::{catalog::Error, problem::Problem};
 pub struct BodyLimits {
     /// In bytes.
     pub size: usize,
-    /// From the request's head to the last byte.
+    /// From the request's head to the last byte; for an import from one part to the next.
     pub time: Duration,
+    /// Of a file to import, in bytes.
+    pub import_size: u64,
+    /// Of an import in all.
+    pub import_time: Duration,
+}
+
+impl BodyLimits {
+    /// Those of this request.
+    ///
+    /// # Errors
+    /// The layer is missing.
+    pub fn of(request: &Request) -> Result<Self, Problem> {
+        request.extensions().get::<Self>().copied().ok_or_else(|| Error::Internal.into())
+    }
 }
 
 /// What is read and thrown away of a body that is too large. Most clients look at the answer only after they
 /// have sent everything; hung up on before that, they would report a broken connection instead of the 413.
-const DISCARDED: usize = 64 << 20;
+const DISCARDED: u64 = 64 << 20;
 
 const JSON: &str = "application/json";
 /// JSON Merge Patch (RFC 7396), of a PATCH.
 const MERGE_PATCH: &str = "application/merge-patch+json";
+
+/// The media type of the body, without its parameters. Without a type we look at the bytes, as RFC 9110 section
+/// 8.3 allows.
+pub fn media_type(headers: &HeaderMap) -> Option<&str> {
+    let kind = headers.get(header::CONTENT_TYPE)?.to_str().unwrap_or_default();
+    Some(kind.split(';').next().unwrap_or_default().trim())
+}
 
 /// A request body that says that it is JSON and is UTF-8 (RFC 8259 section 8.1); not parsed yet.
 pub struct JsonText(pub String);
@@ -35,17 +56,13 @@ impl<S: Send + Sync> FromRequest<S> for JsonText {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        // Without a type we look at the bytes, as RFC 9110 section 8.3 allows.
-        if let Some(kind) = request.headers().get(header::CONTENT_TYPE) {
-            let essence = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        if let Some(essence) = media_type(request.headers()) {
             let accepted = if request.method() == Method::PATCH { &[JSON, MERGE_PATCH][..] } else { &[JSON] };
             if !accepted.iter().any(|accepted| essence.eq_ignore_ascii_case(accepted)) {
                 return Err(Problem::unsupported_media_type(&accepted.join(" or ")));
             }
         }
-        let Some(limits) = request.extensions().get::<BodyLimits>().copied() else {
-            return Err(Error::Internal.into());
-        };
+        let limits = BodyLimits::of(&request)?;
         let bytes = tokio::time::timeout(limits.time, read(request, limits.size));
         let bytes = bytes.await.map_err(|_| Problem::body_too_slow())??;
         String::from_utf8(bytes).map(Self).map_err(|error| {
@@ -56,24 +73,50 @@ impl<S: Send + Sync> FromRequest<S> for JsonText {
 }
 
 async fn read(request: Request, limit: usize) -> Result<Vec<u8>, Problem> {
-    let too_large = || Problem::too_large(format!("the body is larger than {limit} bytes: send it in parts"));
-    let declared = usize::try_from(request.body().size_hint().lower()).unwrap_or(usize::MAX);
-    let asks_first = request.headers().contains_key(header::EXPECT);
-    if declared > limit && (asks_first || declared > limit.saturating_add(DISCARDED)) {
-        return Err(too_large());
+    let mut parts = Parts::of(request, limit as u64)?;
+    let mut bytes = Vec::new();
+    while let Some(part) = parts.next().await? {
+        bytes.extend_from_slice(&part);
     }
-    let mut data = request.into_body().into_data_stream();
-    let (mut bytes, mut length) = (Vec::new(), 0_usize);
-    while let Some(part) = data.next().await {
-        let part = part.map_err(|_| Problem::client_left())?;
-        length += part.len();
-        if length <= limit {
-            bytes.extend_from_slice(&part);
-        } else if length <= limit.saturating_add(DISCARDED) {
-            bytes = Vec::new();
-        } else {
-            break;
+    Ok(bytes)
+}
+
+/// A body as it comes, up to a limit.
+pub struct Parts {
+    data: BodyDataStream,
+    length: u64,
+    limit: u64,
+}
+
+impl Parts {
+    /// The parts of this request's body; what is larger than `limit`, in bytes, is refused.
+    ///
+    /// # Errors
+    /// 413, where the request says that it will be larger.
+    pub fn of(request: Request, limit: u64) -> Result<Self, Problem> {
+        let declared = request.body().size_hint().lower();
+        let asks_first = request.headers().contains_key(header::EXPECT);
+        if declared > limit && (asks_first || declared > limit.saturating_add(DISCARDED)) {
+            return Err(Problem::body_too_large(limit));
         }
+        Ok(Self { data: request.into_body().into_data_stream(), length: 0, limit })
     }
-    if length > limit { Err(too_large()) } else { Ok(bytes) }
+
+    /// The next part; `None` when the body has arrived whole.
+    ///
+    /// # Errors
+    /// 413, or 499 where the client has left.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
+        while let Some(part) = self.data.next().await {
+            let part = part.map_err(|_| Problem::client_left())?;
+            self.length += part.len() as u64;
+            if self.length <= self.limit {
+                return Ok(Some(part));
+            }
+            if self.length > self.limit.saturating_add(DISCARDED) {
+                break;
+            }
+        }
+        if self.length > self.limit { Err(Problem::body_too_large(self.limit)) } else { Ok(None) }
+    }
 }

@@ -51,10 +51,26 @@ pub struct Config {
     #[arg(default_value = "false", num_args = 0..=1, default_missing_value = "true")]
     pub require_if_match: bool,
 
+    /// How long the answer to a request with an Idempotency-Key is kept
+    #[arg(long, global = true, env = "STOCKMETER_IDEMPOTENCY_RETENTION", value_name = "TIME")]
+    #[arg(default_value = "24h", value_parser = retention)]
+    pub idempotency_retention: Duration,
+
     /// Largest request body in bytes; a larger one gets a 413
     #[arg(long, global = true, env = "STOCKMETER_BODY_LIMIT", value_name = "BYTES")]
     #[arg(default_value = "10485760")]
     pub body_limit: usize,
+
+    /// Largest CSV or NDJSON file that can be imported in a request, in bytes; it waits in the folder for temporary
+    /// files (TMPDIR) until it is whole
+    #[arg(long, global = true, env = "STOCKMETER_IMPORT_LIMIT", value_name = "BYTES")]
+    #[arg(default_value = "1073741824")]
+    pub import_limit: u64,
+
+    /// How long such a request may take in all
+    #[arg(long, global = true, env = "STOCKMETER_IMPORT_TIMEOUT", value_name = "TIME")]
+    #[arg(default_value = "15m", value_parser = humantime::parse_duration)]
+    pub import_timeout: Duration,
 
     /// Most requests to the catalog at a time; one more gets a 503
     #[arg(long, global = true, env = "STOCKMETER_CONCURRENT_REQUESTS", value_name = "N")]
@@ -174,6 +190,14 @@ fn origin(text: &str) -> Result<HeaderValue, String> {
         || text.split_once("://").is_some_and(|(_, host)| !host.is_empty() && !host.contains('/'));
     let value = HeaderValue::from_str(text).ok().filter(|_| is_origin);
     value.ok_or_else(|| "an origin is * or like https://shop.example.com, without a path".to_owned())
+}
+
+fn retention(text: &str) -> Result<Duration, String> {
+    let retention = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if retention < Duration::from_secs(1) {
+        return Err("must be at least 1s".to_owned());
+    }
+    Ok(retention)
 }
 
 fn interval(text: &str) -> Result<Duration, String> {

@@ -5,16 +5,18 @@
 //! - [`config`]: every setting once
 //! - [`database`]: the store, waited for and migrated
 //! - [`catalog`]: the rules; the only door to the products
+//! - [`formats`]: how products are written down
 //! - [`rest`] and [`graphql`]: translate between HTTP and the catalog
 //! - [`problem`] and [`body`]: what both of them need of HTTP
 //! - [`telemetry`]: meters, and their bridge to Prometheus; wrapped around the rest by a layer
 //! - [`server`]: puts the rooms together, listens, shuts down
-//! - [`healthcheck`] and [`logging`]: for the command line
+//! - [`transfer`], [`healthcheck`] and [`logging`]: for the command line
 
 pub mod body;
 pub mod catalog;
 pub mod config;
 pub mod database;
+pub mod formats;
 pub mod graphql;
 pub mod healthcheck;
 pub mod logging;
@@ -22,3 +24,4 @@ pub mod problem;
 pub mod rest;
 pub mod server;
 pub mod telemetry;
+pub mod transfer;

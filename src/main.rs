@@ -4,9 +4,11 @@ use std::{pin::pin, process::ExitCode};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use stockmeter::{
+    catalog::{Catalog, Taken},
     config::{self, Config},
     graphql, healthcheck, logging, rest,
     server::{self, Server, StartError},
+    transfer::{self, Place},
 };
 
 /// jemalloc, because it is fast and can tell what it holds.
@@ -31,6 +33,19 @@ enum Task {
     Migrate {
         #[command(subcommand)]
         direction: Option<Direction>,
+    },
+    /// Stores all products of a CSV or NDJSON file, or none
+    Import {
+        #[command(flatten)]
+        from: Place,
+        /// Replace products whose id is taken, instead of refusing the file
+        #[arg(long)]
+        merge: bool,
+    },
+    /// Writes all products to a CSV or NDJSON file
+    Export {
+        #[command(flatten)]
+        to: Place,
     },
     /// Prints the GraphQL schema
     Schema,
@@ -82,6 +97,21 @@ fn run() -> Result<(), String> {
             let migrate = migrate(config, direction.unwrap_or(Direction::Up));
             block_on(migrate)?.map_err(|error| error.to_string())?;
         }
+        Task::Import { from, merge } => {
+            logging::start(&config)?;
+            let taken = if merge { Taken::Replace } else { Taken::Refuse };
+            block_on(async {
+                let catalog = open_catalog(&config).await.map_err(|error| error.to_string())?;
+                transfer::import(&catalog, &from, taken).await.map_err(|error| error.to_string())
+            })??;
+        }
+        Task::Export { to } => {
+            logging::start(&config)?;
+            block_on(async {
+                let catalog = open_catalog(&config).await.map_err(|error| error.to_string())?;
+                transfer::export(&catalog, &to).await.map_err(|error| error.to_string())
+            })??;
+        }
     }
     Ok(())
 }
@@ -114,6 +144,12 @@ async fn stop_signal() {
         _ = terminated => {}
         _ = tokio::signal::ctrl_c() => {}
     }
+}
+
+async fn open_catalog(config: &Config) -> Result<Catalog, StartError> {
+    let database = server::open_database(config).await?;
+    database.migrate_up().await?;
+    Ok(Catalog::new(database, server::rules(config)))
 }
 
 async fn migrate(config: Config, direction: Direction) -> Result<(), StartError> {

@@ -1,5 +1,7 @@
 //! RFC 9457 problems: the one place where an error becomes a response, for every room.
 
+use std::borrow::Cow;
+
 use axum::{
     body::Body,
     extract::Request,
@@ -7,34 +9,51 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tower_http::request_id::RequestId;
 
-use crate::catalog::{Code, Error, Product};
+use crate::{
+    catalog::{Code, Error, Product},
+    formats::{ImportError, json::Malformed},
+};
 
 /// Seconds that a client should wait before it tries again: the pool and the database recover in less.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 
 /// What went wrong, for a client to read and for a program to decide on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Problem {
-    status: StatusCode,
-    code: &'static str,
-    title: &'static str,
+    status: u16,
+    code: Cow<'static, str>,
+    title: Cow<'static, str>,
     detail: String,
     errors: Vec<FieldError>,
 }
 
 /// One bad field.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct FieldError {
     pointer: String,
+    /// Of a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
     detail: String,
 }
 
 impl Problem {
     fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, title, detail: detail.into(), errors: Vec::new() }
+        Self {
+            status: status.as_u16(),
+            code: code.into(),
+            title: title.into(),
+            detail: detail.into(),
+            errors: Vec::new(),
+        }
+    }
+
+    /// Its status.
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     /// 400: the body can't be read as what it says it is.
@@ -73,6 +92,11 @@ impl Problem {
     }
 
     /// 413: more bytes than the server takes.
+    pub fn body_too_large(limit: u64) -> Self {
+        Self::too_large(format!("the body is larger than {limit} bytes: send it in parts"))
+    }
+
+    /// 413, in other words.
     pub fn too_large(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", "Body too large", detail)
     }
@@ -105,6 +129,24 @@ impl Problem {
     }
 }
 
+impl From<Malformed> for Problem {
+    fn from(error: Malformed) -> Self {
+        Self::malformed(format!("the body is {error}"))
+    }
+}
+
+impl From<ImportError> for Problem {
+    fn from(error: ImportError) -> Self {
+        match error {
+            ImportError::Catalog(error) => error.into(),
+            ImportError::Read(error) => {
+                tracing::error!(%error, "an uploaded file can't be read");
+                Error::Internal.into()
+            }
+        }
+    }
+}
+
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let (status, title) = match error.code() {
@@ -116,13 +158,19 @@ impl From<Error> for Problem {
             Code::VersionRequired => (StatusCode::PRECONDITION_REQUIRED, "Version required"),
             Code::InsufficientStock => (StatusCode::CONFLICT, "Not enough in stock"),
             Code::TooMuchStock => (StatusCode::CONFLICT, "Too much in stock"),
+            Code::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "Idempotency key reused"),
+            Code::KeyInUse => (StatusCode::CONFLICT, "Idempotency key in use"),
             Code::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "Database unavailable"),
             Code::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "Internal error"),
         };
         let errors = error
             .faults()
             .iter()
-            .map(|fault| FieldError { pointer: fault.pointer(), detail: fault.detail.to_string() })
+            .map(|fault| FieldError {
+                pointer: fault.pointer(),
+                line: fault.line(),
+                detail: fault.detail.to_string(),
+            })
             .collect();
         Self { errors, ..Self::new(status, error.code().as_str(), title, error.to_string()) }
     }
@@ -131,7 +179,7 @@ impl From<Error> for Problem {
 impl IntoResponse for Problem {
     /// Only the status; [`render`] writes the rest, since it knows the request's id.
     fn into_response(self) -> Response {
-        let mut response = self.status.into_response();
+        let mut response = self.status().into_response();
         response.extensions_mut().insert(self);
         response
     }
@@ -147,10 +195,10 @@ pub async fn render(request: Request, next: Next) -> Response {
     let body = ProblemBody {
         // A name, not an address: it stays the same wherever the server runs.
         kind: format!("urn:stockmeter:problem:{}", problem.code.to_ascii_lowercase().replace('_', "-")),
-        title: problem.title,
-        status: problem.status.as_u16(),
+        title: &problem.title,
+        status: problem.status,
         detail: &problem.detail,
-        code: problem.code,
+        code: &problem.code,
         errors: &problem.errors,
         request_id: id.as_ref().and_then(|id| id.header_value().to_str().ok()),
     };
@@ -158,7 +206,7 @@ pub async fn render(request: Request, next: Next) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.remove(header::CONTENT_LENGTH);
-    if problem.status == StatusCode::SERVICE_UNAVAILABLE {
+    if problem.status() == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
     }
     *response.body_mut() = Body::from(json);

@@ -1,9 +1,10 @@
-//! The shape of a row: the product entity and its value types.
+//! The shape of the rows: the entities, and the value types of a product.
 //!
 //! A value type can only be made from text or a number that obeys its rule, so whoever holds one need
 //! not check again. No I/O, and no rule about more than one value.
 
 mod decimal;
+pub mod idempotency_key;
 pub mod product;
 mod value;
 

@@ -7,6 +7,7 @@ pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
 
 mod m20261123_000001_create_product;
+mod m20261124_000001_create_idempotency_key;
 
 /// Runs the migrations.
 pub struct Migrator;
@@ -14,6 +15,9 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261123_000001_create_product::Migration)]
+        vec![
+            Box::new(m20261123_000001_create_product::Migration),
+            Box::new(m20261124_000001_create_idempotency_key::Migration),
+        ]
     }
 }

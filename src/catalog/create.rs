@@ -11,7 +11,9 @@ use sea_orm::{
     Value as SqlValue,
 };
 
-use super::{Catalog, Error, NewProduct, Product, ProductId, Version, error::Fault, product::MOST_FAULTS};
+use super::{
+    At, Catalog, Error, NewProduct, Product, ProductId, Version, error::Fault, product::MOST_FAULTS,
+};
 use crate::database::Kind;
 
 /// Generated ids are below this, and follow every id below it that was ever used (see the migration).
@@ -23,16 +25,50 @@ const TRIES: usize = 3;
 /// Ids asked for in one statement: well below the databases' limits on parameters.
 const IDS_PER_QUERY: usize = 10_000;
 
+/// What to do with a product whose id is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Taken {
+    /// Nothing is stored.
+    #[default]
+    Refuse,
+    /// It takes the place of the one that is there.
+    Replace,
+}
+
+/// What a statement does with an id that is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Conflict {
+    Fail,
+    Skip,
+    Replace,
+}
+
+impl Conflict {
+    /// A product that has the version already was stored by the same call before: nothing replaces that one.
+    fn clause(self) -> &'static str {
+        match self {
+            Self::Fail => "",
+            Self::Skip => "ON CONFLICT (id) DO NOTHING",
+            Self::Replace => {
+                "ON CONFLICT (id) DO UPDATE SET name = excluded.name, price = excluded.price, \
+                 amount = excluded.amount, version = excluded.version \
+                 WHERE product.version <> excluded.version"
+            }
+        }
+    }
+}
+
 /// `$1` to `$4` are the columns as arrays (id 0: generate one), `$5` is the version, `$6` how many ids to
 /// generate. Chosen ids go in first, then the sequence moves past them, then the others get theirs: a refused
-/// array leaves the sequence where it was. Ids go in sorted, so that two arrays can't deadlock.
+/// array leaves the sequence where it was. Ids go in sorted, so that two arrays can't deadlock. `{conflict}` is for
+/// [`Conflict::clause`].
 const INSERT_POSTGRESQL: &str = "
 WITH sent AS MATERIALIZED (
     SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::integer[])
         WITH ORDINALITY AS sent (id, name, price, amount, place)
 ), chosen AS (
     INSERT INTO product (id, name, price, amount, version)
-    SELECT id, name, price, amount, $5 FROM sent WHERE id > 0 ORDER BY id
+    SELECT id, name, price, amount, $5 FROM sent WHERE id > 0 ORDER BY id {conflict}
     RETURNING id
 ), moved AS MATERIALIZED (
     SELECT product_id_used(max(id) FILTER (WHERE id < 4503599627370496), $6) FROM chosen
@@ -43,7 +79,7 @@ WITH sent AS MATERIALIZED (
     INSERT INTO product (id, name, price, amount, version)
     SELECT id, name, price, amount, $5 FROM numbered
 )
-SELECT numbered.id FROM moved LEFT JOIN numbered ON true";
+SELECT numbered.id FROM moved LEFT JOIN numbered ON true UNION ALL SELECT id FROM chosen";
 
 /// `?1` is a JSON array of `[id, name, price, amount]` (id 0: generate one), `?2` the version, `?3` how many
 /// ids to generate (when so many are not left, nothing is stored or returned), `?4` the highest id below 2^52
@@ -56,7 +92,7 @@ SELECT CASE value ->> 0
        END, value ->> 1, value ->> 2, value ->> 3, ?2
 FROM product_id, json_each(?1)
 WHERE ?3 = 0 OR max(last, ?4) + ?3 < 4503599627370496
-ORDER BY 1
+ORDER BY 1 {conflict}
 RETURNING id";
 
 /// Brings the sequence behind ids that somebody stored past the server.
@@ -64,46 +100,69 @@ const CATCH_UP_POSTGRESQL: &str =
     "SELECT product_id_used((SELECT max(id) FROM product WHERE id < 4503599627370496), 0)";
 
 impl Catalog {
-    /// Creates one product.
+    /// Creates one product, or with [`Taken::Replace`] puts it in the place of the one with its id.
     ///
     /// # Errors
-    /// [`Error::Duplicate`], [`Error::IdsExhausted`], or the database fails.
-    pub async fn create(&self, new: NewProduct) -> Result<Product, Error> {
-        let mut created = self.insert(vec![new], |_| None).await?;
+    /// [`Error::Duplicate`], [`Error::IdsExhausted`], [`Error::VersionRequired`] for a replacement, or the
+    /// database fails.
+    pub async fn create(&self, new: NewProduct, taken: Taken) -> Result<Product, Error> {
+        let mut created = self.insert(vec![new], taken).await?;
         created.pop().ok_or(Error::Internal)
     }
 
     /// Creates all of them or none; the answer is in the order given.
     ///
     /// # Errors
-    /// [`Error::Duplicate`] naming each product whose id is taken, [`Error::IdsExhausted`], or the database
-    /// fails.
-    pub async fn create_many(&self, new: Vec<NewProduct>) -> Result<Vec<Product>, Error> {
+    /// As [`Catalog::create`]; [`Error::Duplicate`] names each product whose id is taken, or given twice.
+    pub async fn create_many(&self, new: Vec<NewProduct>, taken: Taken) -> Result<Vec<Product>, Error> {
         refuse_repeated_ids(&new)?;
-        self.insert(new, Some).await
+        self.insert(new, taken).await
     }
 
-    /// `index` tells how a fault names the product at a place.
-    async fn insert(
+    async fn insert(&self, new: Vec<NewProduct>, taken: Taken) -> Result<Vec<Product>, Error> {
+        let conflict = match taken {
+            Taken::Refuse => Conflict::Fail,
+            Taken::Replace => Conflict::Replace,
+        };
+        self.may_replace(taken)?;
+        let version = Version::first(uuid::Uuid::new_v4().as_u64_pair().0);
+        let stored = self.store(&new, version, conflict).await?;
+        put_together(new, stored, version)
+    }
+
+    /// Who replaces can't tell which version he means.
+    pub(super) fn may_replace(&self, taken: Taken) -> Result<(), Error> {
+        if taken == Taken::Replace && self.rules.require_version {
+            Err(Error::VersionRequired)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Stores the products in one statement and returns their ids, in any order. With [`Conflict::Skip`] and
+    /// [`Conflict::Replace`] those may be missing that others took.
+    pub(super) async fn store(
         &self,
-        new: Vec<NewProduct>,
-        index: fn(usize) -> Option<usize>,
-    ) -> Result<Vec<Product>, Error> {
+        new: &[NewProduct],
+        version: Version,
+        conflict: Conflict,
+    ) -> Result<Vec<i64>, Error> {
         if new.is_empty() {
             return Ok(Vec::new());
         }
-        let version = Version::first(uuid::Uuid::new_v4().as_u64_pair().0);
         for _ in 0..TRIES {
-            let error = match self.try_insert(&new, version).await {
-                Ok(ids) => return put_together(new, ids, version),
+            let error = match self.try_store(new, version, conflict).await {
+                Ok(ids) => return ids.ok_or(Error::IdsExhausted),
                 Err(error) => error,
             };
             if !matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) {
                 return Err(error.into());
             }
-            let taken = self.taken(&new, index).await?;
-            if !taken.is_empty() {
-                return Err(Error::Duplicate(taken));
+            if conflict == Conflict::Fail {
+                let taken = self.taken(new).await?;
+                if !taken.is_empty() {
+                    return Err(Error::Duplicate(taken));
+                }
             }
             // None of the ids sent is taken, so a generated one was.
             self.catch_up().await?;
@@ -112,8 +171,13 @@ impl Catalog {
         Err(Error::Unavailable)
     }
 
-    /// Runs the statement; the ids come in the order of `new`, and none where no more can be generated.
-    async fn try_insert(&self, new: &[NewProduct], version: Version) -> Result<Vec<i64>, DbErr> {
+    /// Runs the statement; `None` where no more ids can be generated.
+    async fn try_store(
+        &self,
+        new: &[NewProduct],
+        version: Version,
+        conflict: Conflict,
+    ) -> Result<Option<Vec<i64>>, DbErr> {
         let database = self.database.writes();
         let sent: Vec<i64> = new.iter().map(|product| product.id.map_or(0, ProductId::get)).collect();
         let missing = i64::try_from(sent.iter().filter(|id| **id == 0).count()).unwrap_or(i64::MAX);
@@ -121,7 +185,7 @@ impl Catalog {
             Kind::PostgreSql => (
                 INSERT_POSTGRESQL,
                 vec![
-                    sent.clone().into(),
+                    sent.into(),
                     new.iter().map(|p| p.name.as_str().to_owned()).collect::<Vec<String>>().into(),
                     new.iter().map(|p| p.price.ten_thousandths()).collect::<Vec<i64>>().into(),
                     new.iter().map(|p| p.amount.get()).collect::<Vec<i32>>().into(),
@@ -139,48 +203,42 @@ impl Catalog {
                 (INSERT_SQLITE, vec![rows.into(), version.into(), missing.into(), highest.into()])
             }
         };
+        let sql = sql.replace("{conflict}", conflict.clause());
         let statement = Statement::from_sql_and_values(database.get_database_backend(), sql, values);
         // All rows are read to the end, since SQLite commits with the last step.
         let rows = match database.query_all_raw(statement).await {
-            Err(error) if is_sequence_end(&error) => return Ok(Vec::new()),
+            Err(error) if is_sequence_end(&error) => return Ok(None),
             rows => rows?,
         };
-        let returned = rows.iter().map(|row| row.try_get_by_index::<Option<i64>>(0));
-        let returned = returned.collect::<Result<Vec<_>, _>>()?;
-        Ok(in_order_sent(&sent, returned.into_iter().flatten().collect()))
+        let returned = rows.iter().filter_map(|row| row.try_get_by_index::<Option<i64>>(0).transpose());
+        let ids = returned.collect::<Result<Vec<_>, _>>()?;
+        Ok(if ids.is_empty() && missing > 0 { None } else { Some(ids) })
     }
 
     /// The products whose id is in the database, as faults.
-    async fn taken(
-        &self,
-        new: &[NewProduct],
-        index: fn(usize) -> Option<usize>,
-    ) -> Result<Vec<Fault>, DbErr> {
-        let sent: Vec<(usize, ProductId)> =
-            new.iter().enumerate().filter_map(|(place, product)| Some((place, product.id?))).collect();
-        for part in sent.chunks(IDS_PER_QUERY) {
-            let found: HashSet<i64> = product::Entity::find()
-                .select_only()
-                .column(product::Column::Id)
-                .filter(product::COLUMN.id.is_in(part.iter().map(|(_, id)| *id)))
-                .into_tuple()
-                .all(self.database.writes())
-                .await?
-                .into_iter()
-                .collect();
-            if !found.is_empty() {
-                return Ok(part
-                    .iter()
-                    .filter(|(_, id)| found.contains(&id.get()))
-                    .take(MOST_FAULTS)
-                    .map(|(place, id)| id_fault(index(*place), format!("{id} is taken")))
-                    .collect());
-            }
-        }
-        Ok(Vec::new())
+    async fn taken(&self, new: &[NewProduct]) -> Result<Vec<Fault>, DbErr> {
+        let there = self.ids_there(new.iter().filter_map(|product| product.id)).await?;
+        let sent = new.iter().filter_map(|product| Some((product.at, product.id?)));
+        let taken = sent.filter(|(_, id)| there.contains(&id.get()));
+        Ok(taken.take(MOST_FAULTS).map(|(at, id)| id_fault(at, id)).collect())
     }
 
-    async fn catch_up(&self) -> Result<(), DbErr> {
+    /// Those of the ids that products have.
+    pub(super) async fn ids_there(
+        &self,
+        ids: impl Iterator<Item = ProductId>,
+    ) -> Result<HashSet<i64>, DbErr> {
+        let ids: Vec<ProductId> = ids.collect();
+        let mut there = HashSet::new();
+        for part in ids.chunks(IDS_PER_QUERY) {
+            let query = product::Entity::find().select_only().column(product::Column::Id);
+            let query = query.filter(product::COLUMN.id.is_in(part.iter().copied()));
+            there.extend(query.into_tuple::<i64>().all(self.database.writes()).await?);
+        }
+        Ok(there)
+    }
+
+    pub(super) async fn catch_up(&self) -> Result<(), DbErr> {
         match self.database.kind() {
             Kind::PostgreSql => {
                 self.database.writes().execute_unprepared(CATCH_UP_POSTGRESQL).await.map(drop)
@@ -191,42 +249,36 @@ impl Catalog {
     }
 }
 
-fn id_fault(index: Option<usize>, detail: String) -> Fault {
-    Fault { index, field: "id", detail: detail.into() }
+/// An id that is taken.
+pub(super) fn id_fault(at: At, id: ProductId) -> Fault {
+    Fault { at, field: "id", detail: format!("{id} is taken").into() }
 }
 
 /// Two products of one array with the same id.
-fn refuse_repeated_ids(new: &[NewProduct]) -> Result<(), Error> {
+pub(super) fn refuse_repeated_ids(new: &[NewProduct]) -> Result<(), Error> {
     let mut places = HashMap::new();
     let mut faults = Vec::new();
-    for (place, id) in new.iter().enumerate().filter_map(|(place, product)| Some((place, product.id?))) {
-        if let Some(first) = places.insert(id, place) {
-            faults.push(id_fault(Some(place), format!("{id} is the id of product {first} too")));
+    for (at, id) in new.iter().filter_map(|product| Some((product.at, product.id?))) {
+        if let Some(first) = places.insert(id, at) {
+            let detail = format!("{id} is the id of {first} too").into();
+            faults.push(Fault { at, field: "id", detail });
         }
     }
     faults.truncate(MOST_FAULTS);
     if faults.is_empty() { Ok(()) } else { Err(Error::Duplicate(faults)) }
 }
 
-/// Generated ids rise in the order of the products without one. What is returned holds all of them, in any
-/// order, and perhaps ids that were sent.
-fn in_order_sent(sent: &[i64], mut returned: Vec<i64>) -> Vec<i64> {
-    let chosen: HashSet<i64> = sent.iter().copied().collect();
-    returned.retain(|id| !chosen.contains(id));
-    returned.sort_unstable();
-    let mut generated = returned.into_iter();
-    let ids = sent.iter().map_while(|id| if *id == 0 { generated.next() } else { Some(*id) });
-    ids.collect()
-}
-
-fn put_together(new: Vec<NewProduct>, ids: Vec<i64>, version: Version) -> Result<Vec<Product>, Error> {
-    if ids.len() < new.len() {
-        return Err(Error::IdsExhausted);
-    }
-    let products = new.into_iter().zip(ids).map(|(new, id)| {
-        let NewProduct { id: _, name, price, amount } = new;
+/// The products as stored. Generated ids rise in the order of the products without one.
+fn put_together(new: Vec<NewProduct>, mut stored: Vec<i64>, version: Version) -> Result<Vec<Product>, Error> {
+    let chosen: HashSet<i64> = new.iter().filter_map(|product| product.id).map(ProductId::get).collect();
+    stored.retain(|id| !chosen.contains(id));
+    stored.sort_unstable();
+    let mut generated = stored.into_iter();
+    let products = new.into_iter().map(|new| {
+        let NewProduct { at: _, id, name, price, amount } = new;
         // The table's check keeps ids in range.
-        let id = ProductId::try_from(id).map_err(|_| Error::Internal)?;
+        let generate = || generated.next().and_then(|id| ProductId::try_from(id).ok());
+        let id = id.or_else(generate).ok_or(Error::Internal)?;
         Ok(Product { id, name, price, amount, version })
     });
     products.collect()

@@ -4,7 +4,7 @@ use std::{borrow::Cow, str::FromStr};
 
 use entity::InvalidValue;
 
-use super::{Error, Fault};
+use super::{At, Error, Fault};
 
 /// The fields of a product as sent, whichever interface took them.
 #[derive(Clone, Debug, Default)]
@@ -41,13 +41,13 @@ pub enum Value<'a> {
 
 /// Collects what is wrong with one draft.
 pub(super) struct Check {
-    index: Option<usize>,
+    at: At,
     pub(super) faults: Vec<Fault>,
 }
 
 impl Check {
-    pub(super) fn new(index: Option<usize>) -> Self {
-        Self { index, faults: Vec::new() }
+    pub(super) fn new(at: At) -> Self {
+        Self { at, faults: Vec::new() }
     }
 
     /// What was checked, or all that is wrong with it.
@@ -56,7 +56,7 @@ impl Check {
     }
 
     pub(super) fn fault(&mut self, field: &'static str, detail: impl Into<Cow<'static, str>>) {
-        self.faults.push(Fault { index: self.index, field, detail: detail.into() });
+        self.faults.push(Fault { at: self.at, field, detail: detail.into() });
     }
 
     /// A field that must be there.

@@ -15,6 +15,9 @@ pub enum Error {
     /// No such product.
     #[error("there is no product {0}")]
     NotFound(String),
+    /// Products of several that are not there.
+    #[error("{}", Faults(.0))]
+    Missing(Vec<Fault>),
     /// Ids that are taken.
     #[error("{}", Faults(.0))]
     Duplicate(Vec<Fault>),
@@ -33,6 +36,12 @@ pub enum Error {
     /// More than an amount can be; this much is there.
     #[error("too much for one product: there are {}, and there can be at most {}", .0.get(), Amount::MAX)]
     TooMuchStock(Amount),
+    /// An idempotency key that came with another request before.
+    #[error("the idempotency key was used for another request: take a new one for each")]
+    KeyReused,
+    /// An idempotency key whose first request is not done yet.
+    #[error("a request with this idempotency key is under way: try again when it is done")]
+    KeyInUse,
     /// The database can't be reached, is overloaded or broken.
     #[error("the database can't answer at the moment: try again")]
     Unavailable,
@@ -46,7 +55,7 @@ pub enum Error {
 pub enum Code {
     /// [`Error::Invalid`].
     Invalid,
-    /// [`Error::NotFound`].
+    /// [`Error::NotFound`] and [`Error::Missing`].
     NotFound,
     /// [`Error::Duplicate`].
     Duplicate,
@@ -60,6 +69,10 @@ pub enum Code {
     InsufficientStock,
     /// [`Error::TooMuchStock`].
     TooMuchStock,
+    /// [`Error::KeyReused`].
+    KeyReused,
+    /// [`Error::KeyInUse`].
+    KeyInUse,
     /// [`Error::Unavailable`].
     Unavailable,
     /// [`Error::Internal`].
@@ -78,6 +91,8 @@ impl Code {
             Self::VersionRequired => "VERSION_REQUIRED",
             Self::InsufficientStock => "INSUFFICIENT_STOCK",
             Self::TooMuchStock => "TOO_MUCH_STOCK",
+            Self::KeyReused => "IDEMPOTENCY_KEY_REUSED",
+            Self::KeyInUse => "IDEMPOTENCY_KEY_IN_USE",
             Self::Unavailable => "UNAVAILABLE",
             Self::Internal => "INTERNAL",
         }
@@ -87,7 +102,7 @@ impl Code {
 impl Error {
     /// One bad argument.
     pub(crate) fn invalid(field: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self::Invalid(vec![Fault { index: None, field, detail: detail.into() }])
+        Self::Invalid(vec![Fault { at: At::Alone, field, detail: detail.into() }])
     }
 
     /// A product that is no object.
@@ -104,13 +119,15 @@ impl Error {
     pub fn code(&self) -> Code {
         match self {
             Self::Invalid(_) => Code::Invalid,
-            Self::NotFound(_) => Code::NotFound,
+            Self::NotFound(_) | Self::Missing(_) => Code::NotFound,
             Self::Duplicate(_) => Code::Duplicate,
             Self::IdsExhausted => Code::IdsExhausted,
             Self::VersionMismatch(_) => Code::VersionMismatch,
             Self::VersionRequired => Code::VersionRequired,
             Self::InsufficientStock(_) => Code::InsufficientStock,
             Self::TooMuchStock(_) => Code::TooMuchStock,
+            Self::KeyReused => Code::KeyReused,
+            Self::KeyInUse => Code::KeyInUse,
             Self::Unavailable => Code::Unavailable,
             Self::Internal => Code::Internal,
         }
@@ -119,7 +136,7 @@ impl Error {
     /// The bad fields.
     pub fn faults(&self) -> &[Fault] {
         match self {
-            Self::Invalid(faults) | Self::Duplicate(faults) => faults,
+            Self::Invalid(faults) | Self::Duplicate(faults) | Self::Missing(faults) => faults,
             _ => &[],
         }
     }
@@ -156,11 +173,22 @@ fn is_ours(error: &sqlx::Error) -> bool {
     }
 }
 
+/// Where a product is in what was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    /// It is all that was sent.
+    Alone,
+    /// Its place in an array, from 0.
+    Index(usize),
+    /// The line of a file that it begins on, from 1.
+    Line(u64),
+}
+
 /// One bad field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// Which product of an array, from 0.
-    pub index: Option<usize>,
+    /// Which product.
+    pub at: At,
     /// The field's name; empty: the product as a whole.
     pub field: &'static str,
     /// What is wrong with it.
@@ -168,20 +196,36 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// Where the field is in what was sent (RFC 6901).
+    /// Where the field is in what was sent, or in its line (RFC 6901).
     pub fn pointer(&self) -> String {
-        let index = self.index.map(|index| format!("/{index}")).unwrap_or_default();
+        let index = if let At::Index(index) = self.at { format!("/{index}") } else { String::new() };
         if self.field.is_empty() { index } else { format!("{index}/{}", self.field) }
+    }
+
+    /// The line, where a file was sent.
+    pub fn line(&self) -> Option<u64> {
+        if let At::Line(line) = self.at { Some(line) } else { None }
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.index, self.field) {
-            (None, "") => write!(f, "the product {}", self.detail),
-            (Some(index), "") => write!(f, "product {index} {}", self.detail),
-            (None, field) => write!(f, "{field} {}", self.detail),
-            (Some(index), field) => write!(f, "{field} of product {index} {}", self.detail),
+        match (self.at, self.field) {
+            (At::Alone, "") => write!(f, "the product {}", self.detail),
+            (at, "") => write!(f, "{at} {}", self.detail),
+            (At::Alone, field) => write!(f, "{field} {}", self.detail),
+            (at @ At::Index(_), field) => write!(f, "{field} of {at} {}", self.detail),
+            (at @ At::Line(_), field) => write!(f, "{field} on {at} {}", self.detail),
+        }
+    }
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Alone => f.write_str("the product"),
+            Self::Index(index) => write!(f, "product {index}"),
+            Self::Line(line) => write!(f, "line {line}"),
         }
     }
 }

@@ -47,6 +47,11 @@ impl Filter {
         Ok(())
     }
 
+    /// Whether all products pass.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn condition(&self) -> Condition {
         self.0.iter().cloned().fold(Condition::all(), Condition::add)
     }

@@ -2,12 +2,18 @@
 //!
 //! REST and GraphQL both come through here; nothing below may know which one called.
 
+use std::time::Duration;
+
 use crate::database::Database;
 
+mod atomic;
+mod bulk;
 mod create;
 mod draft;
 mod error;
 mod filter;
+mod idempotency;
+mod import;
 mod order;
 mod page;
 mod product;
@@ -16,10 +22,12 @@ mod stock;
 mod version;
 mod writes;
 
+pub use create::Taken;
 pub use draft::{Draft, Value};
 pub use entity::{Amount, Name, Price, ProductId, Version, product::Model as Product};
-pub use error::{Code, Error, Fault};
+pub use error::{At, Code, Error, Fault};
 pub use filter::Filter;
+pub use idempotency::{Fingerprint, Idempotency, IdempotencyKey, Once};
 pub use order::{Cursor, Order};
 pub use page::{Listing, Page, PageRequest, cursor};
 pub use product::{NewProduct, NewProducts, ProductChange};
@@ -31,13 +39,22 @@ pub use version::Expected;
 #[derive(Clone, Debug)]
 pub struct Catalog {
     database: Database,
-    require_version: bool,
+    rules: Rules,
+    under_way: idempotency::UnderWay,
+}
+
+/// What an operator decides about the catalog.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// Who changes or deletes a product has to tell which version of it is meant.
+    pub require_version: bool,
+    /// How long the answer to a request with an idempotency key is kept.
+    pub idempotency_retention: Duration,
 }
 
 impl Catalog {
-    /// A catalog over this store, whose schema must be the newest. With `require_version`, who changes or
-    /// deletes a product has to tell which version of it is meant.
-    pub fn new(database: Database, require_version: bool) -> Self {
-        Self { database, require_version }
+    /// A catalog over this store, whose schema must be the newest.
+    pub fn new(database: Database, rules: Rules) -> Self {
+        Self { database, rules, under_way: idempotency::UnderWay::default() }
     }
 }

@@ -3,7 +3,7 @@
 use entity::{Amount, Name, Price, ProductId};
 
 use super::{
-    Error,
+    At, Error,
     draft::{Check, Draft, Value},
     error::Fault,
 };
@@ -11,6 +11,8 @@ use super::{
 /// A product to create.
 #[derive(Clone, Debug)]
 pub struct NewProduct {
+    /// Where it was in what was sent.
+    pub(super) at: At,
     pub(super) id: Option<ProductId>,
     pub(super) name: Name,
     pub(super) price: Price,
@@ -23,7 +25,7 @@ impl NewProduct {
     /// # Errors
     /// [`Error::Invalid`] with every bad field.
     pub fn new(draft: &Draft) -> Result<Self, Error> {
-        Self::check(None, draft).map_err(Error::Invalid)
+        Self::check(At::Alone, draft).map_err(Error::Invalid)
     }
 
     /// Checks a draft whose id is already known; one in the draft must be the same.
@@ -33,21 +35,21 @@ impl NewProduct {
     pub fn with_id(id: ProductId, draft: &Draft) -> Result<Self, Error> {
         match ProductChange::replace(id, draft)? {
             ProductChange { name: Some(name), price: Some(price), amount: Some(amount) } => {
-                Ok(Self { id: Some(id), name, price, amount })
+                Ok(Self { at: At::Alone, id: Some(id), name, price, amount })
             }
             _ => Err(Error::Internal),
         }
     }
 
-    fn check(index: Option<usize>, draft: &Draft) -> Result<Self, Vec<Fault>> {
-        let mut check = Check::new(index);
+    fn check(at: At, draft: &Draft) -> Result<Self, Vec<Fault>> {
+        let mut check = Check::new(at);
         let id = sent_id(&mut check, draft);
         let name = check.required("name", &draft.name);
         let price = check.required("price", &draft.price);
         let amount = check.required("amount", &draft.amount);
         match (name, price, amount) {
             (Some(name), Some(price), Some(amount)) if check.faults.is_empty() => {
-                Ok(Self { id, name, price, amount })
+                Ok(Self { at, id, name, price, amount })
             }
             _ => Err(check.faults),
         }
@@ -57,7 +59,7 @@ impl NewProduct {
 /// The most faults that one answer lists.
 pub(super) const MOST_FAULTS: usize = 100;
 
-/// Checks an array of drafts one by one, so that no more of it is held than what can be stored.
+/// Checks drafts one by one, so that no more of them is held than what can be stored.
 #[derive(Debug, Default)]
 pub struct NewProducts {
     products: Vec<NewProduct>,
@@ -66,21 +68,43 @@ pub struct NewProducts {
 }
 
 impl NewProducts {
-    /// Checks the next draft; `None` is an item that is no object.
+    /// Checks the next draft of an array; `None` is an item that is no object.
     pub fn push(&mut self, draft: Option<&Draft>) {
-        let index = Some(self.count);
+        let at = At::Index(self.count);
+        match draft {
+            Some(draft) => self.push_at(at, draft),
+            None => self.refuse(Fault { at, field: "", detail: "must be an object".into() }),
+        }
+    }
+
+    /// Checks the next draft of a file.
+    pub fn push_at(&mut self, at: At, draft: &Draft) {
         self.count += 1;
         if self.faults.len() >= MOST_FAULTS {
             return;
         }
-        match draft.map(|draft| NewProduct::check(index, draft)) {
-            Some(Ok(product)) => self.products.push(product),
-            Some(Err(faults)) => self.faults.extend(faults),
-            None => self.faults.push(Fault { index, field: "", detail: "must be an object".into() }),
+        match NewProduct::check(at, draft) {
+            Ok(product) if self.faults.is_empty() => self.products.push(product),
+            Ok(_) => {}
+            Err(faults) => faults.into_iter().for_each(|fault| self.note(fault)),
         }
-        if !self.faults.is_empty() {
-            self.products = Vec::new();
-            self.faults.truncate(MOST_FAULTS);
+    }
+
+    /// Counts a product that can't even be read.
+    pub fn refuse(&mut self, fault: Fault) {
+        self.count += 1;
+        self.note(fault);
+    }
+
+    /// How many there were so far, good or bad.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    fn note(&mut self, fault: Fault) {
+        self.products = Vec::new();
+        if self.faults.len() < MOST_FAULTS {
+            self.faults.push(fault);
         }
     }
 
@@ -107,7 +131,7 @@ impl ProductChange {
     /// # Errors
     /// [`Error::Invalid`] with every bad field.
     pub fn replace(id: ProductId, draft: &Draft) -> Result<Self, Error> {
-        let mut check = Check::new(None);
+        let mut check = Check::new(At::Alone);
         same_id(&mut check, id, draft);
         let name = check.required("name", &draft.name);
         let price = check.required("price", &draft.price);
@@ -120,7 +144,7 @@ impl ProductChange {
     /// # Errors
     /// [`Error::Invalid`] with every bad field.
     pub fn partial(id: ProductId, draft: &Draft) -> Result<Self, Error> {
-        let mut check = Check::new(None);
+        let mut check = Check::new(At::Alone);
         same_id(&mut check, id, draft);
         let name = check.optional("name", &draft.name);
         let price = check.optional("price", &draft.price);

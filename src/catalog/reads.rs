@@ -1,9 +1,10 @@
 //! Reads of one product.
 
 use entity::product;
-use sea_orm::{DatabaseConnection, EntityTrait};
+use sea_orm::EntityTrait;
 
 use super::{Catalog, Error, Product, ProductId};
+use crate::database::Connection;
 
 impl Catalog {
     /// Reads one product.
@@ -14,7 +15,7 @@ impl Catalog {
         self.get_from(self.database.reads(), id).await
     }
 
-    pub(super) async fn get_from(&self, from: &DatabaseConnection, id: ProductId) -> Result<Product, Error> {
+    pub(super) async fn get_from(&self, from: &Connection, id: ProductId) -> Result<Product, Error> {
         let found = product::Entity::find_by_id(id).one(from).await?;
         found.ok_or_else(|| Error::not_found(id))
     }

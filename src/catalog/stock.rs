@@ -6,7 +6,7 @@ use entity::{Amount, InvalidValue, product};
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, prelude::Expr};
 
 use super::{
-    Catalog, Error, Expected, Product, ProductId,
+    At, Catalog, Error, Expected, Product, ProductId,
     draft::{Check, Field, Value},
 };
 
@@ -20,7 +20,7 @@ impl Delta {
     /// # Errors
     /// [`Error::Invalid`].
     pub fn new(delta: &Value) -> Result<Self, Error> {
-        let mut check = Check::new(None);
+        let mut check = Check::new(At::Alone);
         let delta = check.required("delta", delta);
         check.passed(())?;
         delta.ok_or(Error::Internal)

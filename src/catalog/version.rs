@@ -42,7 +42,7 @@ impl Catalog {
     pub(super) fn row(&self, id: ProductId, expected: &Expected) -> Result<Condition, Error> {
         let row = Condition::all().add(product::Column::Id.eq(id));
         match expected {
-            Expected::Unstated if self.require_version => Err(Error::VersionRequired),
+            Expected::Unstated if self.rules.require_version => Err(Error::VersionRequired),
             Expected::Unstated | Expected::Any => Ok(row),
             Expected::OneOf(versions) => {
                 Ok(row.add(product::Column::Version.is_in(versions.iter().copied())))

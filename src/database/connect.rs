@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 use sea_orm::{
     ConnectOptions, DbErr,
     sqlx::{
-        self, ConnectOptions as _, Connection, PgConnection,
+        self, ConnectOptions as _, Connection as _, PgConnection,
         postgres::PgConnectOptions,
         sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
     },
 };
 use tracing::info;
 
-use super::{Database, DatabaseUrl, PoolOptions};
+use super::{Connection, Database, DatabaseUrl, PoolOptions};
 
 /// Why the store can't be opened.
 #[derive(Debug, thiserror::Error)]
@@ -54,16 +54,16 @@ impl Database {
         };
         match url {
             DatabaseUrl::Sqlite(_) => {
-                let writes = open(1, false).await?;
+                let writes = Connection::Pool(open(1, false).await?);
                 Ok(Self {
-                    reads: open(options.connections, true).await?,
+                    reads: Connection::Pool(open(options.connections, true).await?),
                     writes,
                     checks: open(1, true).await?,
                 })
             }
             DatabaseUrl::PostgreSql(server) => {
                 wait_for(url, server, options.wait).await?;
-                let pool = open(options.connections, false).await?;
+                let pool = Connection::Pool(open(options.connections, false).await?);
                 Ok(Self { reads: pool.clone(), writes: pool, checks: open(1, true).await? })
             }
         }

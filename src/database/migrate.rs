@@ -1,9 +1,7 @@
 //! Brings the schema to the newest version, also when many copies of the server start at once.
 
 use migration::{Migrator, MigratorTrait};
-use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
-};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
 
 use super::{Database, Kind};
 
@@ -69,13 +67,7 @@ impl Database {
 
     /// A transaction that no other copy of the server has at the same time, on a schema that we know.
     async fn lock_schema(&self) -> Result<DatabaseTransaction, MigrateError> {
-        let alone = self
-            .writes()
-            .begin_with_options(TransactionOptions {
-                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-                ..TransactionOptions::default()
-            })
-            .await?;
+        let alone = self.writes.begin().await?;
         if self.kind() == Kind::PostgreSql {
             // A change may take longer than a request's statement, and so may the wait for the others.
             alone.execute_unprepared("SET LOCAL statement_timeout = 0").await?;

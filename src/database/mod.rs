@@ -2,22 +2,24 @@
 
 use std::{fmt, time::Duration};
 
-use sea_orm::{DatabaseConnection, DbBackend, DbErr, EntityTrait, QuerySelect};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait, QuerySelect};
 
 mod connect;
+mod connection;
 mod migrate;
 mod url;
 
 pub use connect::ConnectError;
+pub use connection::{Connection, Transaction};
 pub use migrate::{Applied, MigrateError};
 pub use url::DatabaseUrl;
 
 /// The open store. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Database {
-    reads: DatabaseConnection,
+    reads: Connection,
     /// On SQLite the one connection that writes: callers queue for it in order, none meets `SQLITE_BUSY`.
-    writes: DatabaseConnection,
+    writes: Connection,
     /// One connection for health: a busy pool is not a database that can't be reached.
     checks: DatabaseConnection,
 }
@@ -37,12 +39,12 @@ pub struct PoolOptions {
 
 impl Database {
     /// For statements that only read.
-    pub fn reads(&self) -> &DatabaseConnection {
+    pub fn reads(&self) -> &Connection {
         &self.reads
     }
 
     /// For statements that write.
-    pub fn writes(&self) -> &DatabaseConnection {
+    pub fn writes(&self) -> &Connection {
         &self.writes
     }
 

@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, Object, Result};
 
 use super::product::{CreateProductInput, Product, UpdateProductInput};
 use crate::catalog::{
-    Catalog, Delta, Error, Expected, NewProduct, NewProducts, ProductChange, Value, existing_id,
+    Catalog, Delta, Error, Expected, NewProduct, NewProducts, ProductChange, Taken, Value, existing_id,
 };
 
 /// Changes the inventory.
@@ -15,7 +15,7 @@ impl Mutation {
     /// Creates a product.
     async fn create_product(&self, ctx: &Context<'_>, input: CreateProductInput) -> Result<Option<Product>> {
         let new = NewProduct::new(&input.into())?;
-        Ok(Some(ctx.data::<Catalog>()?.create(new).await?.into()))
+        Ok(Some(ctx.data::<Catalog>()?.create(new, Taken::Refuse).await?.into()))
     }
 
     /// Creates all of the products or none; the answer is in the order given.
@@ -28,7 +28,7 @@ impl Mutation {
         for input in inputs {
             new.push(Some(&input.into()));
         }
-        let created = ctx.data::<Catalog>()?.create_many(new.all()?).await?;
+        let created = ctx.data::<Catalog>()?.create_many(new.all()?, Taken::Refuse).await?;
         Ok(Some(created.into_iter().map(Product::from).collect()))
     }
 

@@ -19,6 +19,14 @@ pub struct Conditions {
 }
 
 impl Conditions {
+    /// Nothing: there is no version of several products.
+    pub fn none(&self) -> Result<(), Problem> {
+        if self.expected == Expected::Unstated && self.unwanted == Expected::Unstated {
+            return Ok(());
+        }
+        Err(Problem::malformed("If-Match and If-None-Match are for a single product"))
+    }
+
     /// The version that a change is meant for.
     pub fn of_change(&self) -> Result<&Expected, Problem> {
         if self.unwanted == Expected::Unstated {

@@ -3,7 +3,7 @@
 //! Page by page rather than over one open cursor: a slow reader holds no connection and no snapshot.
 
 use axum::{
-    body::{Body, Bytes},
+    body::Body,
     extract::{RawQuery, State},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -11,11 +11,13 @@ use axum::{
 use futures_util::{StreamExt, stream};
 
 use super::{
-    json, openapi,
+    accept::Wanted,
+    answer, openapi,
     query::{ListQuery, Part},
 };
 use crate::{
     catalog::{Catalog, Cursor, Error, Listing, Order, Page, PageRequest, Product},
+    formats::{Format, Writer},
     problem::Problem,
 };
 
@@ -33,26 +35,31 @@ use crate::{
         ("amount" = Option<String>, Query, description = "Tests as of `id`", example = "eq.0", pattern = r"^((eq|gt|gte|lt|lte)\.[0-9]{1,9}|in\.[0-9]{1,9}(,[0-9]{1,9})*)$"),
     ),
     responses(
-        (status = 200, description = "The products", body = Vec<openapi::Product>, headers(
+        (status = 200, description = "The products", content((Vec<openapi::Product> = "application/json"), (String = "text/csv", example = "id,name,price,amount\r\n1,Laptop,999.99,10\r\n"), (String = "application/x-ndjson", example = "{\"id\":1,\"name\":\"Laptop\",\"price\":999.99,\"amount\":10}\n")), headers(
             ("Link" = String, description = "`first`, `prev` and `next` page (RFC 8288)"),
             ("X-Total-Count" = u64, description = "How many there are, if asked for"))),
         openapi::Malformed, openapi::Invalid, openapi::Internal, openapi::Unavailable
     )
 )]
-pub async fn list(State(catalog): State<Catalog>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+pub async fn list(
+    State(catalog): State<Catalog>,
+    Wanted(format): Wanted,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
     let query = ListQuery::parse(query.as_deref().unwrap_or_default())?;
     let count = if query.count { Some(catalog.count(&query.listing.filter).await?) } else { None };
     let mut response = match &query.part {
         Part::Page(request) => {
             let page = catalog.page(&query.listing, request.clone()).await?;
-            let mut response = json::many(StatusCode::OK, &page.products);
+            let mut response = answer::many(StatusCode::OK, format, &page.products);
             if let Ok(links) = HeaderValue::try_from(links(&query, &page)) {
                 response.headers_mut().insert(header::LINK, links);
             }
             response
         }
-        Part::AllAfter(place) => all(catalog, query.listing, place.clone()).await?,
+        Part::AllAfter(place) => all(catalog, query.listing, place.clone(), format).await?,
     };
+    response.headers_mut().append(header::VARY, HeaderValue::from_static("accept"));
     if let Some(count) = count {
         response.headers_mut().insert("x-total-count", count.into());
     }
@@ -72,42 +79,45 @@ fn links(query: &ListQuery, page: &Page) -> String {
 }
 
 /// The listing from a place on, to its end.
-async fn all(catalog: Catalog, listing: Listing, place: Option<Cursor>) -> Result<Response, Error> {
+async fn all(
+    catalog: Catalog,
+    listing: Listing,
+    place: Option<Cursor>,
+    format: Format,
+) -> Result<Response, Error> {
     // The first page decides between an answer and a 503.
     let first = catalog.page(&listing, PageRequest::next(place)).await?;
     if !first.has_next {
-        return Ok(json::many(StatusCode::OK, &first.products));
+        return Ok(answer::many(StatusCode::OK, format, &first.products));
     }
-    let (opening, place) = part(b'[', &first, &listing.order);
-    let rest = stream::unfold((place, listing), move |(place, listing)| {
+    let mut opening = Vec::new();
+    let mut writer = Writer::begin(format, &mut opening);
+    let place = part(&mut opening, &mut writer, &first, &listing.order);
+    let rest = stream::unfold((place, writer, listing), move |(place, mut writer, listing)| {
         let catalog = catalog.clone();
         async move {
             let place = place?;
             match catalog.page(&listing, PageRequest::next(Some(place))).await {
                 Ok(page) => {
-                    let (bytes, next) = part(b',', &page, &listing.order);
-                    Some((Ok(bytes), (next, listing)))
+                    let mut bytes = Vec::new();
+                    let next = part(&mut bytes, &mut writer, &page, &listing.order);
+                    Some((Ok(bytes), (next, writer, listing)))
                 }
                 // The connection is cut, so that nobody takes the part for the whole.
-                Err(error) => Some((Err(error), (None, listing))),
+                Err(error) => Some((Err(error), (None, writer, listing))),
             }
         }
     });
     let body = stream::iter([Ok::<_, Error>(opening)]).chain(rest);
-    Ok(([(header::CONTENT_TYPE, json::JSON)], Body::from_stream(body)).into_response())
+    Ok(([(header::CONTENT_TYPE, format.media_type())], Body::from_stream(body)).into_response())
 }
 
-/// A page's JSON behind `start`, with the closing bracket if it is the last; and where to go on.
-fn part(start: u8, page: &Page, order: &Order) -> (Bytes, Option<Cursor>) {
+/// Writes a page, and the end behind the last one; returns where to go on.
+fn part(out: &mut Vec<u8>, writer: &mut Writer, page: &Page, order: &Order) -> Option<Cursor> {
+    writer.write(out, &page.products);
     let next = page.products.last().filter(|_| page.has_next).map(|last| Cursor::of(last, order));
-    let mut out = Vec::new();
-    // A page can be empty when the products behind the cursor have been deleted meanwhile.
-    if start == b'[' || !page.products.is_empty() {
-        out.push(start);
-    }
-    json::write_products(&mut out, &page.products);
     if next.is_none() {
-        out.push(b']');
+        writer.end(out);
     }
-    (out.into(), next)
+    next
 }

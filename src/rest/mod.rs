@@ -5,21 +5,27 @@ use utoipa::{OpenApi as _, openapi::OpenApi};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::SwaggerUi;
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Error};
 
+mod accept;
+mod answer;
 mod conditions;
-mod draft;
-mod json;
+pub mod idempotency;
 mod list;
+mod many;
 mod openapi;
 mod path;
+pub mod prefer;
 mod products;
 mod query;
+mod upload;
 
 /// The routes with their methods and usual statuses.
 pub const ROUTES: &[(&str, &str, &[u16])] = &[
     ("GET", "/products", &[200, 400, 422, 500, 503]),
-    ("POST", "/products", &[201, 400, 409, 413, 415, 422, 500, 503]),
+    ("POST", "/products", &[200, 201, 400, 409, 413, 415, 422, 500, 503]),
+    ("PUT", "/products", &[200, 400, 404, 409, 413, 415, 422, 500, 503]),
+    ("DELETE", "/products", &[200, 400, 422, 500, 503]),
     ("GET", "/products/{product_id}", &[200, 304, 404, 422, 500, 503]),
     ("PUT", "/products/{product_id}", &[200, 201, 400, 404, 412, 413, 415, 422, 500, 503]),
     ("PATCH", "/products/{product_id}", &[200, 400, 404, 412, 413, 415, 422, 500, 503]),
@@ -33,7 +39,7 @@ pub const ROUTES: &[(&str, &str, &[u16])] = &[
 
 fn api() -> OpenApiRouter<Catalog> {
     OpenApiRouter::with_openapi(openapi::Document::openapi())
-        .routes(routes!(list::list, products::create))
+        .routes(routes!(list::list, many::create, many::replace, many::delete))
         .routes(routes!(products::get, products::replace, products::change, products::delete))
         .routes(routes!(products::move_stock))
 }
@@ -62,4 +68,9 @@ pub fn router(catalog: Catalog) -> Router {
         .with_state(catalog)
         .route("/openapi.json", get(async move || Json(document)))
         .merge(Router::from(page))
+}
+
+/// What was sent, if it is an object.
+fn object<T>(sent: Option<T>) -> Result<T, Error> {
+    sent.ok_or_else(Error::not_an_object)
 }

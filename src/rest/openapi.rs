@@ -34,7 +34,7 @@ pub fn may_be_left_out(parameter: &mut RefOr<Parameter>) {
 }
 
 /// A product of the inventory.
-#[derive(ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[schema(example = json!({ "id": 1, "name": "Laptop", "price": 999.99, "amount": 10 }))]
 pub struct Product {
     /// Chosen by the client or generated
@@ -98,6 +98,32 @@ pub enum OneOrMany<T> {
     Many(Vec<T>),
 }
 
+/// What was stored.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum Stored {
+    /// One
+    One(Product),
+    /// Several
+    Many(Vec<Product>),
+    /// A file
+    File(Imported),
+}
+
+/// What was stored of a file.
+#[derive(Serialize, ToSchema)]
+pub struct Imported {
+    /// How many
+    products: u64,
+}
+
+/// What was deleted.
+#[derive(ToSchema)]
+pub struct Deleted {
+    /// How many
+    deleted: u64,
+}
+
 /// A stock movement.
 #[derive(ToSchema)]
 #[schema(example = json!({ "delta": -3 }))]
@@ -134,6 +160,8 @@ pub struct FieldError {
     /// Where it is in the body (RFC 6901)
     #[schema(example = "/0/price")]
     pointer: String,
+    /// The line, of a file
+    line: Option<u64>,
     /// What is wrong with it
     detail: String,
 }
@@ -154,17 +182,17 @@ failures! {
     NotFound(404, "No such product");
     /// `BODY_TOO_SLOW`.
     BodyTooSlow(408, "The body did not arrive in time");
-    /// `DUPLICATE_ID`, `IDS_EXHAUSTED`.
-    Taken(409, "An id is taken, or none is left to generate");
-    /// `INSUFFICIENT_STOCK`, `TOO_MUCH_STOCK`.
-    Stock(409, "The amount would leave its range");
+    /// `DUPLICATE_ID`, `IDS_EXHAUSTED`, `IDEMPOTENCY_KEY_IN_USE`.
+    Taken(409, "An id is taken, none is left to generate, or the request is under way");
+    /// `INSUFFICIENT_STOCK`, `TOO_MUCH_STOCK`, `IDEMPOTENCY_KEY_IN_USE`.
+    Stock(409, "The amount would leave its range, or the request is under way");
     /// `VERSION_MISMATCH`.
     VersionMismatch(412, "The product is at another version");
     /// `BODY_TOO_LARGE`.
     BodyTooLarge(413, "The body is too large");
     /// `UNSUPPORTED_MEDIA_TYPE`.
     UnsupportedMediaType(415, "The body is of another type");
-    /// `INVALID`.
+    /// `INVALID`, `IDEMPOTENCY_KEY_REUSED`.
     Invalid(422, "Values that break a rule, each named");
     /// `VERSION_REQUIRED`.
     VersionRequired(428, "The server wants If-Match");

@@ -1,43 +1,19 @@
-//! The handlers of single products, and of arrays to create: take apart, call the catalog, put together.
+//! The handlers of single products: take apart, call the catalog, put together.
 
 use axum::{
     body::Body,
     extract::State,
-    http::{HeaderValue, StatusCode, header},
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 
-use super::{
-    conditions::Conditions,
-    draft::{self, Movement, OneOrMany},
-    json, openapi,
-    path::PathId,
-};
+use super::{answer, conditions::Conditions, idempotency::Repeatable, object, openapi, path::PathId};
 use crate::{
     body::JsonText,
-    catalog::{Catalog, Delta, Error, Expected, NewProduct, Product, ProductChange},
+    catalog::{Catalog, Delta, Error, Expected, NewProduct, ProductChange, Taken},
+    formats::json::{self, Movement},
     problem::Problem,
 };
-
-#[utoipa::path(post, path = "/products", tag = "products", summary = "Create one product, or several all or none",
-    request_body = openapi::OneOrMany<openapi::NewProduct>,
-    responses(
-        (status = 201, description = "Created; for an array all of them, in the order sent", body = openapi::OneOrMany<openapi::Product>,
-            headers(("Location" = String, description = "The product, if it is one"), ("ETag" = String, description = "Its version"))),
-        openapi::Malformed, openapi::BodyTooSlow, openapi::BodyTooLarge, openapi::UnsupportedMediaType, openapi::Invalid, openapi::Taken, openapi::Internal, openapi::Unavailable
-    )
-)]
-pub async fn create(State(catalog): State<Catalog>, JsonText(body): JsonText) -> Result<Response, Problem> {
-    match draft::one_or_many(&body)? {
-        OneOrMany::One(draft) => {
-            let new = NewProduct::new(&object(draft)?)?;
-            Ok(created(&catalog.create(new).await?))
-        }
-        OneOrMany::Many(products) => {
-            Ok(json::many(StatusCode::CREATED, &catalog.create_many(products.all()?).await?))
-        }
-    }
-}
 
 #[utoipa::path(get, path = "/products/{product_id}", tag = "products", summary = "Read one product",
     params(("product_id" = i64, Path, description = "The product's id", minimum = 1, maximum = 9_007_199_254_740_991_i64), ("If-None-Match" = Option<String>, Header, description = "Only if the product is at none of these versions", pattern = r#"^(\*|(W/)?"[!#-~]*"( ?, ?(W/)?"[!#-~]*")*)$"#)),
@@ -61,7 +37,7 @@ pub async fn get(
         Expected::Any => true,
         Expected::OneOf(versions) => versions.contains(&product.version),
     };
-    let mut response = json::one(StatusCode::OK, &product);
+    let mut response = answer::one(StatusCode::OK, &product);
     if known {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         *response.body_mut() = Body::empty();
@@ -86,17 +62,17 @@ pub async fn replace(
     conditions: Conditions,
     JsonText(body): JsonText,
 ) -> Result<Response, Problem> {
-    let draft = object(draft::one(&body)?)?;
+    let draft = object(json::one(&body)?)?;
     match conditions.unwanted {
         Expected::Unstated => {
             let change = ProductChange::replace(id, &draft)?;
-            Ok(json::one(StatusCode::OK, &catalog.update(id, change, conditions.of_change()?).await?))
+            Ok(answer::one(StatusCode::OK, &catalog.update(id, change, conditions.of_change()?).await?))
         }
         Expected::Any if conditions.expected != Expected::Unstated => {
             Err(Problem::malformed("If-Match and If-None-Match can't be combined"))
         }
-        Expected::Any => match catalog.create(NewProduct::with_id(id, &draft)?).await {
-            Ok(product) => Ok(created(&product)),
+        Expected::Any => match catalog.create(NewProduct::with_id(id, &draft)?, Taken::Refuse).await {
+            Ok(product) => Ok(answer::created(&product)),
             Err(Error::Duplicate(_)) => Err(Problem::exists(&catalog.get(id).await?)),
             Err(error) => Err(error.into()),
         },
@@ -119,8 +95,8 @@ pub async fn change(
     conditions: Conditions,
     JsonText(body): JsonText,
 ) -> Result<Response, Problem> {
-    let change = ProductChange::partial(id, &object(draft::one(&body)?)?)?;
-    Ok(json::one(StatusCode::OK, &catalog.update(id, change, conditions.of_change()?).await?))
+    let change = ProductChange::partial(id, &object(json::one(&body)?)?)?;
+    Ok(answer::one(StatusCode::OK, &catalog.update(id, change, conditions.of_change()?).await?))
 }
 
 #[utoipa::path(delete, path = "/products/{product_id}", tag = "products", summary = "Delete one product",
@@ -151,21 +127,14 @@ pub async fn move_stock(
     State(catalog): State<Catalog>,
     PathId(id): PathId,
     conditions: Conditions,
+    repeatable: Repeatable,
     JsonText(body): JsonText,
 ) -> Result<Response, Problem> {
-    let Movement { delta } = object(draft::one(&body)?)?;
-    let moved = catalog.move_stock(id, Delta::new(&delta)?, conditions.of_change()?).await?;
-    Ok(json::one(StatusCode::OK, &moved))
-}
-
-fn created(product: &Product) -> Response {
-    let mut response = json::one(StatusCode::CREATED, product);
-    if let Ok(location) = HeaderValue::try_from(format!("/products/{}", product.id)) {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
-    response
-}
-
-fn object<T>(sent: Option<T>) -> Result<T, Error> {
-    sent.ok_or_else(Error::not_an_object)
+    let fingerprint = body.clone();
+    let work = async move |catalog: Catalog| {
+        let Movement { delta } = object(json::one(&body)?)?;
+        let moved = catalog.move_stock(id, Delta::new(&delta)?, conditions.of_change()?).await?;
+        Ok(answer::one(StatusCode::OK, &moved))
+    };
+    repeatable.once(catalog, fingerprint.as_bytes(), work).await
 }

@@ -3,7 +3,7 @@
 use form_urlencoded::{Serializer, parse};
 
 use crate::{
-    catalog::{Cursor, Filter, Listing, Order, PageRequest, cursor},
+    catalog::{Cursor, Error, Filter, Listing, Order, PageRequest, cursor},
     problem::Problem,
 };
 
@@ -41,9 +41,9 @@ impl ListQuery {
                 "sort" => &mut sort,
                 "count" => &mut count,
                 _ => {
-                    let field = FIELDS.iter().find(|field| **field == name).ok_or_else(|| unknown(&name))?;
-                    let (test, operand) = value.split_once('.').unwrap_or((&value, ""));
-                    filter.add(field, test, operand)?;
+                    if !add_test(&mut filter, &name, &value)? {
+                        return Err(unknown(&name));
+                    }
                     base.push((name.into_owned(), value.into_owned()));
                     continue;
                 }
@@ -84,6 +84,28 @@ impl ListQuery {
         query.extend_pairs(place.map(|(name, cursor)| (name, cursor.encode())));
         format!("</products?{}>; rel=\"{relation}\"", query.finish())
     }
+}
+
+/// The filter of a query string that holds nothing else.
+pub fn filter(query: &str) -> Result<Filter, Problem> {
+    let mut filter = Filter::default();
+    for (name, value) in parse(query.as_bytes()) {
+        if !add_test(&mut filter, &name, &value)? {
+            let known = "id, name, price and amount";
+            return Err(Problem::malformed(format!("there is no parameter {name:?}; there are {known}")));
+        }
+    }
+    Ok(filter)
+}
+
+/// Adds `name=test.operand`, if there is such a field.
+fn add_test(filter: &mut Filter, name: &str, value: &str) -> Result<bool, Error> {
+    let Some(field) = FIELDS.iter().find(|field| **field == name) else {
+        return Ok(false);
+    };
+    let (test, operand) = value.split_once('.').unwrap_or((value, ""));
+    filter.add(field, test, operand)?;
+    Ok(true)
 }
 
 fn unknown(name: &str) -> Problem {

@@ -1,6 +1,6 @@
 //! What every request goes through, written once.
 
-use std::{any::Any, sync::Arc, time::Duration};
+use std::{any::Any, sync::Arc};
 
 use axum::{
     Router,
@@ -20,8 +20,9 @@ use tracing::{Span, error, error_span};
 
 use super::manners::{self, REQUEST_ID};
 use crate::{
-    body::BodyLimits,
+    body::{BodyLimits, media_type},
     catalog::Error,
+    formats::Format,
     problem::{self, Problem},
     telemetry::http::{HttpMetrics, measure},
 };
@@ -45,8 +46,7 @@ pub fn wrap(rooms: Router, metrics: HttpMetrics, body: BodyLimits, origins: &[He
             // Outside of everything that makes problems.
             .layer(middleware::from_fn(problem::render))
             .layer(CatchPanicLayer::custom(panicked))
-            // The body's time and the same again for the answer.
-            .layer(middleware::from_fn_with_state(body.time * 2, time_out))
+            .layer(middleware::from_fn_with_state(body, time_out))
             .layer(Extension(body)),
     )
 }
@@ -100,7 +100,13 @@ fn panicked(panic: Box<dyn Any + Send>) -> Response {
     Problem::from(Error::Internal).into_response()
 }
 
-async fn time_out(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+async fn time_out(State(limits): State<BodyLimits>, request: Request, next: Next) -> Response {
+    let format = media_type(request.headers()).and_then(Format::of_media_type);
+    let limit = match format {
+        Some(Format::Csv | Format::Ndjson) => limits.import_time,
+        // The body's time and the same again for the answer.
+        _ => limits.time * 2,
+    };
     tokio::time::timeout(limit, next.run(request))
         .await
         .unwrap_or_else(|_| Problem::timeout().into_response())

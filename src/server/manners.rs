@@ -16,6 +16,11 @@ use tower_http::{
     cors::{AllowOrigin, CorsLayer},
 };
 
+use crate::rest::{
+    idempotency::{IDEMPOTENCY_KEY, REPLAYED},
+    prefer::{PREFER, PREFERENCE_APPLIED},
+};
+
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 /// Names a request in every answer, problem and log line.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -39,12 +44,21 @@ pub fn cross_origin(origins: &[HeaderValue]) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
-        .allow_headers([header::CONTENT_TYPE, header::IF_MATCH, header::IF_NONE_MATCH, REQUEST_ID])
+        .allow_headers([
+            header::CONTENT_TYPE,
+            header::IF_MATCH,
+            header::IF_NONE_MATCH,
+            IDEMPOTENCY_KEY,
+            PREFER,
+            REQUEST_ID,
+        ])
         .expose_headers([
             header::ETAG,
             header::LINK,
             header::LOCATION,
             header::RETRY_AFTER,
+            PREFERENCE_APPLIED,
+            REPLAYED,
             REQUEST_ID,
             SERVER_TIMING,
             TOTAL_COUNT,

@@ -1,17 +1,21 @@
 //! Puts the rooms together, listens, and shuts down gracefully.
 
-use std::{io, net::SocketAddr, time::Instant};
+use std::{
+    io,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use axum::Router;
 use opentelemetry_sdk::error::OTelSdkError;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::MissedTickBehavior};
 use tracing::{info, warn};
 
 use accept::Patience;
 
 use crate::{
     body::BodyLimits,
-    catalog::Catalog,
+    catalog::{Catalog, Rules},
     config::Config,
     database::{ConnectError, Database, DatabaseUrl, MigrateError, PoolOptions},
     graphql, rest,
@@ -69,6 +73,11 @@ pub async fn open_database(config: &Config) -> Result<Database, StartError> {
     Ok(database)
 }
 
+/// What the settings say of the catalog.
+pub fn rules(config: &Config) -> Rules {
+    Rules { require_version: config.require_if_match, idempotency_retention: config.idempotency_retention }
+}
+
 impl Server {
     /// Opens the store, brings it up to date and listens.
     ///
@@ -83,7 +92,8 @@ impl Server {
         if let Err(error) = telemetry.watch_system(config.metrics_collection_interval) {
             warn!(%error, "no system metrics");
         }
-        let catalog = Catalog::new(database.clone(), config.require_if_match);
+        let catalog = Catalog::new(database.clone(), rules(&config));
+        tokio::spawn(forget_answers(catalog.clone(), config.idempotency_retention.min(FORGET_EVERY)));
         let rooms = Router::new()
             .merge(root::router())
             .merge(health::router(database))
@@ -95,7 +105,12 @@ impl Server {
         let routes =
             [root::ROUTES, health::ROUTES, telemetry::ROUTES, rest::ROUTES, graphql::ROUTES].concat();
         let metrics = HttpMetrics::new(&telemetry.meter(), config.http_duration_buckets.bounds(), &routes);
-        let body = BodyLimits { size: config.body_limit, time: config.request_timeout };
+        let body = BodyLimits {
+            size: config.body_limit,
+            time: config.request_timeout,
+            import_size: config.import_limit,
+            import_time: config.import_timeout,
+        };
         let app = layers::wrap(rooms, metrics, body, &config.cors_origins);
 
         let listener = TcpListener::bind(config.listen)
@@ -120,5 +135,18 @@ impl Server {
         let patience = Patience { idle, grace: self.config.shutdown_grace };
         accept::serve(self.listener, self.app, stop, patience).await;
         info!("stopped");
+    }
+}
+
+/// How often answers are looked for that need not be kept any longer.
+const FORGET_EVERY: Duration = Duration::from_secs(600);
+
+async fn forget_answers(catalog: Catalog, every: Duration) {
+    let mut clock = tokio::time::interval(every);
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        clock.tick().await;
+        // What fails is logged where it fails, and tried again.
+        let _ = catalog.forget_answers().await;
     }
 }

@@ -39,6 +39,7 @@ fn each_room_names_only_those_below_it() {
         ("migration/src", [&http[..], &["useentity", "tokio"]].concat()),
         ("src/database", [&http[..], &upstairs[..], &["crate::catalog"]].concat()),
         ("src/catalog", [&http[..], &upstairs[..]].concat()),
+        ("src/formats", [&http[..], &upstairs[..], &["sea_orm"]].concat()),
         ("src/rest", vec!["sea_orm", "async_graphql", "opentelemetry", "crate::graphql", "crate::telemetry"]),
         ("src/graphql", vec!["sea_orm", "opentelemetry", "crate::rest", "crate::telemetry"]),
         (

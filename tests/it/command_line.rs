@@ -24,12 +24,16 @@ async fn migrations_go_up_and_down_and_up(store: Store) {
     };
     let [applied, missing] =
         ["applied", "missing"].map(|state| format!("{state} m20261123_000001_create_product\n"));
-    assert_eq!(migrate(&["status"]).await, missing);
-    assert_eq!(migrate(&[]).await, applied);
-    assert_eq!(migrate(&["status"]).await, applied);
-    assert_eq!(migrate(&["down"]).await, missing);
-    assert_eq!(migrate(&["down"]).await, missing);
-    assert_eq!(migrate(&["up"]).await, applied);
+    let [applied_too, missing_too] =
+        ["applied", "missing"].map(|state| format!("{state} m20261124_000001_create_idempotency_key\n"));
+    let (all, none) = (applied.clone() + &applied_too, missing + &missing_too);
+    assert_eq!(migrate(&["status"]).await, none);
+    assert_eq!(migrate(&[]).await, all);
+    assert_eq!(migrate(&["status"]).await, all);
+    assert_eq!(migrate(&["down"]).await, applied + &missing_too);
+    assert_eq!(migrate(&["down"]).await, none);
+    assert_eq!(migrate(&["down"]).await, none);
+    assert_eq!(migrate(&["up"]).await, all);
     assert_eq!(setup.start().await.get("/products").await.text, "[]");
 }
 
@@ -58,7 +62,7 @@ async fn help_lists_every_setting() {
     }
     let settings = help.split("Settings:").nth(1).unwrap();
     let flags = settings.lines().filter(|line| line.trim_start().starts_with("--")).count();
-    assert_eq!((flags, settings.matches("[env: ").count()), (18, 18), "{settings}");
+    assert_eq!((flags, settings.matches("[env: ").count()), (21, 21), "{settings}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,12 +7,15 @@ mod harness;
 
 mod architecture;
 mod bad_input;
+mod bulk;
 mod command_line;
 mod concurrency;
 mod contracts;
 mod durability;
+mod files;
 mod graphql;
 mod health;
+mod idempotency;
 mod interfaces_agree;
 mod manners;
 mod metrics;

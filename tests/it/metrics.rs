@@ -237,7 +237,12 @@ async fn a_panic_is_a_500_and_counted() {
     let routes = [("GET", "/panics", &[200][..])];
     let metrics = HttpMetrics::new(&telemetry.meter(), &[0.1], &routes);
     let app = Router::new().route("/panics", get(panics)).merge(telemetry::router(telemetry));
-    let app = layers::wrap(app, metrics, BodyLimits { size: 1000, time: PATIENCE }, &[]);
+    let app = layers::wrap(
+        app,
+        metrics,
+        BodyLimits { size: 1000, time: PATIENCE, import_size: 1000, import_time: PATIENCE },
+        &[],
+    );
     let ask = async |path: &str| {
         let request = Request::builder().uri(path).body(Body::empty()).unwrap();
         let response = app.clone().oneshot(request).await.unwrap();

@@ -1,6 +1,7 @@
-//! Reads a body of one product or an array of them into drafts, each value with its digits as sent.
+//! Products as JSON. They are read into drafts, each value with its digits as sent, and written straight into
+//! bytes: no floating point, no tree on the way.
 
-use std::{borrow::Cow, marker::PhantomData};
+use std::{borrow::Cow, io::Write, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer,
@@ -8,10 +9,33 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use crate::{
-    catalog::{Draft, NewProducts, Value},
-    problem::Problem,
-};
+use crate::catalog::{Draft, NewProducts, Product, Value};
+
+/// A text that is no JSON.
+#[derive(Debug, thiserror::Error)]
+#[error("no JSON: {0}")]
+pub struct Malformed(serde_json::Error);
+
+impl Malformed {
+    /// What is wrong with a line of a file, which JSON takes for the first of its own.
+    pub fn without_line(&self) -> String {
+        let text = self.0.to_string();
+        let reason = text.split(" at line ").next().unwrap_or(&text);
+        format!("is no JSON at column {}: {reason}", self.0.column())
+    }
+}
+
+/// About what one product takes.
+pub const PRODUCT_BYTES: usize = 96;
+
+/// Appends a product.
+pub fn write(out: &mut Vec<u8>, product: &Product) {
+    let Product { id, name, price, amount, version: _ } = product;
+    // Writing to a Vec can't fail.
+    let _ = write!(out, r#"{{"id":{id},"name":"#);
+    let _ = serde_json::to_writer(&mut *out, name.as_str());
+    let _ = write!(out, r#","price":{price},"amount":{}}}"#, amount.get());
+}
 
 /// What a body holds.
 pub enum OneOrMany<'a> {
@@ -22,17 +46,31 @@ pub enum OneOrMany<'a> {
 }
 
 /// Reads one product or an array of them; the first byte tells which.
-pub fn one_or_many(text: &str) -> Result<OneOrMany<'_>, Problem> {
+///
+/// # Errors
+/// [`Malformed`].
+pub fn one_or_many(text: &str) -> Result<OneOrMany<'_>, Malformed> {
     if text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('[') {
-        parse(text).map(|Checked(products)| OneOrMany::Many(products))
+        many(text).map(OneOrMany::Many)
     } else {
         one(text).map(OneOrMany::One)
     }
 }
 
 /// Reads one object; `None` is any other JSON value.
-pub fn one<'a, T: Fields<'a>>(text: &'a str) -> Result<Option<T>, Problem> {
-    parse(text).map(|Item(object)| object)
+///
+/// # Errors
+/// [`Malformed`].
+pub fn one<'a, T: Fields<'a>>(text: &'a str) -> Result<Option<T>, Malformed> {
+    serde_json::from_str(text).map(|Item(object)| object).map_err(Malformed)
+}
+
+/// Reads an array of products, checked as they come.
+///
+/// # Errors
+/// [`Malformed`], also where the text is no array.
+pub fn many(text: &str) -> Result<NewProducts, Malformed> {
+    serde_json::from_str(text).map(|Checked(products)| products).map_err(Malformed)
 }
 
 /// An object whose fields are known by name. Others are passed over, as the service before did.
@@ -56,6 +94,7 @@ impl<'a> Fields<'a> for Draft<'a> {
 /// A stock movement as sent.
 #[derive(Default)]
 pub struct Movement<'a> {
+    /// How many pieces come or go.
     pub delta: Value<'a>,
 }
 
@@ -63,10 +102,6 @@ impl<'a> Fields<'a> for Movement<'a> {
     fn field(&mut self, name: &str) -> Option<&mut Value<'a>> {
         (name == "delta").then_some(&mut self.delta)
     }
-}
-
-fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Problem> {
-    serde_json::from_str(text).map_err(|error| Problem::malformed(format!("the body is no JSON: {error}")))
 }
 
 /// Any JSON value; only an object has fields.

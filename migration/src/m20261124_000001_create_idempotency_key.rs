@@ -1,0 +1,40 @@
+//! The table `idempotency_key`: what requests were answered that may come again.
+
+use sea_orm_migration::prelude::*;
+
+#[derive(DeriveMigrationName)]
+pub struct Migration;
+
+#[derive(DeriveIden)]
+enum IdempotencyKey {
+    Table,
+    Key,
+    Fingerprint,
+    Answer,
+    CreatedAt,
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let table = Table::create()
+            .table(IdempotencyKey::Table)
+            .col(ColumnDef::new(IdempotencyKey::Key).text().not_null().primary_key())
+            .col(ColumnDef::new(IdempotencyKey::Fingerprint).blob().not_null())
+            .col(ColumnDef::new(IdempotencyKey::Answer).text().not_null())
+            .col(ColumnDef::new(IdempotencyKey::CreatedAt).big_integer().not_null())
+            .take();
+        manager.create_table(table).await?;
+        // For forgetting the old ones.
+        let index = Index::create()
+            .name("idempotency_key_created_at")
+            .table(IdempotencyKey::Table)
+            .col(IdempotencyKey::CreatedAt)
+            .take();
+        manager.create_index(index).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.drop_table(Table::drop().table(IdempotencyKey::Table).take()).await
+    }
+}

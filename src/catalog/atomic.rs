@@ -1,0 +1,34 @@
+//! Work of several statements: all of it lasts, or nothing.
+
+use tracing::Instrument;
+
+use super::{Catalog, Error};
+
+impl Catalog {
+    /// Does the work in a transaction; what it does with the catalog that it is given lasts only if it succeeds.
+    ///
+    /// It has a task of its own: when a client leaves, its request is dropped, and a transaction that is dropped
+    /// on its way may leave its connection unusable.
+    pub(super) async fn atomically<T, E, F>(
+        &self,
+        work: impl FnOnce(Self) -> F + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: Future<Output = Result<T, E>> + Send,
+    {
+        let catalog = self.clone();
+        let task = async move {
+            let (database, transaction) = catalog.database.begin().await.map_err(Error::from)?;
+            let done = work(Self { database, ..catalog }).await?;
+            transaction.commit().await.map_err(Error::from)?;
+            Ok(done)
+        };
+        match tokio::spawn(task.in_current_span()).await {
+            Ok(done) => done,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => Err(Error::Unavailable.into()),
+        }
+    }
+}

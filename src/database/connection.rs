@@ -1,0 +1,116 @@
+//! What statements run on: a pool, or a transaction that many statements share.
+
+use std::sync::Arc;
+
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+};
+
+use super::Database;
+
+/// A pool or a transaction. Cheap to clone.
+#[derive(Clone, Debug)]
+pub enum Connection {
+    /// Each statement is a transaction of its own.
+    Pool(DatabaseConnection),
+    /// Each statement has a savepoint: one that fails leaves the others as they are.
+    Transaction(Arc<DatabaseTransaction>),
+}
+
+impl Connection {
+    pub(super) async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+        // SQLite takes the lock at once; taken later, between a read and a write, it could be refused.
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        match self {
+            Self::Pool(pool) => pool.begin_with_options(options).await,
+            Self::Transaction(transaction) => transaction.begin().await,
+        }
+    }
+}
+
+/// Runs one statement in a savepoint of the transaction.
+macro_rules! guarded {
+    ($transaction:ident, $statement:ident ( $argument:expr )) => {{
+        let savepoint = $transaction.begin().await?;
+        match savepoint.$statement($argument).await {
+            Ok(done) => savepoint.commit().await.map(|()| done),
+            Err(error) => {
+                // Where this fails too, the transaction is lost, and the next statement says so.
+                let _ = savepoint.rollback().await;
+                Err(error)
+            }
+        }
+    }};
+}
+
+#[sea_orm::prelude::async_trait::async_trait]
+impl ConnectionTrait for Connection {
+    fn get_database_backend(&self) -> DbBackend {
+        match self {
+            Self::Pool(pool) => pool.get_database_backend(),
+            Self::Transaction(transaction) => transaction.get_database_backend(),
+        }
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        match self {
+            Self::Pool(pool) => pool.execute_raw(statement).await,
+            Self::Transaction(transaction) => guarded!(transaction, execute_raw(statement)),
+        }
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        match self {
+            Self::Pool(pool) => pool.execute_unprepared(sql).await,
+            Self::Transaction(transaction) => guarded!(transaction, execute_unprepared(sql)),
+        }
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        match self {
+            Self::Pool(pool) => pool.query_one_raw(statement).await,
+            Self::Transaction(transaction) => guarded!(transaction, query_one_raw(statement)),
+        }
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        match self {
+            Self::Pool(pool) => pool.query_all_raw(statement).await,
+            Self::Transaction(transaction) => guarded!(transaction, query_all_raw(statement)),
+        }
+    }
+}
+
+/// A transaction; it is taken back unless it is committed.
+#[derive(Debug)]
+pub struct Transaction(Arc<DatabaseTransaction>);
+
+impl Transaction {
+    /// Makes everything since its begin last.
+    ///
+    /// # Errors
+    /// The database fails, or a [`Database`] of this transaction is still in use.
+    pub async fn commit(self) -> Result<(), DbErr> {
+        let alone = Arc::into_inner(self.0);
+        alone.ok_or_else(|| DbErr::Custom("the transaction is still in use".to_owned()))?.commit().await
+    }
+}
+
+impl Database {
+    /// Begins a transaction. All statements of the returned store are a part of it.
+    ///
+    /// A future that holds it must not be dropped on the way: it belongs into a task of its own.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn begin(&self) -> Result<(Self, Transaction), DbErr> {
+        let transaction = Arc::new(self.writes.begin().await?);
+        let connection = Connection::Transaction(transaction.clone());
+        let inside = Self { reads: connection.clone(), writes: connection, checks: self.checks.clone() };
+        Ok((inside, Transaction(transaction)))
+    }
+}

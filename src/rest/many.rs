@@ -1,0 +1,113 @@
+//! The handlers of many products at once: create, import, replace, delete.
+
+use axum::{
+    extract::{RawQuery, State},
+    http::StatusCode,
+    response::Response,
+};
+
+use super::{
+    answer, conditions::Conditions, idempotency::Repeatable, object, openapi, prefer::Preference, query,
+    upload::Sent,
+};
+use crate::{
+    body::JsonText,
+    catalog::{Catalog, NewProduct},
+    formats::{
+        self, Format,
+        json::{self, OneOrMany},
+    },
+    problem::Problem,
+};
+
+/// Creates one product, or several of an array or a file, all or none. With `Prefer: resolution=merge-duplicates`
+/// those with an id that is taken replace what is there.
+#[utoipa::path(post, path = "/products", tag = "products", summary = "Create products, all or none",
+    params(("Prefer" = Option<String>, Header, description = "`resolution=merge-duplicates`: replace products that are there (RFC 7240)", pattern = "^resolution=merge-duplicates$"),
+        ("Idempotency-Key" = Option<String>, Header, description = "A new one for each request: when the same request comes again, it gets the answer of the first time", pattern = r"^[!#-~]{1,255}$")),
+    request_body(content((openapi::OneOrMany<openapi::NewProduct> = "application/json"), (String = "text/csv", example = "name,price,amount\r\nLaptop,999.99,10\r\n"), (String = "application/x-ndjson", example = "{\"name\":\"Laptop\",\"price\":999.99,\"amount\":10}\n"))),
+    responses(
+        (status = 201, description = "Created; an array's products in the order sent, of a file their number", body = openapi::Stored,
+            headers(("Location" = String, description = "The product, if it is one"), ("ETag" = String, description = "Its version"), ("Idempotent-Replayed" = bool, description = "True where the request had come before"))),
+        (status = 200, description = "Created or replaced", body = openapi::Stored, headers(("Preference-Applied" = String, description = "`resolution=merge-duplicates`"))),
+        openapi::Malformed, openapi::BodyTooSlow, openapi::BodyTooLarge, openapi::UnsupportedMediaType, openapi::Invalid, openapi::Taken, openapi::VersionRequired, openapi::Internal, openapi::Unavailable
+    )
+)]
+pub async fn create(
+    State(catalog): State<Catalog>,
+    preference: Preference,
+    repeatable: Repeatable,
+    sent: Sent,
+) -> Result<Response, Problem> {
+    match sent {
+        Sent::Json(body) => {
+            let fingerprint = body.clone();
+            let work = async move |catalog| create_json(&catalog, &body, preference).await;
+            repeatable.once(catalog, fingerprint.as_bytes(), work).await
+        }
+        Sent::File(format, file, digest) => {
+            let work = async move |catalog| {
+                let count = formats::import(&catalog, format, file, preference.0).await?;
+                Ok(preference.applied(answer::count(StatusCode::CREATED, "products", count)))
+            };
+            repeatable.once(catalog, &digest, work).await
+        }
+    }
+}
+
+async fn create_json(catalog: &Catalog, body: &str, preference: Preference) -> Result<Response, Problem> {
+    let Preference(taken) = preference;
+    let response = match json::one_or_many(body)? {
+        OneOrMany::One(draft) => {
+            let new = NewProduct::new(&object(draft)?)?;
+            answer::created(&catalog.create(new, taken).await?)
+        }
+        OneOrMany::Many(products) => {
+            let created = catalog.create_many(products.all()?, taken).await?;
+            answer::many(StatusCode::CREATED, Format::Json, &created)
+        }
+    };
+    Ok(preference.applied(response))
+}
+
+/// Replaces all of the products, which are named by their ids, or none.
+#[utoipa::path(put, path = "/products", tag = "products", summary = "Replace several products, all or none",
+    request_body = Vec<openapi::NewProduct>,
+    responses(
+        (status = 200, description = "As they are now, in the order sent", body = Vec<openapi::Product>),
+        openapi::Malformed, openapi::BodyTooSlow, openapi::BodyTooLarge, openapi::UnsupportedMediaType, openapi::Invalid, openapi::NotFound, openapi::Taken, openapi::VersionRequired, openapi::Internal, openapi::Unavailable
+    )
+)]
+pub async fn replace(
+    State(catalog): State<Catalog>,
+    conditions: Conditions,
+    JsonText(body): JsonText,
+) -> Result<Response, Problem> {
+    conditions.none()?;
+    let replaced = catalog.replace_many(json::many(&body)?.all()?).await?;
+    Ok(answer::many(StatusCode::OK, Format::Json, &replaced))
+}
+
+/// Deletes all products that pass the tests, of which there must be at least one.
+#[utoipa::path(delete, path = "/products", tag = "products", summary = "Delete the products that are asked for",
+    params(
+        ("id" = Option<String>, Query, description = "`eq`, `gt`, `gte`, `lt`, `lte` or `in`", example = "in.1,2", pattern = r"^((eq|gt|gte|lt|lte)\.[1-9][0-9]{0,14}|in\.[1-9][0-9]{0,14}(,[1-9][0-9]{0,14})*)$"),
+        ("name" = Option<String>, Query, description = "`eq`, `contains` or `prefix`", example = "contains.lap", pattern = r"^(eq|contains|prefix)\.[ -~]{1,100}$"),
+        ("price" = Option<String>, Query, description = "Tests as of `id`", example = "gte.10", pattern = r"^((eq|gt|gte|lt|lte)\.[0-9]{1,9}(\.[0-9]{1,4})?|in\.[0-9]{1,9}(\.[0-9]{1,4})?(,[0-9]{1,9}(\.[0-9]{1,4})?)*)$"),
+        ("amount" = Option<String>, Query, description = "Tests as of `id`", example = "eq.0", pattern = r"^((eq|gt|gte|lt|lte)\.[0-9]{1,9}|in\.[0-9]{1,9}(,[0-9]{1,9})*)$"),
+    ),
+    responses(
+        (status = 200, description = "How many were deleted", body = openapi::Deleted),
+        openapi::Malformed, openapi::Invalid, openapi::VersionRequired, openapi::Internal, openapi::Unavailable
+    )
+)]
+pub async fn delete(
+    State(catalog): State<Catalog>,
+    conditions: Conditions,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    conditions.none()?;
+    let filter = query::filter(query.as_deref().unwrap_or_default())?;
+    let deleted = catalog.delete_many(&filter).await?;
+    Ok(answer::count(StatusCode::OK, "deleted", deleted))
+}
