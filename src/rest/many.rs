@@ -23,7 +23,7 @@ use crate::{
 /// Creates one product, or several of an array or a file, all or none. With `Prefer: resolution=merge-duplicates`
 /// those with an id that is taken replace what is there.
 #[utoipa::path(post, path = "/products", tag = "products", summary = "Create products, all or none",
-    params(("Prefer" = Option<String>, Header, description = "`resolution=merge-duplicates`: replace products that are there (RFC 7240)", pattern = "^resolution=merge-duplicates$"),
+    params(("Prefer" = Option<String>, Header, description = "`resolution=merge-duplicates`: replace products that are there (RFC 7240)", example = "resolution=merge-duplicates"),
         ("Idempotency-Key" = Option<String>, Header, description = "A new one for each request: when the same request comes again, it gets the answer of the first time", pattern = r"^[!#-~]{1,255}$")),
     request_body(content((openapi::OneOrMany<openapi::NewProduct> = "application/json"), (String = "text/csv", example = "name,price,amount\r\nLaptop,999.99,10\r\n"), (String = "application/x-ndjson", example = "{\"name\":\"Laptop\",\"price\":999.99,\"amount\":10}\n"))),
     responses(
@@ -72,7 +72,7 @@ async fn create_json(catalog: &Catalog, body: &str, preference: Preference) -> R
 
 /// Replaces all of the products, which are named by their ids, or none.
 #[utoipa::path(put, path = "/products", tag = "products", summary = "Replace several products, all or none",
-    request_body = Vec<openapi::NewProduct>,
+    request_body = Vec<openapi::ReplacementWithId>,
     responses(
         (status = 200, description = "As they are now, in the order sent", body = Vec<openapi::Product>),
         openapi::Malformed, openapi::BodyTooSlow, openapi::BodyTooLarge, openapi::UnsupportedMediaType, openapi::Invalid, openapi::NotFound, openapi::Taken, openapi::VersionRequired, openapi::Internal, openapi::Unavailable

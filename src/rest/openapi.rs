@@ -17,7 +17,7 @@ use utoipa::{
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Stockmeter", description = "A product inventory. The same catalog is at /graphql."),
-    components(schemas(Product, NewProduct, ProductPatch, Movement, Problem, FieldError)),
+    components(schemas(Product, NewProduct, Replacement, ReplacementWithId, ProductPatch, Movement, Problem, FieldError)),
     tags((name = "products", description = "The products of the inventory"))
 )]
 pub struct Document;
@@ -51,13 +51,10 @@ pub struct Product {
     amount: i32,
 }
 
-/// A product to create, or all of what one is to be.
+/// All of what a product is to be.
 #[derive(ToSchema)]
 #[schema(example = json!({ "name": "Laptop", "price": 999.99, "amount": 10 }))]
-pub struct NewProduct {
-    /// Left out: generated on creation, the one in the path elsewhere
-    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
-    id: Option<i64>,
+pub struct Replacement {
     /// What it is called, without control characters; white space around it is dropped
     #[schema(
         min_length = 1,
@@ -73,12 +70,39 @@ pub struct NewProduct {
     amount: i32,
 }
 
+/// All of what the product with this id is to be.
+#[derive(ToSchema)]
+#[schema(example = json!({ "id": 1, "name": "Laptop", "price": 999.99, "amount": 10 }))]
+pub struct ReplacementWithId {
+    /// Which product
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
+    id: i64,
+    #[serde(flatten)]
+    product: Replacement,
+}
+
+/// A product to create.
+#[derive(ToSchema)]
+#[schema(example = json!({ "name": "Laptop", "price": 999.99, "amount": 10 }))]
+pub struct NewProduct {
+    /// Left out: generated
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
+    id: Option<i64>,
+    #[serde(flatten)]
+    product: Replacement,
+}
+
 /// What to change of a product (JSON Merge Patch, RFC 7396); what is left out stays.
 #[derive(ToSchema)]
 #[schema(example = json!({ "price": 899.5 }))]
 pub struct ProductPatch {
-    /// What it is called
-    #[schema(min_length = 1, max_length = 255, nullable = false)]
+    /// What it is called, without control characters; white space around it is dropped
+    #[schema(
+        min_length = 1,
+        max_length = 255,
+        nullable = false,
+        pattern = r"^[\x21-\x7E]([\x20-\x7E\xA0-\uD7FF]*[\x21-\x7E])?$"
+    )]
     name: Option<String>,
     /// What one piece costs: at most four decimals
     #[schema(minimum = 0, maximum = 9_999_999_999.999_9, multiple_of = 0.0001, nullable = false)]

@@ -49,7 +49,7 @@ pub async fn get(
 /// Replaces a product, or with `If-None-Match: *` creates it and nothing else.
 #[utoipa::path(put, path = "/products/{product_id}", tag = "products", summary = "Replace one product",
     params(("product_id" = i64, Path, description = "The product's id", minimum = 1, maximum = 9_007_199_254_740_991_i64), ("If-Match" = Option<String>, Header, description = "Only if the product is at one of these versions", pattern = r#"^(\*|(W/)?"[!#-~]*"( ?, ?(W/)?"[!#-~]*")*)$"#), ("If-None-Match" = Option<String>, Header, description = "*: create the product, and only that", pattern = r"^\*$")),
-    request_body = openapi::NewProduct,
+    request_body = openapi::Replacement,
     responses(
         (status = 200, description = "As it is now", body = openapi::Product, headers(("ETag" = String, description = "The version"))),
         (status = 201, description = "Created", body = openapi::Product, headers(("ETag" = String, description = "The version"))),
