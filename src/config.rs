@@ -93,8 +93,8 @@ pub struct Config {
     #[arg(value_parser = origin)]
     pub cors_origins: Vec<HeaderValue>,
 
-    /// How long a connection may go without a byte in either direction before it is closed (at least twice the
-    /// request timeout)
+    /// How long a connection may go without a byte in either direction before it is closed, unless the server is
+    /// working on an answer
     #[arg(long, global = true, env = "STOCKMETER_IDLE_TIMEOUT", value_name = "TIME")]
     #[arg(default_value = "75s", value_parser = humantime::parse_duration)]
     pub idle_timeout: Duration,

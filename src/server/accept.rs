@@ -2,7 +2,8 @@
 
 use std::{io, net::SocketAddr, pin::pin, time::Duration};
 
-use axum::Router;
+use axum::{Router, http::Request};
+use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto::Builder, graceful::GracefulShutdown},
@@ -10,9 +11,10 @@ use hyper_util::{
 };
 use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::net::{TcpListener, TcpStream};
+use tower::ServiceExt;
 use tracing::{debug, warn};
 
-use super::idle::IdleTimeout;
+use super::idle::{IdleTimeout, Work};
 
 /// The system says that a slow reader has moved only when a third of this is free: larger buffers would make it
 /// look idle.
@@ -42,10 +44,14 @@ pub async fn serve(listener: TcpListener, app: Router, stop: impl Future<Output 
             accepted = accept(&listener) => accepted,
             () = &mut stop => break,
         };
-        let service = TowerToHyperService::new(app.clone());
+        let work = Work::default();
+        let done = work.clone();
+        let app =
+            ServiceExt::<Request<Incoming>>::map_future(app.clone(), move |answer| done.clone().on(answer));
+        let service = TowerToHyperService::new(app);
         let (builder, watcher) = (builder.clone(), connections.watcher());
         tokio::spawn(async move {
-            let stream = TokioIo::new(IdleTimeout::new(stream, idle));
+            let stream = TokioIo::new(IdleTimeout::new(stream, idle, work));
             let connection = builder.serve_connection_with_upgrades(stream, service);
             if let Err(error) = watcher.watch(connection.into_owned()).await {
                 debug!(%peer, error, "the connection broke");

@@ -1,9 +1,13 @@
 //! Lets go of connections on which nothing moves: silent clients, those that stop in the middle of HTTP/2's
-//! preface, and readers that have stopped reading.
+//! preface, and readers that have stopped reading. A client that waits for us is none of these.
 
 use std::{
     io,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -13,17 +17,45 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
+/// How many requests of a connection we are working on.
+#[derive(Clone, Debug, Default)]
+pub struct Work(Arc<AtomicUsize>);
+
+impl Work {
+    /// Waits for an answer, as a part of the work.
+    pub async fn on<T>(self, answer: impl Future<Output = T>) -> T {
+        let _part = Part::of(self);
+        answer.await
+    }
+}
+
+struct Part(Work);
+
+impl Part {
+    fn of(work: Work) -> Self {
+        work.0.fetch_add(1, Ordering::Relaxed);
+        Self(work)
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// A stream that fails when no byte has moved for a while, in either direction.
 pub struct IdleTimeout<S> {
     stream: S,
     clock: Pin<Box<Sleep>>,
     limit: Duration,
     moved: Instant,
+    work: Work,
 }
 
 impl<S> IdleTimeout<S> {
-    pub fn new(stream: S, limit: Duration) -> Self {
-        Self { stream, clock: Box::pin(sleep(limit)), limit, moved: Instant::now() }
+    pub fn new(stream: S, limit: Duration, work: Work) -> Self {
+        Self { stream, clock: Box::pin(sleep(limit)), limit, moved: Instant::now(), work }
     }
 
     /// Notes a movement, or fails when the last one is too long ago.
@@ -34,6 +66,9 @@ impl<S> IdleTimeout<S> {
             return poll;
         }
         while self.clock.as_mut().poll(context).is_ready() {
+            if self.work.0.load(Ordering::Relaxed) > 0 {
+                self.moved = Instant::now();
+            }
             let end = self.moved + self.limit;
             if Instant::now() >= end {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));

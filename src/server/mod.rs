@@ -130,9 +130,7 @@ impl Server {
             stop.await;
             info!("shutting down: no new connections, requests under way may end");
         };
-        // A request may take its time twice: for its body, and for its answer to begin.
-        let idle = self.config.idle_timeout.max(self.config.request_timeout * 2);
-        let patience = Patience { idle, grace: self.config.shutdown_grace };
+        let patience = Patience { idle: self.config.idle_timeout, grace: self.config.shutdown_grace };
         accept::serve(self.listener, self.app, stop, patience).await;
         info!("stopped");
     }

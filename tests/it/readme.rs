@@ -31,7 +31,8 @@ async fn the_examples_work_as_printed(store: Store) {
         let output = tokio::task::spawn_blocking(move || {
             Command::new("bash").args(["-euo", "pipefail", "-c", &script]).output().unwrap()
         });
-        assert_eq!(String::from_utf8(output.await.unwrap().stdout).unwrap(), expected);
+        let printed = String::from_utf8(output.await.unwrap().stdout).unwrap();
+        assert_eq!(printed.replace('\r', "").trim_end(), expected);
     }
 }
 

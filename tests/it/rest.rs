@@ -1,5 +1,6 @@
 //! The routes under `/products`, as the service before had them.
 
+use sea_orm::{ConnectionTrait, TransactionTrait};
 use serde_json::{Value, json};
 
 use tokio::{
@@ -22,6 +23,7 @@ on_both_stores!(
     a_body_has_a_type_and_a_size,
     a_body_that_stalls_is_given_up,
     a_connection_on_which_nothing_moves_is_closed,
+    a_client_that_waits_for_us_is_not_cut_off,
     more_requests_than_allowed_learn_so_at_once,
 );
 
@@ -252,6 +254,24 @@ async fn a_connection_on_which_nothing_moves_is_closed(store: Store) {
         let _ =
             tokio::time::timeout(PATIENCE, closed).await.unwrap_or_else(|_| panic!("{begun:?} stays open"));
     }
+}
+
+async fn a_client_that_waits_for_us_is_not_cut_off(store: Store) {
+    let server = Setup::new(store).await.with("STOCKMETER_IDLE_TIMEOUT", "300ms").start().await;
+    let holder = server.behind_the_back().await;
+    let transaction = holder.begin().await.unwrap();
+    transaction.execute_unprepared("DELETE FROM product").await.unwrap();
+    transaction.execute_unprepared("INSERT INTO product VALUES (1, 'a', 1, 1, 1)").await.unwrap();
+
+    let waiting = server.post("/products", r#"{"id":1,"name":"b","price":1,"amount":1}"#);
+    let silent = async {
+        // The connection of a client that asks for nothing goes meanwhile.
+        let mut silent = TcpStream::connect(&server.address).await.unwrap();
+        let _ = silent.read_to_end(&mut Vec::new()).await;
+        transaction.rollback().await.unwrap();
+    };
+    let (answer, ()) = tokio::time::timeout(PATIENCE, async { tokio::join!(waiting, silent) }).await.unwrap();
+    assert_eq!(answer.status, 201);
 }
 
 async fn more_requests_than_allowed_learn_so_at_once(store: Store) {
