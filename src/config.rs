@@ -56,6 +56,15 @@ pub struct Config {
     #[arg(default_value = "24h", value_parser = retention)]
     pub idempotency_retention: Duration,
 
+    /// Most subscriptions to changes at a time; one more gets a 503
+    #[arg(long, global = true, env = "STOCKMETER_SUBSCRIPTIONS", value_name = "N", default_value = "10000")]
+    pub subscriptions: usize,
+
+    /// How long changes are kept for subscribers that come back
+    #[arg(long, global = true, env = "STOCKMETER_CHANGES_RETENTION", value_name = "TIME")]
+    #[arg(default_value = "10m", value_parser = retention)]
+    pub changes_retention: Duration,
+
     /// Largest request body in bytes; a larger one gets a 413
     #[arg(long, global = true, env = "STOCKMETER_BODY_LIMIT", value_name = "BYTES")]
     #[arg(default_value = "10485760")]

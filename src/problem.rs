@@ -160,6 +160,7 @@ impl From<Error> for Problem {
             Code::TooMuchStock => (StatusCode::CONFLICT, "Too much in stock"),
             Code::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "Idempotency key reused"),
             Code::KeyInUse => (StatusCode::CONFLICT, "Idempotency key in use"),
+            Code::TooManySubscriptions => (StatusCode::SERVICE_UNAVAILABLE, "Too many subscriptions"),
             Code::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "Database unavailable"),
             Code::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "Internal error"),
         };

@@ -6,6 +6,7 @@
 mod decimal;
 pub mod idempotency_key;
 pub mod product;
+pub mod product_change;
 mod value;
 
 pub use value::{Amount, InvalidValue, Name, Price, ProductId, Version, whole};

@@ -8,6 +8,7 @@ use sea_orm_migration::prelude::*;
 
 mod m20261123_000001_create_product;
 mod m20261124_000001_create_idempotency_key;
+mod m20261124_000002_create_product_change;
 
 /// Runs the migrations.
 pub struct Migrator;
@@ -18,6 +19,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m20261123_000001_create_product::Migration),
             Box::new(m20261124_000001_create_idempotency_key::Migration),
+            Box::new(m20261124_000002_create_product_change::Migration),
         ]
     }
 }

@@ -18,11 +18,12 @@ impl Catalog {
         E: From<Error> + Send + 'static,
         F: Future<Output = Result<T, E>> + Send,
     {
-        let catalog = self.clone();
+        let (catalog, feed) = (self.clone(), self.feed.clone());
         let task = async move {
             let (database, transaction) = catalog.database.begin().await.map_err(Error::from)?;
             let done = work(Self { database, ..catalog }).await?;
             transaction.commit().await.map_err(Error::from)?;
+            feed.changed();
             Ok(done)
         };
         match tokio::spawn(task.in_current_span()).await {

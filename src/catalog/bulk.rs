@@ -53,6 +53,7 @@ impl Catalog {
         if versions.len() < new.len() {
             return Err(self.missing(&new).await?);
         }
+        self.feed.changed();
         let products = new.into_iter().map(|new| {
             let NewProduct { at: _, id, name, price, amount } = new;
             let id = id.ok_or(Error::Internal)?;
@@ -78,7 +79,9 @@ impl Catalog {
             ));
         }
         let deleted = product::Entity::delete_many().filter(filter.condition());
-        Ok(deleted.exec(self.database.writes()).await?.rows_affected)
+        let deleted = deleted.exec(self.database.writes()).await?.rows_affected;
+        self.feed.changed();
+        Ok(deleted)
     }
 
     /// The new versions by id; none where a product is not there.

@@ -127,6 +127,7 @@ impl Catalog {
         self.may_replace(taken)?;
         let version = Version::first(uuid::Uuid::new_v4().as_u64_pair().0);
         let stored = self.store(&new, version, conflict).await?;
+        self.feed.changed();
         put_together(new, stored, version)
     }
 

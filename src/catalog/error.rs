@@ -42,6 +42,9 @@ pub enum Error {
     /// An idempotency key whose first request is not done yet.
     #[error("a request with this idempotency key is under way: try again when it is done")]
     KeyInUse,
+    /// As many subscriptions as the server takes are open.
+    #[error("the server has too many subscriptions at the moment: try again")]
+    TooManySubscriptions,
     /// The database can't be reached, is overloaded or broken.
     #[error("the database can't answer at the moment: try again")]
     Unavailable,
@@ -73,6 +76,8 @@ pub enum Code {
     KeyReused,
     /// [`Error::KeyInUse`].
     KeyInUse,
+    /// [`Error::TooManySubscriptions`].
+    TooManySubscriptions,
     /// [`Error::Unavailable`].
     Unavailable,
     /// [`Error::Internal`].
@@ -93,6 +98,7 @@ impl Code {
             Self::TooMuchStock => "TOO_MUCH_STOCK",
             Self::KeyReused => "IDEMPOTENCY_KEY_REUSED",
             Self::KeyInUse => "IDEMPOTENCY_KEY_IN_USE",
+            Self::TooManySubscriptions => "TOO_MANY_SUBSCRIPTIONS",
             Self::Unavailable => "UNAVAILABLE",
             Self::Internal => "INTERNAL",
         }
@@ -128,6 +134,7 @@ impl Error {
             Self::TooMuchStock(_) => Code::TooMuchStock,
             Self::KeyReused => Code::KeyReused,
             Self::KeyInUse => Code::KeyInUse,
+            Self::TooManySubscriptions => Code::TooManySubscriptions,
             Self::Unavailable => Code::Unavailable,
             Self::Internal => Code::Internal,
         }

@@ -8,9 +8,11 @@ use crate::database::Database;
 
 mod atomic;
 mod bulk;
+mod changes;
 mod create;
 mod draft;
 mod error;
+mod feed;
 mod filter;
 mod idempotency;
 mod import;
@@ -22,10 +24,12 @@ mod stock;
 mod version;
 mod writes;
 
+pub use changes::{Change, ChangeKind, Place};
 pub use create::Taken;
 pub use draft::{Draft, Value};
 pub use entity::{Amount, Name, Price, ProductId, Version, product::Model as Product};
 pub use error::{At, Code, Error, Fault};
+pub use feed::{Event, TooSlow};
 pub use filter::Filter;
 pub use idempotency::{Fingerprint, Idempotency, IdempotencyKey, Once};
 pub use order::{Cursor, Order};
@@ -41,6 +45,7 @@ pub struct Catalog {
     database: Database,
     rules: Rules,
     under_way: idempotency::UnderWay,
+    feed: feed::Feed,
 }
 
 /// What an operator decides about the catalog.
@@ -50,11 +55,13 @@ pub struct Rules {
     pub require_version: bool,
     /// How long the answer to a request with an idempotency key is kept.
     pub idempotency_retention: Duration,
+    /// Most subscriptions to changes at a time.
+    pub subscriptions: usize,
 }
 
 impl Catalog {
     /// A catalog over this store, whose schema must be the newest.
     pub fn new(database: Database, rules: Rules) -> Self {
-        Self { database, rules, under_way: idempotency::UnderWay::default() }
+        Self { database, rules, under_way: idempotency::UnderWay::default(), feed: feed::Feed::default() }
     }
 }

@@ -70,6 +70,7 @@ impl Catalog {
                 .exec_with_returning(self.database.writes())
                 .await?;
             if let Some(product) = changed.into_iter().next() {
+                self.feed.changed();
                 return Ok(product);
             }
             let found = self.get_from(self.database.writes(), id).await?;

@@ -33,6 +33,7 @@ impl Catalog {
             .filter(row)
             .exec_with_returning(self.database.writes())
             .await?;
+        self.feed.changed();
         self.found(changed.into_iter().next(), id, expected).await
     }
 
@@ -46,6 +47,7 @@ impl Catalog {
             .filter(self.row(id, expected)?)
             .exec_with_returning(self.database.writes())
             .await?;
+        self.feed.changed();
         self.found(deleted.into_iter().next(), id, expected).await
     }
 }

@@ -64,7 +64,7 @@ impl Database {
             DatabaseUrl::PostgreSql(server) => {
                 wait_for(url, server, options.wait).await?;
                 let pool = Connection::Pool(open(options.connections, false).await?);
-                Ok(Self { reads: pool.clone(), writes: pool, checks: open(1, true).await? })
+                Ok(Self { reads: pool.clone(), writes: pool, checks: open(2, true).await? })
             }
         }
     }

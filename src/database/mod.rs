@@ -8,6 +8,7 @@ mod connect;
 mod connection;
 mod migrate;
 mod url;
+mod wake;
 
 pub use connect::ConnectError;
 pub use connection::{Connection, Transaction};
@@ -20,7 +21,8 @@ pub struct Database {
     reads: Connection,
     /// On SQLite the one connection that writes: callers queue for it in order, none meets `SQLITE_BUSY`.
     writes: Connection,
-    /// One connection for health: a busy pool is not a database that can't be reached.
+    /// One connection for health, since a busy pool is not a database that can't be reached, and on PostgreSQL one
+    /// to be woken by.
     checks: DatabaseConnection,
 }
 

@@ -9,6 +9,7 @@ use crate::catalog::{Catalog, Error};
 
 mod accept;
 mod answer;
+mod changes;
 mod conditions;
 pub mod idempotency;
 mod list;
@@ -26,6 +27,7 @@ pub const ROUTES: &[(&str, &str, &[u16])] = &[
     ("POST", "/products", &[200, 201, 400, 409, 413, 415, 422, 500, 503]),
     ("PUT", "/products", &[200, 400, 404, 409, 413, 415, 422, 500, 503]),
     ("DELETE", "/products", &[200, 400, 422, 500, 503]),
+    ("GET", "/products/changes", &[200, 400, 422, 500, 503]),
     ("GET", "/products/{product_id}", &[200, 304, 404, 422, 500, 503]),
     ("PUT", "/products/{product_id}", &[200, 201, 400, 404, 412, 413, 415, 422, 500, 503]),
     ("PATCH", "/products/{product_id}", &[200, 400, 404, 412, 413, 415, 422, 500, 503]),
@@ -40,6 +42,7 @@ pub const ROUTES: &[(&str, &str, &[u16])] = &[
 fn api() -> OpenApiRouter<Catalog> {
     OpenApiRouter::with_openapi(openapi::Document::openapi())
         .routes(routes!(list::list, many::create, many::replace, many::delete))
+        .routes(routes!(changes::changes))
         .routes(routes!(products::get, products::replace, products::change, products::delete))
         .routes(routes!(products::move_stock))
 }

@@ -53,6 +53,7 @@ pub enum StartError {
 pub struct Server {
     listener: TcpListener,
     app: Router,
+    catalog: Catalog,
     config: Config,
 }
 
@@ -75,7 +76,11 @@ pub async fn open_database(config: &Config) -> Result<Database, StartError> {
 
 /// What the settings say of the catalog.
 pub fn rules(config: &Config) -> Rules {
-    Rules { require_version: config.require_if_match, idempotency_retention: config.idempotency_retention }
+    Rules {
+        require_version: config.require_if_match,
+        idempotency_retention: config.idempotency_retention,
+        subscriptions: config.subscriptions,
+    }
 }
 
 impl Server {
@@ -93,13 +98,13 @@ impl Server {
             warn!(%error, "no system metrics");
         }
         let catalog = Catalog::new(database.clone(), rules(&config));
-        tokio::spawn(forget_answers(catalog.clone(), config.idempotency_retention.min(FORGET_EVERY)));
+        spawn_chores(&catalog, &config);
         let rooms = Router::new()
             .merge(root::router())
             .merge(health::router(database))
             .merge(telemetry::router(telemetry.clone()))
             .merge(layers::limit(
-                rest::router(catalog.clone()).merge(graphql::router(catalog)),
+                rest::router(catalog.clone()).merge(graphql::router(catalog.clone())),
                 config.concurrent_requests,
             ));
         let routes =
@@ -116,7 +121,7 @@ impl Server {
         let listener = TcpListener::bind(config.listen)
             .await
             .map_err(|error| StartError::Listen(config.listen, error))?;
-        let server = Self { listener, app, config };
+        let server = Self { listener, app, catalog, config };
         if let Ok(address) = server.listener.local_addr() {
             let seconds = start.elapsed().as_secs_f64();
             info!(%address, seconds, "listening on http://{address}");
@@ -129,6 +134,8 @@ impl Server {
         let stop = async {
             stop.await;
             info!("shutting down: no new connections, requests under way may end");
+            // Subscriptions would never end by themselves.
+            self.catalog.close_feed().await;
         };
         let patience = Patience { idle: self.config.idle_timeout, grace: self.config.shutdown_grace };
         accept::serve(self.listener, self.app, stop, patience).await;
@@ -136,15 +143,20 @@ impl Server {
     }
 }
 
-/// How often answers are looked for that need not be kept any longer.
-const FORGET_EVERY: Duration = Duration::from_secs(600);
+/// How often things are looked for that need not be kept any longer.
+const FORGET_EVERY: Duration = Duration::from_secs(60);
 
-async fn forget_answers(catalog: Catalog, every: Duration) {
-    let mut clock = tokio::time::interval(every);
+/// What is to be done beside the requests. A chore that fails says so where it fails, and is tried again.
+fn spawn_chores(catalog: &Catalog, config: &Config) {
+    let (feed, chores, age) = (catalog.clone(), catalog.clone(), config.changes_retention);
+    tokio::spawn(async move { feed.run_feed().await });
+    let mut clock = tokio::time::interval(FORGET_EVERY.min(config.idempotency_retention).min(age));
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        clock.tick().await;
-        // What fails is logged where it fails, and tried again.
-        let _ = catalog.forget_answers().await;
-    }
+    tokio::spawn(async move {
+        loop {
+            clock.tick().await;
+            let _ = chores.forget_answers().await;
+            let _ = chores.forget_changes(age).await;
+        }
+    });
 }

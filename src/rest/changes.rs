@@ -1,0 +1,102 @@
+//! `GET /products/changes`: what happens to products, as server-sent events.
+
+use std::convert::Infallible;
+
+use axum::{
+    extract::{Query, State},
+    http::HeaderMap,
+    response::{
+        IntoResponse, Response,
+        sse::{Event as ServerSent, KeepAlive, Sse},
+    },
+};
+use futures_util::StreamExt;
+use serde::Deserialize;
+
+use super::openapi;
+use crate::{
+    catalog::{Catalog, ChangeKind, Error, Event, Place, ProductId, TooSlow},
+    formats::json,
+    problem::Problem,
+};
+
+/// Which changes.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangesQuery {
+    id: Option<String>,
+}
+
+/// The header that a browser sends when it comes back.
+const LAST_EVENT_ID: &str = "last-event-id";
+
+/// The events `created`, `updated`, `stock_moved` and `deleted`, with the product's id, its version and, unless it is
+/// gone, the product as it is now; and `resync`, when more happened than is known: then read the products again.
+/// Without an end, but who takes them too slowly gets an `error` with the code `TOO_SLOW` and is let go.
+#[utoipa::path(get, path = "/products/changes", tag = "products", summary = "Follow the changes of products",
+    params(
+        ("id" = Option<String>, Query, description = "Only of these: `in` or `eq`", example = "in.1,2", pattern = r"^(eq\.[1-9][0-9]{0,14}|in\.[1-9][0-9]{0,14}(,[1-9][0-9]{0,14})*)$"),
+        ("Last-Event-ID" = Option<String>, Header, description = "Go on behind this event: the `id` of the last one that came"),
+    ),
+    responses(
+        (status = 200, description = "The changes as they happen", body = String, content_type = "text/event-stream",
+            example = "event: stock_moved\nid: 2f1-7\ndata: {\"id\":1,\"version\":\"1c0f3b5e7a9d2468\",\"product\":{\"id\":1,\"name\":\"Laptop\",\"price\":999.99,\"amount\":7}}\n\n"),
+        openapi::Malformed, openapi::Invalid, openapi::Internal, openapi::Unavailable
+    )
+)]
+pub async fn changes(
+    State(catalog): State<Catalog>,
+    headers: HeaderMap,
+    query: Result<Query<ChangesQuery>, axum::extract::rejection::QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(ChangesQuery { id }) = query.map_err(|error| Problem::malformed(error.body_text()))?;
+    let ids = id.as_deref().map(ids).transpose()?;
+    let after = headers.get(LAST_EVENT_ID).map(|place| place.to_str().unwrap_or_default());
+    let after = after.filter(|place| !place.is_empty()).map(str::parse::<Place>).transpose()?;
+    let events = catalog.subscribe(after).await?;
+    let wanted = move |event: &Result<Event, TooSlow>| match (event, &ids) {
+        (Ok(Event::Change(change)), Some(ids)) => ids.contains(&change.id),
+        _ => true,
+    };
+    let events = events
+        .filter(move |event| std::future::ready(wanted(event)))
+        .map(|event| Ok::<_, Infallible>(event.map_or_else(|reason| too_slow(&reason), server_sent)));
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
+}
+
+fn ids(test: &str) -> Result<Vec<ProductId>, Error> {
+    let ids = match test.split_once('.') {
+        Some(("in", ids)) => ids.split(',').map(str::trim).collect(),
+        Some(("eq", id)) => vec![id],
+        _ => return Err(Error::invalid("id", "can be tested by eq or in")),
+    };
+    let id = |text: &str| text.parse::<ProductId>().map_err(|fault| Error::invalid("id", fault.to_string()));
+    ids.into_iter().map(id).collect()
+}
+
+fn too_slow(reason: &TooSlow) -> ServerSent {
+    ServerSent::default().event("error").data(format!(r#"{{"code":"TOO_SLOW","detail":"{reason}"}}"#))
+}
+
+fn server_sent(event: Event) -> ServerSent {
+    let place = event.place().to_string();
+    let (kind, data) = match event {
+        Event::Resync(_) => ("resync", "{}".to_owned()),
+        Event::Change(change) => {
+            let kind = match change.kind {
+                ChangeKind::Created => "created",
+                ChangeKind::Updated => "updated",
+                ChangeKind::StockMoved => "stock_moved",
+                ChangeKind::Deleted => "deleted",
+            };
+            let mut data = format!(r#"{{"id":{},"version":"{}""#, change.id, change.version).into_bytes();
+            if let Some(product) = &change.product {
+                data.extend_from_slice(br#","product":"#);
+                json::write(&mut data, product);
+            }
+            data.push(b'}');
+            (kind, String::from_utf8(data).unwrap_or_default())
+        }
+    };
+    ServerSent::default().event(kind).id(place).data(data)
+}
