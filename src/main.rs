@@ -6,7 +6,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use stockmeter::{
     catalog::{Catalog, Taken},
     config::{self, Config},
-    graphql, healthcheck, logging, rest,
+    graphql, healthcheck, logging,
     server::{self, Server, StartError},
     transfer::{self, Place},
 };
@@ -81,7 +81,7 @@ fn run() -> Result<(), String> {
     match command.unwrap_or(Task::Serve) {
         Task::Schema => print!("{}", graphql::sdl()),
         Task::Openapi => {
-            println!("{}", rest::document().to_pretty_json().map_err(|error| error.to_string())?);
+            println!("{}", server::document().to_pretty_json().map_err(|error| error.to_string())?);
         }
         Task::Healthcheck => healthcheck::run(config.listen)?,
         Task::Serve => {

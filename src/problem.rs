@@ -51,6 +51,16 @@ impl Problem {
         }
     }
 
+    /// Its code.
+    pub fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// What happened, for people.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// Its status.
     pub fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
@@ -161,6 +171,7 @@ impl From<Error> for Problem {
             Code::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "Idempotency key reused"),
             Code::KeyInUse => (StatusCode::CONFLICT, "Idempotency key in use"),
             Code::TooManySubscriptions => (StatusCode::SERVICE_UNAVAILABLE, "Too many subscriptions"),
+            Code::TooSlow => (StatusCode::SERVICE_UNAVAILABLE, "Too slow"),
             Code::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "Database unavailable"),
             Code::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "Internal error"),
         };

@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use super::openapi;
 use crate::{
-    catalog::{Catalog, ChangeKind, Error, Event, Place, ProductId, TooSlow},
+    catalog::{Catalog, Change, ChangeKind, Error, Event, Place, ProductId},
     formats::json,
     problem::Problem,
 };
@@ -30,17 +30,17 @@ pub struct ChangesQuery {
 /// The header that a browser sends when it comes back.
 const LAST_EVENT_ID: &str = "last-event-id";
 
-/// The events `created`, `updated`, `stock_moved` and `deleted`, with the product's id, its version and, unless it is
-/// gone, the product as it is now; and `resync`, when more happened than is known: then read the products again.
+/// The events `created`, `updated`, `stock_moved` and `deleted`, with the product's id, its version, when and, unless
+/// it is gone, the product as it is now; and `resync`, when more happened than is known: then read the products again.
 /// Without an end, but who takes them too slowly gets an `error` with the code `TOO_SLOW` and is let go.
-#[utoipa::path(get, path = "/products/changes", tag = "products", summary = "Follow the changes of products",
+#[utoipa::path(get, path = "/products/changes", tag = "products", operation_id = "followChanges", summary = "Follow the changes of products",
     params(
         ("id" = Option<String>, Query, description = "Only of these: `in` or `eq`", example = "in.1,2", pattern = r"^(eq\.[1-9][0-9]{0,14}|in\.[1-9][0-9]{0,14}(,[1-9][0-9]{0,14})*)$"),
         ("Last-Event-ID" = Option<String>, Header, description = "Go on behind this event: the `id` of the last one that came"),
     ),
     responses(
         (status = 200, description = "The changes as they happen", body = String, content_type = "text/event-stream",
-            example = "event: stock_moved\nid: 2f1-7\ndata: {\"id\":1,\"version\":\"1c0f3b5e7a9d2468\",\"product\":{\"id\":1,\"name\":\"Laptop\",\"price\":999.99,\"amount\":7}}\n\n"),
+            example = "event: stock_moved\nid: 2f1-7\ndata: {\"id\":1,\"version\":\"1c0f3b5e7a9d2468\",\"at\":\"2026-11-25T09:30:00Z\",\"product\":{\"id\":1,\"name\":\"Laptop\",\"price\":999.99,\"amount\":7}}\n\n"),
         openapi::Malformed, openapi::Invalid, openapi::Internal, openapi::Unavailable
     )
 )]
@@ -54,13 +54,13 @@ pub async fn changes(
     let after = headers.get(LAST_EVENT_ID).map(|place| place.to_str().unwrap_or_default());
     let after = after.filter(|place| !place.is_empty()).map(str::parse::<Place>).transpose()?;
     let events = catalog.subscribe(after).await?;
-    let wanted = move |event: &Result<Event, TooSlow>| match (event, &ids) {
+    let wanted = move |event: &Result<Event, Error>| match (event, &ids) {
         (Ok(Event::Change(change)), Some(ids)) => ids.contains(&change.id),
         _ => true,
     };
     let events = events
         .filter(move |event| std::future::ready(wanted(event)))
-        .map(|event| Ok::<_, Infallible>(event.map_or_else(|reason| too_slow(&reason), server_sent)));
+        .map(|event| Ok::<_, Infallible>(event.map_or_else(|error| failure(&error), server_sent)));
     Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
 }
 
@@ -74,8 +74,9 @@ fn ids(test: &str) -> Result<Vec<ProductId>, Error> {
     ids.into_iter().map(id).collect()
 }
 
-fn too_slow(reason: &TooSlow) -> ServerSent {
-    ServerSent::default().event("error").data(format!(r#"{{"code":"TOO_SLOW","detail":"{reason}"}}"#))
+fn failure(error: &Error) -> ServerSent {
+    let data = format!(r#"{{"code":"{}","detail":"{error}"}}"#, error.code().as_str());
+    ServerSent::default().event("error").data(data)
 }
 
 fn server_sent(event: Event) -> ServerSent {
@@ -89,8 +90,9 @@ fn server_sent(event: Event) -> ServerSent {
                 ChangeKind::StockMoved => "stock_moved",
                 ChangeKind::Deleted => "deleted",
             };
-            let mut data = format!(r#"{{"id":{},"version":"{}""#, change.id, change.version).into_bytes();
-            if let Some(product) = &change.product {
+            let Change { place: _, kind: _, id, version, at, product } = change;
+            let mut data = format!(r#"{{"id":{id},"version":"{version}","at":"{at}""#).into_bytes();
+            if let Some(product) = &product {
                 data.extend_from_slice(br#","product":"#);
                 json::write(&mut data, product);
             }

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// All products, or those that are asked for; with `limit` a page of them, and links to the others (RFC 8288).
-#[utoipa::path(get, path = "/products", tag = "products", summary = "List products: all, or a page of those asked for",
+#[utoipa::path(get, path = "/products", tag = "products", operation_id = "listProducts", summary = "List products: all, or a page of those asked for",
     params(
         ("limit" = Option<u16>, Query, description = "A page of so many", minimum = 1, maximum = 1000),
         ("after" = Option<String>, Query, description = "From behind this place on, a cursor of a `Link`"),

@@ -22,7 +22,7 @@ use crate::{
 
 /// Creates one product, or several of an array or a file, all or none. With `Prefer: resolution=merge-duplicates`
 /// those with an id that is taken replace what is there.
-#[utoipa::path(post, path = "/products", tag = "products", summary = "Create products, all or none",
+#[utoipa::path(post, path = "/products", tag = "products", operation_id = "createProducts", summary = "Create products, all or none",
     params(("Prefer" = Option<String>, Header, description = "`resolution=merge-duplicates`: replace products that are there (RFC 7240)", example = "resolution=merge-duplicates"),
         ("Idempotency-Key" = Option<String>, Header, description = "A new one for each request: when the same request comes again, it gets the answer of the first time", pattern = r"^[!#-~]{1,255}$")),
     request_body(content((openapi::OneOrMany<openapi::NewProduct> = "application/json"), (String = "text/csv", example = "name,price,amount\r\nLaptop,999.99,10\r\n"), (String = "application/x-ndjson", example = "{\"name\":\"Laptop\",\"price\":999.99,\"amount\":10}\n"))),
@@ -71,7 +71,7 @@ async fn create_json(catalog: &Catalog, body: &str, preference: Preference) -> R
 }
 
 /// Replaces all of the products, which are named by their ids, or none.
-#[utoipa::path(put, path = "/products", tag = "products", summary = "Replace several products, all or none",
+#[utoipa::path(put, path = "/products", tag = "products", operation_id = "replaceProducts", summary = "Replace several products, all or none",
     request_body = Vec<openapi::ReplacementWithId>,
     responses(
         (status = 200, description = "As they are now, in the order sent", body = Vec<openapi::Product>),
@@ -89,7 +89,7 @@ pub async fn replace(
 }
 
 /// Deletes all products that pass the tests, of which there must be at least one.
-#[utoipa::path(delete, path = "/products", tag = "products", summary = "Delete the products that are asked for",
+#[utoipa::path(delete, path = "/products", tag = "products", operation_id = "deleteProducts", summary = "Delete the products that are asked for",
     params(
         ("id" = Option<String>, Query, description = "`eq`, `gt`, `gte`, `lt`, `lte` or `in`", example = "in.1,2", pattern = r"^((eq|gt|gte|lt|lte)\.[1-9][0-9]{0,14}|in\.[1-9][0-9]{0,14}(,[1-9][0-9]{0,14})*)$"),
         ("name" = Option<String>, Query, description = "`eq`, `contains` or `prefix`", example = "contains.lap", pattern = r"^(eq|contains|prefix)\.[ -~]{1,100}$"),

@@ -4,34 +4,15 @@
 #![expect(dead_code, reason = "only their schemas are used")]
 
 use serde::Serialize;
-use utoipa::{
-    IntoResponses, OpenApi, ToSchema,
-    openapi::{
-        RefOr, Schema,
-        path::Parameter,
-        schema::{SchemaType, Type},
-    },
-};
+use utoipa::{IntoResponses, OpenApi, ToSchema};
 
-/// The document without its paths, which the routes bring.
+/// The room's part of the document without its paths, which the routes bring.
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Stockmeter", description = "A product inventory. The same catalog is at /graphql."),
     components(schemas(Product, NewProduct, Replacement, ReplacementWithId, ProductPatch, Movement, Problem, FieldError)),
     tags((name = "products", description = "The products of the inventory"))
 )]
 pub struct Document;
-
-/// A parameter that need not be there is not one that can be null.
-pub fn may_be_left_out(parameter: &mut RefOr<Parameter>) {
-    if let RefOr::T(parameter) = parameter
-        && let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema
-        && let SchemaType::Array(types) = &schema.schema_type
-        && let Some(kind) = types.iter().find(|kind| **kind != Type::Null)
-    {
-        schema.schema_type = SchemaType::Type(kind.clone());
-    }
-}
 
 /// A product of the inventory.
 #[derive(Serialize, ToSchema)]
@@ -191,37 +172,40 @@ pub struct FieldError {
 }
 
 macro_rules! failures {
-    ($($(#[$doc:meta])* $name:ident($status:literal, $description:literal);)*) => {
+    ($($(#[$doc:meta])* $name:ident($status:literal, $description:literal, $kind:literal, $code:literal, $title:literal, $detail:literal);)*) => {
         $($(#[$doc])*
         #[derive(IntoResponses)]
-        #[response(status = $status, description = $description, content_type = "application/problem+json")]
+        #[response(status = $status, description = $description, content_type = "application/problem+json", example = json!({
+            "type": concat!("urn:stockmeter:problem:", $kind), "title": $title, "status": $status, "detail": $detail,
+            "code": $code, "request_id": "01b2f9a8-4f0e-4c5b-9c7a-3a1f6f0f2d11",
+        }))]
         pub struct $name(Problem);)*
     };
 }
 
 failures! {
     /// `MALFORMED`.
-    Malformed(400, "The request can't be read");
+    Malformed(400, "The request can't be read", "malformed", "MALFORMED", "The request can't be read", "the body is not JSON");
     /// `NOT_FOUND`.
-    NotFound(404, "No such product");
+    NotFound(404, "No such product", "not-found", "NOT_FOUND", "Not found", "there is no product 7");
     /// `BODY_TOO_SLOW`.
-    BodyTooSlow(408, "The body did not arrive in time");
+    BodyTooSlow(408, "The body did not arrive in time", "body-too-slow", "BODY_TOO_SLOW", "Body too slow", "the body did not arrive in time");
     /// `DUPLICATE_ID`, `IDS_EXHAUSTED`, `IDEMPOTENCY_KEY_IN_USE`.
-    Taken(409, "An id is taken, none is left to generate, or the request is under way");
+    Taken(409, "An id is taken, none is left to generate, or the request is under way", "duplicate-id", "DUPLICATE_ID", "Id taken", "id 7 is taken");
     /// `INSUFFICIENT_STOCK`, `TOO_MUCH_STOCK`, `IDEMPOTENCY_KEY_IN_USE`.
-    Stock(409, "The amount would leave its range, or the request is under way");
+    Stock(409, "The amount would leave its range, or the request is under way", "insufficient-stock", "INSUFFICIENT_STOCK", "Not enough in stock", "not enough in stock: there are 2");
     /// `VERSION_MISMATCH`.
-    VersionMismatch(412, "The product is at another version");
+    VersionMismatch(412, "The product is at another version", "version-mismatch", "VERSION_MISMATCH", "Another version", "the product has changed: it is at version 1c0f3b5e7a9d2468 now");
     /// `BODY_TOO_LARGE`.
-    BodyTooLarge(413, "The body is too large");
+    BodyTooLarge(413, "The body is too large", "body-too-large", "BODY_TOO_LARGE", "Body too large", "the body is larger than 10485760 bytes: send it in parts");
     /// `UNSUPPORTED_MEDIA_TYPE`.
-    UnsupportedMediaType(415, "The body is of another type");
+    UnsupportedMediaType(415, "The body is of another type", "unsupported-media-type", "UNSUPPORTED_MEDIA_TYPE", "Unsupported media type", "send the body with Content-Type: application/json");
     /// `INVALID`, `IDEMPOTENCY_KEY_REUSED`.
-    Invalid(422, "Values that break a rule, each named");
+    Invalid(422, "Values that break a rule, each named", "invalid", "INVALID", "Invalid values", "name must not be empty");
     /// `VERSION_REQUIRED`.
-    VersionRequired(428, "The server wants If-Match");
+    VersionRequired(428, "The server wants If-Match", "version-required", "VERSION_REQUIRED", "Version required", "tell which version of the product is meant");
     /// `INTERNAL`.
-    Internal(500, "An error of the server");
+    Internal(500, "An error of the server", "internal", "INTERNAL", "Internal error", "an internal error: it has been logged");
     /// `UNAVAILABLE`, `OVERLOADED`, `TIMEOUT`.
-    Unavailable(503, "The database or the server is overloaded: try again after Retry-After");
+    Unavailable(503, "The database or the server is overloaded: try again after Retry-After", "unavailable", "UNAVAILABLE", "Database unavailable", "the database can't answer at the moment: try again");
 }

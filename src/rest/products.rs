@@ -15,12 +15,12 @@ use crate::{
     problem::Problem,
 };
 
-#[utoipa::path(get, path = "/products/{product_id}", tag = "products", summary = "Read one product",
-    params(("product_id" = i64, Path, description = "The product's id", minimum = 1, maximum = 9_007_199_254_740_991_i64), ("If-None-Match" = Option<String>, Header, description = "Only if the product is at none of these versions", pattern = r#"^(\*|(W/)?"[!#-~]*"( ?, ?(W/)?"[!#-~]*")*)$"#)),
+#[utoipa::path(get, path = "/products/{product_id}", tag = "products", operation_id = "getProduct", summary = "Read one product",
+    params(("product_id" = i64, Path, description = "The product's id", minimum = 1, maximum = 9_007_199_254_740_991_i64), ("If-None-Match" = Option<String>, Header, description = "Only if the product is at none of these versions", pattern = r#"^(\*|(W/)?"[!#-~]*"( ?, ?(W/)?"[!#-~]*")*)$"#), ("If-Match" = Option<String>, Header, description = "Only if the product is at one of these versions", pattern = r#"^(\*|(W/)?"[!#-~]*"( ?, ?(W/)?"[!#-~]*")*)$"#)),
     responses(
         (status = 200, description = "The product", body = openapi::Product, headers(("ETag" = String, description = "The version"))),
-        (status = 304, description = "It is at a version that is known"),
-        openapi::Malformed, openapi::NotFound, openapi::Invalid, openapi::Internal, openapi::Unavailable
+        (status = 304, description = "It is at a version that is known", headers(("ETag" = String, description = "The version"))),
+        openapi::Malformed, openapi::NotFound, openapi::VersionMismatch, openapi::Invalid, openapi::Internal, openapi::Unavailable
     )
 )]
 pub async fn get(
@@ -47,12 +47,12 @@ pub async fn get(
 }
 
 /// Replaces a product, or with `If-None-Match: *` creates it and nothing else.
-#[utoipa::path(put, path = "/products/{product_id}", tag = "products", summary = "Replace one product",
+#[utoipa::path(put, path = "/products/{product_id}", tag = "products", operation_id = "replaceProduct", summary = "Replace one product",
     params(("product_id" = i64, Path, description = "The product's id", minimum = 1, maximum = 9_007_199_254_740_991_i64), ("If-Match" = Option<String>, Header, description = "Only if the product is at one of these versions", pattern = r#"^(\*|(W/)?"[!#-~]*"( ?, ?(W/)?"[!#-~]*")*)$"#), ("If-None-Match" = Option<String>, Header, description = "*: create the product, and only that", pattern = r"^\*$")),
     request_body = openapi::Replacement,
     responses(
         (status = 200, description = "As it is now", body = openapi::Product, headers(("ETag" = String, description = "The version"))),
-        (status = 201, description = "Created", body = openapi::Product, headers(("ETag" = String, description = "The version"))),
+        (status = 201, description = "Created", body = openapi::Product, headers(("ETag" = String, description = "The version"), ("Location" = String, description = "The product"))),
         openapi::Malformed, openapi::BodyTooSlow, openapi::BodyTooLarge, openapi::UnsupportedMediaType, openapi::Invalid, openapi::NotFound, openapi::VersionMismatch, openapi::VersionRequired, openapi::Internal, openapi::Unavailable
     )
 )]
@@ -81,7 +81,7 @@ pub async fn replace(
 }
 
 /// Changes the fields that are sent: JSON Merge Patch (RFC 7396).
-#[utoipa::path(patch, path = "/products/{product_id}", tag = "products", summary = "Change fields of one product",
+#[utoipa::path(patch, path = "/products/{product_id}", tag = "products", operation_id = "changeProduct", summary = "Change fields of one product",
     params(("product_id" = i64, Path, description = "The product's id", minimum = 1, maximum = 9_007_199_254_740_991_i64), ("If-Match" = Option<String>, Header, description = "Only if the product is at one of these versions", pattern = r#"^(\*|(W/)?"[!#-~]*"( ?, ?(W/)?"[!#-~]*")*)$"#)),
     request_body(content = openapi::ProductPatch, content_type = "application/merge-patch+json"),
     responses(
@@ -99,7 +99,7 @@ pub async fn change(
     Ok(answer::one(StatusCode::OK, &catalog.update(id, change, conditions.of_change()?).await?))
 }
 
-#[utoipa::path(delete, path = "/products/{product_id}", tag = "products", summary = "Delete one product",
+#[utoipa::path(delete, path = "/products/{product_id}", tag = "products", operation_id = "deleteProduct", summary = "Delete one product",
     params(("product_id" = i64, Path, description = "The product's id", minimum = 1, maximum = 9_007_199_254_740_991_i64), ("If-Match" = Option<String>, Header, description = "Only if the product is at one of these versions", pattern = r#"^(\*|(W/)?"[!#-~]*"( ?, ?(W/)?"[!#-~]*")*)$"#)),
     responses(
         (status = 204, description = "Deleted"),
@@ -115,7 +115,7 @@ pub async fn delete(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-#[utoipa::path(post, path = "/products/{product_id}/stock", tag = "products", summary = "Move stock of one product, never below 0",
+#[utoipa::path(post, path = "/products/{product_id}/stock", tag = "products", operation_id = "moveStock", summary = "Move stock of one product, never below 0",
     params(("product_id" = i64, Path, description = "The product's id", minimum = 1, maximum = 9_007_199_254_740_991_i64), ("If-Match" = Option<String>, Header, description = "Only if the product is at one of these versions", pattern = r#"^(\*|(W/)?"[!#-~]*"( ?, ?(W/)?"[!#-~]*")*)$"#)),
     request_body = openapi::Movement,
     responses(

@@ -4,13 +4,14 @@
 use std::time::{Duration, Instant};
 
 use axum::{
-    Json, Router,
+    Json,
     extract::State,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::get,
 };
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{database::Database, telemetry::http::Route};
 
@@ -24,32 +25,74 @@ pub const ROUTES: &[Route] = &[
 /// Who asks for health does not wait longer.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The routes under `/health`.
-pub fn router(database: Database) -> Router {
-    Router::new()
-        .route("/health", get(check))
-        .route("/health/live", get(live))
-        .route("/health/ready", get(check))
-        .with_state(database)
+/// The routes under `/health`, described.
+pub fn api() -> OpenApiRouter<Database> {
+    OpenApiRouter::new().routes(routes!(health)).routes(routes!(live)).routes(routes!(ready))
 }
 
+/// Whether all is well.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    Ok,
+    Unavailable,
+}
+
+/// The process.
+#[derive(Serialize, ToSchema)]
+struct Liveness {
+    status: Status,
+}
+
+/// The server with what it needs.
+#[derive(Serialize, ToSchema)]
+struct Health {
+    status: Status,
+    #[schema(example = "0.1.0")]
+    version: &'static str,
+    database: DatabaseHealth,
+}
+
+/// The database.
+#[derive(Serialize, ToSchema)]
+struct DatabaseHealth {
+    /// `sqlite` or `postgresql`
+    #[schema(example = "sqlite")]
+    kind: String,
+    status: Status,
+    /// How long it took to answer
+    seconds: f64,
+}
+
+#[utoipa::path(get, path = "/health/live", tag = "operation", operation_id = "getLiveness", summary = "Whether the process runs; never asks the database",
+    responses((status = 200, description = "It does", body = Liveness)))]
 async fn live() -> Response {
-    Json(json!({ "status": "ok" })).into_response()
+    Json(Liveness { status: Status::Ok }).into_response()
 }
 
-async fn check(State(database): State<Database>) -> Response {
+#[utoipa::path(get, path = "/health", tag = "operation", operation_id = "getHealth", summary = "Whether requests can be served",
+    responses(
+        (status = 200, description = "They can", body = Health),
+        (status = 503, description = "The database does not answer", body = Health)))]
+async fn health(State(database): State<Database>) -> Response {
+    check(&database).await
+}
+
+#[utoipa::path(get, path = "/health/ready", tag = "operation", operation_id = "getReadiness", summary = "Whether requests can be served",
+    responses(
+        (status = 200, description = "They can", body = Health),
+        (status = 503, description = "The database does not answer", body = Health)))]
+async fn ready(State(database): State<Database>) -> Response {
+    check(&database).await
+}
+
+async fn check(database: &Database) -> Response {
     let start = Instant::now();
     let answered = matches!(tokio::time::timeout(CHECK_TIMEOUT, database.check()).await, Ok(Ok(())));
-    let status = if answered { "ok" } else { "unavailable" };
-    let body = Json(json!({
-        "status": status,
-        "version": env!("CARGO_PKG_VERSION"),
-        "database": {
-            "kind": database.kind().to_string(),
-            "status": status,
-            "seconds": start.elapsed().as_secs_f64(),
-        },
-    }));
+    let status = || if answered { Status::Ok } else { Status::Unavailable };
+    let kind = database.kind().to_string();
+    let database = DatabaseHealth { kind, status: status(), seconds: start.elapsed().as_secs_f64() };
+    let body = Json(Health { status: status(), version: env!("CARGO_PKG_VERSION"), database });
     if answered {
         return body.into_response();
     }

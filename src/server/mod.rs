@@ -18,16 +18,20 @@ use crate::{
     catalog::{Catalog, Rules},
     config::Config,
     database::{ConnectError, Database, DatabaseUrl, MigrateError, PoolOptions},
-    graphql, rest,
+    graphql::{self, Limits, Service, Sockets},
+    rest,
     telemetry::{self, Telemetry, http::HttpMetrics},
 };
 
 mod accept;
+mod docs;
 mod health;
 mod idle;
 pub mod layers;
 mod manners;
 mod root;
+
+pub use docs::document;
 
 /// Why the server can't start.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +58,7 @@ pub struct Server {
     listener: TcpListener,
     app: Router,
     catalog: Catalog,
+    sockets: Sockets,
     config: Config,
 }
 
@@ -83,6 +88,21 @@ pub fn rules(config: &Config) -> Rules {
     }
 }
 
+/// What the settings say of GraphQL.
+fn limits(config: &Config) -> Limits {
+    Limits {
+        bytes: config.graphql_bytes,
+        depth: config.graphql_depth,
+        cost: config.graphql_cost,
+        root_fields: config.graphql_root_fields,
+        aliases: config.graphql_aliases,
+        directives: config.graphql_directives,
+        batch: config.graphql_batch,
+        timeout: config.graphql_timeout,
+        introspection: config.graphql_introspection,
+    }
+}
+
 impl Server {
     /// Opens the store, brings it up to date and listens.
     ///
@@ -99,16 +119,22 @@ impl Server {
         }
         let catalog = Catalog::new(database.clone(), rules(&config));
         spawn_chores(&catalog, &config);
+        // A client whose connection is silent is known to be there long before it would be let go.
+        let sockets = Sockets::new(config.idle_timeout / 3);
+        let service = Service::new(catalog.clone(), limits(&config));
         let rooms = Router::new()
-            .merge(root::router())
-            .merge(health::router(database))
-            .merge(telemetry::router(telemetry.clone()))
+            .merge(root::api())
+            .merge(health::api().with_state(database))
+            .merge(telemetry::api().with_state(telemetry.clone()))
+            .merge(docs::router())
             .merge(layers::limit(
-                rest::router(catalog.clone()).merge(graphql::router(catalog.clone())),
+                Router::from(rest::api().with_state(catalog.clone()))
+                    .merge(graphql::api().with_state((service, sockets.clone()))),
                 config.concurrent_requests,
             ));
-        let routes =
-            [root::ROUTES, health::ROUTES, telemetry::ROUTES, rest::ROUTES, graphql::ROUTES].concat();
+        let rooms_routes =
+            [root::ROUTES, health::ROUTES, telemetry::ROUTES, docs::ROUTES, rest::ROUTES, graphql::ROUTES];
+        let routes = rooms_routes.concat();
         let metrics = HttpMetrics::new(&telemetry.meter(), config.http_duration_buckets.bounds(), &routes);
         let body = BodyLimits {
             size: config.body_limit,
@@ -121,7 +147,7 @@ impl Server {
         let listener = TcpListener::bind(config.listen)
             .await
             .map_err(|error| StartError::Listen(config.listen, error))?;
-        let server = Self { listener, app, catalog, config };
+        let server = Self { listener, app, catalog, sockets, config };
         if let Ok(address) = server.listener.local_addr() {
             let seconds = start.elapsed().as_secs_f64();
             info!(%address, seconds, "listening on http://{address}");
@@ -136,12 +162,19 @@ impl Server {
             info!("shutting down: no new connections, requests under way may end");
             // Subscriptions would never end by themselves.
             self.catalog.close_feed().await;
+            self.sockets.stop();
         };
         let patience = Patience { idle: self.config.idle_timeout, grace: self.config.shutdown_grace };
         accept::serve(self.listener, self.app, stop, patience).await;
+        if tokio::time::timeout(CLOSING_TIME, self.sockets.closed()).await.is_err() {
+            warn!("WebSockets whose clients do not close are cut off");
+        }
         info!("stopped");
     }
 }
+
+/// For sockets to be closed, which begins long before.
+const CLOSING_TIME: Duration = Duration::from_secs(1);
 
 /// How often things are looked for that need not be kept any longer.
 const FORGET_EVERY: Duration = Duration::from_secs(60);

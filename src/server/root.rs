@@ -1,18 +1,21 @@
 //! `GET /`: what this is, and where everything is.
 
-use axum::{Json, Router, routing::get};
+use axum::Json;
 use serde_json::{Value, json};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::telemetry::http::Route;
 
 /// The route with its method and usual status.
 pub const ROUTES: &[Route] = &[("GET", "/", &[200])];
 
-/// The route `/`.
-pub fn router() -> Router {
-    Router::new().route("/", get(root))
+/// The route `/`, described.
+pub fn api() -> OpenApiRouter {
+    OpenApiRouter::new().routes(routes!(root))
 }
 
+#[utoipa::path(get, path = "/", tag = "operation", operation_id = "getRoot", summary = "Name, version and links",
+    responses((status = 200, description = "What this is, and where everything is", body = serde_json::Value)))]
 async fn root() -> Json<Value> {
     Json(json!({
         "name": "Stockmeter",

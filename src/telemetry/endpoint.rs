@@ -1,13 +1,12 @@
 //! `GET /metrics`: what Prometheus scrapes.
 
 use axum::{
-    Router,
     extract::State,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
-    routing::get,
 };
 use prometheus::TextEncoder;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Telemetry, http::Route};
 
@@ -17,11 +16,13 @@ pub const ROUTES: &[Route] = &[("GET", "/metrics", &[200])];
 /// Prometheus' text format, exactly: Prometheus 3 refuses anything vague.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The route `/metrics`.
-pub fn router(telemetry: Telemetry) -> Router {
-    Router::new().route("/metrics", get(scrape)).with_state(telemetry)
+/// The route `/metrics`, described.
+pub fn api() -> OpenApiRouter<Telemetry> {
+    OpenApiRouter::new().routes(routes!(scrape))
 }
 
+#[utoipa::path(get, path = "/metrics", tag = "operation", operation_id = "getMetrics", summary = "Read the metrics",
+    responses((status = 200, description = "Prometheus' text format 0.0.4", body = String, content_type = "text/plain")))]
 async fn scrape(State(telemetry): State<Telemetry>) -> Response {
     match TextEncoder::new().encode_to_string(&telemetry.registry.gather()) {
         Ok(text) => ([(header::CONTENT_TYPE, TEXT_FORMAT)], text).into_response(),

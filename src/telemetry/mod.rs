@@ -15,7 +15,7 @@ mod names;
 mod process;
 mod runtime;
 
-pub use endpoint::{ROUTES, router};
+pub use endpoint::{ROUTES, api};
 
 /// The meters of one server, and the registry that Prometheus reads. Cheap to clone.
 #[derive(Clone)]
@@ -26,7 +26,7 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// Meters that only [`router`] exports.
+    /// Meters that only [`api`] exports.
     ///
     /// # Errors
     /// The exporter can't be set up.
