@@ -1,0 +1,30 @@
+// Bundles the playground into dist/, compressed, for the server to take in when it is compiled.
+import { build } from "esbuild";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { gzipSync } from "node:zlib";
+
+const { outputFiles } = await build({
+  entryPoints: {
+    main: "main.jsx",
+    "editor.worker": "monaco-editor/esm/vs/editor/editor.worker.js",
+    "json.worker": "monaco-editor/esm/vs/language/json/json.worker.js",
+    "graphql.worker": "monaco-graphql/esm/graphql.worker.js",
+  },
+  bundle: true,
+  minify: true,
+  format: "iife",
+  target: "es2022",
+  jsx: "automatic",
+  define: { "process.env.NODE_ENV": '"production"' },
+  // Fonts and licences go into the files that need them.
+  loader: { ".ttf": "dataurl", ".woff2": "dataurl" },
+  legalComments: "eof",
+  outdir: "dist",
+  write: false,
+});
+
+rmSync("dist", { recursive: true, force: true });
+mkdirSync("dist");
+for (const { path, contents } of outputFiles) {
+  writeFileSync(`${path}.gz`, gzipSync(contents, { level: 9 }));
+}

@@ -1,0 +1,49 @@
+// GraphiQL, talking to the server that it came from.
+import { createGraphiQLFetcher } from "@graphiql/toolkit";
+import { GraphiQL } from "graphiql";
+import "graphiql/style.css";
+import { createRoot } from "react-dom/client";
+
+const here = new URL(".", document.currentScript.src);
+const workers = { graphql: "graphql.worker.js", json: "json.worker.js" };
+globalThis.MonacoEnvironment = {
+  getWorkerUrl: (_, label) => new URL(workers[label] ?? "editor.worker.js", here).href,
+};
+
+const queries = [
+  `# Products, three at a time. Run it with the button or Ctrl-Enter; Ctrl-Space completes what you type.
+query Products($first: Int = 3, $after: String) {
+  products(first: $first, after: $after, orderBy: [{ field: PRICE, direction: DESC }]) {
+    totalCount
+    pageInfo { hasNextPage endCursor }
+    nodes { id name price amount version }
+  }
+}
+`,
+  `mutation Create {
+  createProduct(input: { name: "Laptop", price: "999.99", amount: 10 }) {
+    id
+    version
+  }
+}
+`,
+  `# Run it, and change products in another tab.
+subscription Changes {
+  productChanged {
+    kind
+    id
+    at
+    product { name price amount }
+  }
+}
+`,
+];
+
+const endpoint = new URL("/graphql", location.href);
+const socket = new URL(endpoint);
+socket.protocol = endpoint.protocol === "https:" ? "wss:" : "ws:";
+const fetcher = createGraphiQLFetcher({ url: endpoint.href, subscriptionUrl: socket.href });
+const tabs = queries.map((query) => ({ query }));
+createRoot(document.getElementById("playground")).render(
+  <GraphiQL fetcher={fetcher} defaultQuery={queries[0]} defaultTabs={tabs} />,
+);
