@@ -81,6 +81,62 @@ pub struct Config {
     #[arg(default_value = "15m", value_parser = humantime::parse_duration)]
     pub import_timeout: Duration,
 
+    /// Largest GraphQL document, in bytes
+    #[arg(
+        long,
+        global = true,
+        env = "STOCKMETER_GRAPHQL_BYTES",
+        value_name = "BYTES",
+        default_value = "65536"
+    )]
+    pub graphql_bytes: usize,
+
+    /// Deepest GraphQL document: fields in fields, with fragments spread out
+    #[arg(long, global = true, env = "STOCKMETER_GRAPHQL_DEPTH", value_name = "N", default_value = "40")]
+    pub graphql_depth: usize,
+
+    /// Costliest GraphQL document: 250 for each field of the root, 1 for any other, times the size of the page
+    #[arg(long, global = true, env = "STOCKMETER_GRAPHQL_COST", value_name = "N", default_value = "50000")]
+    pub graphql_cost: usize,
+
+    /// Most fields of the root in a GraphQL document
+    #[arg(
+        long,
+        global = true,
+        env = "STOCKMETER_GRAPHQL_ROOT_FIELDS",
+        value_name = "N",
+        default_value = "100"
+    )]
+    pub graphql_root_fields: usize,
+
+    /// Most aliases in a GraphQL document
+    #[arg(long, global = true, env = "STOCKMETER_GRAPHQL_ALIASES", value_name = "N", default_value = "200")]
+    pub graphql_aliases: usize,
+
+    /// Most directives in a GraphQL document
+    #[arg(
+        long,
+        global = true,
+        env = "STOCKMETER_GRAPHQL_DIRECTIVES",
+        value_name = "N",
+        default_value = "50"
+    )]
+    pub graphql_directives: usize,
+
+    /// Most GraphQL requests in one body; 1 refuses arrays of them
+    #[arg(long, global = true, env = "STOCKMETER_GRAPHQL_BATCH", value_name = "N", default_value = "1")]
+    pub graphql_batch: usize,
+
+    /// How long GraphQL may work on an answer
+    #[arg(long, global = true, env = "STOCKMETER_GRAPHQL_TIMEOUT", value_name = "TIME")]
+    #[arg(default_value = "20s", value_parser = humantime::parse_duration)]
+    pub graphql_timeout: Duration,
+
+    /// Whether GraphQL clients may ask for the schema
+    #[arg(long, global = true, env = "STOCKMETER_GRAPHQL_INTROSPECTION", value_name = "BOOL")]
+    #[arg(default_value = "true", num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub graphql_introspection: bool,
+
     /// Most requests to the catalog at a time; one more gets a 503
     #[arg(long, global = true, env = "STOCKMETER_CONCURRENT_REQUESTS", value_name = "N")]
     #[arg(default_value = "1024", value_parser = clap::value_parser!(u32).range(1..))]

@@ -7,11 +7,12 @@
 //! - [`catalog`]: the rules; the only door to the products
 //! - [`formats`]: how products are written down
 //! - [`rest`] and [`graphql`]: translate between HTTP and the catalog
-//! - [`problem`] and [`body`]: what both of them need of HTTP
+//! - [`problem`], [`body`] and [`accept`]: what both of them need of HTTP
 //! - [`telemetry`]: meters, and their bridge to Prometheus; wrapped around the rest by a layer
 //! - [`server`]: puts the rooms together, listens, shuts down
 //! - [`transfer`], [`healthcheck`] and [`logging`]: for the command line
 
+pub mod accept;
 pub mod body;
 pub mod catalog;
 pub mod config;

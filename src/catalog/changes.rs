@@ -1,8 +1,15 @@
 //! What happened to products of late, in order: the log that triggers write (see the migration).
 
-use std::{collections::HashMap, fmt, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    str::FromStr,
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use entity::{product, product_change};
+use humantime::Rfc3339Timestamp;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, Statement, Value as SqlValue,
 };
@@ -45,6 +52,8 @@ pub struct Change {
     pub id: ProductId,
     /// The version that the product has since, or had last.
     pub version: Version,
+    /// When it happened, to the second.
+    pub at: Rfc3339Timestamp,
     /// The product as it was when the change was read, which can be later; none where it is gone.
     pub product: Option<Arc<Product>>,
 }
@@ -80,6 +89,10 @@ DELETE FROM product_change
 WHERE at < {now} - $1
     AND (xact, seq) < (SELECT xact, seq FROM product_change ORDER BY xact DESC, seq DESC LIMIT 1)";
 
+/// How often a place is looked for that other transactions leave alone, and the pause between.
+const TRIES: usize = 100;
+const PAUSE: Duration = Duration::from_millis(30);
+
 impl Catalog {
     /// At most `limit` changes behind a place.
     pub(super) async fn changes_after(&self, place: Place, limit: u32) -> Result<Read, Error> {
@@ -94,15 +107,24 @@ impl Catalog {
 
     /// The newest place in the log that nothing can come before any more.
     pub(super) async fn newest_place(&self) -> Result<Place, Error> {
-        if let Some(row) = self.log_rows(NEWEST, vec![]).await?.first() {
-            return Ok(place_of(row));
+        if let Some(place) = self.safe_place().await? {
+            return Ok(place);
         }
         // An empty log has no place to stand on.
         let mark = "INSERT INTO product_change (kind) VALUES (0)";
         self.database.writes().execute_unprepared(mark).await?;
-        // None as long as a transaction is under way that began before.
-        let rows = self.log_rows(NEWEST, vec![]).await?;
-        rows.first().map(place_of).ok_or(Error::Unavailable)
+        // There is none as long as a transaction is under way that began before.
+        for _ in 0..TRIES {
+            if let Some(place) = self.safe_place().await? {
+                return Ok(place);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        Err(Error::Unavailable)
+    }
+
+    async fn safe_place(&self) -> Result<Option<Place>, Error> {
+        Ok(self.log_rows(NEWEST, vec![]).await?.first().map(place_of))
     }
 
     /// Deletes the changes that are older, but never the newest row, which somebody may stand on.
@@ -172,5 +194,13 @@ fn change(row: &product_change::Model) -> Option<Change> {
         4 => ChangeKind::Deleted,
         _ => return None,
     };
-    Some(Change { place: place_of(row), kind, id: row.product_id?, version: row.version?, product: None })
+    let at = UNIX_EPOCH + Duration::from_secs(u64::try_from(row.at).unwrap_or_default());
+    Some(Change {
+        place: place_of(row),
+        kind,
+        id: row.product_id?,
+        version: row.version?,
+        at: humantime::format_rfc3339_seconds(at),
+        product: None,
+    })
 }

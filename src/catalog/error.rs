@@ -45,6 +45,9 @@ pub enum Error {
     /// As many subscriptions as the server takes are open.
     #[error("the server has too many subscriptions at the moment: try again")]
     TooManySubscriptions,
+    /// More changes waited for a subscriber than are kept for one.
+    #[error("too many changes were waiting to be taken: subscribe again, behind the last one that was taken")]
+    TooSlow,
     /// The database can't be reached, is overloaded or broken.
     #[error("the database can't answer at the moment: try again")]
     Unavailable,
@@ -78,6 +81,8 @@ pub enum Code {
     KeyInUse,
     /// [`Error::TooManySubscriptions`].
     TooManySubscriptions,
+    /// [`Error::TooSlow`].
+    TooSlow,
     /// [`Error::Unavailable`].
     Unavailable,
     /// [`Error::Internal`].
@@ -99,6 +104,7 @@ impl Code {
             Self::KeyReused => "IDEMPOTENCY_KEY_REUSED",
             Self::KeyInUse => "IDEMPOTENCY_KEY_IN_USE",
             Self::TooManySubscriptions => "TOO_MANY_SUBSCRIPTIONS",
+            Self::TooSlow => "TOO_SLOW",
             Self::Unavailable => "UNAVAILABLE",
             Self::Internal => "INTERNAL",
         }
@@ -135,6 +141,7 @@ impl Error {
             Self::KeyReused => Code::KeyReused,
             Self::KeyInUse => Code::KeyInUse,
             Self::TooManySubscriptions => Code::TooManySubscriptions,
+            Self::TooSlow => Code::TooSlow,
             Self::Unavailable => Code::Unavailable,
             Self::Internal => Code::Internal,
         }

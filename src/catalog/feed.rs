@@ -33,11 +33,6 @@ impl Event {
     }
 }
 
-/// A subscriber takes less than comes in: it was let go before it would cost memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("too many changes were waiting to be taken: subscribe again, after the last one that was taken")]
-pub struct TooSlow;
-
 /// Changes read at a time.
 const PAGE: u32 = 1000;
 /// More than that at once is told as a [`Event::Resync`].
@@ -87,14 +82,15 @@ impl Feed {
 }
 
 impl Catalog {
-    /// The changes from now on, or those after a place that was told before.
+    /// The changes from now on, or those after a place that was told before. A subscriber that takes less than comes
+    /// in is let go with [`Error::TooSlow`] before it would cost memory.
     ///
     /// # Errors
     /// [`Error::TooManySubscriptions`], or the database fails.
     pub async fn subscribe(
         &self,
         after: Option<Place>,
-    ) -> Result<impl Stream<Item = Result<Event, TooSlow>> + Send + use<>, Error> {
+    ) -> Result<impl Stream<Item = Result<Event, Error>> + Send + use<>, Error> {
         let (receiver, told) = {
             let mut state = self.feed.0.state.lock().await;
             let sender = state.sender.clone().ok_or(Error::Unavailable)?;
@@ -204,7 +200,7 @@ impl Catalog {
 type Subscriber = (VecDeque<Event>, broadcast::Receiver<Event>, Place);
 
 /// The next event, and the subscriber unless it was let go.
-async fn next(subscriber: Option<Subscriber>) -> Option<(Result<Event, TooSlow>, Option<Subscriber>)> {
+async fn next(subscriber: Option<Subscriber>) -> Option<(Result<Event, Error>, Option<Subscriber>)> {
     let (mut missed, mut receiver, last) = subscriber?;
     if let Some(event) = missed.pop_front() {
         return Some((Ok(event), Some((missed, receiver, last))));
@@ -213,7 +209,7 @@ async fn next(subscriber: Option<Subscriber>) -> Option<(Result<Event, TooSlow>,
         match receiver.recv().await {
             Ok(event) if event.place() <= last => {}
             Ok(event) => return Some((Ok(event), Some((missed, receiver, last)))),
-            Err(RecvError::Lagged(_)) => return Some((Err(TooSlow), None)),
+            Err(RecvError::Lagged(_)) => return Some((Err(Error::TooSlow), None)),
             Err(RecvError::Closed) => return None,
         }
     }

@@ -29,7 +29,7 @@ pub use create::Taken;
 pub use draft::{Draft, Value};
 pub use entity::{Amount, Name, Price, ProductId, Version, product::Model as Product};
 pub use error::{At, Code, Error, Fault};
-pub use feed::{Event, TooSlow};
+pub use feed::Event;
 pub use filter::Filter;
 pub use idempotency::{Fingerprint, Idempotency, IdempotencyKey, Once};
 pub use order::{Cursor, Order};

@@ -1,7 +1,7 @@
 //! Reads of one product.
 
 use entity::product;
-use sea_orm::EntityTrait;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::{Catalog, Error, Product, ProductId};
 use crate::database::Connection;
@@ -13,6 +13,14 @@ impl Catalog {
     /// [`Error::NotFound`], or the database fails.
     pub async fn get(&self, id: ProductId) -> Result<Product, Error> {
         self.get_from(self.database.reads(), id).await
+    }
+
+    /// Reads several products; those that are not there are left out.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn get_many(&self, ids: Vec<ProductId>) -> Result<Vec<Product>, Error> {
+        Ok(product::Entity::find().filter(product::Column::Id.is_in(ids)).all(self.database.reads()).await?)
     }
 
     pub(super) async fn get_from(&self, from: &Connection, id: ProductId) -> Result<Product, Error> {

@@ -1,20 +1,103 @@
-//! Gives every error on its way out the catalog's code, and hides what we did not plan.
+//! Gives every error on its way out a code, and hides what we did not plan.
 
-use async_graphql::{Name, PathSegment, Response, ServerError, Value, indexmap::IndexMap as Object, parser};
+use async_graphql::{
+    Enum, Name, PathSegment, Response, ServerError, Value, indexmap::IndexMap as Object, parser,
+    resolver_utils::enum_value,
+};
 
-use crate::catalog::{Code, Error, Fault};
+use crate::catalog::{self, Code, Error, Fault};
 
-/// An error of the document as a whole.
-pub fn with_code(message: &str, code: &str) -> ServerError {
+/// The `code` in the `extensions` of an error. Those that REST knows too are the `code` of its problems.
+#[derive(Clone, Copy, Debug, Enum, Eq, PartialEq)]
+pub enum ErrorCode {
+    /// Values that break a rule, named in `errors`, or a document that does not fit the schema.
+    Invalid,
+    /// There is no such product.
+    NotFound,
+    /// The id is taken.
+    DuplicateId,
+    /// Every id that could be generated is used up: choose one.
+    IdsExhausted,
+    /// The product is at another version.
+    VersionMismatch,
+    /// The server wants every change to tell which version is meant.
+    VersionRequired,
+    /// Less is in stock than was to be taken.
+    InsufficientStock,
+    /// More than a product can have in stock.
+    TooMuchStock,
+    /// As many subscriptions as the server takes are open: try again.
+    TooManySubscriptions,
+    /// Changes were taken too slowly: subscribe again, behind the last one.
+    TooSlow,
+    /// The database can't answer at the moment: try again.
+    Unavailable,
+    /// A fault of ours; it has been logged.
+    Internal,
+    /// The document or the request can't be read.
+    Malformed,
+    /// Nothing came of it in time.
+    Timeout,
+    /// The document has too many bytes.
+    DocumentTooLarge,
+    /// The document is nested too deep.
+    TooDeep,
+    /// The document asks for too much at once.
+    TooCostly,
+    /// The document has too many fields of the root.
+    TooManyRootFields,
+    /// The document has too many aliases.
+    TooManyAliases,
+    /// The document has too many directives.
+    TooManyDirectives,
+    /// There are too many requests in one body.
+    BatchTooLarge,
+    /// Too many operations are under way on one connection.
+    TooManyOperations,
+    /// The server does not tell its schema.
+    IntrospectionDisabled,
+    /// Mutations can't be sent by GET.
+    MutationOverGet,
+    /// A persisted document is not known: send its text and hash together.
+    PersistedQueryNotFound,
+    /// A persisted document is not the one of its hash.
+    PersistedQueryMismatch,
+}
+
+impl From<Code> for ErrorCode {
+    fn from(code: Code) -> Self {
+        match code {
+            Code::Invalid => Self::Invalid,
+            Code::NotFound => Self::NotFound,
+            Code::Duplicate => Self::DuplicateId,
+            Code::IdsExhausted => Self::IdsExhausted,
+            Code::VersionMismatch => Self::VersionMismatch,
+            Code::VersionRequired => Self::VersionRequired,
+            Code::InsufficientStock => Self::InsufficientStock,
+            Code::TooMuchStock => Self::TooMuchStock,
+            Code::TooManySubscriptions => Self::TooManySubscriptions,
+            Code::TooSlow => Self::TooSlow,
+            Code::Unavailable => Self::Unavailable,
+            // GraphQL takes no idempotency keys.
+            Code::Internal | Code::KeyReused | Code::KeyInUse => Self::Internal,
+        }
+    }
+}
+
+/// Why a document is not even tried: a code, and what to do.
+pub type Refusal = (ErrorCode, String);
+
+/// An error of the request as a whole.
+pub fn refused((code, message): Refusal) -> ServerError {
     let mut error = ServerError::new(message, None);
-    error.extensions.get_or_insert_default().set("code", code);
+    error.extensions.get_or_insert_default().set("code", enum_value(code));
     error
 }
 
 /// A document that is no GraphQL.
 pub fn unreadable(error: parser::Error) -> ServerError {
     let mut error = ServerError::from(error);
-    error.extensions.get_or_insert_default().set("code", "MALFORMED");
+    error.extensions.get_or_insert_default().set("code", enum_value(ErrorCode::Malformed));
     error
 }
 
@@ -32,29 +115,32 @@ pub fn clean(response: &mut Response) {
         let faults: Vec<_> = faults.iter().map(fault).collect();
         if code == Code::Internal {
             tracing::error!(error = error.message, "a resolver failed");
-            error.message = Error::Internal.to_string();
+            error.message = catalog::Error::Internal.to_string();
         }
         let extensions = error.extensions.get_or_insert_default();
         if extensions.get("code").is_none() {
-            extensions.set("code", code.as_str());
+            extensions.set("code", enum_value(ErrorCode::from(code)));
         }
         if !faults.is_empty() {
             extensions.set("errors", faults);
-        }
-        if let [PathSegment::Field(field)] = error.path.as_slice() {
-            null_at(&mut response.data, field);
         }
     }
 }
 
 /// A failed field of the root is null beside those that did not fail; the library leaves it out.
-fn null_at(data: &mut Value, field: &str) {
-    let mut fields = match std::mem::take(data) {
-        Value::Object(fields) => fields,
-        _ => Object::new(),
-    };
-    fields.entry(Name::new(field)).or_insert(Value::Null);
-    *data = Value::Object(fields);
+pub fn show_failed_fields(response: &mut Response) {
+    let failed = response.errors.iter().filter_map(|error| match error.path.as_slice() {
+        [PathSegment::Field(field)] => Some(field),
+        _ => None,
+    });
+    for field in failed {
+        let mut fields = match std::mem::take(&mut response.data) {
+            Value::Object(fields) => fields,
+            _ => Object::new(),
+        };
+        fields.entry(Name::new(field)).or_insert(Value::Null);
+        response.data = Value::Object(fields);
+    }
 }
 
 fn fault(fault: &Fault) -> Value {

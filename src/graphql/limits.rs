@@ -1,22 +1,41 @@
 //! Limits against hostile documents, checked before anything is done that grows faster than the document:
 //! the parser recurses with its nesting, validation and execution walk every fragment wherever it is spread.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use async_graphql::{
-    Name, Number, Variables,
-    parser::types::{ExecutableDocument, Field, Selection, SelectionSet},
+    Name, Number, Positioned, Variables,
+    parser::types::{Directive, ExecutableDocument, Field, Selection, SelectionSet},
 };
 use async_graphql_value::{ConstValue, Value};
 
-/// A document's cost is mostly its parsing.
-pub const MAX_BYTES: usize = 64 << 10;
+use super::error::{ErrorCode, Refusal};
+
+/// What a document may ask for.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Its length. Its own cost is mostly its parsing.
+    pub bytes: usize,
+    /// Fields in fields, with fragments spread out: whatever walks the document or its answer recurses so deep.
+    pub depth: usize,
+    /// [`ROOT_FIELD_COST`] for each field of the root, 1 for any other, times the size of the page.
+    pub cost: usize,
+    /// Fields of the root.
+    pub root_fields: usize,
+    /// Aliases.
+    pub aliases: usize,
+    /// Directives: each is looked up for every field that it is at.
+    pub directives: usize,
+    /// Requests in one body.
+    pub batch: usize,
+    /// Time for an answer.
+    pub timeout: Duration,
+    /// Whether it may ask for the schema.
+    pub introspection: bool,
+}
+
 /// Deeper than any tool's document; the parser takes about a thousand levels before its stack ends.
 const MAX_NESTING: usize = 100;
-/// Of fields in fields, with fragments spread out: whatever walks the document or its answer recurses so deep.
-const MAX_HEIGHT: usize = 40;
-/// Several pages of 1,000 products with all their fields.
-const MAX_COST: usize = 50_000;
 /// What a field of the root costs, since it asks the database, where other fields cost 1.
 const ROOT_FIELD_COST: usize = 250;
 const MAX_PAGE: usize = 1000;
@@ -24,7 +43,7 @@ const DEFAULT_PAGE: usize = 100;
 
 /// Whether brackets are nested deeper than anyone needs. Those in strings and comments count for nothing, so it
 /// has to know where these end (GraphQL specification, section 2.9.4).
-pub fn is_too_deep(document: &str) -> bool {
+fn is_too_deep(document: &str) -> bool {
     let mut depth = 0_usize;
     let mut rest = document;
     while let Some(place) = rest.find(['{', '[', '(', '}', ']', ')', '"', '#']) {
@@ -76,13 +95,56 @@ fn behind_block_string(text: &str) -> Option<&str> {
     None
 }
 
-/// Whether the document would take more work than one request may.
-pub fn is_too_costly(document: &ExecutableDocument, variables: &Variables) -> bool {
-    let mut weights = Weights { document, variables, fragments: HashMap::new() };
-    document.operations.iter().any(|(_, operation)| {
-        let weight = weights.set(&operation.node.selection_set.node, Place { root: true, level: 0 });
-        weight.cost > MAX_COST || weight.height > MAX_HEIGHT
-    })
+impl Limits {
+    /// Checks a document's text, before it is parsed.
+    pub(super) fn check_text(&self, text: &str) -> Result<(), Refusal> {
+        if text.len() > self.bytes {
+            let most = self.bytes;
+            let detail = format!("the document is larger than {most} bytes: send values as variables");
+            return Err((ErrorCode::DocumentTooLarge, detail));
+        }
+        if is_too_deep(text) { Err(too_deep(MAX_NESTING)) } else { Ok(()) }
+    }
+
+    /// Checks what a document asks for, before it is validated.
+    pub(super) fn check(&self, document: &ExecutableDocument, variables: &Variables) -> Result<(), Refusal> {
+        let mut weights = Weights { document, variables, fragments: HashMap::new(), max_height: self.depth };
+        let mut all = Weight::default();
+        for (_, operation) in document.operations.iter() {
+            let operation = &operation.node;
+            let weight = weights.set(&operation.selection_set.node, Place { root: true, level: 0 });
+            all = all.beside(weight.with_directives(&operation.directives));
+        }
+        let too_many =
+            |what: &str, most: usize| format!("the document has more than {most} {what}: send it in parts");
+        if all.height > self.depth {
+            return Err(too_deep(self.depth));
+        }
+        if all.root_fields > self.root_fields {
+            return Err((ErrorCode::TooManyRootFields, too_many("fields of the root", self.root_fields)));
+        }
+        if all.aliases > self.aliases {
+            return Err((ErrorCode::TooManyAliases, too_many("aliases", self.aliases)));
+        }
+        if all.directives > self.directives {
+            return Err((ErrorCode::TooManyDirectives, too_many("directives", self.directives)));
+        }
+        if all.cost > self.cost {
+            let detail = "the document asks for too much at once: ask for smaller pages or fewer fields";
+            return Err((ErrorCode::TooCostly, detail.to_owned()));
+        }
+        if all.introspects && !self.introspection {
+            return Err((
+                ErrorCode::IntrospectionDisabled,
+                "this server does not tell its schema".to_owned(),
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn too_deep(most: usize) -> Refusal {
+    (ErrorCode::TooDeep, format!("the document is nested deeper than {most} levels"))
 }
 
 /// What a part of a document adds to the work.
@@ -90,17 +152,40 @@ pub fn is_too_costly(document: &ExecutableDocument, variables: &Variables) -> bo
 struct Weight {
     cost: usize,
     height: usize,
+    root_fields: usize,
+    aliases: usize,
+    directives: usize,
+    introspects: bool,
 }
 
 impl Weight {
-    const TOO_MUCH: Self = Self { cost: usize::MAX, height: usize::MAX };
+    /// Of what would be looked at for ever.
+    const ENDLESS: Self = Self {
+        cost: usize::MAX,
+        height: usize::MAX,
+        root_fields: 0,
+        aliases: 0,
+        directives: 0,
+        introspects: false,
+    };
 
     fn beside(self, other: Self) -> Self {
-        Self { cost: self.cost.saturating_add(other.cost), height: self.height.max(other.height) }
+        Self {
+            cost: self.cost.saturating_add(other.cost),
+            height: self.height.max(other.height),
+            root_fields: self.root_fields.saturating_add(other.root_fields),
+            aliases: self.aliases.saturating_add(other.aliases),
+            directives: self.directives.saturating_add(other.directives),
+            introspects: self.introspects || other.introspects,
+        }
     }
 
     fn below(self, cost: usize) -> Self {
-        Self { cost: self.cost.saturating_add(cost), height: self.height.saturating_add(1) }
+        Self { cost: self.cost.saturating_add(cost), height: self.height.saturating_add(1), ..self }
+    }
+
+    fn with_directives(self, directives: &[Positioned<Directive>]) -> Self {
+        Self { directives: self.directives.saturating_add(directives.len()), ..self }
     }
 }
 
@@ -118,21 +203,24 @@ struct Weights<'a> {
     variables: &'a Variables,
     /// Each fragment is looked at once; one that is being looked at is in a circle.
     fragments: HashMap<(&'a Name, bool), Weight>,
+    max_height: usize,
 }
 
 impl<'a> Weights<'a> {
     fn set(&mut self, set: &'a SelectionSet, place: Place) -> Weight {
-        if place.level > MAX_HEIGHT {
-            return Weight::TOO_MUCH;
+        if place.level > self.max_height {
+            return Weight::ENDLESS;
         }
         let inner = Place { level: place.level + 1, ..place };
         let weights = set.items.iter().map(|item| match &item.node {
             Selection::Field(field) => self.field(&field.node, inner),
             Selection::InlineFragment(fragment) => {
-                self.set(&fragment.node.selection_set.node, inner).below(1)
+                let fragment = &fragment.node;
+                self.set(&fragment.selection_set.node, inner).below(1).with_directives(&fragment.directives)
             }
             Selection::FragmentSpread(spread) => {
-                self.fragment(&spread.node.fragment_name.node, inner).below(1)
+                let spread = &spread.node;
+                self.fragment(&spread.fragment_name.node, inner).below(1).with_directives(&spread.directives)
             }
         });
         weights.fold(Weight::default(), Weight::beside)
@@ -140,11 +228,15 @@ impl<'a> Weights<'a> {
 
     fn field(&mut self, field: &'a Field, place: Place) -> Weight {
         let inner = self.set(&field.selection_set.node, Place { root: false, ..place });
+        let inner = inner.with_directives(&field.directives);
+        let aliases = inner.aliases.saturating_add(usize::from(field.alias.is_some()));
+        let inner = Weight { aliases, ..inner };
         if !place.root {
             return inner.below(1);
         }
         let cost = inner.cost.max(1).saturating_mul(self.list_size(field));
-        Weight { cost, ..inner }.below(ROOT_FIELD_COST)
+        let introspects = matches!(field.name.node.as_str(), "__schema" | "__type");
+        Weight { cost, root_fields: 1, introspects, ..inner }.below(ROOT_FIELD_COST)
     }
 
     fn fragment(&mut self, name: &'a Name, place: Place) -> Weight {
@@ -155,7 +247,7 @@ impl<'a> Weights<'a> {
         let Some(fragment) = self.document.fragments.get(name) else {
             return Weight::default();
         };
-        self.fragments.insert((name, place.root), Weight::TOO_MUCH);
+        self.fragments.insert((name, place.root), Weight::ENDLESS);
         let weight = self.set(&fragment.node.selection_set.node, place);
         self.fragments.insert((name, place.root), weight);
         weight
@@ -166,7 +258,7 @@ impl<'a> Weights<'a> {
         let argument = |name| field.get_argument(name).map(|value| self.size(&value.node));
         match field.name.node.as_str() {
             "products" => argument("first").or_else(|| argument("last")).unwrap_or(DEFAULT_PAGE),
-            "createProducts" => argument("inputs").unwrap_or(1),
+            "createProducts" | "replaceProducts" | "upsertProducts" => argument("inputs").unwrap_or(1),
             _ => 1,
         }
     }

@@ -2,7 +2,7 @@
 
 use async_graphql::{ID, InputObject, MaybeUndefined, SimpleObject};
 
-use super::decimal::Decimal;
+use super::scalars::Decimal;
 use crate::catalog::{self, Draft, Value};
 
 /// A product in the inventory.
@@ -60,6 +60,26 @@ impl From<CreateProductInput> for Draft<'static> {
             price: Value::Number(price.0.into()),
             amount: Value::Number(amount.to_string().into()),
         }
+    }
+}
+
+/// All of what a product is to be.
+#[derive(InputObject)]
+pub struct ReplaceProductInput {
+    /// Its number.
+    id: ID,
+    /// What it is called: 1 to 255 characters.
+    name: String,
+    /// What one piece costs: 0 to 9999999999.9999, at most four decimals.
+    price: Decimal,
+    /// How many pieces are in stock, from 0.
+    amount: i32,
+}
+
+impl From<ReplaceProductInput> for Draft<'static> {
+    fn from(input: ReplaceProductInput) -> Self {
+        let ReplaceProductInput { id, name, price, amount } = input;
+        CreateProductInput { id: Some(id), name, price, amount }.into()
     }
 }
 

@@ -1,50 +1,57 @@
 //! What can be asked.
 
-use async_graphql::{
-    Context, ID, Object, Result,
-    connection::{Connection, Edge},
+use async_graphql::{Context, ID, Object, Result};
+
+use super::{
+    filter::{ProductFilter, ProductOrder, order},
+    loader::Loader,
+    page::ProductConnection,
+    product::Product,
 };
+use crate::catalog::{Catalog, Error, Listing, PageRequest, existing_id};
 
-use super::product::Product;
-use crate::catalog::{Catalog, Cursor, Error, Listing, PageRequest, existing_id};
-
-/// Reads the inventory.
+/// The root of queries.
 pub struct Query;
 
+/// Reads the inventory.
 #[Object]
 impl Query {
     /// One product; null when there is none with this id.
-    async fn product(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Product>> {
-        let found = match existing_id(&id) {
-            Ok(id) => ctx.data::<Catalog>()?.get(id).await,
-            Err(error) => Err(error),
-        };
-        match found {
-            Ok(product) => Ok(Some(product.into())),
+    async fn product(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Its number.")] id: ID,
+    ) -> Result<Option<Product>> {
+        match existing_id(&id) {
+            Ok(id) => Ok(ctx.data::<Loader>()?.product(id).await?.map(Product::from)),
             Err(Error::NotFound(_)) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Products in id order, a page at a time: the `first` ones after a cursor or the `last` ones before
-    /// one, 100 unless told, 1000 at the most.
+    /// Products, a page at a time: the `first` ones after a cursor or the `last` ones before one, 100 unless told,
+    /// 1000 at the most. Nothing is shown twice or missed while others insert and delete.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "they are the arguments of the Relay specification, and two"
+    )]
     async fn products(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-    ) -> Result<Option<Connection<String, Product>>> {
-        let listing = Listing::default();
+        #[graphql(desc = "So many from the begin, 0 to 1000.")] first: Option<i32>,
+        #[graphql(desc = "From behind this cursor on.")] after: Option<String>,
+        #[graphql(desc = "So many from the end, 0 to 1000; not with first.")] last: Option<i32>,
+        #[graphql(desc = "Up to this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only those that pass it.")] filter: Option<ProductFilter>,
+        #[graphql(
+            desc = "The first one first; ties are broken by the id. A cursor is good for its order alone."
+        )]
+        order_by: Option<Vec<ProductOrder>>,
+    ) -> Result<Option<ProductConnection>> {
+        let filter = filter.unwrap_or_default().filter()?;
+        let listing = Listing { filter, order: order(&order_by.unwrap_or_default())? };
         let request = PageRequest::relay(first, after.as_deref(), last, before.as_deref(), &listing.order)?;
         let page = ctx.data::<Catalog>()?.page(&listing, request).await?;
-        let mut connection = Connection::new(page.has_previous, page.has_next);
-        connection.edges.extend(
-            page.products.into_iter().map(|product| {
-                Edge::new(Cursor::of(&product, &listing.order).encode(), Product::from(product))
-            }),
-        );
-        Ok(Some(connection))
+        Ok(Some(ProductConnection::new(page, listing)))
     }
 }

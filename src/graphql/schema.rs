@@ -1,23 +1,24 @@
 //! Puts the schema together.
 
-use async_graphql::EmptySubscription;
+use async_graphql::{SDLExportOptions, SchemaBuilder};
 
-use super::{mutation::Mutation, query::Query};
+use super::{error::ErrorCode, mutation::Mutation, query::Query, subscription::Subscription};
 use crate::catalog::Catalog;
 
 /// The schema with the catalog behind it.
-pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
-/// Each directive of a field is looked up for every field that it is at.
-const MAX_DIRECTIVES: usize = 10;
+fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
+    async_graphql::Schema::build(Query, Mutation, Subscription).register_output_type::<ErrorCode>()
+}
 
 /// The schema over this catalog.
 pub fn build(catalog: Catalog) -> Schema {
-    let builder = async_graphql::Schema::build(Query, Mutation, EmptySubscription).data(catalog);
-    builder.limit_directives(MAX_DIRECTIVES).finish()
+    builder().data(catalog).finish()
 }
 
 /// The schema definition language of the schema, as `schema.graphql` has it.
 pub fn sdl() -> String {
-    async_graphql::Schema::build(Query, Mutation, EmptySubscription).finish().sdl()
+    let options = SDLExportOptions::new().include_specified_by().prefer_single_line_descriptions();
+    builder().finish().sdl_with_options(options.use_space_ident())
 }

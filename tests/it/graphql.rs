@@ -1,4 +1,4 @@
-//! What only GraphQL has: null for what is missing, partial changes, connections, the playground.
+//! What only GraphQL has: null for what is missing, partial changes, connections.
 
 use serde_json::{Value, json};
 
@@ -10,8 +10,6 @@ on_both_stores!(
     a_mutation_that_fails_is_null_beside_the_others,
     answers_are_in_the_order_asked,
     connections_page_both_ways,
-    a_browser_gets_the_playground,
-    each_client_gets_its_media_type,
 );
 
 async fn a_missing_product_is_null(store: Store) {
@@ -125,27 +123,5 @@ async fn connections_page_both_ways(store: Store) {
     ] {
         let error = server.graphql(PAGE, arguments).await["errors"][0]["extensions"].clone();
         assert_eq!((&error["code"], &error["errors"][0]["pointer"]), (&json!("INVALID"), &json!(pointer)));
-    }
-}
-
-async fn a_browser_gets_the_playground(store: Store) {
-    let server = Server::start(store).await;
-    let page = server.get("/graphql").await;
-    assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
-    assert!(page.text.contains("GraphiQL"), "{}", page.text);
-}
-
-async fn each_client_gets_its_media_type(store: Store) {
-    let server = Server::start(store).await;
-    for (accept, expected) in [
-        ("application/graphql-response+json", "application/graphql-response+json"),
-        ("application/json", "application/json"),
-        ("*/*", "application/json"),
-    ] {
-        let request = server.request("POST", "/graphql").header("accept", accept);
-        let request = request.header("content-type", "application/json");
-        let answer = server.send(request.body(r#"{"query":"{ __typename }"}"#)).await;
-        assert_eq!(answer.header("content-type"), expected);
-        answer.is(200, r#"{"data":{"__typename":"Query"}}"#);
     }
 }

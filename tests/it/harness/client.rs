@@ -46,6 +46,15 @@ impl Answer {
         assert_eq!(problem["request_id"], self.header("x-request-id"));
         assert!(!problem["detail"].as_str().unwrap().is_empty());
     }
+
+    /// A GraphQL answer that is nothing but an error with this code.
+    #[track_caller]
+    pub fn is_graphql_error(&self, status: u16, code: &str) {
+        let answer = self.json();
+        let found = answer["errors"][0]["extensions"]["code"].as_str();
+        assert_eq!((self.status, found, answer.get("data")), (status, Some(code), None), "{answer}");
+        assert!(!answer["errors"][0]["message"].as_str().unwrap().is_empty());
+    }
 }
 
 impl Server {

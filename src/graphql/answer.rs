@@ -1,0 +1,143 @@
+//! Writes answers as the GraphQL-over-HTTP specification has them (section 6), or as server-sent events (graphql-sse,
+//! distinct connections mode).
+
+use std::{collections::BTreeMap, convert::Infallible};
+
+use async_graphql::{Response as Answer, ServerError, Value};
+use axum::{
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{
+        IntoResponse, Response,
+        sse::{Event, KeepAlive, Sse},
+    },
+};
+use futures_util::{
+    FutureExt, StreamExt,
+    stream::{self, BoxStream},
+};
+use serde::Serialize;
+
+use super::{error::ErrorCode, service::failure};
+use crate::{accept::preferred, problem::Problem};
+
+/// How to answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Media {
+    /// As before the specification: the status tells nothing of the operation.
+    Json,
+    /// As the specification wants it.
+    GraphQLResponse,
+    /// One event for each answer.
+    EventStream,
+}
+
+impl Media {
+    /// What the client prefers; JSON for those that do not say, or want what there is not.
+    pub fn wanted(headers: &HeaderMap) -> Self {
+        let known = |range: &str| match range {
+            "application/graphql-response+json" => Some(Self::GraphQLResponse),
+            "application/json" | "application/*" | "*/*" => Some(Self::Json),
+            "text/event-stream" => Some(Self::EventStream),
+            _ => None,
+        };
+        preferred(headers, known).unwrap_or(Self::Json)
+    }
+
+    fn content_type(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::GraphQLResponse => "application/graphql-response+json",
+            Self::Json | Self::EventStream => "application/json",
+        })
+    }
+}
+
+/// An answer as clients see it.
+#[derive(Serialize)]
+struct Body<'a> {
+    /// Without it nothing was tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a Value>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [ServerError],
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    extensions: &'a BTreeMap<String, Value>,
+}
+
+impl<'a> From<&'a Answer> for Body<'a> {
+    fn from(answer: &'a Answer) -> Self {
+        let data = (!was_refused(answer)).then_some(&answer.data);
+        Self { data, errors: &answer.errors, extensions: &answer.extensions }
+    }
+}
+
+/// Whether nothing was tried: every field of the root can be null, so that answers have data otherwise.
+fn was_refused(answer: &Answer) -> bool {
+    answer.data == Value::Null && !answer.errors.is_empty()
+}
+
+/// One answer.
+pub fn one(answer: &Answer, media: Media) -> Response {
+    let status = if media != Media::Json && was_refused(answer) { status(answer) } else { StatusCode::OK };
+    respond(status, &Body::from(answer), media)
+}
+
+/// The answers to several requests, in order.
+pub fn many(answers: &[Answer], media: Media) -> Response {
+    respond(StatusCode::OK, &answers.iter().map(Body::from).collect::<Vec<_>>(), media)
+}
+
+/// Something is wrong with the HTTP request itself.
+pub fn problem(problem: &Problem, media: Media) -> Response {
+    let mut error = ServerError::new(problem.detail(), None);
+    error.extensions.get_or_insert_default().set("code", problem.code());
+    refusal(problem.status(), error, media)
+}
+
+/// Nothing was tried.
+pub fn refusal(status: StatusCode, error: ServerError, media: Media) -> Response {
+    respond(status, &Body::from(&failure(error)), media)
+}
+
+/// The answers as they come, and `complete` at the end.
+pub fn events(mut answers: BoxStream<'static, Answer>) -> Response {
+    // What is refused is refused at once.
+    let first = answers.next().now_or_never().flatten();
+    if let Some(first) = &first
+        && was_refused(first)
+    {
+        return one(first, Media::EventStream);
+    }
+    let next = |answer: Answer| {
+        let json = serde_json::to_string(&Body::from(&answer)).unwrap_or_default();
+        Event::default().event("next").data(json)
+    };
+    // `EventSource` passes on only what has data.
+    let complete = stream::iter([Event::default().event("complete").data("{}")]);
+    let events = stream::iter(first).chain(answers).map(next).chain(complete);
+    Sse::new(events.map(Ok::<_, Infallible>)).keep_alive(KeepAlive::default()).into_response()
+}
+
+fn status(answer: &Answer) -> StatusCode {
+    let code = answer.errors.first().and_then(|error| error.extensions.as_ref()?.get("code"));
+    let is = |code: Option<&Value>, name| {
+        code == Some(&async_graphql::resolver_utils::enum_value::<ErrorCode>(name))
+    };
+    if is(code, ErrorCode::Timeout)
+        || is(code, ErrorCode::TooManySubscriptions)
+        || is(code, ErrorCode::Unavailable)
+    {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        StatusCode::BAD_REQUEST
+    }
+}
+
+fn respond(status: StatusCode, body: &impl Serialize, media: Media) -> Response {
+    let json = serde_json::to_vec(body).unwrap_or_default();
+    let mut response = (status, [(header::CONTENT_TYPE, media.content_type())], json).into_response();
+    response.headers_mut().insert(header::VARY, HeaderValue::from_name(header::ACCEPT));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}

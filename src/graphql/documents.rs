@@ -1,0 +1,105 @@
+//! Documents that were read before: as they are parsed, by their text, and their texts by hash (automatic persisted
+//! queries, as Apollo's clients send them).
+
+use std::sync::Arc;
+
+use async_graphql::{
+    Request, ServerError, Value,
+    parser::{parse_query, types::ExecutableDocument},
+};
+use quick_cache::{Weighter, sync::Cache};
+use sha2::{Digest, Sha256};
+
+use super::error::{self, ErrorCode, Refusal};
+
+/// All the texts in each of the caches, in bytes; a parsed document takes about twenty times its text.
+const MAX_BYTES: u64 = 512 << 10;
+/// About as many documents as that are.
+const DOCUMENTS: usize = 1000;
+
+type Hash = [u8; 32];
+
+/// Both caches.
+pub struct Documents {
+    parsed: Cache<Arc<str>, Arc<ExecutableDocument>, Length>,
+    persisted: Cache<Hash, Arc<str>, Length>,
+}
+
+#[derive(Clone)]
+struct Length;
+
+impl Weighter<Arc<str>, Arc<ExecutableDocument>> for Length {
+    fn weight(&self, text: &Arc<str>, _: &Arc<ExecutableDocument>) -> u64 {
+        text.len() as u64
+    }
+}
+
+impl Weighter<Hash, Arc<str>> for Length {
+    fn weight(&self, _: &Hash, text: &Arc<str>) -> u64 {
+        text.len() as u64
+    }
+}
+
+impl Default for Documents {
+    fn default() -> Self {
+        Self {
+            parsed: Cache::with_weighter(DOCUMENTS, MAX_BYTES, Length),
+            persisted: Cache::with_weighter(DOCUMENTS, MAX_BYTES, Length),
+        }
+    }
+}
+
+impl Documents {
+    /// The parsed document of a text.
+    pub fn parse(&self, text: &str) -> Result<Arc<ExecutableDocument>, ServerError> {
+        if let Some(document) = self.parsed.get(text) {
+            return Ok(document);
+        }
+        let document = Arc::new(parse_query(text).map_err(error::unreadable)?);
+        self.parsed.insert(text.into(), document.clone());
+        Ok(document)
+    }
+
+    /// Puts the text into a request that has only its hash. The hash of a text that came with it is returned, to be
+    /// kept by [`Documents::keep`] when the text is known to be good.
+    pub fn find_text(&self, request: &mut Request) -> Result<Option<Hash>, Refusal> {
+        let Some(Value::Object(persisted)) = request.extensions.get("persistedQuery") else {
+            return Ok(None);
+        };
+        let hash = match persisted.get("sha256Hash") {
+            Some(Value::String(hash)) => parse_hash(hash),
+            _ => None,
+        };
+        let hash = hash.ok_or_else(|| {
+            let detail = "persistedQuery needs a sha256Hash of 64 hexadecimal digits";
+            (ErrorCode::Malformed, detail.to_owned())
+        })?;
+        if !request.query.is_empty() {
+            if Hash::from(Sha256::digest(&request.query)) != hash {
+                let detail = "provided sha does not match query";
+                return Err((ErrorCode::PersistedQueryMismatch, detail.to_owned()));
+            }
+            return Ok(Some(hash));
+        }
+        // The words are what clients look for.
+        let unknown = || (ErrorCode::PersistedQueryNotFound, "PersistedQueryNotFound".to_owned());
+        (*self.persisted.get(&hash).ok_or_else(unknown)?).clone_into(&mut request.query);
+        Ok(None)
+    }
+
+    /// Keeps a text to be asked for by its hash.
+    pub fn keep(&self, hash: Hash, text: &str) {
+        self.persisted.insert(hash, text.into());
+    }
+}
+
+fn parse_hash(text: &str) -> Option<Hash> {
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    let mut hash = Hash::default();
+    for (index, byte) in hash.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[index * 2..index * 2 + 2], 16).ok()?;
+    }
+    Some(hash)
+}

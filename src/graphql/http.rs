@@ -1,0 +1,154 @@
+//! GraphQL over HTTP: `POST` for everything, `GET` for queries, a page for browsers.
+
+use async_graphql::{Request, ServerError, parser::types::OperationType};
+use axum::{
+    extract::{Query, Request as HttpRequest, State, rejection::QueryRejection},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::Response,
+};
+use futures_util::future::join_all;
+
+use super::{
+    answer::{self, Media},
+    error::{self, ErrorCode},
+    openapi, playground,
+    request::{self, Parameters, Sent},
+    service::{Prepared, Service, failure},
+    socket::{self, Sockets},
+};
+use crate::{
+    accept::preferred,
+    body::{JsonText, media_type},
+    problem::Problem,
+};
+
+/// Answers a query; gives browsers a page to write one, and opens sockets (graphql-transport-ws).
+#[utoipa::path(get, path = "/graphql", tag = "graphql", operation_id = "graphqlGet", summary = "Ask a query, or open the playground",
+    params(
+        ("query" = Option<String>, Query, description = "The document", example = "{ products(first: 3) { nodes { id name } } }"),
+        ("operationName" = Option<String>, Query, description = "Which of its operations"),
+        ("variables" = Option<String>, Query, description = "A JSON object"),
+        ("extensions" = Option<String>, Query, description = "A JSON object, like `persistedQuery`"),
+    ),
+    responses(
+        (status = 101, description = "A WebSocket"),
+        (status = 200, description = "The answer; a stream of them for `text/event-stream` (graphql-sse); the playground for browsers", content(
+            (serde_json::Value = "application/graphql-response+json"), (serde_json::Value = "application/json"),
+            (String = "text/event-stream"), (String = "text/html"))),
+        (status = 400, description = "No such request, or a document that can't be carried out", content(
+            (serde_json::Value = "application/graphql-response+json"), (serde_json::Value = "application/json"))),
+        (status = 405, description = "A mutation: send it by POST", headers(("Allow" = String, description = "POST")), content(
+            (serde_json::Value = "application/graphql-response+json"), (serde_json::Value = "application/json"))),
+        (status = 503, description = "The database or the server is overloaded", content(
+            (serde_json::Value = "application/graphql-response+json"), (serde_json::Value = "application/json"), (serde_json::Value = "application/problem+json"))),
+    )
+)]
+pub async fn get(
+    State((service, sockets)): State<(Service, Sockets)>,
+    query: Result<Query<Parameters>, QueryRejection>,
+    request: HttpRequest,
+) -> Response {
+    let headers = request.headers();
+    if headers.contains_key(header::UPGRADE) {
+        return socket::open(service, sockets, request).await;
+    }
+    let media = Media::wanted(headers);
+    let Query(parameters) = match query {
+        Ok(parameters) => parameters,
+        Err(error) => return answer::problem(&Problem::malformed(error.body_text()), media),
+    };
+    if wants_page(headers, parameters.asks()) {
+        return playground::page();
+    }
+    let prepared = match parameters.request() {
+        Ok(request) => service.prepare(request),
+        Err(problem) => return answer::problem(&problem, media),
+    };
+    match prepared {
+        Ok(prepared) if prepared.operation == Some(OperationType::Mutation) => {
+            let detail = "a mutation can't be sent by GET: send it by POST".to_owned();
+            let error = error::refused((ErrorCode::MutationOverGet, detail));
+            let mut response = answer::refusal(StatusCode::METHOD_NOT_ALLOWED, error, media);
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+            response
+        }
+        prepared => one(&service, prepared, media).await,
+    }
+}
+
+/// Browsers say that they want HTML; who does not say what, and asks nothing, gets the page as well.
+fn wants_page(headers: &HeaderMap, asks: bool) -> bool {
+    let known = |range: &str| match range {
+        "text/html" | "application/xhtml+xml" => Some(true),
+        "application/json" | "application/graphql-response+json" | "text/event-stream" => Some(false),
+        "*/*" => Some(!asks),
+        _ => None,
+    };
+    preferred(headers, known).unwrap_or(!asks)
+}
+
+/// Answers a request (GraphQL over HTTP), or an array of them.
+#[utoipa::path(post, path = "/graphql", tag = "graphql", operation_id = "graphqlPost", summary = "Ask a query or carry out a mutation",
+    request_body(content = openapi::Request),
+    responses(
+        (status = 200, description = "The answer; a stream of them for `text/event-stream` (graphql-sse)", content(
+            (serde_json::Value = "application/graphql-response+json"), (serde_json::Value = "application/json"), (String = "text/event-stream"))),
+        (status = 400, description = "No such request, or a document that can't be carried out", content(
+            (serde_json::Value = "application/graphql-response+json"), (serde_json::Value = "application/json"))),
+        (status = 408, description = "The body did not arrive in time", content(
+            (serde_json::Value = "application/graphql-response+json"), (serde_json::Value = "application/json"))),
+        (status = 413, description = "The body is too large", content(
+            (serde_json::Value = "application/graphql-response+json"), (serde_json::Value = "application/json"))),
+        (status = 415, description = "The body is no `application/json`", content(
+            (serde_json::Value = "application/graphql-response+json"), (serde_json::Value = "application/json"))),
+        (status = 503, description = "The database or the server is overloaded", content(
+            (serde_json::Value = "application/graphql-response+json"), (serde_json::Value = "application/json"), (serde_json::Value = "application/problem+json"))),
+    )
+)]
+pub async fn post(
+    State((service, _)): State<(Service, Sockets)>,
+    headers: HeaderMap,
+    body: Result<JsonText, Problem>,
+) -> Response {
+    let media = Media::wanted(&headers);
+    match read(&headers, body) {
+        Ok(Sent::One(request)) => one(&service, service.prepare(*request), media).await,
+        Ok(Sent::Batch(requests)) => batch(&service, requests, media).await,
+        Err(problem) => answer::problem(&problem, media),
+    }
+}
+
+fn read(headers: &HeaderMap, body: Result<JsonText, Problem>) -> Result<Sent, Problem> {
+    // A page of another origin could send a body without a type and not be asked.
+    if media_type(headers).is_none() {
+        return Err(Problem::unsupported_media_type("application/json"));
+    }
+    request::read(&body?.0)
+}
+
+async fn one(service: &Service, prepared: Result<Prepared, Box<ServerError>>, media: Media) -> Response {
+    match prepared {
+        Ok(prepared) if media == Media::EventStream => answer::events(service.answers(prepared)),
+        Ok(prepared) => answer::one(&service.answer(prepared).await, media),
+        Err(refusal) => answer::one(&failure(refusal), media),
+    }
+}
+
+async fn batch(service: &Service, requests: Vec<Request>, media: Media) -> Response {
+    let most = service.limits().batch;
+    if most < 2 || requests.is_empty() || requests.len() > most || media == Media::EventStream {
+        let detail = match most {
+            0 | 1 => "send one request at a time: this server takes no arrays of them".to_owned(),
+            _ => format!("send 1 to {most} requests at a time, and want JSON"),
+        };
+        let error = error::refused((ErrorCode::BatchTooLarge, detail));
+        return answer::refusal(StatusCode::BAD_REQUEST, error, media);
+    }
+    let answers = requests.into_iter().map(|request| async {
+        match service.prepare(request) {
+            Ok(prepared) => service.answer(prepared).await,
+            Err(refusal) => failure(refusal),
+        }
+    });
+    answer::many(&join_all(answers).await, media)
+}

@@ -1,0 +1,70 @@
+//! A page of products, as the Relay connection specification has it.
+
+use async_graphql::{ComplexObject, Context, Result, SimpleObject, connection::PageInfo};
+
+use super::product::Product;
+use crate::catalog::{Catalog, Cursor, Filter, Listing, Page};
+
+/// A page of products (a Relay connection).
+#[derive(SimpleObject)]
+#[graphql(complex)]
+pub struct ProductConnection {
+    /// Whether there are more, and from where on.
+    page_info: PageInfo,
+    /// The products with their places.
+    edges: Vec<ProductEdge>,
+    #[graphql(skip)]
+    filter: Filter,
+}
+
+/// A product, and its place in the list.
+#[derive(SimpleObject)]
+#[graphql(complex)]
+pub struct ProductEdge {
+    /// The product.
+    node: Product,
+    #[graphql(skip)]
+    place: Cursor,
+}
+
+#[ComplexObject]
+impl ProductConnection {
+    /// The products alone.
+    async fn nodes(&self) -> Vec<&Product> {
+        self.edges.iter().map(|edge| &edge.node).collect()
+    }
+
+    /// How many products pass the filter, on all pages together; counted only when it is asked for.
+    async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
+        let count = ctx.data::<Catalog>()?.count(&self.filter).await?;
+        Ok(i32::try_from(count).unwrap_or(i32::MAX))
+    }
+}
+
+#[ComplexObject]
+impl ProductEdge {
+    /// The place, for `after` and `before`.
+    async fn cursor(&self) -> String {
+        self.place.encode()
+    }
+}
+
+impl ProductConnection {
+    /// A page of this listing.
+    pub fn new(page: Page, listing: Listing) -> Self {
+        let Page { products, has_next, has_previous } = page;
+        let edges = products.into_iter().map(|product| {
+            let place = Cursor::of(&product, &listing.order);
+            ProductEdge { node: product.into(), place }
+        });
+        let edges: Vec<_> = edges.collect();
+        let cursor = |edge: Option<&ProductEdge>| edge.map(|edge| edge.place.encode());
+        let page_info = PageInfo {
+            has_previous_page: has_previous,
+            has_next_page: has_next,
+            start_cursor: cursor(edges.first()),
+            end_cursor: cursor(edges.last()),
+        };
+        Self { page_info, edges, filter: listing.filter }
+    }
+}

@@ -1,0 +1,148 @@
+//! Hostile documents are refused before they cost anything, each with a code of its own.
+
+use serde_json::json;
+
+use crate::harness::{Server, Setup, Store};
+
+on_both_stores!(
+    hostile_documents_are_refused,
+    brackets_in_strings_are_a_name_like_any_other,
+    limits_are_the_operators,
+    an_answer_that_takes_too_long_is_given_up,
+);
+
+fn repeat(count: usize, text: &str) -> String {
+    (0..count).map(|n| text.replace('#', &n.to_string())).collect()
+}
+
+fn fields(count: usize, field: &str) -> String {
+    format!("{{ {} }}", repeat(count, field))
+}
+
+fn nested(count: usize, open: &str, close: &str) -> String {
+    format!("{{ product(id: {}1{}) {{ id }} }}", open.repeat(count), close.repeat(count))
+}
+
+fn create(input: &str) -> String {
+    format!("mutation {{ createProduct(input: {{ name: \"x\", {input} }}) {{ id }} }}")
+}
+
+async fn hostile_documents_are_refused(store: Store) {
+    let server = Server::start(store).await;
+    // Each fragment spreads the next one twice: 2^30 fields in a kilobyte.
+    let doubling = repeat(30, "fragment f# on Query { ...g# ...g# } fragment g# on Query { ...h# } ");
+    let doubling =
+        (0..30).fold(doubling, |text, n| text.replace(&format!("...h{n} "), &format!("...f{} ", n + 1)));
+    let doubling = format!("{{ ...f0 }} {doubling}");
+    let wide = repeat(10, "fragment w# on Query { ...x# ...x# } ");
+    let wide = (0..10).fold(wide, |text, n| text.replace(&format!("...x{n}"), &format!("...w{}", n + 1)));
+    let deep =
+        |n| format!("fragment f{n} on Query {{ {}...f{}{} }} ", "...{".repeat(50), n + 1, "}".repeat(50));
+    let deep_chain: String = (0..100).map(deep).collect();
+    let chain: String = (0..1500).map(|n| format!("fragment f{n} on Query {{ ...f{} }} ", n + 1)).collect();
+    for (document, code) in [
+        ("{".to_owned(), "MALFORMED"),
+        ("{ product(id: 1) { id } ".to_owned(), "MALFORMED"),
+        (create("price: 1e400, amount: 1"), "MALFORMED"),
+        ("{ nothing }".to_owned(), "INVALID"),
+        (create("price: true, amount: 1"), "INVALID"),
+        (create("price: 1"), "INVALID"),
+        (format!("{{ product(id: \"{}\") {{ id }} }}", "1".repeat(70_000)), "DOCUMENT_TOO_LARGE"),
+        (nested(2000, "[", "]"), "TOO_DEEP"),
+        // Strings that only seem to hold the brackets.
+        (format!("query($a: String = \"\"\" \" \"\"\") {}", nested(2000, "[", "]")), "TOO_DEEP"),
+        (format!("query($a: String = \"\\\\\") {}", nested(2000, "[", "]")), "TOO_DEEP"),
+        (format!("{{ a: product(id: \"\n{}", "[".repeat(2000)), "TOO_DEEP"),
+        (format!("# \"\n{}", nested(2000, "[", "]")), "TOO_DEEP"),
+        (format!("{{ product(id: [\"\"\"x\" {} ]) {{ id }} }}", "[".repeat(600)), "TOO_DEEP"),
+        (nested(2000, "{a:", "}"), "TOO_DEEP"),
+        (format!("query($a: Int = {}) {{ __typename }}", "[".repeat(5000)), "TOO_DEEP"),
+        (format!("{{ products {}", "{ edges { node ".repeat(200)), "TOO_DEEP"),
+        (format!("{{ ...f0 }} {chain}"), "TOO_DEEP"),
+        (format!("{{ ...f0 }} {deep_chain}"), "TOO_DEEP"),
+        (doubling, "TOO_DEEP"),
+        ("{ ...a } fragment a on Query { ...b } fragment b on Query { ...a }".to_owned(), "TOO_DEEP"),
+        (
+            format!("{{ ...w0 }} {wide} fragment w10 on Query {{ product(id: 1) {{ id }} }}"),
+            "TOO_MANY_ROOT_FIELDS",
+        ),
+        (fields(300, "__typename "), "TOO_MANY_ROOT_FIELDS"),
+        (fields(101, "a#: product(id: 1) { id } "), "TOO_MANY_ROOT_FIELDS"),
+        (format!("{{ product(id: 1) {} }}", fields(300, "a#: id ")), "TOO_MANY_ALIASES"),
+        (format!("{{ product(id: 1) {{ id {} }} }}", repeat(60, "@skip(if: false) ")), "TOO_MANY_DIRECTIVES"),
+        (format!("query {} {{ __typename }}", repeat(60, "@x ")), "TOO_MANY_DIRECTIVES"),
+        (fields(30, "a#: products(first: 1000) { edges { cursor } } "), "TOO_COSTLY"),
+        (fields(99, "a#: products { edges { cursor } } __typename "), "TOO_MANY_ROOT_FIELDS"),
+        (
+            format!("query($n: Int = 1000) {}", fields(40, "a#: products(first: $n) { nodes { id name } } ")),
+            "TOO_COSTLY",
+        ),
+        (format!("{{ products(first: 1000) {{ nodes {} }} }}", fields(100, "a#: __typename ")), "TOO_COSTLY"),
+    ] {
+        let answer = server.post("/graphql", json!({ "query": document }).to_string()).await;
+        let found = answer.json()["errors"][0]["extensions"]["code"].clone();
+        assert_eq!(found, code, "{document:.80}: {}", answer.text);
+        answer.is_graphql_error(200, code);
+    }
+    // What many inputs make of a short selection counts too.
+    let inputs = vec![json!({ "name": "x", "price": 1, "amount": 1 }); 1000];
+    for mutation in ["createProducts", "upsertProducts"] {
+        let many = format!(
+            "mutation($inputs: [CreateProductInput!]!) {{ {mutation}(inputs: $inputs) {} }}",
+            fields(100, "a#: id ")
+        );
+        let request = json!({ "query": many, "variables": { "inputs": inputs } });
+        server.post("/graphql", request.to_string()).await.is_graphql_error(200, "TOO_COSTLY");
+    }
+    server.get("/products").await.is(200, "[]");
+}
+
+async fn brackets_in_strings_are_a_name_like_any_other(store: Store) {
+    let server = Server::start(store).await;
+    let name = "[".repeat(200);
+    let answer = server.graphql(&format!("query {{ product(id: 1) {{ id }} }} # {name}"), json!({})).await;
+    assert_eq!(answer, json!({ "data": { "product": null } }));
+    let answer = server.graphql(&create(&format!("price: \"{name}\", amount: 1")), json!({})).await;
+    assert_eq!(answer["errors"][0]["extensions"]["errors"][0]["pointer"], "/price");
+}
+
+async fn limits_are_the_operators(store: Store) {
+    let setup = Setup::new(store).await.with("STOCKMETER_GRAPHQL_INTROSPECTION", false);
+    let setup = setup.with("STOCKMETER_GRAPHQL_DEPTH", 3).with("STOCKMETER_GRAPHQL_BATCH", 2);
+    let setup = setup.with("STOCKMETER_GRAPHQL_ALIASES", 1).with("STOCKMETER_GRAPHQL_COST", 300);
+    let server = setup.with("STOCKMETER_GRAPHQL_BYTES", 200).start().await;
+    let asked =
+        async |document: &str| server.post("/graphql", json!({ "query": document }).to_string()).await;
+    for document in ["{ __schema { types { name } } }", "{ __type(name: \"Product\") { name } }"] {
+        asked(document).await.is_graphql_error(200, "INTROSPECTION_DISABLED");
+    }
+    asked("{ __typename }").await.is(200, r#"{"data":{"__typename":"Query"}}"#);
+    asked("{ products { edges { node { id } } } }").await.is_graphql_error(200, "TOO_DEEP");
+    asked("{ products(first: 9) { nodes { id } } }").await.is(200, r#"{"data":{"products":{"nodes":[]}}}"#);
+    asked("{ products(first: 90) { nodes { id } } }").await.is_graphql_error(200, "TOO_COSTLY");
+    asked("{ a: __typename b: __typename }").await.is_graphql_error(200, "TOO_MANY_ALIASES");
+    asked(&format!("{{ __typename }} # {}", "x".repeat(200)))
+        .await
+        .is_graphql_error(200, "DOCUMENT_TOO_LARGE");
+
+    let batch = |count| format!("[{}]", vec![r#"{"query":"{ __typename }"}"#; count].join(","));
+    let one = r#"{"data":{"__typename":"Query"}}"#;
+    server.post("/graphql", batch(2)).await.is(200, &format!("[{one},{one}]"));
+    server.post("/graphql", batch(3)).await.is_graphql_error(400, "BATCH_TOO_LARGE");
+}
+
+async fn an_answer_that_takes_too_long_is_given_up(store: Store) {
+    use sea_orm::{ConnectionTrait, TransactionTrait};
+    let server = Setup::new(store).await.with("STOCKMETER_GRAPHQL_TIMEOUT", "200ms").start().await;
+    let holder = server.behind_the_back().await;
+    let transaction = holder.begin().await.unwrap();
+    transaction.execute_unprepared("DELETE FROM product").await.unwrap();
+    transaction.execute_unprepared("INSERT INTO product VALUES (1, 'a', 1, 1, 1)").await.unwrap();
+    let request = server.request("POST", "/graphql").header("content-type", "application/json");
+    let request = request.header("accept", "application/graphql-response+json");
+    let query = json!({ "query": create("price: 1, amount: 1, id: 1") });
+    let answer = server.send(request.body(query.to_string())).await;
+    answer.is_graphql_error(503, "TIMEOUT");
+    assert_eq!(answer.header("retry-after"), "1");
+    transaction.rollback().await.unwrap();
+}
