@@ -2,14 +2,28 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Server, Store};
+use crate::harness::{NORTHWIND, Server, Store};
 
-on_both_stores!(creating_agrees, changing_and_deleting_agree);
+on_both_stores!(
+    creating_agrees,
+    changing_and_deleting_agree,
+    listing_agrees,
+    changing_many_agrees,
+    moving_stock_agrees,
+    expecting_versions_agrees,
+);
 
 const CREATE: &str =
     "mutation($input: CreateProductInput!) { createProduct(input: $input) { id name price amount } }";
 const CREATE_MANY: &str =
     "mutation($inputs: [CreateProductInput!]!) { createProducts(inputs: $inputs) { id name price amount } }";
+const UPSERT_MANY: &str =
+    "mutation($inputs: [CreateProductInput!]!) { upsertProducts(inputs: $inputs) { id name price amount } }";
+const REPLACE_MANY: &str = "mutation($inputs: [ReplaceProductInput!]!) { replaceProducts(inputs: $inputs) { id name price amount } }";
+const DELETE_MANY: &str = "mutation($filter: ProductFilter!) { deleteProducts(filter: $filter) }";
+const MOVE: &str = "mutation($delta: Int!) { adjustStock(id: 1, delta: $delta) { id name price amount } }";
+const LIST: &str = "query($filter: ProductFilter, $orderBy: [ProductOrder!], $first: Int) {
+    products(filter: $filter, orderBy: $orderBy, first: $first) { totalCount nodes { id name price amount } } }";
 const UPDATE: &str = "mutation($id: ID!, $input: UpdateProductInput!) {
     updateProduct(id: $id, input: $input) { id name price amount } }";
 const DELETE: &str = "mutation($id: ID!) { deleteProduct(id: $id) { id } }";
@@ -100,4 +114,162 @@ async fn changing_and_deleting_agree(store: Store) {
     let deleted = other.graphql(DELETE, json!({ "id": 1 })).await;
     assert_eq!(deleted["data"]["deleteProduct"]["id"], "1");
     assert_eq!(one.get("/products").await.text, other.get("/products").await.text);
+}
+
+async fn listing_agrees(store: Store) {
+    let server = Server::start(store).await;
+    server.post("/products", NORTHWIND).await;
+    server.post("/products", r#"{"name":"100% _Ä\\_","price":0.0001,"amount":2147483647}"#).await;
+    let tests = json!({ "eq": "39", "gt": "39", "gte": "39", "lt": "39", "lte": "39", "in": ["39", "17"] });
+    let numbers = ["id", "price", "amount"].into_iter().flat_map(|field| {
+        tests.as_object().unwrap().iter().map(move |(test, operand)| {
+            let operand_in_rest = operand.as_str().map_or_else(|| "39,17".to_owned(), str::to_owned);
+            // An amount is a number in GraphQL.
+            let operand = match (field, operand) {
+                ("amount", Value::Array(_)) => json!([39, 17]),
+                ("amount", _) => json!(39),
+                _ => operand.clone(),
+            };
+            (format!("{field}={test}.{operand_in_rest}"), json!({ "filter": { field: { test: operand } } }))
+        })
+    });
+    let name = |test: &str, operand: &str| {
+        let encoded: String = operand.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        (format!("name={test}.{encoded}"), json!({ "filter": { "name": { test: operand } } }))
+    };
+    let order = |field: &str, direction: &str| json!({ "field": field, "direction": direction });
+    let others = [
+        (String::new(), json!({})),
+        name("eq", "CHAI"),
+        name("contains", "SIR"),
+        name("contains", "ä"),
+        name("contains", "Ä"),
+        name("contains", "0% _"),
+        name("contains", "\\"),
+        name("prefix", "chef"),
+        name("prefix", "Côte"),
+        name("contains", ""),
+        name("contains", "a\nb"),
+        (
+            "price=gte.10&price=lt.20&name=contains.a".to_owned(),
+            json!({ "filter": { "price": { "gte": "10", "lt": 20 }, "name": { "contains": "a" } } }),
+        ),
+        ("price=gt.ten".to_owned(), json!({ "filter": { "price": { "gt": "ten" } } })),
+        ("price=gt.0.00001".to_owned(), json!({ "filter": { "price": { "gt": "0.00001" } } })),
+        ("amount=gt.-1".to_owned(), json!({ "filter": { "amount": { "gt": -1 } } })),
+        ("id=in.0".to_owned(), json!({ "filter": { "id": { "in": ["0"] } } })),
+        ("sort=price,-name".to_owned(), json!({ "orderBy": [order("PRICE", "ASC"), order("NAME", "DESC")] })),
+        ("sort=-amount".to_owned(), json!({ "orderBy": order("AMOUNT", "DESC") })),
+        ("sort=-id".to_owned(), json!({ "orderBy": [order("ID", "DESC")] })),
+        ("sort=id,id".to_owned(), json!({ "orderBy": [order("ID", "ASC"), order("ID", "ASC")] })),
+    ];
+    let mut found = 0;
+    for (query, variables) in numbers.chain(others) {
+        let request = server.request("GET", &format!("/products?limit=1000&count=exact&{query}"));
+        let listed = server.send(request).await;
+        let json = listed.json();
+        let in_rest =
+            if listed.status == 200 { outcome(&json, &Value::Null) } else { outcome(&Value::Null, &json) };
+        let mut variables = variables;
+        variables["first"] = json!(1000);
+        let answer = server.graphql(LIST, variables).await;
+        let page = &answer["data"]["products"];
+        assert_eq!(in_rest, outcome(&page["nodes"], &answer["errors"][0]["extensions"]), "{query}");
+        if listed.status == 200 {
+            assert_eq!(listed.header("x-total-count"), page["totalCount"].to_string());
+            found += json.as_array().unwrap().len();
+        }
+    }
+    assert!(found > 500, "{found}");
+}
+
+async fn changing_many_agrees(store: Store) {
+    let (one, other) = (Server::start(store).await, Server::start(store).await);
+    for server in [&one, &other] {
+        server.post("/products", NORTHWIND).await;
+    }
+    let product = |id: i64, name: &str| json!({ "id": id, "name": name, "price": 1.5, "amount": 1 });
+    for products in [
+        json!([]),
+        json!([product(2, "b"), product(1, "a")]),
+        json!([product(1, "c"), product(100, "c")]),
+        json!([product(1, "c"), product(1, "d")]),
+        json!([product(1, ""), product(0, "d")]),
+    ] {
+        let inputs = json!({ "inputs": products });
+        let replaced = rest(&one, "PUT", "/products", &products).await;
+        assert_eq!(
+            replaced,
+            graphql(&other, REPLACE_MANY, "replaceProducts", inputs.clone()).await,
+            "{products}"
+        );
+        let merge = one.request("POST", "/products").header("prefer", "resolution=merge-duplicates");
+        let merge = merge.header("content-type", "application/json").body(products.to_string());
+        let answer = one.send(merge).await;
+        let merged = if answer.status == 200 {
+            outcome(&answer.json(), &Value::Null)
+        } else {
+            outcome(&Value::Null, &answer.json())
+        };
+        assert_eq!(merged, graphql(&other, UPSERT_MANY, "upsertProducts", inputs).await, "{products}");
+    }
+    assert_eq!(one.get("/products").await.text, other.get("/products").await.text);
+    for (query, filter) in [
+        ("id=in.1,2,500", json!({ "id": { "in": [1, 2, 500] } })),
+        ("price=gte.100&amount=eq.0", json!({ "price": { "gte": "100" }, "amount": { "eq": 0 } })),
+        ("", json!({})),
+        ("name=contains.", json!({ "name": { "contains": "" } })),
+    ] {
+        let deleted = one.delete(&format!("/products?{query}")).await;
+        let answer = other.graphql(DELETE_MANY, json!({ "filter": filter })).await;
+        if deleted.status == 200 {
+            assert_eq!(deleted.json()["deleted"], answer["data"]["deleteProducts"], "{query}");
+        } else {
+            let in_rest = outcome(&Value::Null, &deleted.json());
+            assert_eq!(in_rest, outcome(&Value::Null, &answer["errors"][0]["extensions"]), "{query}");
+        }
+    }
+    assert_eq!(one.get("/products").await.text, other.get("/products").await.text);
+}
+
+async fn moving_stock_agrees(store: Store) {
+    let (one, other) = (Server::start(store).await, Server::start(store).await);
+    for delta in [json!(1), json!(-3), json!(i32::MAX), json!(0), json!(i32::MIN)] {
+        let movement = json!({ "delta": delta });
+        let in_rest = rest(&one, "POST", "/products/1/stock", &movement).await;
+        assert_eq!(in_rest, graphql(&other, MOVE, "adjustStock", movement).await, "{delta}");
+        for server in [&one, &other] {
+            server.post("/products", r#"{"id":1,"name":"a","price":1,"amount":5}"#).await;
+        }
+    }
+}
+
+async fn expecting_versions_agrees(store: Store) {
+    let server = Server::start(store).await;
+    let tag = server
+        .post("/products", r#"{"id":1,"name":"a","price":1,"amount":5}"#)
+        .await
+        .header("etag")
+        .to_owned();
+    let old = tag.trim_matches('"');
+    server.put("/products/1", r#"{"name":"b","price":1,"amount":5}"#).await;
+    for (method, path, body, mutation) in [
+        (
+            "PATCH",
+            "/products/1",
+            r#"{"amount":1}"#,
+            "updateProduct(id: 1, input: { amount: 1 }, expectedVersion: $v)",
+        ),
+        ("POST", "/products/1/stock", r#"{"delta":1}"#, "adjustStock(id: 1, delta: 1, expectedVersion: $v)"),
+        ("DELETE", "/products/1", "", "deleteProduct(id: 1, expectedVersion: $v)"),
+    ] {
+        let request =
+            server.request(method, path).header("if-match", &tag).header("content-type", "application/json");
+        let refused = server.send(request.body(body)).await;
+        refused.is_problem(412, "VERSION_MISMATCH", &[]);
+        let query = format!("mutation($v: String) {{ {mutation} {{ id }} }}");
+        let answer = server.graphql(&query, json!({ "v": old })).await;
+        assert_eq!(answer["errors"][0]["extensions"]["code"], "VERSION_MISMATCH", "{mutation}");
+        assert_eq!(answer["errors"][0]["message"], refused.json()["detail"]);
+    }
 }
