@@ -228,8 +228,8 @@ impl fmt::Display for Fault {
             (At::Alone, "") => write!(f, "the product {}", self.detail),
             (at, "") => write!(f, "{at} {}", self.detail),
             (At::Alone, field) => write!(f, "{field} {}", self.detail),
-            (at @ At::Index(_), field) => write!(f, "{field} of {at} {}", self.detail),
-            (at @ At::Line(_), field) => write!(f, "{field} on {at} {}", self.detail),
+            (at @ At::Index(_), field) => write!(f, "{field} of {at}: {}", self.detail),
+            (at @ At::Line(_), field) => write!(f, "{field} on {at}: {}", self.detail),
         }
     }
 }

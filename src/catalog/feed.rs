@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt, stream};
 use tokio::sync::{
     Mutex, Notify,
     broadcast::{self, error::RecvError},
@@ -109,7 +109,7 @@ impl Catalog {
             None => VecDeque::new(),
         };
         let last = after.filter(|after| *after > told).unwrap_or(told);
-        Ok(stream::unfold(Some((missed, receiver, last)), next))
+        Ok(stream::unfold(Some((missed, receiver, last)), next).fuse())
     }
 
     /// Reads the log for the subscribers, and tells the other copies of the server when there is something in it; for

@@ -11,13 +11,14 @@ use axum::{
         sse::{Event, KeepAlive, Sse},
     },
 };
-use futures_util::{
-    FutureExt, StreamExt,
-    stream::{self, BoxStream},
-};
+use futures_util::{FutureExt, StreamExt, stream};
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
-use super::{error::ErrorCode, service::failure};
+use super::{
+    error::ErrorCode,
+    service::{Answers, failure},
+};
 use crate::{accept::preferred, problem::Problem};
 
 /// How to answer.
@@ -53,7 +54,7 @@ impl Media {
 
 /// An answer as clients see it.
 #[derive(Serialize)]
-struct Body<'a> {
+pub struct Body<'a> {
     /// Without it nothing was tried.
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<&'a Value>,
@@ -71,7 +72,7 @@ impl<'a> From<&'a Answer> for Body<'a> {
 }
 
 /// Whether nothing was tried: every field of the root can be null, so that answers have data otherwise.
-fn was_refused(answer: &Answer) -> bool {
+pub fn was_refused(answer: &Answer) -> bool {
     answer.data == Value::Null && !answer.errors.is_empty()
 }
 
@@ -98,12 +99,15 @@ pub fn refusal(status: StatusCode, error: ServerError, media: Media) -> Response
     respond(status, &Body::from(&failure(error)), media)
 }
 
-/// The answers as they come, and `complete` at the end.
-pub fn events(mut answers: BoxStream<'static, Answer>) -> Response {
-    // What is refused is refused at once.
+/// The answers as they come, and `complete` at the end; without that if the server goes away, so that clients come
+/// back.
+pub async fn events(answers: Answers, stop: CancellationToken) -> Response {
+    // The head tells a client that its subscription stands.
+    let mut answers = answers.standing().await.stream;
     let first = answers.next().now_or_never().flatten();
     if let Some(first) = &first
         && was_refused(first)
+        && status(first) == StatusCode::SERVICE_UNAVAILABLE
     {
         return one(first, Media::EventStream);
     }
@@ -114,7 +118,10 @@ pub fn events(mut answers: BoxStream<'static, Answer>) -> Response {
     // `EventSource` passes on only what has data.
     let complete = stream::iter([Event::default().event("complete").data("{}")]);
     let events = stream::iter(first).chain(answers).map(next).chain(complete);
-    Sse::new(events.map(Ok::<_, Infallible>)).keep_alive(KeepAlive::default()).into_response()
+    let events = events.take_until(stop.cancelled_owned()).map(Ok::<_, Infallible>);
+    let mut response = Sse::new(events).keep_alive(KeepAlive::default()).into_response();
+    response.headers_mut().insert(header::VARY, HeaderValue::from_name(header::ACCEPT));
+    response
 }
 
 fn status(answer: &Answer) -> StatusCode {

@@ -72,7 +72,7 @@ pub async fn get(
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
             response
         }
-        prepared => one(&service, prepared, media).await,
+        prepared => one(&service, &sockets, prepared, media).await,
     }
 }
 
@@ -106,13 +106,13 @@ fn wants_page(headers: &HeaderMap, asks: bool) -> bool {
     )
 )]
 pub async fn post(
-    State((service, _)): State<(Service, Sockets)>,
+    State((service, sockets)): State<(Service, Sockets)>,
     headers: HeaderMap,
     body: Result<JsonText, Problem>,
 ) -> Response {
     let media = Media::wanted(&headers);
     match read(&headers, body) {
-        Ok(Sent::One(request)) => one(&service, service.prepare(*request), media).await,
+        Ok(Sent::One(request)) => one(&service, &sockets, service.prepare(*request), media).await,
         Ok(Sent::Batch(requests)) => batch(&service, requests, media).await,
         Err(problem) => answer::problem(&problem, media),
     }
@@ -126,9 +126,19 @@ fn read(headers: &HeaderMap, body: Result<JsonText, Problem>) -> Result<Sent, Pr
     request::read(&body?.0)
 }
 
-async fn one(service: &Service, prepared: Result<Prepared, Box<ServerError>>, media: Media) -> Response {
+async fn one(
+    service: &Service,
+    sockets: &Sockets,
+    prepared: Result<Prepared, Box<ServerError>>,
+    media: Media,
+) -> Response {
     match prepared {
-        Ok(prepared) if media == Media::EventStream => answer::events(service.answers(prepared)),
+        Ok(prepared) if media == Media::EventStream => {
+            answer::events(service.answers(prepared), sockets.stopped()).await
+        }
+        Err(refusal) if media == Media::EventStream => {
+            answer::events(failure(refusal).into(), sockets.stopped()).await
+        }
         Ok(prepared) => answer::one(&service.answer(prepared).await, media),
         Err(refusal) => answer::one(&failure(refusal), media),
     }

@@ -1,14 +1,17 @@
 //! The page on which people write queries: GraphiQL, out of this binary if `scripts/playground` was run before it was
 //! compiled, else from a CDN.
 
+use std::io::Read;
+
 use async_graphql::http::GraphiQLSource;
 use axum::{
     extract::Path,
-    http::header,
+    http::{HeaderMap, header},
     response::{Html, IntoResponse, Response},
 };
+use flate2::read::GzDecoder;
 
-use crate::problem::Problem;
+use crate::{catalog::Error, problem::Problem};
 
 /// Where the files are: under an address that is another one when they are others.
 pub const FILES_ROUTE: &str = "/graphql/playground/{build}/{file}";
@@ -48,18 +51,28 @@ pub fn page() -> Response {
             .title("Stockmeter GraphQL")
             .finish(),
     };
-    Html(html).into_response()
+    ([(header::VARY, "accept")], Html(html)).into_response()
 }
 
-/// A file of the page. Every browser takes gzip, so it is the only encoding there is.
-pub async fn file(Path((build, file)): Path<(String, String)>) -> Result<Response, Problem> {
+/// A file of the page.
+pub async fn file(
+    Path((build, file)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let known = FILES.iter().find(|(name, ..)| *name == file && BUILD == Some(&build));
-    let (_, kind, bytes) =
-        known.ok_or_else(|| Problem::no_route(&format!("/graphql/playground/{build}/{file}")))?;
-    let headers = [
+    let not_found = || Problem::no_route(&format!("/graphql/playground/{build}/{file}"));
+    let (_, kind, compressed) = known.ok_or_else(not_found)?;
+    let about = [
         (header::CONTENT_TYPE, *kind),
-        (header::CONTENT_ENCODING, "gzip"),
         (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
+        (header::VARY, "accept-encoding"),
     ];
-    Ok((headers, *bytes).into_response())
+    let mut accepted =
+        headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    if accepted.any(|value| value.contains("gzip")) {
+        return Ok((about, [(header::CONTENT_ENCODING, "gzip")], *compressed).into_response());
+    }
+    let mut plain = Vec::new();
+    GzDecoder::new(*compressed).read_to_end(&mut plain).map_err(|_| Error::Internal)?;
+    Ok((about, plain).into_response())
 }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use async_graphql::{
-    Data, Executor, Request, Response, ServerError,
+    Request, Response, ServerError,
     parser::types::{DocumentOperations, ExecutableDocument, OperationType},
 };
 use futures_util::{
     StreamExt,
     stream::{self, BoxStream},
 };
-use tokio::sync::Semaphore;
+use tokio::sync::Notify;
 
 use super::{
     documents::Documents,
@@ -41,8 +41,36 @@ pub(super) struct Prepared {
     pub operation: Option<OperationType>,
 }
 
-/// How many operations of one WebSocket may be under way; in its data.
-pub(super) struct Places(pub Arc<Semaphore>);
+/// The answers to an operation.
+pub(super) struct Answers {
+    pub stream: BoxStream<'static, Response>,
+    /// Of a subscription: told when it stands.
+    subscribed: Option<Arc<Notify>>,
+}
+
+impl Answers {
+    /// Waits until a subscription stands, so that no change behind that is missed, or has failed.
+    pub async fn standing(mut self) -> Self {
+        if let Some(subscribed) = self.subscribed.take() {
+            let first = tokio::select! {
+                biased;
+                first = self.stream.next() => first,
+                () = subscribed.notified() => None,
+            };
+            self.stream = stream::iter(first).chain(self.stream).boxed();
+        }
+        self
+    }
+}
+
+impl From<Response> for Answers {
+    fn from(answer: Response) -> Self {
+        Self { stream: stream::iter([answer]).boxed(), subscribed: None }
+    }
+}
+
+/// In the data of a request: to be told when its subscription stands.
+pub(super) struct Subscribed(pub Arc<Notify>);
 
 impl Service {
     /// Over this catalog.
@@ -69,6 +97,11 @@ impl Service {
         let name = request.operation_name.as_deref();
         let shape = Shape::of(&document, name);
         let operation = operation(&document, name);
+        if operation == Some(OperationType::Subscription) && shape.fields() != 1 {
+            // GraphQL specification, section 5.2.3.1.
+            let detail = "a subscription has exactly one field of the root".to_owned();
+            return Err(error::refused((ErrorCode::Invalid, detail)).into());
+        }
         request.set_parsed_query(Arc::unwrap_or_clone(document));
         Ok(Prepared { request, shape, operation })
     }
@@ -90,18 +123,21 @@ impl Service {
     }
 
     /// The answers to an operation; a subscription has any number of them.
-    pub(super) fn answers(&self, prepared: Prepared) -> BoxStream<'static, Response> {
+    pub(super) fn answers(&self, prepared: Prepared) -> Answers {
         if prepared.operation != Some(OperationType::Subscription) {
             let service = self.clone();
-            return stream::once(async move { service.answer(prepared).await }).boxed();
+            let stream = stream::once(async move { service.answer(prepared).await }).boxed();
+            return Answers { stream, subscribed: None };
         }
+        let subscribed = Arc::new(Notify::new());
         let Prepared { request, shape, operation: _ } = prepared;
+        let request = request.data(Subscribed(subscribed.clone()));
         let answers = self.0.schema.execute_stream(request).map(move |mut response| {
             error::clean(&mut response);
             shape.sort(&mut response.data);
             response
         });
-        answers.boxed()
+        Answers { stream: answers.boxed(), subscribed: Some(subscribed) }
     }
 }
 
@@ -117,34 +153,4 @@ fn operation(document: &ExecutableDocument, name: Option<&str>) -> Option<Operat
 /// An answer that is nothing but an error.
 pub(super) fn failure(error: impl Into<Box<ServerError>>) -> Response {
     Response::from_errors(vec![*error.into()])
-}
-
-impl Executor for Service {
-    async fn execute(&self, request: Request) -> Response {
-        match self.prepare(request) {
-            Ok(prepared) => self.answer(prepared).await,
-            Err(refusal) => failure(refusal),
-        }
-    }
-
-    fn execute_stream(&self, request: Request, session: Option<Arc<Data>>) -> BoxStream<'static, Response> {
-        let places = session.as_ref().and_then(|data| data.get(&std::any::TypeId::of::<Places>()));
-        let places = places.and_then(|places| places.downcast_ref::<Places>());
-        let place = places.map(|Places(places)| places.clone().try_acquire_owned()).transpose();
-        let Ok(place) = place else {
-            let detail = "too many operations are under way on this connection: let some end first";
-            let refusal = failure(error::refused((ErrorCode::TooManyOperations, detail.to_owned())));
-            return stream::iter([refusal]).boxed();
-        };
-        match self.prepare(request) {
-            Ok(prepared) => self
-                .answers(prepared)
-                .map(move |answer| {
-                    let _held = &place;
-                    answer
-                })
-                .boxed(),
-            Err(refusal) => stream::iter([failure(refusal)]).boxed(),
-        }
-    }
 }

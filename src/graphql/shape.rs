@@ -29,6 +29,11 @@ impl Shape {
         shape
     }
 
+    /// How many fields of the root it has.
+    pub fn fields(&self) -> usize {
+        self.0.len()
+    }
+
     fn add(&mut self, document: &ExecutableDocument, set: &SelectionSet) {
         for item in &set.items {
             match &item.node {

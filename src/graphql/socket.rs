@@ -1,42 +1,39 @@
-//! Operations over a WebSocket (graphql-transport-ws, as the library speaks it), kept alive and let go of.
+//! Operations over a WebSocket: the protocol graphql-transport-ws, kept alive and let go of.
 
-use std::{
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{borrow::Cow, mem, time::Duration};
 
-use async_graphql::{Data, http::ALL_WEBSOCKET_PROTOCOLS};
-use async_graphql_axum::{GraphQLProtocol, GraphQLWebSocket};
+use async_graphql::{Request as Operation, Response as Answer, ServerError, http::ClientMessage};
+use async_graphql_axum::GraphQLProtocol;
 use axum::{
     RequestExt,
+    body::Bytes,
     extract::{
         Request, WebSocketUpgrade,
         ws::{CloseFrame, Message, WebSocket, close_code},
     },
     response::{IntoResponse, Response},
 };
-use futures_util::{SinkExt, StreamExt, sink};
-use tokio::{
-    sync::{Semaphore, mpsc},
-    time::{Instant, MissedTickBehavior, interval_at, sleep_until},
+use futures_util::{
+    SinkExt, StreamExt,
+    stream::{self, BoxStream},
 };
+use serde::Serialize;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
+use tokio_stream::StreamMap;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::service::{Places, Service};
+use super::{
+    answer::{Body, was_refused},
+    error::{self, ErrorCode},
+    service::Service,
+};
 use crate::{body::BodyLimits, problem::Problem};
 
+const PROTOCOL: &str = "graphql-transport-ws";
 /// Operations under way on one connection.
 const MAX_OPERATIONS: usize = 100;
 /// From opening the connection to `connection_init`.
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Close codes of the protocol, where the library has others.
-const INVALID_MESSAGE: u16 = 4400;
-const UNAUTHORIZED: u16 = 4401;
-const INIT_TIMED_OUT: u16 = 4408;
 
 /// The sockets that are open, to be closed at the end.
 #[derive(Clone, Debug)]
@@ -58,6 +55,11 @@ impl Sockets {
         self.open.close();
     }
 
+    /// When it is time to go away.
+    pub(super) fn stopped(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
     /// Until all of them are closed.
     pub async fn closed(&self) {
         self.open.wait().await;
@@ -67,10 +69,10 @@ impl Sockets {
 /// Upgrades a request.
 pub async fn open(service: Service, sockets: Sockets, request: Request) -> Response {
     match upgrade(request).await {
-        Ok((upgrade, protocol)) => {
+        Ok(upgrade) => {
             let task = move |socket| {
                 let open = sockets.open.clone();
-                open.track_future(async move { serve(socket, service, protocol, &sockets).await })
+                open.track_future(async move { serve(socket, Session::new(service), &sockets).await })
             };
             upgrade.on_upgrade(task)
         }
@@ -78,82 +80,197 @@ pub async fn open(service: Service, sockets: Sockets, request: Request) -> Respo
     }
 }
 
-async fn upgrade(mut request: Request) -> Result<(WebSocketUpgrade, GraphQLProtocol), Problem> {
+async fn upgrade(mut request: Request) -> Result<WebSocketUpgrade, Problem> {
     let size = BodyLimits::of(&request)?.size;
     let protocol = request.extract_parts::<GraphQLProtocol>().await;
     let upgrade: Result<WebSocketUpgrade, _> = request.extract().await;
-    let upgrade = upgrade.map_err(|error| Problem::malformed(error.body_text()))?;
-    let protocol = protocol.map_err(|_| {
-        Problem::malformed("open the WebSocket with Sec-WebSocket-Protocol: graphql-transport-ws")
-    })?;
-    Ok((upgrade.protocols(ALL_WEBSOCKET_PROTOCOLS).max_message_size(size).max_frame_size(size), protocol))
+    let upgrade = upgrade.map_err(|error| Problem::malformed(error.body_text()))?.protocols([PROTOCOL]);
+    // The library knows an older protocol too.
+    if protocol.is_err() || upgrade.selected_protocol().is_none() {
+        let detail = format!("open the WebSocket with Sec-WebSocket-Protocol: {PROTOCOL}");
+        return Err(Problem::malformed(detail));
+    }
+    Ok(upgrade.max_message_size(size).max_frame_size(size))
 }
 
-async fn serve(socket: WebSocket, service: Service, protocol: GraphQLProtocol, sockets: &Sockets) {
-    let (mut socket, received) = socket.split();
-    let heard = Arc::new(AtomicBool::new(true));
-    let listener = heard.clone();
-    let received = received.inspect(move |_| listener.store(true, Ordering::Relaxed));
-    let (sender, mut answers) = mpsc::channel(1);
-    let sender =
-        sink::unfold(sender, |sender, message| async move { sender.send(message).await.map(|()| sender) });
-    let mut data = Data::default();
-    data.insert(Places(Arc::new(Semaphore::new(MAX_OPERATIONS))));
-    let speak = GraphQLWebSocket::new_with_pair(sender, received, service, protocol).with_data(data).serve();
-
-    let write = async {
-        let start = Instant::now();
-        let mut initialised = false;
-        let mut pings = interval_at(start + sockets.ping_every, sockets.ping_every);
-        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            let message = tokio::select! {
-                answer = answers.recv() => match answer {
-                    Some(answer) => {
-                        initialised = true;
-                        with_code_of_the_protocol(answer)
-                    }
-                    None => return,
-                },
-                _ = pings.tick() => {
-                    if !heard.swap(false, Ordering::Relaxed) {
+async fn serve(mut socket: WebSocket, mut session: Session, sockets: &Sockets) {
+    let start = Instant::now();
+    let mut heard = true;
+    let mut pings = interval_at(start + sockets.ping_every, sockets.ping_every);
+    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let said = tokio::select! {
+            // Going away comes first: operations that end because of it are not complete.
+            biased;
+            () = sockets.stop.cancelled() => Err(Close(close_code::AWAY, "the server goes away".into())),
+            received = socket.recv() => {
+                heard = true;
+                match received {
+                    Some(Ok(Message::Text(text))) => session.hear(&text).await,
+                    Some(Ok(Message::Binary(_))) => Err(Close::invalid("messages are text")),
+                    // The library answers pings.
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(None),
+                    Some(Ok(Message::Close(_))) => {
+                        // The answer to it goes out.
+                        let _ = socket.close().await;
                         return;
                     }
-                    Message::Ping(axum::body::Bytes::new())
+                    Some(Err(_)) | None => return,
                 }
-                () = sleep_until(start + INIT_TIMEOUT), if !initialised => {
-                    close(INIT_TIMED_OUT, "Connection initialisation timeout")
+            }
+            Some((id, step)) = session.operations.next() => Ok(Some(session.tell(&id, step))),
+            _ = pings.tick() => {
+                if !mem::take(&mut heard) {
+                    return;
                 }
-                () = sockets.stop.cancelled() => close(close_code::AWAY, "the server goes away"),
-            };
-            let last = matches!(message, Message::Close(_));
-            if socket.send(message).await.is_err() || last {
+                Ok(Some(Message::Ping(Bytes::new())))
+            }
+            () = sleep_until(start + INIT_TIMEOUT), if !session.initialised => {
+                Err(Close(4408, "Connection initialisation timeout".into()))
+            }
+        };
+        match said {
+            Ok(None) => {}
+            Ok(Some(message)) => {
+                if socket.send(message).await.is_err() {
+                    return;
+                }
+            }
+            Err(close) => {
+                // It is gone either way.
+                let _ = socket.send(close.into()).await;
                 return;
             }
         }
-    };
-    let mut write = pin!(write);
-    tokio::select! {
-        () = &mut write => {}
-        // What was said last still has to be written.
-        () = speak => write.await,
     }
 }
 
-fn close(code: u16, reason: &str) -> Message {
-    // A control frame has room for no more (RFC 6455 section 5.5).
-    let reason = &reason[..reason.floor_char_boundary(123)];
-    Message::Close(Some(CloseFrame { code, reason: reason.into() }))
+/// One connection's state.
+struct Session {
+    service: Service,
+    initialised: bool,
+    operations: StreamMap<String, BoxStream<'static, Step>>,
 }
 
-fn with_code_of_the_protocol(message: Message) -> Message {
-    match message {
-        Message::Close(Some(CloseFrame { code: close_code::ERROR, .. })) => {
-            close(UNAUTHORIZED, "Unauthorized")
+/// What an operation comes to next.
+enum Step {
+    Answer(Box<Answer>),
+    End,
+}
+
+/// What the server says.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Said<'a> {
+    ConnectionAck,
+    Pong {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        payload: Option<serde_json::Value>,
+    },
+    Next {
+        id: &'a str,
+        payload: Body<'a>,
+    },
+    Error {
+        id: &'a str,
+        payload: &'a [ServerError],
+    },
+    Complete {
+        id: &'a str,
+    },
+}
+
+impl From<Said<'_>> for Message {
+    fn from(said: Said<'_>) -> Self {
+        Self::Text(serde_json::to_string(&said).unwrap_or_default().into())
+    }
+}
+
+impl Session {
+    fn new(service: Service) -> Self {
+        Self { service, initialised: false, operations: StreamMap::new() }
+    }
+
+    /// Follows a client's message, and answers it if that needs an answer.
+    async fn hear(&mut self, text: &str) -> Result<Option<Message>, Close> {
+        let message = ClientMessage::from_bytes(text).map_err(|error| Close::invalid(&error.to_string()))?;
+        let answer = match message {
+            ClientMessage::ConnectionInit { .. } if self.initialised => {
+                return Err(Close(4429, "Too many initialisation requests".into()));
+            }
+            ClientMessage::ConnectionInit { .. } => {
+                self.initialised = true;
+                Said::ConnectionAck.into()
+            }
+            ClientMessage::Ping { payload } => Said::Pong { payload }.into(),
+            ClientMessage::Pong { .. } => return Ok(None),
+            ClientMessage::Start { .. } if !self.initialised => {
+                return Err(Close(4401, "Unauthorized".into()));
+            }
+            ClientMessage::Start { id, .. } if self.operations.contains_key(&id) => {
+                return Err(Close(4409, format!("Subscriber for {id} already exists").into()));
+            }
+            ClientMessage::Start { id, payload } => return Ok(self.begin(id, payload).await),
+            ClientMessage::Stop { id } => {
+                self.operations.remove(&id);
+                return Ok(None);
+            }
+            ClientMessage::ConnectionTerminate => {
+                return Err(Close::invalid("not a message of this protocol"));
+            }
+        };
+        Ok(Some(answer))
+    }
+
+    /// Begins an operation, or says why not. What the client says next is heard when a subscription stands.
+    async fn begin(&mut self, id: String, operation: Operation) -> Option<Message> {
+        let prepared = if self.operations.len() < MAX_OPERATIONS {
+            self.service.prepare(operation)
+        } else {
+            let detail = "too many operations are under way on this connection: let some end first";
+            Err(error::refused((ErrorCode::TooManyOperations, detail.to_owned())).into())
+        };
+        match prepared {
+            Ok(prepared) => {
+                let answers = self.service.answers(prepared).standing().await.stream;
+                let answers = answers.map(|answer| Step::Answer(Box::new(answer)));
+                self.operations.insert(id, answers.chain(stream::iter([Step::End])).boxed());
+                None
+            }
+            Err(refusal) => Some(Said::Error { id: &id, payload: &[*refusal] }.into()),
         }
-        Message::Close(Some(CloseFrame { code: close_code::PROTOCOL, reason })) => {
-            close(INVALID_MESSAGE, &reason)
+    }
+
+    fn tell(&mut self, id: &str, step: Step) -> Message {
+        let answer = match step {
+            Step::Answer(answer) => answer,
+            Step::End => {
+                self.operations.remove(id);
+                return Said::Complete { id }.into();
+            }
+        };
+        if was_refused(&answer) {
+            // That ends it, without a further word.
+            self.operations.remove(id);
+            return Said::Error { id, payload: &answer.errors }.into();
         }
-        message => message,
+        Said::Next { id, payload: Body::from(&*answer) }.into()
+    }
+}
+
+/// Why the connection is closed: a code of the protocol and a reason.
+struct Close(u16, Cow<'static, str>);
+
+impl Close {
+    fn invalid(reason: &str) -> Self {
+        Self(4400, format!("Invalid message: {reason}").into())
+    }
+}
+
+impl From<Close> for Message {
+    fn from(Close(code, reason): Close) -> Self {
+        // A control frame has room for no more (RFC 6455 section 5.5).
+        let reason = &reason[..reason.floor_char_boundary(123)];
+        Self::Close(Some(CloseFrame { code, reason: reason.into() }))
     }
 }

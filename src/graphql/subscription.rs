@@ -3,8 +3,8 @@
 use async_graphql::{Context, Enum, ID, Result, SimpleObject, Subscription as SubscriptionRoot};
 use futures_util::{Stream, StreamExt};
 
-use super::{product::Product, scalars::DateTime};
-use crate::catalog::{Catalog, ChangeKind, Event, Place, ProductId, existing_id};
+use super::{product::Product, scalars::DateTime, service::Subscribed};
+use crate::catalog::{Catalog, ChangeKind, Error, Event, InvalidValue, Place, ProductId};
 
 /// The root of subscriptions.
 pub struct Subscription;
@@ -53,10 +53,12 @@ impl Subscription {
         #[graphql(desc = "Go on behind this cursor of a change, instead of with what happens from now on.")]
         after: Option<String>,
     ) -> Result<impl Stream<Item = Result<ProductChange>> + use<>> {
-        let ids =
-            ids.map(|ids| ids.iter().map(|id| existing_id(id)).collect::<Result<Vec<_>, _>>()).transpose()?;
+        let ids = ids.map(|ids| ids.iter().map(id).collect::<Result<Vec<_>, _>>()).transpose()?;
         let after = after.as_deref().map(str::parse::<Place>).transpose()?;
         let events = ctx.data::<Catalog>()?.subscribe(after).await?;
+        if let Some(Subscribed(subscribed)) = ctx.data_opt() {
+            subscribed.notify_one();
+        }
         let events = events.filter(move |event| {
             let wanted = match event {
                 Ok(event) => is_of(event, ids.as_deref()),
@@ -66,6 +68,10 @@ impl Subscription {
         });
         Ok(events.map(|event| Ok(ProductChange::from(event?))))
     }
+}
+
+fn id(id: &ID) -> Result<ProductId, Error> {
+    id.parse().map_err(|fault: InvalidValue| Error::invalid("ids", fault.to_string()))
 }
 
 fn is_of(event: &Event, ids: Option<&[ProductId]>) -> bool {

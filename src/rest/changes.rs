@@ -52,7 +52,7 @@ pub async fn changes(
     let Query(ChangesQuery { id }) = query.map_err(|error| Problem::malformed(error.body_text()))?;
     let ids = id.as_deref().map(ids).transpose()?;
     let after = headers.get(LAST_EVENT_ID).map(|place| place.to_str().unwrap_or_default());
-    let after = after.filter(|place| !place.is_empty()).map(str::parse::<Place>).transpose()?;
+    let after = after.filter(|place| !place.is_empty()).map(place).transpose()?;
     let events = catalog.subscribe(after).await?;
     let wanted = move |event: &Result<Event, Error>| match (event, &ids) {
         (Ok(Event::Change(change)), Some(ids)) => ids.contains(&change.id),
@@ -62,6 +62,10 @@ pub async fn changes(
         .filter(move |event| std::future::ready(wanted(event)))
         .map(|event| Ok::<_, Infallible>(event.map_or_else(|error| failure(&error), server_sent)));
     Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
+}
+
+fn place(text: &str) -> Result<Place, Error> {
+    text.parse().map_err(|_| Error::invalid("Last-Event-ID", "is not the id of an event"))
 }
 
 fn ids(test: &str) -> Result<Vec<ProductId>, Error> {

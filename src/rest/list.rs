@@ -108,7 +108,8 @@ async fn all(
             }
         }
     });
-    let body = stream::iter([Ok::<_, Error>(opening)]).chain(rest);
+    // A compressor asks again behind the end.
+    let body = stream::iter([Ok::<_, Error>(opening)]).chain(rest.fuse());
     Ok(([(header::CONTENT_TYPE, format.media_type())], Body::from_stream(body)).into_response())
 }
 

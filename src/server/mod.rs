@@ -160,9 +160,9 @@ impl Server {
         let stop = async {
             stop.await;
             info!("shutting down: no new connections, requests under way may end");
-            // Subscriptions would never end by themselves.
-            self.catalog.close_feed().await;
+            // Subscriptions would never end by themselves. Their clients are told why before they end.
             self.sockets.stop();
+            self.catalog.close_feed().await;
         };
         let patience = Patience { idle: self.config.idle_timeout, grace: self.config.shutdown_grace };
         accept::serve(self.listener, self.app, stop, patience).await;

@@ -220,7 +220,7 @@ async fn the_command_line_takes_files_too(store: Store) {
     let (code, text) = run("import in.csv").await;
     assert!(code == Some(0) && text.contains("imported 6,000 products"), "{text}");
     let (code, text) = run("import in.csv").await;
-    assert!(code == Some(1) && text.contains("id on line 2 1 is taken"), "{text}");
+    assert!(code == Some(1) && text.contains("id on line 2: 1 is taken"), "{text}");
     assert_eq!(run("import --merge in.csv").await.0, Some(0));
 
     for file in ["out.ndjson", "out.csv"] {

@@ -25,6 +25,7 @@ mod metrics;
 mod paging;
 mod readme;
 mod rest;
+mod sockets;
 mod startup;
 mod stock;
 mod streaming;

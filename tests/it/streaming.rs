@@ -1,5 +1,6 @@
 //! `GET /products` of many products, and readers that take their time.
 
+use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -28,6 +29,16 @@ async fn all_products_are_listed_once_and_in_order(store: Store) {
         let ids: Vec<_> =
             listed.as_array().unwrap().iter().map(|product| product["id"].as_u64().unwrap()).collect();
         assert_eq!(ids, (1..=expected).collect::<Vec<u64>>());
+    }
+    let plain = server.get("/products").await.text;
+    for encoding in ["gzip", "br", "zstd"] {
+        let request = server.request("GET", "/products").header("accept-encoding", encoding);
+        let response = request.send().await.unwrap();
+        assert_eq!(response.headers()["content-encoding"], encoding);
+        let bytes = response.bytes().await.expect("the answer has an end");
+        if encoding == "gzip" {
+            assert_eq!(std::io::read_to_string(GzDecoder::new(&*bytes)).unwrap(), plain);
+        }
     }
 }
 
