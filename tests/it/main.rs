@@ -9,6 +9,7 @@ mod architecture;
 mod bad_input;
 mod bulk;
 mod changes;
+mod clients;
 mod command_line;
 mod concurrency;
 mod contracts;
