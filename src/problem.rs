@@ -134,7 +134,7 @@ impl Problem {
             StatusCode::SERVICE_UNAVAILABLE,
             "TIMEOUT",
             "Timeout",
-            "the request took too long: try again",
+            "the request took too long; what it changes may still be carried out: look before you send it again",
         )
     }
 }

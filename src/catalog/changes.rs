@@ -74,57 +74,91 @@ pub enum ChangeKind {
 /// What the log has behind a place.
 #[derive(Debug)]
 pub(super) enum Read {
-    /// All or the first of the changes there, and the place of the last.
-    Changes(Vec<Change>, Place),
+    /// The first changes there.
+    Changes {
+        changes: Vec<Change>,
+        /// The place of the last row that was read.
+        last: Place,
+        /// Whether there were no more at this moment.
+        is_all: bool,
+    },
     /// The place is not in the log any more: nobody knows what came behind it.
     Gone,
 }
 
-/// From a place on, with the row that stands there. `{safe}` are rows that nothing can come before any more.
-const FROM_PLACE: &str =
-    "SELECT * FROM product_change WHERE (xact, seq) >= ($1, $2) AND {safe} ORDER BY xact, seq LIMIT $3";
-const NEWEST: &str = "SELECT * FROM product_change WHERE {safe} ORDER BY xact DESC, seq DESC LIMIT 1";
-const FORGET: &str = "
-DELETE FROM product_change
-WHERE at < {now} - $1
-    AND (xact, seq) < (SELECT xact, seq FROM product_change ORDER BY xact DESC, seq DESC LIMIT 1)";
+/// What is asked of the log.
+struct Questions {
+    /// From the place `$1`, `$2` on, with the row that stands there; at most `$3`. Only rows that nothing can come
+    /// before any more.
+    from_place: &'static str,
+    /// The newest such row.
+    newest: &'static str,
+    /// A row to stand on in an empty log.
+    mark: &'static str,
+    /// Deletes the oldest rows of more than `$1` seconds, but never the newest, which somebody may stand on; `$2` at
+    /// most, so that writers don't wait long.
+    forget: &'static str,
+}
 
-/// How often a place is looked for that other transactions leave alone, and the pause between.
-const TRIES: usize = 100;
-const PAUSE: Duration = Duration::from_millis(30);
+const POSTGRESQL: Questions = Questions {
+    from_place: "
+SELECT * FROM product_change
+WHERE (xact, seq) >= ($1, $2) AND xact < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+ORDER BY xact, seq LIMIT $3",
+    newest: "
+SELECT * FROM product_change WHERE xact < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+ORDER BY xact DESC, seq DESC LIMIT 1",
+    mark: "INSERT INTO product_change (kind) SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM product_change)",
+    forget: "
+DELETE FROM product_change
+WHERE (xact, seq) IN (SELECT xact, seq FROM product_change ORDER BY xact, seq LIMIT $2)
+    AND at < extract(epoch FROM now())::bigint - $1
+    AND (xact, seq) < (SELECT xact, seq FROM product_change ORDER BY xact DESC, seq DESC LIMIT 1)",
+};
+
+/// There, `xact` is always 0, and `seq` is the key.
+const SQLITE: Questions = Questions {
+    from_place: "SELECT * FROM product_change WHERE seq >= $2 AND xact = $1 ORDER BY seq LIMIT $3",
+    newest: "SELECT * FROM product_change ORDER BY seq DESC LIMIT 1",
+    mark: "INSERT INTO product_change (kind) SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM product_change)",
+    forget: "
+DELETE FROM product_change
+WHERE seq IN (SELECT seq FROM product_change ORDER BY seq LIMIT $2)
+    AND at < unixepoch() - $1 AND seq < (SELECT max(seq) FROM product_change)",
+};
+
+/// Rows deleted at a time.
+const FORGOTTEN_AT_ONCE: u64 = 10_000;
 
 impl Catalog {
-    /// At most `limit` changes behind a place.
+    fn questions(&self) -> Questions {
+        match self.database.kind() {
+            Kind::PostgreSql => POSTGRESQL,
+            Kind::Sqlite => SQLITE,
+        }
+    }
+
+    /// The first `limit` changes behind a place.
     pub(super) async fn changes_after(&self, place: Place, limit: u32) -> Result<Read, Error> {
         let values = vec![place.xact.into(), place.seq.into(), (i64::from(limit) + 1).into()];
-        let rows = self.log_rows(FROM_PLACE, values).await?;
+        let rows = self.log_rows(self.questions().from_place, values).await?;
         let Some((first, rows)) = rows.split_first().filter(|(first, _)| place_of(first) == place) else {
             return Ok(Read::Gone);
         };
         let last = place_of(rows.last().unwrap_or(first));
-        Ok(Read::Changes(self.with_products(rows).await?, last))
+        let is_all = rows.len() < usize::try_from(limit).unwrap_or(usize::MAX);
+        Ok(Read::Changes { changes: self.with_products(rows).await?, last, is_all })
     }
 
-    /// The newest place in the log that nothing can come before any more.
-    pub(super) async fn newest_place(&self) -> Result<Place, Error> {
-        if let Some(place) = self.safe_place().await? {
-            return Ok(place);
+    /// The newest place in the log that nothing can come before any more; none as long as all of them could be joined
+    /// by earlier ones. An empty log gets a mark to stand on.
+    pub(super) async fn newest_place(&self) -> Result<Option<Place>, Error> {
+        let questions = self.questions();
+        if let Some(newest) = self.log_rows(questions.newest, vec![]).await?.first() {
+            return Ok(Some(place_of(newest)));
         }
-        // An empty log has no place to stand on.
-        let mark = "INSERT INTO product_change (kind) VALUES (0)";
-        self.database.writes().execute_unprepared(mark).await?;
-        // There is none as long as a transaction is under way that began before.
-        for _ in 0..TRIES {
-            if let Some(place) = self.safe_place().await? {
-                return Ok(place);
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-        Err(Error::Unavailable)
-    }
-
-    async fn safe_place(&self) -> Result<Option<Place>, Error> {
-        Ok(self.log_rows(NEWEST, vec![]).await?.first().map(place_of))
+        self.database.writes().execute_unprepared(questions.mark).await?;
+        Ok(self.log_rows(questions.newest, vec![]).await?.first().map(place_of))
     }
 
     /// Deletes the changes that are older, but never the newest row, which somebody may stand on.
@@ -133,9 +167,13 @@ impl Catalog {
     /// The database fails.
     pub async fn forget_changes(&self, age: Duration) -> Result<(), Error> {
         let seconds = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
-        let statement = self.log_statement(FORGET, vec![seconds.into()]);
-        self.database.writes().execute_raw(statement).await?;
-        Ok(())
+        loop {
+            let values = vec![seconds.into(), FORGOTTEN_AT_ONCE.into()];
+            let forget = self.log_statement(self.questions().forget, values);
+            if self.database.writes().execute_raw(forget).await?.rows_affected() < FORGOTTEN_AT_ONCE {
+                return Ok(());
+            }
+        }
     }
 
     async fn log_rows(&self, sql: &str, values: Vec<SqlValue>) -> Result<Vec<product_change::Model>, Error> {
@@ -145,15 +183,7 @@ impl Catalog {
     }
 
     fn log_statement(&self, sql: &str, values: Vec<SqlValue>) -> Statement {
-        let (safe, now) = match self.database.kind() {
-            Kind::PostgreSql => (
-                "xact < pg_snapshot_xmin(pg_current_snapshot())::text::bigint",
-                "extract(epoch FROM now())::bigint",
-            ),
-            Kind::Sqlite => ("true", "unixepoch()"),
-        };
-        let backend = self.database.reads().get_database_backend();
-        Statement::from_sql_and_values(backend, sql.replace("{safe}", safe).replace("{now}", now), values)
+        Statement::from_sql_and_values(self.database.reads().get_database_backend(), sql, values)
     }
 
     /// One query for all of the products.
@@ -164,6 +194,9 @@ impl Catalog {
             .filter(|change| change.kind != ChangeKind::Deleted)
             .map(|change| change.id)
             .collect();
+        if ids.is_empty() {
+            return Ok(changes);
+        }
         ids.sort_unstable();
         ids.dedup();
         let products: HashMap<ProductId, Arc<Product>> = product::Entity::find()

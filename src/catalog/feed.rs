@@ -1,6 +1,10 @@
 //! The changes of products as they happen, for any number of subscribers: one reader of the log for all of them.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex as SyncMutex, PoisonError},
+    time::Duration,
+};
 
 use futures_util::{Stream, StreamExt, stream};
 use tokio::sync::{
@@ -33,8 +37,10 @@ impl Event {
     }
 }
 
-/// Changes read at a time.
+/// Changes read at a time, for all subscribers.
 const PAGE: u32 = 1000;
+/// And for one that has come back: each of them holds so many.
+const PAGE_OF_ONE: u32 = 100;
 /// More than that at once is told as a [`Event::Resync`].
 const MOST: usize = 10_000;
 /// How many events wait for the slowest subscriber; more than one time [`MOST`], so that no reading of ours alone
@@ -44,6 +50,9 @@ const WAITING: usize = 16_384;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The others need not be woken more often.
 const WAKE_EVERY: Duration = Duration::from_millis(20);
+/// How often a place to begin from is looked for that other transactions leave alone, and the pause between.
+const TRIES: usize = 100;
+const PAUSE: Duration = Duration::from_millis(30);
 
 /// The feed's state, shared by all clones of a catalog.
 #[derive(Clone, Debug)]
@@ -51,25 +60,24 @@ pub(super) struct Feed(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    state: Mutex<State>,
+    /// None once the feed is closed.
+    sender: SyncMutex<Option<broadcast::Sender<Event>>>,
+    /// Up to where the subscribers have been told; none without subscribers.
+    told: Mutex<Option<Place>>,
     /// Something changed, or may have.
     look: Notify,
     /// Something changed here.
     changed: Notify,
 }
 
-#[derive(Debug)]
-struct State {
-    /// None once the feed is closed.
-    sender: Option<broadcast::Sender<Event>>,
-    /// Up to where the subscribers have been told; none without subscribers.
-    told: Option<Place>,
-}
-
 impl Default for Feed {
     fn default() -> Self {
-        let state = State { sender: Some(broadcast::Sender::new(WAITING)), told: None };
-        Self(Arc::new(Shared { state: Mutex::new(state), look: Notify::new(), changed: Notify::new() }))
+        Self(Arc::new(Shared {
+            sender: SyncMutex::new(Some(broadcast::Sender::new(WAITING))),
+            told: Mutex::new(None),
+            look: Notify::new(),
+            changed: Notify::new(),
+        }))
     }
 }
 
@@ -78,6 +86,10 @@ impl Feed {
     pub(super) fn changed(&self) {
         self.0.look.notify_one();
         self.0.changed.notify_one();
+    }
+
+    fn sender(&self) -> Option<broadcast::Sender<Event>> {
+        self.0.sender.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -91,25 +103,36 @@ impl Catalog {
         &self,
         after: Option<Place>,
     ) -> Result<impl Stream<Item = Result<Event, Error>> + Send + use<>, Error> {
-        let (receiver, told) = {
-            let mut state = self.feed.0.state.lock().await;
-            let sender = state.sender.clone().ok_or(Error::Unavailable)?;
+        let (receiver, told) = self.join_subscribers().await?;
+        let subscriber = Subscriber {
+            catalog: self.clone(),
+            missed: after.map(|after| Missed { after, read: VecDeque::new() }),
+            receiver,
+            joined: told,
+            last: after.filter(|after| *after > told).unwrap_or(told),
+        };
+        Ok(stream::unfold(Some(subscriber), |subscriber| async { subscriber?.next().await }).fuse())
+    }
+
+    /// A receiver of all that is told from a place on.
+    async fn join_subscribers(&self) -> Result<(broadcast::Receiver<Event>, Place), Error> {
+        for _ in 0..TRIES {
+            let sender = self.feed.sender().ok_or(Error::Unavailable)?;
+            let mut told = self.feed.0.told.lock().await;
             if sender.receiver_count() >= self.rules.subscriptions {
                 return Err(Error::TooManySubscriptions);
             }
-            let told = match state.told {
-                Some(told) if sender.receiver_count() > 0 => told,
-                _ => self.newest_place().await?,
-            };
-            state.told = Some(told);
-            (sender.subscribe(), told)
-        };
-        let missed = match after {
-            Some(after) => self.missed(after, told).await?,
-            None => VecDeque::new(),
-        };
-        let last = after.filter(|after| *after > told).unwrap_or(told);
-        Ok(stream::unfold(Some((missed, receiver, last)), next).fuse())
+            if sender.receiver_count() == 0 || told.is_none() {
+                *told = self.newest_place().await?;
+            }
+            if let Some(told) = *told {
+                return Ok((sender.subscribe(), told));
+            }
+            drop(told);
+            // There is no place as long as a transaction is under way that began before the log did.
+            tokio::time::sleep(PAUSE).await;
+        }
+        Err(Error::Unavailable)
     }
 
     /// Reads the log for the subscribers, and tells the other copies of the server when there is something in it; for
@@ -124,45 +147,53 @@ impl Catalog {
     }
 
     /// Ends all subscriptions; there can be no new ones.
-    pub async fn close_feed(&self) {
-        self.feed.0.state.lock().await.sender = None;
+    pub fn close_feed(&self) {
+        *self.feed.0.sender.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// How many subscribers there are.
+    pub fn subscribers(&self) -> usize {
+        self.feed.sender().map_or(0, |sender| sender.receiver_count())
     }
 
     async fn tell_subscribers(&self) {
         loop {
             // What was not noticed is seen a little later.
             let _ = tokio::time::timeout(LOOK_EVERY, self.feed.0.look.notified()).await;
-            let mut state = self.feed.0.state.lock().await;
+            let mut told = self.feed.0.told.lock().await;
             // A failure has been logged, and the next look tries again.
-            let _ = self.tell(&mut state).await;
+            let _ = self.tell(&mut told).await;
         }
     }
 
-    async fn tell(&self, state: &mut State) -> Result<(), Error> {
-        let sender = state.sender.as_ref().filter(|sender| sender.receiver_count() > 0);
-        let (Some(sender), Some(mut told)) = (sender, state.told) else {
-            state.told = None;
+    async fn tell(&self, told: &mut Option<Place>) -> Result<(), Error> {
+        let sender = self.feed.sender().filter(|sender| sender.receiver_count() > 0);
+        let (Some(sender), Some(mut place)) = (sender, *told) else {
+            *told = None;
             return Ok(());
         };
         // Nobody being there any more is no failure.
         let tell = |event| drop(sender.send(event));
         let mut count = 0;
         loop {
-            let (changes, last) = match self.changes_after(told, PAGE).await? {
-                Read::Changes(changes, last) if count + changes.len() <= MOST => (changes, last),
-                Read::Changes(..) | Read::Gone => {
-                    let place = self.newest_place().await?;
-                    tell(Event::Resync(place));
-                    state.told = Some(place);
+            let (changes, last, is_all) = match self.changes_after(place, PAGE).await? {
+                Read::Changes { changes, last, is_all } if count + changes.len() <= MOST => {
+                    (changes, last, is_all)
+                }
+                Read::Changes { .. } | Read::Gone => {
+                    // Where there is no place to go on from, the next look finds one.
+                    if let Some(newest) = self.newest_place().await? {
+                        tell(Event::Resync(newest));
+                        *told = Some(newest);
+                    }
                     return Ok(());
                 }
             };
             count += changes.len();
             changes.into_iter().map(Event::Change).for_each(tell);
-            let done = told == last;
-            told = last;
-            state.told = Some(told);
-            if done {
+            place = last;
+            *told = Some(place);
+            if is_all {
                 return Ok(());
             }
         }
@@ -177,40 +208,56 @@ impl Catalog {
             tokio::time::sleep(WAKE_EVERY).await;
         }
     }
-
-    /// What stands in the log from one place to another.
-    async fn missed(&self, after: Place, told: Place) -> Result<VecDeque<Event>, Error> {
-        let (mut missed, mut place) = (VecDeque::new(), after);
-        loop {
-            let Read::Changes(changes, last) = self.changes_after(place, PAGE).await? else {
-                return Ok([Event::Resync(told)].into());
-            };
-            missed.extend(changes.into_iter().filter(|change| change.place <= told).map(Event::Change));
-            if missed.len() > MOST {
-                return Ok([Event::Resync(told)].into());
-            }
-            if last >= told || last == place {
-                return Ok(missed);
-            }
-            place = last;
-        }
-    }
 }
 
-type Subscriber = (VecDeque<Event>, broadcast::Receiver<Event>, Place);
+/// One who is told.
+struct Subscriber {
+    catalog: Catalog,
+    /// As long as there is something that came before he did.
+    missed: Option<Missed>,
+    receiver: broadcast::Receiver<Event>,
+    /// From here on everything comes through the receiver.
+    joined: Place,
+    /// What stands up to here he knows, or gets as missed.
+    last: Place,
+}
 
-/// The next event, and the subscriber unless it was let go.
-async fn next(subscriber: Option<Subscriber>) -> Option<(Result<Event, Error>, Option<Subscriber>)> {
-    let (mut missed, mut receiver, last) = subscriber?;
-    if let Some(event) = missed.pop_front() {
-        return Some((Ok(event), Some((missed, receiver, last))));
-    }
-    loop {
-        match receiver.recv().await {
-            Ok(event) if event.place() <= last => {}
-            Ok(event) => return Some((Ok(event), Some((missed, receiver, last)))),
-            Err(RecvError::Lagged(_)) => return Some((Err(Error::TooSlow), None)),
-            Err(RecvError::Closed) => return None,
+/// What one who has come back does not know yet, read as he takes it.
+struct Missed {
+    after: Place,
+    read: VecDeque<Change>,
+}
+
+impl Subscriber {
+    /// The next event, and the subscriber unless he was let go.
+    async fn next(mut self) -> Option<(Result<Event, Error>, Option<Self>)> {
+        while let Some(missed) = &mut self.missed {
+            if let Some(change) = missed.read.pop_front() {
+                return Some((Ok(Event::Change(change)), Some(self)));
+            }
+            match self.catalog.changes_after(missed.after, PAGE_OF_ONE).await {
+                Ok(Read::Changes { changes, last, is_all }) => {
+                    missed.after = last;
+                    missed.read.extend(changes.into_iter().filter(|change| change.place <= self.joined));
+                    if missed.read.is_empty() && (is_all || last >= self.joined) {
+                        self.missed = None;
+                    }
+                }
+                Ok(Read::Gone) => {
+                    // His place is none of this log, so it says nothing of what he knows.
+                    (self.missed, self.last) = (None, self.joined);
+                    return Some((Ok(Event::Resync(self.joined)), Some(self)));
+                }
+                Err(error) => return Some((Err(error), None)),
+            }
+        }
+        loop {
+            match self.receiver.recv().await {
+                Ok(Event::Change(change)) if change.place <= self.last => {}
+                Ok(event) => return Some((Ok(event), Some(self))),
+                Err(RecvError::Lagged(_)) => return Some((Err(Error::TooSlow), None)),
+                Err(RecvError::Closed) => return None,
+            }
         }
     }
 }

@@ -24,17 +24,17 @@ const MAX_VALUES: usize = 1000;
 const MAX_NAME_CHARS: usize = 255;
 
 impl Filter {
-    /// Adds a test: `price`, `gte`, `10`. The values of `in` are separated by commas. Tests of the name pass over
-    /// the difference of `A` to `Z` from `a` to `z`, and over no other.
+    /// Adds a test: `price`, `gte`, `10`. Only `in` takes other than one value. Tests of the name pass over the
+    /// difference of `A` to `Z` from `a` to `z`, and over no other.
     ///
     /// # Errors
     /// [`Error::Invalid`]: no such field or test, or a value that the field can't have.
-    pub fn add(&mut self, field: &'static str, test: &str, value: &str) -> Result<(), Error> {
+    pub fn add(&mut self, field: &'static str, test: &str, values: &[&str]) -> Result<(), Error> {
         let test = match field {
-            "id" => numbers::<ProductId>(product::Column::Id, field, test, value),
-            "price" => numbers::<Price>(product::Column::Price, field, test, value),
-            "amount" => numbers::<Amount>(product::Column::Amount, field, test, value),
-            "name" => name(test, value),
+            "id" => numbers::<ProductId>(product::Column::Id, field, test, values),
+            "price" => numbers::<Price>(product::Column::Price, field, test, values),
+            "amount" => numbers::<Amount>(product::Column::Amount, field, test, values),
+            "name" => name(test, only(values)),
             _ => Err(Error::invalid(field, "can't be filtered by")),
         };
         if self.0.len() >= MAX_TESTS {
@@ -61,28 +61,31 @@ fn numbers<T>(
     column: product::Column,
     field: &'static str,
     test: &str,
-    operand: &str,
+    values: &[&str],
 ) -> Result<SimpleExpr, Error>
 where
     T: FromStr<Err = InvalidValue> + Into<SqlValue>,
 {
     let value =
         |text: &str| text.trim().parse::<T>().map_err(|fault| Error::invalid(field, fault.to_string()));
+    let one = || value(only(values));
     Ok(match test {
-        "eq" => column.eq(value(operand)?),
-        "gt" => column.gt(value(operand)?),
-        "gte" => column.gte(value(operand)?),
-        "lt" => column.lt(value(operand)?),
-        "lte" => column.lte(value(operand)?),
-        "in" => {
-            let values = operand.split(',').take(MAX_VALUES + 1).map(value).collect::<Result<Vec<_>, _>>()?;
-            if values.len() > MAX_VALUES {
-                return Err(Error::invalid(field, format!("can be in at most {MAX_VALUES} values")));
-            }
-            column.is_in(values)
+        "eq" => column.eq(one()?),
+        "gt" => column.gt(one()?),
+        "gte" => column.gte(one()?),
+        "lt" => column.lt(one()?),
+        "lte" => column.lte(one()?),
+        "in" if values.len() > MAX_VALUES => {
+            return Err(Error::invalid(field, format!("can be in at most {MAX_VALUES} values")));
         }
+        "in" => column.is_in(values.iter().map(|text| value(text)).collect::<Result<Vec<_>, _>>()?),
         _ => return Err(Error::invalid(field, format!("can be tested by {NUMBER_TESTS}"))),
     })
+}
+
+/// The value of a test that takes one.
+fn only<'a>(values: &[&'a str]) -> &'a str {
+    if let [value] = values { value } else { "" }
 }
 
 fn name(test: &str, operand: &str) -> Result<SimpleExpr, Error> {

@@ -102,9 +102,10 @@ pub fn refusal(status: StatusCode, error: ServerError, media: Media) -> Response
 /// The answers as they come, and `complete` at the end; without that if the server goes away, so that clients come
 /// back.
 pub async fn events(answers: Answers, stop: CancellationToken) -> Response {
-    // The head tells a client that its subscription stands.
+    // The head tells a client that its subscription stands; anything else is carried out before it.
+    let is_subscription = answers.is_subscription();
     let mut answers = answers.standing().await.stream;
-    let first = answers.next().now_or_never().flatten();
+    let first = if is_subscription { answers.next().now_or_never().flatten() } else { answers.next().await };
     if let Some(first) = &first
         && was_refused(first)
         && status(first) == StatusCode::SERVICE_UNAVAILABLE

@@ -52,12 +52,10 @@ impl Default for Documents {
 impl Documents {
     /// The parsed document of a text.
     pub fn parse(&self, text: &str) -> Result<Arc<ExecutableDocument>, ServerError> {
-        if let Some(document) = self.parsed.get(text) {
-            return Ok(document);
+        match self.parsed.get(text) {
+            Some(document) => Ok(document),
+            None => Ok(Arc::new(parse_query(text).map_err(error::unreadable)?)),
         }
-        let document = Arc::new(parse_query(text).map_err(error::unreadable)?);
-        self.parsed.insert(text.into(), document.clone());
-        Ok(document)
     }
 
     /// Puts the text into a request that has only its hash. The hash of a text that came with it is returned, to be
@@ -87,9 +85,14 @@ impl Documents {
         Ok(None)
     }
 
-    /// Keeps a text to be asked for by its hash.
-    pub fn keep(&self, hash: Hash, text: &str) {
-        self.persisted.insert(hash, text.into());
+    /// Keeps a document to be found by its text, and by its hash if it came with one.
+    pub fn keep(&self, hash: Option<Hash>, text: &str, document: &Arc<ExecutableDocument>) {
+        if let Some(hash) = hash {
+            self.persisted.insert(hash, text.into());
+        }
+        if self.parsed.peek(text).is_none() {
+            self.parsed.insert(text.into(), document.clone());
+        }
     }
 }
 

@@ -32,6 +32,8 @@ pub enum ErrorCode {
     TooSlow,
     /// The database can't answer at the moment: try again.
     Unavailable,
+    /// As many requests as the server takes at a time are under way: try again.
+    Overloaded,
     /// A fault of ours; it has been logged.
     Internal,
     /// The document or the request can't be read.
@@ -84,6 +86,9 @@ impl From<Code> for ErrorCode {
     }
 }
 
+/// The most errors that one answer lists.
+const MAX_ERRORS: usize = 100;
+
 /// Why a document is not even tried: a code, and what to do.
 pub type Refusal = (ErrorCode, String);
 
@@ -103,6 +108,7 @@ pub fn unreadable(error: parser::Error) -> ServerError {
 
 /// Adds `extensions.code`, and `extensions.errors` with pointers as in REST's problems.
 pub fn clean(response: &mut Response) {
+    response.errors.truncate(MAX_ERRORS);
     for error in &mut response.errors {
         let known = error.source::<Error>();
         let code = match known {

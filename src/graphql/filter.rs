@@ -93,12 +93,12 @@ macro_rules! add_numbers {
             ];
             for (test, value) in single {
                 if let Some(value) = value {
-                    $filter.add($field, test, &$text(value))?;
+                    $filter.add($field, test, &[&$text(value)])?;
                 }
             }
             if let Some(values) = tests.r#in {
                 let values: Vec<String> = values.into_iter().map($text).collect();
-                $filter.add($field, "in", &values.join(","))?;
+                $filter.add($field, "in", &values.iter().map(String::as_str).collect::<Vec<_>>())?;
             }
         }
     };
@@ -117,7 +117,7 @@ impl ProductFilter {
         if let Some(NameFilter { eq, contains, prefix }) = self.name {
             for (test, value) in [("eq", eq), ("contains", contains), ("prefix", prefix)] {
                 if let Some(value) = value {
-                    filter.add("name", test, &value)?;
+                    filter.add("name", test, &[&value])?;
                 }
             }
         }

@@ -6,7 +6,6 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::Response,
 };
-use futures_util::future::join_all;
 
 use super::{
     answer::{self, Media},
@@ -154,11 +153,13 @@ async fn batch(service: &Service, requests: Vec<Request>, media: Media) -> Respo
         let error = error::refused((ErrorCode::BatchTooLarge, detail));
         return answer::refusal(StatusCode::BAD_REQUEST, error, media);
     }
-    let answers = requests.into_iter().map(|request| async {
-        match service.prepare(request) {
+    let mut answers = Vec::with_capacity(requests.len());
+    // In order, as mutations within one request.
+    for request in requests {
+        answers.push(match service.prepare(request) {
             Ok(prepared) => service.answer(prepared).await,
             Err(refusal) => failure(refusal),
-        }
-    });
-    answer::many(&join_all(answers).await, media)
+        });
+    }
+    answer::many(&answers, media)
 }

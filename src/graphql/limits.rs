@@ -120,6 +120,10 @@ impl Limits {
         if all.height > self.depth {
             return Err(too_deep(self.depth));
         }
+        // Nobody weighs what is spread nowhere, and validation would look at all of it before it refuses it.
+        if let Some(unused) = document.fragments.keys().find(|name| !weights.knows(name)) {
+            return Err((ErrorCode::Invalid, format!("the fragment {unused} is spread nowhere")));
+        }
         if all.root_fields > self.root_fields {
             return Err((ErrorCode::TooManyRootFields, too_many("fields of the root", self.root_fields)));
         }
@@ -129,7 +133,7 @@ impl Limits {
         if all.directives > self.directives {
             return Err((ErrorCode::TooManyDirectives, too_many("directives", self.directives)));
         }
-        if all.cost > self.cost {
+        if all.cost.saturating_add(all.counts) > self.cost {
             let detail = "the document asks for too much at once: ask for smaller pages or fewer fields";
             return Err((ErrorCode::TooCostly, detail.to_owned()));
         }
@@ -151,6 +155,8 @@ fn too_deep(most: usize) -> Refusal {
 #[derive(Clone, Copy, Default)]
 struct Weight {
     cost: usize,
+    /// What is counted in the database, whatever the size of the page.
+    counts: usize,
     height: usize,
     root_fields: usize,
     aliases: usize,
@@ -162,6 +168,7 @@ impl Weight {
     /// Of what would be looked at for ever.
     const ENDLESS: Self = Self {
         cost: usize::MAX,
+        counts: 0,
         height: usize::MAX,
         root_fields: 0,
         aliases: 0,
@@ -172,6 +179,7 @@ impl Weight {
     fn beside(self, other: Self) -> Self {
         Self {
             cost: self.cost.saturating_add(other.cost),
+            counts: self.counts.saturating_add(other.counts),
             height: self.height.max(other.height),
             root_fields: self.root_fields.saturating_add(other.root_fields),
             aliases: self.aliases.saturating_add(other.aliases),
@@ -207,6 +215,11 @@ struct Weights<'a> {
 }
 
 impl<'a> Weights<'a> {
+    /// Whether a fragment was come upon.
+    fn knows(&self, name: &Name) -> bool {
+        [true, false].into_iter().any(|root| self.fragments.contains_key(&(name, root)))
+    }
+
     fn set(&mut self, set: &'a SelectionSet, place: Place) -> Weight {
         if place.level > self.max_height {
             return Weight::ENDLESS;
@@ -232,7 +245,8 @@ impl<'a> Weights<'a> {
         let aliases = inner.aliases.saturating_add(usize::from(field.alias.is_some()));
         let inner = Weight { aliases, ..inner };
         if !place.root {
-            return inner.below(1);
+            let counts = if field.name.node == "totalCount" { ROOT_FIELD_COST } else { 0 };
+            return Weight { counts: inner.counts.saturating_add(counts), ..inner }.below(1);
         }
         let cost = inner.cost.max(1).saturating_mul(self.list_size(field));
         let introspects = matches!(field.name.node.as_str(), "__schema" | "__type");
@@ -254,27 +268,31 @@ impl<'a> Weights<'a> {
     }
 
     /// How many products a field of the root answers at most: what its fields cost is multiplied by it.
+    /// At least 1: also of an empty page, the document is walked.
     fn list_size(&self, field: &Field) -> usize {
-        let argument = |name| field.get_argument(name).map(|value| self.size(&value.node));
-        match field.name.node.as_str() {
-            "products" => argument("first").or_else(|| argument("last")).unwrap_or(DEFAULT_PAGE),
+        let argument = |name| field.get_argument(name).and_then(|value| self.size(&value.node));
+        let size = match field.name.node.as_str() {
+            "products" => argument("first").max(argument("last")).unwrap_or(DEFAULT_PAGE),
             "createProducts" | "replaceProducts" | "upsertProducts" => argument("inputs").unwrap_or(1),
             _ => 1,
-        }
+        };
+        size.max(1)
     }
 
-    /// A number, or the length of a list; a variable that was not sent may have any default.
-    fn size(&self, value: &Value) -> usize {
+    /// A number, or the length of a list; none for null. A variable that was not sent may have any default.
+    fn size(&self, value: &Value) -> Option<usize> {
         let number = |number: &Number| usize::try_from(number.as_u64().unwrap_or(0)).unwrap_or(usize::MAX);
         match value {
-            Value::Number(size) => number(size),
-            Value::List(items) => items.len(),
+            Value::Null => None,
+            Value::Number(size) => Some(number(size)),
+            Value::List(items) => Some(items.len()),
             Value::Variable(name) => match self.variables.get(name) {
-                Some(ConstValue::Number(size)) => number(size),
-                Some(ConstValue::List(items)) => items.len(),
-                _ => MAX_PAGE,
+                Some(ConstValue::Null) => None,
+                Some(ConstValue::Number(size)) => Some(number(size)),
+                Some(ConstValue::List(items)) => Some(items.len()),
+                _ => Some(MAX_PAGE),
             },
-            _ => 1,
+            _ => Some(1),
         }
     }
 }

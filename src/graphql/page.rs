@@ -2,6 +2,8 @@
 
 use async_graphql::{ComplexObject, Context, Result, SimpleObject, connection::PageInfo};
 
+use tokio::sync::OnceCell;
+
 use super::product::Product;
 use crate::catalog::{Catalog, Cursor, Filter, Listing, Page};
 
@@ -15,6 +17,8 @@ pub struct ProductConnection {
     edges: Vec<ProductEdge>,
     #[graphql(skip)]
     filter: Filter,
+    #[graphql(skip)]
+    total: OnceCell<u64>,
 }
 
 /// A product, and its place in the list.
@@ -36,8 +40,9 @@ impl ProductConnection {
 
     /// How many products pass the filter, on all pages together; counted only when it is asked for.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
-        let count = ctx.data::<Catalog>()?.count(&self.filter).await?;
-        Ok(i32::try_from(count).unwrap_or(i32::MAX))
+        let catalog = ctx.data::<Catalog>()?;
+        let count = self.total.get_or_try_init(|| catalog.count(&self.filter)).await?;
+        Ok(i32::try_from(*count).unwrap_or(i32::MAX))
     }
 }
 
@@ -65,6 +70,6 @@ impl ProductConnection {
             start_cursor: cursor(edges.first()),
             end_cursor: cursor(edges.last()),
         };
-        Self { page_info, edges, filter: listing.filter }
+        Self { page_info, edges, filter: listing.filter, total: OnceCell::new() }
     }
 }

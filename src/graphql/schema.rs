@@ -2,7 +2,7 @@
 
 use async_graphql::{SDLExportOptions, SchemaBuilder};
 
-use super::{error::ErrorCode, mutation::Mutation, query::Query, subscription::Subscription};
+use super::{error::ErrorCode, limits::Limits, mutation::Mutation, query::Query, subscription::Subscription};
 use crate::catalog::Catalog;
 
 /// The schema with the catalog behind it.
@@ -13,8 +13,9 @@ fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
 }
 
 /// The schema over this catalog.
-pub fn build(catalog: Catalog) -> Schema {
-    builder().data(catalog).finish()
+pub fn build(catalog: Catalog, limits: &Limits) -> Schema {
+    // Ours come first, with codes of their own.
+    builder().data(catalog).limit_recursive_depth(limits.depth.saturating_add(1)).finish()
 }
 
 /// The schema definition language of the schema, as `schema.graphql` has it.

@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use async_graphql::{
     Request, Response, ServerError,
-    parser::types::{DocumentOperations, ExecutableDocument, OperationType},
+    parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType},
 };
 use futures_util::{
     StreamExt,
     stream::{self, BoxStream},
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use super::{
     documents::Documents,
-    error::{self, ErrorCode},
+    error::{self, ErrorCode, Refusal},
     limits::Limits,
     loader::Loader,
     schema::{self, Schema},
@@ -30,6 +30,8 @@ struct Inner {
     schema: Schema,
     catalog: Catalog,
     limits: Limits,
+    /// Shared with all requests of the server.
+    places: Arc<Semaphore>,
     documents: Documents,
 }
 
@@ -49,6 +51,20 @@ pub(super) struct Answers {
 }
 
 impl Answers {
+    /// Whether there can be any number of them.
+    pub fn is_subscription(&self) -> bool {
+        self.subscribed.is_some()
+    }
+
+    /// Keeps something until the end.
+    pub fn holding(self, held: impl Send + 'static) -> Self {
+        let stream = self.stream.map(move |answer| {
+            let _held = &held;
+            answer
+        });
+        Self { stream: stream.boxed(), ..self }
+    }
+
     /// Waits until a subscription stands, so that no change behind that is missed, or has failed.
     pub async fn standing(mut self) -> Self {
         if let Some(subscribed) = self.subscribed.take() {
@@ -73,10 +89,19 @@ impl From<Response> for Answers {
 pub(super) struct Subscribed(pub Arc<Notify>);
 
 impl Service {
-    /// Over this catalog.
-    pub fn new(catalog: Catalog, limits: Limits) -> Self {
-        let schema = schema::build(catalog.clone());
-        Self(Arc::new(Inner { schema, catalog, limits, documents: Documents::default() }))
+    /// Over this catalog. Each operation of a socket takes one of the places that requests take.
+    pub fn new(catalog: Catalog, limits: Limits, places: Arc<Semaphore>) -> Self {
+        let schema = schema::build(catalog.clone(), &limits);
+        Self(Arc::new(Inner { schema, catalog, limits, places, documents: Documents::default() }))
+    }
+
+    /// A place among the requests under way.
+    pub(super) fn place(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        let overloaded = || {
+            let detail = "the server has too many requests at the moment: try again";
+            (ErrorCode::Overloaded, detail.to_owned())
+        };
+        self.0.places.clone().try_acquire_owned().map_err(|_| overloaded())
     }
 
     /// The limits.
@@ -91,17 +116,17 @@ impl Service {
         limits.check_text(&request.query).map_err(error::refused)?;
         let document = documents.parse(&request.query)?;
         limits.check(&document, &request.variables).map_err(error::refused)?;
-        if let Some(hash) = new {
-            documents.keep(hash, &request.query);
-        }
-        let name = request.operation_name.as_deref();
-        let shape = Shape::of(&document, name);
-        let operation = operation(&document, name);
+        // Only what may be carried out is worth its place.
+        documents.keep(new, &request.query, &document);
+        let operation = operation(&document, request.operation_name.as_deref());
+        let shape = operation.map(|operation| Shape::of(&document, operation)).unwrap_or_default();
+        let operation = operation.map(|operation| operation.ty);
         if operation == Some(OperationType::Subscription) && shape.fields() != 1 {
             // GraphQL specification, section 5.2.3.1.
             let detail = "a subscription has exactly one field of the root".to_owned();
             return Err(error::refused((ErrorCode::Invalid, detail)).into());
         }
+        // The library wants a document of its own: a copy costs a fraction of parsing it.
         request.set_parsed_query(Arc::unwrap_or_clone(document));
         Ok(Prepared { request, shape, operation })
     }
@@ -113,7 +138,7 @@ impl Service {
         let request = request.data(Loader::new(catalog.clone()));
         let answer = tokio::time::timeout(limits.timeout, schema.execute(request));
         let mut response = answer.await.unwrap_or_else(|_| {
-            let detail = "the request took too long: ask for less, or try again";
+            let detail = "the request took too long: ask for less; what it changes may still be carried out";
             failure(error::refused((ErrorCode::Timeout, detail.to_owned())))
         });
         error::clean(&mut response);
@@ -141,13 +166,17 @@ impl Service {
     }
 }
 
-fn operation(document: &ExecutableDocument, name: Option<&str>) -> Option<OperationType> {
+/// The operation that a request means, as the library chooses it.
+fn operation<'a>(document: &'a ExecutableDocument, name: Option<&str>) -> Option<&'a OperationDefinition> {
     let operation = match (&document.operations, name) {
         (DocumentOperations::Single(operation), _) => operation,
         (DocumentOperations::Multiple(operations), Some(name)) => operations.get(name)?,
+        (DocumentOperations::Multiple(operations), None) if operations.len() == 1 => {
+            operations.values().next()?
+        }
         (DocumentOperations::Multiple(_), None) => return None,
     };
-    Some(operation.node.ty)
+    Some(&operation.node)
 }
 
 /// An answer that is nothing but an error.

@@ -4,7 +4,7 @@
 use async_graphql::{
     Name, Value,
     indexmap::IndexMap,
-    parser::types::{DocumentOperations, ExecutableDocument, Selection, SelectionSet},
+    parser::types::{ExecutableDocument, OperationDefinition, Selection, SelectionSet},
 };
 
 /// The names of an answer's fields in order, each with those below it.
@@ -14,18 +14,9 @@ pub struct Shape(IndexMap<Name, Shape>);
 impl Shape {
     /// The shape of an operation's answer; the cost of the document must have been checked, since fragments are
     /// looked at wherever they are spread.
-    pub fn of(document: &ExecutableDocument, operation_name: Option<&str>) -> Self {
+    pub fn of(document: &ExecutableDocument, operation: &OperationDefinition) -> Self {
         let mut shape = Self::default();
-        let operation = match &document.operations {
-            DocumentOperations::Single(operation) => Some(operation),
-            DocumentOperations::Multiple(operations) => match operation_name {
-                Some(name) => operations.get(name),
-                None => operations.values().next(),
-            },
-        };
-        if let Some(operation) = operation {
-            shape.add(document, &operation.node.selection_set.node);
-        }
+        shape.add(document, &operation.selection_set.node);
         shape
     }
 

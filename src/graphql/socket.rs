@@ -25,7 +25,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     answer::{Body, was_refused},
     error::{self, ErrorCode},
-    service::Service,
+    service::{Answers, Service},
 };
 use crate::{body::BodyLimits, problem::Problem};
 
@@ -72,7 +72,9 @@ pub async fn open(service: Service, sockets: Sockets, request: Request) -> Respo
         Ok(upgrade) => {
             let task = move |socket| {
                 let open = sockets.open.clone();
-                open.track_future(async move { serve(socket, Session::new(service), &sockets).await })
+                open.track_future(async move {
+                    serve(socket, Session::new(service, sockets.stopped()), &sockets).await;
+                })
             };
             upgrade.on_upgrade(task)
         }
@@ -148,6 +150,7 @@ async fn serve(mut socket: WebSocket, mut session: Session, sockets: &Sockets) {
 /// One connection's state.
 struct Session {
     service: Service,
+    stop: CancellationToken,
     initialised: bool,
     operations: StreamMap<String, BoxStream<'static, Step>>,
 }
@@ -187,8 +190,8 @@ impl From<Said<'_>> for Message {
 }
 
 impl Session {
-    fn new(service: Service) -> Self {
-        Self { service, initialised: false, operations: StreamMap::new() }
+    fn new(service: Service, stop: CancellationToken) -> Self {
+        Self { service, stop, initialised: false, operations: StreamMap::new() }
     }
 
     /// Follows a client's message, and answers it if that needs an answer.
@@ -224,21 +227,31 @@ impl Session {
 
     /// Begins an operation, or says why not. What the client says next is heard when a subscription stands.
     async fn begin(&mut self, id: String, operation: Operation) -> Option<Message> {
-        let prepared = if self.operations.len() < MAX_OPERATIONS {
-            self.service.prepare(operation)
-        } else {
-            let detail = "too many operations are under way on this connection: let some end first";
-            Err(error::refused((ErrorCode::TooManyOperations, detail.to_owned())).into())
+        let answers = match self.prepare(operation) {
+            Ok(answers) => answers,
+            Err(refusal) => return Some(Said::Error { id: &id, payload: &[*refusal] }.into()),
         };
-        match prepared {
-            Ok(prepared) => {
-                let answers = self.service.answers(prepared).standing().await.stream;
-                let answers = answers.map(|answer| Step::Answer(Box::new(answer)));
-                self.operations.insert(id, answers.chain(stream::iter([Step::End])).boxed());
-                None
-            }
-            Err(refusal) => Some(Said::Error { id: &id, payload: &[*refusal] }.into()),
+        let standing = tokio::select! {
+            () = self.stop.cancelled() => return None,
+            standing = answers.standing() => standing,
+        };
+        let answers = standing.stream.map(|answer| Step::Answer(Box::new(answer)));
+        self.operations.insert(id, answers.chain(stream::iter([Step::End])).boxed());
+        None
+    }
+
+    fn prepare(&self, operation: Operation) -> Result<Answers, Box<ServerError>> {
+        if self.operations.len() >= MAX_OPERATIONS {
+            let detail = "too many operations are under way on this connection: let some end first";
+            return Err(error::refused((ErrorCode::TooManyOperations, detail.to_owned())).into());
         }
+        let answers = self.service.answers(self.service.prepare(operation)?);
+        if answers.is_subscription() {
+            return Ok(answers);
+        }
+        // Requests have taken a place before they come to the service; operations of a socket do so here.
+        let place = self.service.place().map_err(error::refused)?;
+        Ok(answers.holding(place))
     }
 
     fn tell(&mut self, id: &str, step: Step) -> Message {

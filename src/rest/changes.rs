@@ -79,8 +79,8 @@ fn ids(test: &str) -> Result<Vec<ProductId>, Error> {
 }
 
 fn failure(error: &Error) -> ServerSent {
-    let data = format!(r#"{{"code":"{}","detail":"{error}"}}"#, error.code().as_str());
-    ServerSent::default().event("error").data(data)
+    let data = serde_json::json!({ "code": error.code().as_str(), "detail": error.to_string() });
+    ServerSent::default().event("error").data(data.to_string())
 }
 
 fn server_sent(event: Event) -> ServerSent {

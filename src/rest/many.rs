@@ -41,9 +41,10 @@ pub async fn create(
 ) -> Result<Response, Problem> {
     match sent {
         Sent::Json(body) => {
-            let fingerprint = body.clone();
-            let work = async move |catalog| create_json(&catalog, &body, preference).await;
-            repeatable.once(catalog, fingerprint.as_bytes(), work).await
+            // Read before the transaction that the work may be in.
+            let new = New::read(&body);
+            let work = async move |catalog| create_json(&catalog, new?, preference).await;
+            repeatable.once(catalog, body.as_bytes(), work).await
         }
         Sent::File(format, file, digest) => {
             let work = async move |catalog| {
@@ -55,15 +56,27 @@ pub async fn create(
     }
 }
 
-async fn create_json(catalog: &Catalog, body: &str, preference: Preference) -> Result<Response, Problem> {
+/// What is to be created.
+enum New {
+    One(NewProduct),
+    Many(Vec<NewProduct>),
+}
+
+impl New {
+    fn read(body: &str) -> Result<Self, Problem> {
+        Ok(match json::one_or_many(body)? {
+            OneOrMany::One(draft) => Self::One(NewProduct::new(&object(draft)?)?),
+            OneOrMany::Many(products) => Self::Many(products.all()?),
+        })
+    }
+}
+
+async fn create_json(catalog: &Catalog, new: New, preference: Preference) -> Result<Response, Problem> {
     let Preference(taken) = preference;
-    let response = match json::one_or_many(body)? {
-        OneOrMany::One(draft) => {
-            let new = NewProduct::new(&object(draft)?)?;
-            answer::created(&catalog.create(new, taken).await?)
-        }
-        OneOrMany::Many(products) => {
-            let created = catalog.create_many(products.all()?, taken).await?;
+    let response = match new {
+        New::One(new) => answer::created(&catalog.create(new, taken).await?),
+        New::Many(new) => {
+            let created = catalog.create_many(new, taken).await?;
             answer::many(StatusCode::CREATED, Format::Json, &created)
         }
     };

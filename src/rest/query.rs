@@ -104,7 +104,8 @@ fn add_test(filter: &mut Filter, name: &str, value: &str) -> Result<bool, Error>
         return Ok(false);
     };
     let (test, operand) = value.split_once('.').unwrap_or((value, ""));
-    filter.add(field, test, operand)?;
+    let operands: Vec<&str> = if test == "in" { operand.split(',').collect() } else { vec![operand] };
+    filter.add(field, test, &operands)?;
     Ok(true)
 }
 

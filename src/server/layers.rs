@@ -51,17 +51,41 @@ pub fn wrap(rooms: Router, metrics: HttpMetrics, body: BodyLimits, origins: &[He
     )
 }
 
+/// How many requests may be under way at a time.
+#[derive(Clone)]
+pub struct Places {
+    /// For all but files.
+    pub requests: Arc<Semaphore>,
+    /// For files to be imported, which may take long to arrive: they leave the places of the others alone.
+    files: Arc<Semaphore>,
+}
+
+impl Places {
+    /// So many for requests, and a quarter as many for files.
+    pub fn new(requests: u32) -> Self {
+        let places =
+            |count: u32| Arc::new(Semaphore::new(usize::try_from(count).unwrap_or(Semaphore::MAX_PERMITS)));
+        Self { requests: places(requests), files: places((requests / 4).max(1)) }
+    }
+}
+
 /// Lets only so many requests at a time into these rooms; the others learn at once that they can't get in.
-pub fn limit(rooms: Router, requests: u32) -> Router {
-    let places = Arc::new(Semaphore::new(usize::try_from(requests).unwrap_or(Semaphore::MAX_PERMITS)));
+pub fn limit(rooms: Router, places: Places) -> Router {
     rooms.layer(middleware::from_fn_with_state(places, take_place))
 }
 
-async fn take_place(State(places): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+async fn take_place(State(places): State<Places>, request: Request, next: Next) -> Response {
+    let places = if brings_file(&request) { &places.files } else { &places.requests };
     match places.try_acquire() {
         Ok(_place) => next.run(request).await,
         Err(_) => Problem::overloaded().into_response(),
     }
+}
+
+/// Whether its body is a file to be imported.
+fn brings_file(request: &Request) -> bool {
+    let format = media_type(request.headers()).and_then(Format::of_media_type);
+    matches!(format, Some(Format::Csv | Format::Ndjson))
 }
 
 /// A client's own id goes into every line and answer: it has to be short and printable.
@@ -101,12 +125,8 @@ fn panicked(panic: Box<dyn Any + Send>) -> Response {
 }
 
 async fn time_out(State(limits): State<BodyLimits>, request: Request, next: Next) -> Response {
-    let format = media_type(request.headers()).and_then(Format::of_media_type);
-    let limit = match format {
-        Some(Format::Csv | Format::Ndjson) => limits.import_time,
-        // The body's time and the same again for the answer.
-        _ => limits.time * 2,
-    };
+    // The body's time and the same again for the answer.
+    let limit = if brings_file(&request) { limits.import_time } else { limits.time * 2 };
     tokio::time::timeout(limit, next.run(request))
         .await
         .unwrap_or_else(|_| Problem::timeout().into_response())

@@ -12,6 +12,7 @@ use tokio::{net::TcpListener, time::MissedTickBehavior};
 use tracing::{info, warn};
 
 use accept::Patience;
+use layers::Places;
 
 use crate::{
     body::BodyLimits,
@@ -121,7 +122,8 @@ impl Server {
         spawn_chores(&catalog, &config);
         // A client whose connection is silent is known to be there long before it would be let go.
         let sockets = Sockets::new(config.idle_timeout / 3);
-        let service = Service::new(catalog.clone(), limits(&config));
+        let places = Places::new(config.concurrent_requests);
+        let service = Service::new(catalog.clone(), limits(&config), places.requests.clone());
         let rooms = Router::new()
             .merge(root::api())
             .merge(health::api().with_state(database))
@@ -130,7 +132,7 @@ impl Server {
             .merge(layers::limit(
                 Router::from(rest::api().with_state(catalog.clone()))
                     .merge(graphql::api().with_state((service, sockets.clone()))),
-                config.concurrent_requests,
+                places,
             ));
         let rooms_routes =
             [root::ROUTES, health::ROUTES, telemetry::ROUTES, docs::ROUTES, rest::ROUTES, graphql::ROUTES];
@@ -162,7 +164,7 @@ impl Server {
             info!("shutting down: no new connections, requests under way may end");
             // Subscriptions would never end by themselves. Their clients are told why before they end.
             self.sockets.stop();
-            self.catalog.close_feed().await;
+            self.catalog.close_feed();
         };
         let patience = Patience { idle: self.config.idle_timeout, grace: self.config.shutdown_grace };
         accept::serve(self.listener, self.app, stop, patience).await;

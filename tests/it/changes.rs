@@ -21,7 +21,7 @@ on_both_stores!(
     bad_subscriptions_are_refused,
 );
 
-const CHANGES: &str = "subscription($ids: [ID!], $after: String) {
+const CHANGES: &str = "subscription Changes($ids: [ID!], $after: String) {
     productChanged(ids: $ids, after: $after) { kind id version at product { name amount } cursor } }";
 
 fn product(id: i32) -> Value {
@@ -132,13 +132,16 @@ async fn who_was_away_too_long_is_told_to_read_again(store: Store) {
     let database = server.behind_the_back().await;
     database.execute_unprepared("DELETE FROM product_change WHERE kind = 1").await.unwrap();
 
-    let mut again = server.follow("", &old).await;
-    let mut graphql = server.subscribe(CHANGES, json!({ "after": old })).await;
-    assert_eq!(again.next().await.unwrap().kind, "resync");
-    assert_eq!(graphql.next().await.unwrap().data["data"]["productChanged"]["kind"], "RESYNC");
-    server.post("/products", product(2).to_string()).await;
-    assert_eq!(again.next().await.unwrap().kind, "created");
-    assert_eq!(graphql.next().await.unwrap().data["data"]["productChanged"]["kind"], "CREATED");
+    // A place that was forgotten, and one that the log has not come to, as of a database that was restored.
+    for (id, place) in [(2, old.as_str()), (3, "ffffffff-ffffffff")] {
+        let mut again = server.follow("", place).await;
+        let mut graphql = server.subscribe(CHANGES, json!({ "after": place })).await;
+        assert_eq!(again.next().await.unwrap().kind, "resync");
+        assert_eq!(graphql.next().await.unwrap().data["data"]["productChanged"]["kind"], "RESYNC");
+        server.post("/products", product(id).to_string()).await;
+        assert_eq!(again.next().await.unwrap().kind, "created");
+        assert_eq!(graphql.next().await.unwrap().data["data"]["productChanged"]["kind"], "CREATED");
+    }
 }
 
 async fn a_slow_subscriber_is_let_go(store: Store) {

@@ -10,6 +10,7 @@ on_both_stores!(
     a_mutation_that_fails_is_null_beside_the_others,
     answers_are_in_the_order_asked,
     connections_page_both_ways,
+    values_to_be_in_are_taken_one_by_one,
 );
 
 async fn a_missing_product_is_null(store: Store) {
@@ -123,5 +124,20 @@ async fn connections_page_both_ways(store: Store) {
     ] {
         let error = server.graphql(PAGE, arguments).await["errors"][0]["extensions"].clone();
         assert_eq!((&error["code"], &error["errors"][0]["pointer"]), (&json!("INVALID"), &json!(pointer)));
+    }
+}
+
+async fn values_to_be_in_are_taken_one_by_one(store: Store) {
+    let server = Server::start(store).await;
+    server
+        .post("/products", r#"[{"name":"a","price":7,"amount":1},{"name":"a","price":50,"amount":1}]"#)
+        .await;
+    let delete = "mutation($prices: [Decimal!]) { deleteProducts(filter: { price: { in: $prices } }) }";
+    // A decimal comma is no list.
+    let refused = server.graphql(delete, json!({ "prices": ["7,50"] })).await;
+    assert_eq!(refused["errors"][0]["extensions"]["errors"][0]["pointer"], "/price");
+    for (prices, deleted) in [(json!([]), 0), (json!(["7", 50]), 2)] {
+        let answer = server.graphql(delete, json!({ "prices": prices })).await;
+        assert_eq!(answer, json!({ "data": { "deleteProducts": deleted } }));
     }
 }

@@ -80,6 +80,9 @@ async fn queries_can_be_asked_by_get(store: Store) {
     let mutation = get(&server, &[("query", query), ("operationName", "B")]).await;
     mutation.is_graphql_error(405, "MUTATION_OVER_GET");
     assert_eq!(mutation.header("allow"), "POST");
+    // Also where the only operation has a name that the request does not repeat.
+    let named = get(&server, &[("query", "mutation B { deleteProduct(id: 1) { id } }")]).await;
+    named.is_graphql_error(405, "MUTATION_OVER_GET");
     for bad in [&[("query", "{ __typename }"), ("variables", "7")][..], &[("operationName", "A")]] {
         get(&server, bad).await.is_graphql_error(400, "MALFORMED");
     }

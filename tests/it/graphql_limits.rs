@@ -34,8 +34,11 @@ async fn hostile_documents_are_refused(store: Store) {
     let doubling =
         (0..30).fold(doubling, |text, n| text.replace(&format!("...h{n} "), &format!("...f{} ", n + 1)));
     let doubling = format!("{{ ...f0 }} {doubling}");
-    let wide = repeat(10, "fragment w# on Query { ...x# ...x# } ");
-    let wide = (0..10).fold(wide, |text, n| text.replace(&format!("...x{n}"), &format!("...w{}", n + 1)));
+    let wide = |kind: &str, levels: usize| {
+        let text = repeat(levels, &format!("fragment w# on {kind} {{ ...x#, ...x#, }} "));
+        (0..levels).fold(text, |text, n| text.replace(&format!("...x{n},"), &format!("...w{},", n + 1)))
+    };
+    let pages = wide("ProductConnection", 15) + "fragment w15 on ProductConnection { __typename }";
     let deep =
         |n| format!("fragment f{n} on Query {{ {}...f{}{} }} ", "...{".repeat(50), n + 1, "}".repeat(50));
     let deep_chain: String = (0..100).map(deep).collect();
@@ -63,9 +66,22 @@ async fn hostile_documents_are_refused(store: Store) {
         (doubling, "TOO_DEEP"),
         ("{ ...a } fragment a on Query { ...b } fragment b on Query { ...a }".to_owned(), "TOO_DEEP"),
         (
-            format!("{{ ...w0 }} {wide} fragment w10 on Query {{ product(id: 1) {{ id }} }}"),
+            format!("{{ ...w0 }} {} fragment w10 on Query {{ product(id: 1) {{ id }} }}", wide("Query", 10)),
             "TOO_MANY_ROOT_FIELDS",
         ),
+        // Of an empty page, the document is walked nevertheless.
+        (format!("{{ products(first: 0) {{ ...w0 }} }} {pages}"), "TOO_COSTLY"),
+        (format!("{{ products(first: -5) {{ ...w0 }} }} {pages}"), "TOO_COSTLY"),
+        // What is spread nowhere would be validated first.
+        (
+            format!(
+                "{{ product(id: 1) {{ id }} }} {}",
+                repeat(900, "fragment f# on Product { x: id x: name } ")
+            ),
+            "INVALID",
+        ),
+        (fields(40, "a#: products(first: null, last: 1000) { nodes { id name } } "), "TOO_COSTLY"),
+        (format!("{{ products(first: 0) {} }}", fields(200, "totalCount ")), "TOO_COSTLY"),
         (fields(300, "__typename "), "TOO_MANY_ROOT_FIELDS"),
         (fields(101, "a#: product(id: 1) { id } "), "TOO_MANY_ROOT_FIELDS"),
         (format!("{{ product(id: 1) {} }}", fields(300, "a#: id ")), "TOO_MANY_ALIASES"),

@@ -18,7 +18,7 @@ on_both_stores!(
     a_silent_client_is_let_go,
 );
 
-const CHANGED: &str = "subscription { productChanged { kind id } }";
+const CHANGED: &str = "subscription Changed { productChanged { kind id } }";
 
 struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
