@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::{
     body::{BodyDataStream, Bytes, HttpBody},
     extract::{FromRequest, Request},
-    http::{HeaderMap, Method, header},
+    http::{HeaderMap, HeaderValue, Method, header},
 };
 use futures_util::StreamExt;
 
@@ -49,6 +49,18 @@ pub fn media_type(headers: &HeaderMap) -> Option<&str> {
     Some(kind.split(';').next().unwrap_or_default().trim())
 }
 
+/// Bodies are taken as they are.
+///
+/// # Errors
+/// 415, where one is compressed.
+pub fn refuse_encoded(headers: &HeaderMap) -> Result<(), Problem> {
+    let is_plain = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"identity");
+    if headers.get(header::CONTENT_ENCODING).is_none_or(is_plain) {
+        return Ok(());
+    }
+    Err(Problem::encoded())
+}
+
 /// A request body that says that it is JSON and is UTF-8 (RFC 8259 section 8.1); not parsed yet.
 pub struct JsonText(pub String);
 
@@ -56,6 +68,7 @@ impl<S: Send + Sync> FromRequest<S> for JsonText {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        refuse_encoded(request.headers())?;
         if let Some(essence) = media_type(request.headers()) {
             let accepted = if request.method() == Method::PATCH { &[JSON, MERGE_PATCH][..] } else { &[JSON] };
             if !accepted.iter().any(|accepted| essence.eq_ignore_ascii_case(accepted)) {

@@ -87,7 +87,7 @@ pub struct Config {
         global = true,
         env = "STOCKMETER_GRAPHQL_BYTES",
         value_name = "BYTES",
-        default_value = "65536"
+        default_value = "16384"
     )]
     pub graphql_bytes: usize,
 
@@ -95,9 +95,14 @@ pub struct Config {
     #[arg(long, global = true, env = "STOCKMETER_GRAPHQL_DEPTH", value_name = "N", default_value = "40")]
     pub graphql_depth: usize,
 
-    /// Costliest GraphQL document: 250 for each field of the root, 1 for any other, times the size of the page
+    /// Costliest GraphQL document: 250 for each field of the root, 5000 for what may have to look at all products
+    /// (filter, order, count), 1 for any other field, times the size of the page
     #[arg(long, global = true, env = "STOCKMETER_GRAPHQL_COST", value_name = "N", default_value = "50000")]
     pub graphql_cost: usize,
+
+    /// Most values in a GraphQL request's variables, each counted as often as its variable is used
+    #[arg(long, global = true, env = "STOCKMETER_GRAPHQL_VALUES", value_name = "N", default_value = "50000")]
+    pub graphql_values: usize,
 
     /// Most fields of the root in a GraphQL document
     #[arg(

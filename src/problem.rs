@@ -122,6 +122,12 @@ impl Problem {
         )
     }
 
+    /// 415: a body that is compressed.
+    pub fn encoded() -> Self {
+        let detail = "send the body as it is, without Content-Encoding";
+        Self { detail: detail.to_owned(), ..Self::unsupported_media_type("") }
+    }
+
     /// 412: something is there already.
     pub fn exists(product: &Product) -> Self {
         let detail = format!("there is a product {} already, at version {}", product.id, product.version);

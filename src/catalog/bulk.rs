@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 
 use entity::product;
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, Statement, Value as SqlValue};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    Statement, Value as SqlValue,
+};
 
 use super::{
     Catalog, Error, Filter, NewProduct, Product, ProductId, Version, create::refuse_repeated_ids,
@@ -78,7 +81,14 @@ impl Catalog {
                 "or another field must be tested, to tell which products to delete",
             ));
         }
-        let deleted = product::Entity::delete_many().filter(filter.condition());
+        // In the order of their ids, as all others lock them: so nobody waits for one who waits for him.
+        let mut doomed = product::Entity::find().select_only().column(product::Column::Id);
+        doomed = doomed.filter(filter.condition()).order_by_asc(product::Column::Id);
+        if self.database.kind() == Kind::PostgreSql {
+            doomed = doomed.lock_exclusive();
+        }
+        let doomed = product::Column::Id.in_subquery(doomed.into_query());
+        let deleted = product::Entity::delete_many().filter(doomed);
         let deleted = deleted.exec(self.database.writes()).await?.rows_affected;
         self.feed.changed();
         Ok(deleted)

@@ -13,14 +13,12 @@ use sea_orm::{
 
 use super::{
     At, Catalog, Error, NewProduct, Product, ProductId, Version, error::Fault, product::MOST_FAULTS,
+    version::TRIES,
 };
 use crate::database::Kind;
 
 /// Generated ids are below this, and follow every id below it that was ever used (see the migration).
 const GENERATED_BELOW: i64 = 1 << 52;
-
-/// A statement that failed because its generated ids were stored past the server is tried so often in all.
-const TRIES: usize = 3;
 
 /// Ids asked for in one statement: well below the databases' limits on parameters.
 const IDS_PER_QUERY: usize = 10_000;
@@ -165,10 +163,10 @@ impl Catalog {
                     return Err(Error::Duplicate(taken));
                 }
             }
-            // None of the ids sent is taken, so a generated one was.
+            // None of the ids sent is taken any more, or a generated one was, by somebody who stored it past the server.
             self.catch_up().await?;
         }
-        tracing::warn!("generated ids were taken {TRIES} times in a row");
+        tracing::warn!("ids were taken {TRIES} times in a row");
         Err(Error::Unavailable)
     }
 

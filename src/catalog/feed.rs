@@ -1,11 +1,12 @@
 //! The changes of products as they happen, for any number of subscribers: one reader of the log for all of them.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     sync::{Arc, Mutex as SyncMutex, PoisonError},
     time::Duration,
 };
 
+use entity::InvalidValue;
 use futures_util::{Stream, StreamExt, stream};
 use tokio::sync::{
     Mutex, Notify,
@@ -13,7 +14,7 @@ use tokio::sync::{
 };
 
 use super::{
-    Catalog, Error,
+    Catalog, Error, ProductId,
     changes::{Change, Place, Read},
 };
 
@@ -33,6 +34,39 @@ impl Event {
         match self {
             Self::Change(change) => change.place,
             Self::Resync(place) => *place,
+        }
+    }
+}
+
+/// The products that a subscriber wants to know of.
+#[derive(Clone, Debug)]
+pub struct Followed(Option<HashSet<ProductId>>);
+
+impl Followed {
+    /// All of them.
+    pub const ALL: Self = Self(None);
+    const MOST: usize = 1000;
+
+    /// These; `field` is where they were given.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`]: one is no id, or there are more than a thousand.
+    pub fn these<'a>(ids: impl Iterator<Item = &'a str>, field: &'static str) -> Result<Self, Error> {
+        let id = |text: &str| {
+            text.trim().parse().map_err(|fault: InvalidValue| Error::invalid(field, fault.to_string()))
+        };
+        let ids = ids.take(Self::MOST + 1).map(id).collect::<Result<HashSet<_>, _>>()?;
+        if ids.len() > Self::MOST {
+            return Err(Error::invalid(field, format!("can be at most {}", Self::MOST)));
+        }
+        Ok(Self(Some(ids)))
+    }
+
+    /// Whether a subscriber is to be told of it; an end is always told.
+    fn include(&self, event: &Result<Event, Error>) -> bool {
+        match (event, &self.0) {
+            (Ok(Event::Change(change)), Some(ids)) => ids.contains(&change.id),
+            _ => true,
         }
     }
 }
@@ -94,13 +128,14 @@ impl Feed {
 }
 
 impl Catalog {
-    /// The changes from now on, or those after a place that was told before. A subscriber that takes less than comes
+    /// The changes of products from now on, or those after a place that was told before. A subscriber that takes less than comes
     /// in is let go with [`Error::TooSlow`] before it would cost memory.
     ///
     /// # Errors
     /// [`Error::TooManySubscriptions`], or the database fails.
     pub async fn subscribe(
         &self,
+        followed: Followed,
         after: Option<Place>,
     ) -> Result<impl Stream<Item = Result<Event, Error>> + Send + use<>, Error> {
         let (receiver, told) = self.join_subscribers().await?;
@@ -111,7 +146,8 @@ impl Catalog {
             joined: told,
             last: after.filter(|after| *after > told).unwrap_or(told),
         };
-        Ok(stream::unfold(Some(subscriber), |subscriber| async { subscriber?.next().await }).fuse())
+        let events = stream::unfold(Some(subscriber), |subscriber| async { subscriber?.next().await });
+        Ok(events.fuse().filter(move |event| std::future::ready(followed.include(event))))
     }
 
     /// A receiver of all that is told from a place on.

@@ -151,10 +151,6 @@ impl ProductChange {
         let amount = check.optional("amount", &draft.amount);
         check.passed(Self { name, price, amount })
     }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.name.is_none() && self.price.is_none() && self.amount.is_none()
-    }
 }
 
 /// As the service before: an id of null is an id not given.

@@ -8,6 +8,7 @@ use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, prelude::Expr};
 use super::{
     At, Catalog, Error, Expected, Product, ProductId,
     draft::{Check, Field, Value},
+    version::TRIES,
 };
 
 /// What is added to an amount, or taken from it: at most 2^31 − 1 either way.
@@ -42,9 +43,6 @@ impl FromStr for Delta {
 }
 
 impl Field for Delta {}
-
-/// A movement that others make possible or impossible from one moment to the next is tried so often.
-const TRIES: usize = 100;
 
 impl Catalog {
     /// Adds to a product's amount, or takes from it; returns the product as it is now.

@@ -3,7 +3,7 @@
 use entity::{InvalidValue, Version, product};
 use sea_orm::{ColumnTrait, Condition};
 
-use super::{Catalog, Error, Product, ProductId};
+use super::{Catalog, Error, ProductId};
 
 /// Which version of a product a change is meant for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,9 @@ impl Expected {
     }
 }
 
+/// What others make possible or impossible from one moment to the next is tried so often.
+pub(super) const TRIES: usize = 100;
+
 impl Catalog {
     /// The row of a product, if it is as expected.
     pub(super) fn row(&self, id: ProductId, expected: &Expected) -> Result<Condition, Error> {
@@ -50,21 +53,10 @@ impl Catalog {
         }
     }
 
-    /// The product of that row, or why it was not there: no such product, or another version of it.
-    pub(super) async fn found(
-        &self,
-        product: Option<Product>,
-        id: ProductId,
-        expected: &Expected,
-    ) -> Result<Product, Error> {
-        if let Some(product) = product {
-            return Ok(product);
-        }
+    /// Why the row of a product was not found: there is no such product, or another version of it. Nothing, where it
+    /// came, or became as expected, only after we had looked: it can be tried again.
+    pub(super) async fn why_missing(&self, id: ProductId, expected: &Expected) -> Result<(), Error> {
         let found = self.get_from(self.database.writes(), id).await?;
-        if expected.allows(found.version) {
-            // It came, or became as expected, only after we had looked.
-            return Err(Error::Unavailable);
-        }
-        Err(Error::VersionMismatch(found.version))
+        if expected.allows(found.version) { Ok(()) } else { Err(Error::VersionMismatch(found.version)) }
     }
 }

@@ -46,6 +46,8 @@ pub enum ErrorCode {
     TooDeep,
     /// The document asks for too much at once.
     TooCostly,
+    /// The variables have too many values, or are used too often.
+    TooManyValues,
     /// The document has too many fields of the root.
     TooManyRootFields,
     /// The document has too many aliases.
@@ -86,6 +88,8 @@ impl From<Code> for ErrorCode {
     }
 }
 
+/// The longest message, in bytes.
+const MAX_MESSAGE: usize = 1000;
 /// The most errors that one answer lists.
 const MAX_ERRORS: usize = 100;
 
@@ -102,6 +106,7 @@ pub fn refused((code, message): Refusal) -> ServerError {
 /// A document that is no GraphQL.
 pub fn unreadable(error: parser::Error) -> ServerError {
     let mut error = ServerError::from(error);
+    shorten(&mut error.message);
     error.extensions.get_or_insert_default().set("code", enum_value(ErrorCode::Malformed));
     error
 }
@@ -110,6 +115,7 @@ pub fn unreadable(error: parser::Error) -> ServerError {
 pub fn clean(response: &mut Response) {
     response.errors.truncate(MAX_ERRORS);
     for error in &mut response.errors {
+        shorten(&mut error.message);
         let known = error.source::<Error>();
         let code = match known {
             Some(error) => error.code(),
@@ -130,6 +136,14 @@ pub fn clean(response: &mut Response) {
         if !faults.is_empty() {
             extensions.set("errors", faults);
         }
+    }
+}
+
+/// Messages repeat what was sent, whatever its length.
+fn shorten(message: &mut String) {
+    if message.len() > MAX_MESSAGE {
+        message.truncate(message.floor_char_boundary(MAX_MESSAGE));
+        message.push('…');
     }
 }
 

@@ -59,7 +59,7 @@ pub async fn get(
     if wants_page(headers, parameters.asks()) {
         return playground::page();
     }
-    let prepared = match parameters.request() {
+    let prepared = match parameters.request(service.limits().values) {
         Ok(request) => service.prepare(request),
         Err(problem) => return answer::problem(&problem, media),
     };
@@ -110,19 +110,19 @@ pub async fn post(
     body: Result<JsonText, Problem>,
 ) -> Response {
     let media = Media::wanted(&headers);
-    match read(&headers, body) {
+    match read(&headers, body, service.limits().values) {
         Ok(Sent::One(request)) => one(&service, &sockets, service.prepare(*request), media).await,
         Ok(Sent::Batch(requests)) => batch(&service, requests, media).await,
         Err(problem) => answer::problem(&problem, media),
     }
 }
 
-fn read(headers: &HeaderMap, body: Result<JsonText, Problem>) -> Result<Sent, Problem> {
+fn read(headers: &HeaderMap, body: Result<JsonText, Problem>, most: usize) -> Result<Sent, Problem> {
     // A page of another origin could send a body without a type and not be asked.
     if media_type(headers).is_none() {
         return Err(Problem::unsupported_media_type("application/json"));
     }
-    request::read(&body?.0)
+    request::read(&body?.0, most)
 }
 
 async fn one(

@@ -18,8 +18,11 @@ pub struct Limits {
     pub bytes: usize,
     /// Fields in fields, with fragments spread out: whatever walks the document or its answer recurses so deep.
     pub depth: usize,
-    /// [`ROOT_FIELD_COST`] for each field of the root, 1 for any other, times the size of the page.
+    /// [`ROOT_FIELD_COST`] for each field of the root, [`SCAN_COST`] for what may look at all products, 1 for any other
+    /// field, times the size of the page.
     pub cost: usize,
+    /// Values in variables, each counted as often as its variable is used.
+    pub values: usize,
     /// Fields of the root.
     pub root_fields: usize,
     /// Aliases.
@@ -38,6 +41,10 @@ pub struct Limits {
 const MAX_NESTING: usize = 100;
 /// What a field of the root costs, since it asks the database, where other fields cost 1.
 const ROOT_FIELD_COST: usize = 250;
+/// What it costs to look at all products: to filter, to order, to count.
+const SCAN_COST: usize = 5000;
+/// All texts in variables, each counted as often as its variable is used, in bytes: copies are made of them.
+const MAX_TEXT: usize = 10 << 20;
 const MAX_PAGE: usize = 1000;
 const DEFAULT_PAGE: usize = 100;
 
@@ -108,15 +115,33 @@ impl Limits {
 
     /// Checks what a document asks for, before it is validated.
     pub(super) fn check(&self, document: &ExecutableDocument, variables: &Variables) -> Result<(), Refusal> {
-        let mut weights = Weights { document, variables, fragments: HashMap::new(), max_height: self.depth };
+        let mut weights = Weights {
+            document,
+            sizes: variables.iter().map(|(name, value)| (name.as_str(), Size::of(value))).collect(),
+            variables,
+            fragments: HashMap::new(),
+            max_height: self.depth,
+        };
         let mut all = Weight::default();
         for (_, operation) in document.operations.iter() {
             let operation = &operation.node;
+            for variable in &operation.variable_definitions {
+                if let Some(default) = &variable.node.default_value {
+                    let size = Size::of(&default.node);
+                    weights.sizes.entry(variable.node.name.node.as_str()).or_insert(size);
+                }
+            }
             let weight = weights.set(&operation.selection_set.node, Place { root: true, level: 0 });
             all = all.beside(weight.with_directives(&operation.directives));
         }
         let too_many =
             |what: &str, most: usize| format!("the document has more than {most} {what}: send it in parts");
+        if all.introspects && !self.introspection {
+            return Err((
+                ErrorCode::IntrospectionDisabled,
+                "this server does not tell its schema".to_owned(),
+            ));
+        }
         if all.height > self.depth {
             return Err(too_deep(self.depth));
         }
@@ -133,15 +158,14 @@ impl Limits {
         if all.directives > self.directives {
             return Err((ErrorCode::TooManyDirectives, too_many("directives", self.directives)));
         }
-        if all.cost.saturating_add(all.counts) > self.cost {
+        if all.sent.values > self.values || all.sent.text > MAX_TEXT {
+            let detail =
+                format!("the document uses more than {} values of variables: send it in parts", self.values);
+            return Err((ErrorCode::TooManyValues, detail));
+        }
+        if all.cost.saturating_add(all.scans) > self.cost {
             let detail = "the document asks for too much at once: ask for smaller pages or fewer fields";
             return Err((ErrorCode::TooCostly, detail.to_owned()));
-        }
-        if all.introspects && !self.introspection {
-            return Err((
-                ErrorCode::IntrospectionDisabled,
-                "this server does not tell its schema".to_owned(),
-            ));
         }
         Ok(())
     }
@@ -155,8 +179,10 @@ fn too_deep(most: usize) -> Refusal {
 #[derive(Clone, Copy, Default)]
 struct Weight {
     cost: usize,
-    /// What is counted in the database, whatever the size of the page.
-    counts: usize,
+    /// What makes the database look at all products, whatever the size of the page.
+    scans: usize,
+    /// What fields are given of variables.
+    sent: Size,
     height: usize,
     root_fields: usize,
     aliases: usize,
@@ -168,7 +194,8 @@ impl Weight {
     /// Of what would be looked at for ever.
     const ENDLESS: Self = Self {
         cost: usize::MAX,
-        counts: 0,
+        scans: 0,
+        sent: Size { values: 0, text: 0 },
         height: usize::MAX,
         root_fields: 0,
         aliases: 0,
@@ -179,7 +206,8 @@ impl Weight {
     fn beside(self, other: Self) -> Self {
         Self {
             cost: self.cost.saturating_add(other.cost),
-            counts: self.counts.saturating_add(other.counts),
+            scans: self.scans.saturating_add(other.scans),
+            sent: self.sent.and(other.sent),
             height: self.height.max(other.height),
             root_fields: self.root_fields.saturating_add(other.root_fields),
             aliases: self.aliases.saturating_add(other.aliases),
@@ -197,6 +225,30 @@ impl Weight {
     }
 }
 
+/// How large values are.
+#[derive(Clone, Copy, Default)]
+struct Size {
+    values: usize,
+    /// In bytes.
+    text: usize,
+}
+
+impl Size {
+    fn of(value: &ConstValue) -> Self {
+        let one = Self { values: 1, text: 0 };
+        match value {
+            ConstValue::String(text) => Self { text: text.len(), ..one },
+            ConstValue::List(items) => items.iter().map(Self::of).fold(one, Self::and),
+            ConstValue::Object(fields) => fields.values().map(Self::of).fold(one, Self::and),
+            _ => one,
+        }
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self { values: self.values.saturating_add(other.values), text: self.text.saturating_add(other.text) }
+    }
+}
+
 /// Where a part of a document is.
 #[derive(Clone, Copy)]
 struct Place {
@@ -209,6 +261,8 @@ struct Place {
 struct Weights<'a> {
     document: &'a ExecutableDocument,
     variables: &'a Variables,
+    /// Of variables and their defaults.
+    sizes: HashMap<&'a str, Size>,
     /// Each fragment is looked at once; one that is being looked at is in a circle.
     fragments: HashMap<(&'a Name, bool), Weight>,
     max_height: usize,
@@ -242,15 +296,33 @@ impl<'a> Weights<'a> {
     fn field(&mut self, field: &'a Field, place: Place) -> Weight {
         let inner = self.set(&field.selection_set.node, Place { root: false, ..place });
         let inner = inner.with_directives(&field.directives);
-        let aliases = inner.aliases.saturating_add(usize::from(field.alias.is_some()));
-        let inner = Weight { aliases, ..inner };
+        let sent =
+            field.arguments.iter().map(|(_, value)| self.sent(&value.node)).fold(inner.sent, Size::and);
+        let scans = if scans(field) { SCAN_COST } else { 0 };
+        let inner = Weight {
+            cost: inner.cost.max(1).saturating_mul(self.list_size(field)),
+            aliases: inner.aliases.saturating_add(usize::from(field.alias.is_some())),
+            scans: inner.scans.saturating_add(scans),
+            sent,
+            ..inner
+        };
         if !place.root {
-            let counts = if field.name.node == "totalCount" { ROOT_FIELD_COST } else { 0 };
-            return Weight { counts: inner.counts.saturating_add(counts), ..inner }.below(1);
+            return inner.below(1);
         }
-        let cost = inner.cost.max(1).saturating_mul(self.list_size(field));
         let introspects = matches!(field.name.node.as_str(), "__schema" | "__type");
-        Weight { cost, root_fields: 1, introspects, ..inner }.below(ROOT_FIELD_COST)
+        Weight { root_fields: 1, introspects, ..inner }.below(ROOT_FIELD_COST)
+    }
+
+    /// The variables in a value.
+    fn sent(&self, value: &Value) -> Size {
+        match value {
+            Value::Variable(name) => self.sizes.get(name.as_str()).copied().unwrap_or_default(),
+            Value::List(items) => items.iter().map(|item| self.sent(item)).fold(Size::default(), Size::and),
+            Value::Object(fields) => {
+                fields.values().map(|field| self.sent(field)).fold(Size::default(), Size::and)
+            }
+            _ => Size::default(),
+        }
     }
 
     fn fragment(&mut self, name: &'a Name, place: Place) -> Weight {
@@ -268,12 +340,16 @@ impl<'a> Weights<'a> {
     }
 
     /// How many products a field of the root answers at most: what its fields cost is multiplied by it.
-    /// At least 1: also of an empty page, the document is walked.
+    /// How many there are of it, about: at least 1, since also for an empty page the document is walked.
     fn list_size(&self, field: &Field) -> usize {
         let argument = |name| field.get_argument(name).and_then(|value| self.size(&value.node));
         let size = match field.name.node.as_str() {
             "products" => argument("first").max(argument("last")).unwrap_or(DEFAULT_PAGE),
             "createProducts" | "replaceProducts" | "upsertProducts" => argument("inputs").unwrap_or(1),
+            // Of the schema.
+            "types" => 20,
+            "fields" | "inputFields" | "enumValues" | "directives" => 5,
+            "args" | "interfaces" | "possibleTypes" => 2,
             _ => 1,
         };
         size.max(1)
@@ -294,5 +370,14 @@ impl<'a> Weights<'a> {
             },
             _ => Some(1),
         }
+    }
+}
+
+/// Whether the database may have to look at all products for a field.
+fn scans(field: &Field) -> bool {
+    match field.name.node.as_str() {
+        "totalCount" | "deleteProducts" => true,
+        "products" => ["filter", "orderBy"].into_iter().any(|name| field.get_argument(name).is_some()),
+        _ => false,
     }
 }

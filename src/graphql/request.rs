@@ -1,7 +1,7 @@
 //! Reads requests as the GraphQL-over-HTTP specification has them (section 5).
 
 use async_graphql::{Request, Variables};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
 
 use crate::problem::Problem;
@@ -14,11 +14,13 @@ pub enum Sent {
 
 /// The members of a request; null is the same as nothing, and others are left alone.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Members {
+#[serde(rename_all = "camelCase", expecting = "an object with a `query`")]
+struct Members<'a> {
     query: Option<String>,
     operation_name: Option<String>,
-    variables: Option<Map<String, Value>>,
+    /// Not read before their values are counted.
+    #[serde(borrow)]
+    variables: Option<&'a RawValue>,
     extensions: Option<Map<String, Value>>,
 }
 
@@ -28,15 +30,8 @@ struct Members {
 pub struct Parameters {
     query: Option<String>,
     operation_name: Option<String>,
-    #[serde(default, deserialize_with = "json")]
-    variables: Option<Map<String, Value>>,
-    #[serde(default, deserialize_with = "json")]
-    extensions: Option<Map<String, Value>>,
-}
-
-fn json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Map<String, Value>>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    if text.is_empty() { Ok(None) } else { serde_json::from_str(&text).map_err(serde::de::Error::custom) }
+    variables: Option<String>,
+    extensions: Option<String>,
 }
 
 impl Parameters {
@@ -48,30 +43,40 @@ impl Parameters {
     /// The request.
     ///
     /// # Errors
-    /// It has no document.
-    pub fn request(self) -> Result<Request, Problem> {
+    /// It has no document, or more values than `most`.
+    pub fn request(self, most: usize) -> Result<Request, Problem> {
         let Self { query, operation_name, variables, extensions } = self;
-        request(Members { query, operation_name, variables, extensions })
+        let variables = variables.as_deref().filter(|text| !text.is_empty());
+        let extensions = extensions.as_deref().filter(|text| !text.is_empty());
+        let members = Members {
+            query,
+            operation_name,
+            variables: variables.map(parse).transpose()?,
+            extensions: extensions.map(parse).transpose()?,
+        };
+        request(members, most)
     }
 }
 
-/// Reads a body.
+/// Reads a body; no request may have more values in its variables than `most`.
 ///
 /// # Errors
 /// It is no JSON, or not that of a request.
-pub fn read(body: &str) -> Result<Sent, Problem> {
-    let unreadable =
-        |error: serde_json::Error| Problem::malformed(format!("the body is no GraphQL request: {error}"));
+pub fn read(body: &str, most: usize) -> Result<Sent, Problem> {
     if body.trim_ascii_start().starts_with('[') {
-        let parts: Vec<&RawValue> = serde_json::from_str(body).map_err(unreadable)?;
-        let read = |part: &&RawValue| request(serde_json::from_str(part.get()).map_err(unreadable)?);
+        let parts: Vec<&RawValue> = parse(body)?;
+        let read = |part: &&RawValue| request(parse(part.get())?, most);
         return Ok(Sent::Batch(parts.iter().map(read).collect::<Result<_, _>>()?));
     }
-    let members = serde_json::from_str(body).map_err(unreadable)?;
-    Ok(Sent::One(Box::new(request(members)?)))
+    Ok(Sent::One(Box::new(request(parse(body)?, most)?)))
 }
 
-fn request(members: Members) -> Result<Request, Problem> {
+fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Problem> {
+    serde_json::from_str(json)
+        .map_err(|error| Problem::malformed(format!("that is no GraphQL request: {error}")))
+}
+
+fn request(members: Members, most: usize) -> Result<Request, Problem> {
     let Members { query, operation_name, variables, extensions } = members;
     let extensions = extensions.unwrap_or_default();
     let query = query.unwrap_or_default();
@@ -80,10 +85,32 @@ fn request(members: Members) -> Result<Request, Problem> {
     }
     let mut request = Request::new(query);
     request.operation_name = operation_name;
-    request.variables = Variables::from_json(Value::Object(variables.unwrap_or_default()));
+    if let Some(variables) = variables.map(RawValue::get) {
+        if values(variables) > most {
+            let detail = format!("the variables have more than {most} values: send them in parts");
+            return Err(Problem::too_large(detail));
+        }
+        let variables: Option<Map<String, Value>> = parse(variables)?;
+        request.variables = Variables::from_json(Value::Object(variables.unwrap_or_default()));
+    }
     let extensions = extensions
         .into_iter()
         .filter_map(|(name, value)| Some((name, async_graphql::Value::from_json(value).ok()?)));
     request.extensions.extend(extensions);
     Ok(request)
+}
+
+/// About how many values there are in a JSON text.
+fn values(json: &str) -> usize {
+    let (mut count, mut in_string, mut escaped) = (1, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_string,
+            b'"' => in_string = !in_string,
+            b',' | b'[' | b'{' if !in_string => count += 1,
+            _ => {}
+        }
+    }
+    count
 }

@@ -196,7 +196,8 @@ impl Session {
 
     /// Follows a client's message, and answers it if that needs an answer.
     async fn hear(&mut self, text: &str) -> Result<Option<Message>, Close> {
-        let message = ClientMessage::from_bytes(text).map_err(|error| Close::invalid(&error.to_string()))?;
+        let message =
+            ClientMessage::from_bytes(text).map_err(|_| Close::invalid("not one of this protocol"))?;
         let answer = match message {
             ClientMessage::ConnectionInit { .. } if self.initialised => {
                 return Err(Close(4429, "Too many initialisation requests".into()));
@@ -219,7 +220,7 @@ impl Session {
                 return Ok(None);
             }
             ClientMessage::ConnectionTerminate => {
-                return Err(Close::invalid("not a message of this protocol"));
+                return Err(Close::invalid("not one of this protocol"));
             }
         };
         Ok(Some(answer))

@@ -4,7 +4,7 @@ use async_graphql::{Context, Enum, ID, Result, SimpleObject, Subscription as Sub
 use futures_util::{Stream, StreamExt};
 
 use super::{product::Product, scalars::DateTime, service::Subscribed};
-use crate::catalog::{Catalog, ChangeKind, Error, Event, InvalidValue, Place, ProductId};
+use crate::catalog::{Catalog, ChangeKind, Event, Followed, Place};
 
 /// The root of subscriptions.
 pub struct Subscription;
@@ -49,35 +49,20 @@ impl Subscription {
     async fn product_changed(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only of these products.")] ids: Option<Vec<ID>>,
+        #[graphql(desc = "Only of these products, at most 1000.")] ids: Option<Vec<ID>>,
         #[graphql(desc = "Go on behind this cursor of a change, instead of with what happens from now on.")]
         after: Option<String>,
     ) -> Result<impl Stream<Item = Result<ProductChange>> + use<>> {
-        let ids = ids.map(|ids| ids.iter().map(id).collect::<Result<Vec<_>, _>>()).transpose()?;
+        let followed = match &ids {
+            Some(ids) => Followed::these(ids.iter().map(|id| id.as_str()), "ids")?,
+            None => Followed::ALL,
+        };
         let after = after.as_deref().map(str::parse::<Place>).transpose()?;
-        let events = ctx.data::<Catalog>()?.subscribe(after).await?;
+        let events = ctx.data::<Catalog>()?.subscribe(followed, after).await?;
         if let Some(Subscribed(subscribed)) = ctx.data_opt() {
             subscribed.notify_one();
         }
-        let events = events.filter(move |event| {
-            let wanted = match event {
-                Ok(event) => is_of(event, ids.as_deref()),
-                Err(_) => true,
-            };
-            std::future::ready(wanted)
-        });
         Ok(events.map(|event| Ok(ProductChange::from(event?))))
-    }
-}
-
-fn id(id: &ID) -> Result<ProductId, Error> {
-    id.parse().map_err(|fault: InvalidValue| Error::invalid("ids", fault.to_string()))
-}
-
-fn is_of(event: &Event, ids: Option<&[ProductId]>) -> bool {
-    match (event, ids) {
-        (Event::Change(change), Some(ids)) => ids.contains(&change.id),
-        _ => true,
     }
 }
 

@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use super::openapi;
 use crate::{
-    catalog::{Catalog, Change, ChangeKind, Error, Event, Place, ProductId},
+    catalog::{Catalog, Change, ChangeKind, Error, Event, Followed, Place},
     formats::json,
     problem::Problem,
 };
@@ -50,17 +50,12 @@ pub async fn changes(
     query: Result<Query<ChangesQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response, Problem> {
     let Query(ChangesQuery { id }) = query.map_err(|error| Problem::malformed(error.body_text()))?;
-    let ids = id.as_deref().map(ids).transpose()?;
+    let followed = id.as_deref().map_or(Ok(Followed::ALL), followed)?;
     let after = headers.get(LAST_EVENT_ID).map(|place| place.to_str().unwrap_or_default());
     let after = after.filter(|place| !place.is_empty()).map(place).transpose()?;
-    let events = catalog.subscribe(after).await?;
-    let wanted = move |event: &Result<Event, Error>| match (event, &ids) {
-        (Ok(Event::Change(change)), Some(ids)) => ids.contains(&change.id),
-        _ => true,
-    };
-    let events = events
-        .filter(move |event| std::future::ready(wanted(event)))
-        .map(|event| Ok::<_, Infallible>(event.map_or_else(|error| failure(&error), server_sent)));
+    let events = catalog.subscribe(followed, after).await?;
+    let events =
+        events.map(|event| Ok::<_, Infallible>(event.map_or_else(|error| failure(&error), server_sent)));
     Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
 }
 
@@ -68,14 +63,12 @@ fn place(text: &str) -> Result<Place, Error> {
     text.parse().map_err(|_| Error::invalid("Last-Event-ID", "is not the id of an event"))
 }
 
-fn ids(test: &str) -> Result<Vec<ProductId>, Error> {
-    let ids = match test.split_once('.') {
-        Some(("in", ids)) => ids.split(',').map(str::trim).collect(),
-        Some(("eq", id)) => vec![id],
-        _ => return Err(Error::invalid("id", "can be tested by eq or in")),
-    };
-    let id = |text: &str| text.parse::<ProductId>().map_err(|fault| Error::invalid("id", fault.to_string()));
-    ids.into_iter().map(id).collect()
+fn followed(test: &str) -> Result<Followed, Error> {
+    match test.split_once('.') {
+        Some(("in", ids)) => Followed::these(ids.split(','), "id"),
+        Some(("eq", id)) => Followed::these([id].into_iter(), "id"),
+        _ => Err(Error::invalid("id", "can be tested by eq or in")),
+    }
 }
 
 fn failure(error: &Error) -> ServerSent {

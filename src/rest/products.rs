@@ -10,7 +10,7 @@ use axum::{
 use super::{answer, conditions::Conditions, idempotency::Repeatable, object, openapi, path::PathId};
 use crate::{
     body::JsonText,
-    catalog::{Catalog, Delta, Error, Expected, NewProduct, ProductChange, Taken},
+    catalog::{Catalog, Delta, Error, Expected, NewProduct, ProductChange, ProductId, Taken},
     formats::json::{self, Movement},
     problem::Problem,
 };
@@ -71,12 +71,23 @@ pub async fn replace(
         Expected::Any if conditions.expected != Expected::Unstated => {
             Err(Problem::malformed("If-Match and If-None-Match can't be combined"))
         }
-        Expected::Any => match catalog.create(NewProduct::with_id(id, &draft)?, Taken::Refuse).await {
-            Ok(product) => Ok(answer::created(&product)),
-            Err(Error::Duplicate(_)) => Err(Problem::exists(&catalog.get(id).await?)),
-            Err(error) => Err(error.into()),
-        },
+        Expected::Any => create_only(&catalog, id, &NewProduct::with_id(id, &draft)?).await,
         Expected::OneOf(_) => Err(Problem::malformed("If-None-Match of a PUT can only be *")),
+    }
+}
+
+async fn create_only(catalog: &Catalog, id: ProductId, new: &NewProduct) -> Result<Response, Problem> {
+    loop {
+        match catalog.create(new.clone(), Taken::Refuse).await {
+            Ok(product) => return Ok(answer::created(&product)),
+            Err(Error::Duplicate(_)) => match catalog.get(id).await {
+                Ok(product) => return Err(Problem::exists(&product)),
+                // It was there a moment ago.
+                Err(Error::NotFound(_)) => {}
+                Err(error) => return Err(error.into()),
+            },
+            Err(error) => return Err(error.into()),
+        }
     }
 }
 

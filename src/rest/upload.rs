@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use tokio::io::{AsyncSeekExt, AsyncWriteExt, BufWriter};
 
 use crate::{
-    body::{BodyLimits, JsonText, Parts, media_type},
+    body::{BodyLimits, JsonText, Parts, media_type, refuse_encoded},
     catalog::Error,
     formats::Format,
     problem::Problem,
@@ -28,6 +28,7 @@ impl<S: Send + Sync> FromRequest<S> for Sent {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        refuse_encoded(request.headers())?;
         let format = media_type(request.headers()).map(Format::of_media_type);
         match format {
             None | Some(Some(Format::Json)) => {

@@ -5,7 +5,7 @@ use std::{any::Any, sync::Arc};
 use axum::{
     Router,
     extract::{Extension, Request, State},
-    http::{HeaderValue, Method, StatusCode, Uri},
+    http::{HeaderValue, Method, StatusCode, Uri, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
@@ -35,7 +35,7 @@ pub fn wrap(rooms: Router, metrics: HttpMetrics, body: BodyLimits, origins: &[He
             // First, so that whatever happens below is counted.
             .layer(middleware::from_fn_with_state(metrics, measure))
             // The id comes before all that logs or answers with it.
-            .layer(middleware::map_request(drop_useless_id))
+            .layer(middleware::map_request(drop_useless_headers))
             .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
             .layer(PropagateRequestIdLayer::x_request_id())
             .layer(TraceLayer::new_for_http().make_span_with(span))
@@ -89,7 +89,13 @@ fn brings_file(request: &Request) -> bool {
 }
 
 /// A client's own id goes into every line and answer: it has to be short and printable.
-async fn drop_useless_id(mut request: Request) -> Request {
+async fn drop_useless_headers(mut request: Request) -> Request {
+    // Who forbids the plain encoding too would get a 406 from the compressor, after all had been done.
+    let accepted = request.headers().get_all(header::ACCEPT_ENCODING).iter();
+    let mut accepted = accepted.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    if accepted.any(|coding| coding.contains("q=0") && !coding.contains("q=0.")) {
+        request.headers_mut().remove(header::ACCEPT_ENCODING);
+    }
     let id = request.headers().get(&REQUEST_ID);
     if id.is_some_and(|id| id.is_empty() || id.len() > 128 || !id.as_bytes().iter().all(u8::is_ascii_graphic))
     {

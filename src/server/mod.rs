@@ -95,6 +95,7 @@ fn limits(config: &Config) -> Limits {
         bytes: config.graphql_bytes,
         depth: config.graphql_depth,
         cost: config.graphql_cost,
+        values: config.graphql_values,
         root_fields: config.graphql_root_fields,
         aliases: config.graphql_aliases,
         directives: config.graphql_directives,

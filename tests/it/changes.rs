@@ -202,6 +202,12 @@ async fn bad_subscriptions_are_refused(store: Store) {
     let server = Server::start(store).await;
     server.get("/products/changes?id=gt.1").await.is_problem(422, "INVALID", &["/id"]);
     server.get("/products/changes?id=in.x").await.is_problem(422, "INVALID", &["/id"]);
+    let many: Vec<_> = (1..=1001).map(|id| id.to_string()).collect();
+    server.get(&format!("/products/changes?id=in.{}", many.join(","))).await.is_problem(
+        422,
+        "INVALID",
+        &["/id"],
+    );
     server.get("/products/changes?ids=1").await.is_problem(400, "MALFORMED", &[]);
     let bad_place = server.request("GET", "/products/changes").header("last-event-id", "yesterday");
     server.send(bad_place).await.is_problem(422, "INVALID", &["/Last-Event-ID"]);

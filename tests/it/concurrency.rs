@@ -7,7 +7,13 @@ use serde_json::{Value, json};
 
 use crate::harness::{Server, Store};
 
-on_both_stores!(one_of_many_wins_an_id, generated_and_chosen_ids_never_meet, crossing_arrays_do_not_deadlock);
+on_both_stores!(
+    one_of_many_wins_an_id,
+    generated_and_chosen_ids_never_meet,
+    crossing_arrays_do_not_deadlock,
+    a_product_that_comes_and_goes_is_there_or_not,
+    deletions_and_replacements_of_many_do_not_deadlock,
+);
 
 async fn one_of_many_wins_an_id(store: Store) {
     let server = Server::start(store).await;
@@ -66,4 +72,44 @@ async fn crossing_arrays_do_not_deadlock(store: Store) {
         statuses.sort_unstable();
         assert_eq!(statuses, [201, 409, 409, 409]);
     }
+}
+
+async fn a_product_that_comes_and_goes_is_there_or_not(store: Store) {
+    let server = Server::start(store).await;
+    let product = r#"{"name":"x","price":1,"amount":1}"#;
+    let client = async |client: usize| {
+        for round in 0..30 {
+            let json =
+                |method| server.request(method, "/products/9").header("content-type", "application/json");
+            let request = match (client + round) % 4 {
+                0 => json("PUT").header("if-none-match", "*").body(product),
+                1 => json("PUT").body(product),
+                2 => json("PATCH").body(r#"{"amount":2}"#),
+                _ => server.request("DELETE", "/products/9"),
+            };
+            let answer = server.send(request).await;
+            assert!([200, 201, 204, 404, 412].contains(&answer.status), "{answer:?}");
+        }
+    };
+    join_all((0..16).map(client)).await;
+}
+
+async fn deletions_and_replacements_of_many_do_not_deadlock(store: Store) {
+    let server = Server::start(store).await;
+    let ids: Vec<String> = (1..=200).rev().map(|id: u32| id.to_string()).collect();
+    let products: Value =
+        (1..=200).map(|id| json!({ "id": id, "name": "x", "price": 1, "amount": 1 })).collect();
+    let client = async |client: usize| {
+        for _ in 0..5 {
+            let answer = if client.is_multiple_of(2) {
+                server.delete(&format!("/products?id=in.{}", ids.join(","))).await
+            } else {
+                let merge =
+                    server.request("POST", "/products").header("prefer", "resolution=merge-duplicates");
+                server.send(merge.header("content-type", "application/json").body(products.to_string())).await
+            };
+            assert_eq!(answer.status, 200, "{answer:?}");
+        }
+    };
+    join_all((0..8).map(client)).await;
 }

@@ -6,6 +6,7 @@ use crate::harness::{Server, Setup, Store};
 
 on_both_stores!(
     hostile_documents_are_refused,
+    what_makes_much_of_little_is_refused,
     brackets_in_strings_are_a_name_like_any_other,
     limits_are_the_operators,
     an_answer_that_takes_too_long_is_given_up,
@@ -17,6 +18,12 @@ fn repeat(count: usize, text: &str) -> String {
 
 fn fields(count: usize, field: &str) -> String {
     format!("{{ {} }}", repeat(count, field))
+}
+
+/// Fragments, each of which spreads the next one twice.
+fn wide(kind: &str, levels: usize) -> String {
+    let text = repeat(levels, &format!("fragment w# on {kind} {{ ...x#, ...x#, }} "));
+    (0..levels).fold(text, |text, n| text.replace(&format!("...x{n},"), &format!("...w{},", n + 1)))
 }
 
 fn nested(count: usize, open: &str, close: &str) -> String {
@@ -34,15 +41,11 @@ async fn hostile_documents_are_refused(store: Store) {
     let doubling =
         (0..30).fold(doubling, |text, n| text.replace(&format!("...h{n} "), &format!("...f{} ", n + 1)));
     let doubling = format!("{{ ...f0 }} {doubling}");
-    let wide = |kind: &str, levels: usize| {
-        let text = repeat(levels, &format!("fragment w# on {kind} {{ ...x#, ...x#, }} "));
-        (0..levels).fold(text, |text, n| text.replace(&format!("...x{n},"), &format!("...w{},", n + 1)))
-    };
     let pages = wide("ProductConnection", 15) + "fragment w15 on ProductConnection { __typename }";
     let deep =
         |n| format!("fragment f{n} on Query {{ {}...f{}{} }} ", "...{".repeat(50), n + 1, "}".repeat(50));
-    let deep_chain: String = (0..100).map(deep).collect();
-    let chain: String = (0..1500).map(|n| format!("fragment f{n} on Query {{ ...f{} }} ", n + 1)).collect();
+    let deep_chain: String = (0..50).map(deep).collect();
+    let chain: String = (0..300).map(|n| format!("fragment f{n} on Query {{ ...f{} }} ", n + 1)).collect();
     for (document, code) in [
         ("{".to_owned(), "MALFORMED"),
         ("{ product(id: 1) { id } ".to_owned(), "MALFORMED"),
@@ -76,7 +79,7 @@ async fn hostile_documents_are_refused(store: Store) {
         (
             format!(
                 "{{ product(id: 1) {{ id }} }} {}",
-                repeat(900, "fragment f# on Product { x: id x: name } ")
+                repeat(200, "fragment f# on Product { x: id x: name } ")
             ),
             "INVALID",
         ),
@@ -99,6 +102,35 @@ async fn hostile_documents_are_refused(store: Store) {
         let found = answer.json()["errors"][0]["extensions"]["code"].clone();
         assert_eq!(found, code, "{document:.80}: {}", answer.text);
         answer.is_graphql_error(200, code);
+    }
+    server.get("/products").await.is(200, "[]");
+}
+
+async fn what_makes_much_of_little_is_refused(store: Store) {
+    let server = Server::start(store).await;
+    // Introspection has lists too.
+    let of_schema = wide("__Field", 12) + "fragment w12 on __Field { name }";
+    let schema =
+        json!({ "query": format!("{{ __schema {{ types {{ fields {{ ...w0 }} }} }} }} {of_schema}") });
+    server.post("/graphql", schema.to_string()).await.is_graphql_error(200, "TOO_COSTLY");
+    // Variables are copied wherever they are used.
+    let often = format!(
+        "query($i: ID!) {{ products(filter: {{ id: {{ in: [{}] }} }}) {{ totalCount }} }}",
+        "$i ".repeat(2000)
+    );
+    for (query, variables, status, code) in [
+        (often.as_str(), json!({ "i": "1".repeat(10_000) }), 200, "TOO_MANY_VALUES"),
+        (
+            "query($i: [ID!]) { a: products(filter: { id: { in: $i } }) { totalCount }
+                b: products(filter: { id: { in: $i } }) { totalCount } }",
+            json!({ "i": vec![1; 30_000] }),
+            200,
+            "TOO_MANY_VALUES",
+        ),
+        ("{ __typename }", json!({ "i": vec![1; 60_000] }), 413, "BODY_TOO_LARGE"),
+    ] {
+        let request = json!({ "query": query, "variables": variables });
+        server.post("/graphql", request.to_string()).await.is_graphql_error(status, code);
     }
     // What many inputs make of a short selection counts too.
     let inputs = vec![json!({ "name": "x", "price": 1, "amount": 1 }); 1000];

@@ -227,6 +227,8 @@ async fn a_body_has_a_type_and_a_size(store: Store) {
     for kind in ["text/plain", "application/x-www-form-urlencoded", "application/jsonx"] {
         server.send(typed(kind)).await.is_problem(415, "UNSUPPORTED_MEDIA_TYPE", &[]);
     }
+    let encoded = typed("application/json").header("content-encoding", "gzip");
+    server.send(encoded).await.is_problem(415, "UNSUPPORTED_MEDIA_TYPE", &[]);
     let large = |bytes| format!("{product}{}", " ".repeat(bytes - product.len()));
     assert_eq!(server.post("/products", large(1000)).await.status, 201);
     server.post("/products", large(1001)).await.is_problem(413, "BODY_TOO_LARGE", &[]);
