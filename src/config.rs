@@ -184,6 +184,26 @@ pub struct Config {
     #[arg(default_value = "0.1,0.3,0.5,1,2,5,10")]
     pub http_duration_buckets: Buckets,
 
+    /// Buckets of `http_request_size_bytes` and `http_response_size_bytes`, in bytes
+    #[arg(long, global = true, env = "STOCKMETER_HTTP_SIZE_BUCKETS", value_name = "BYTES,…")]
+    #[arg(default_value = "100,500,1000,5000,10000")]
+    pub http_size_buckets: Buckets,
+
+    /// How often products and stock are counted for the metrics, which looks at all of them
+    #[arg(long, global = true, env = "STOCKMETER_CATALOG_COLLECTION_INTERVAL", value_name = "TIME")]
+    #[arg(default_value = "60s", value_parser = interval)]
+    pub catalog_collection_interval: Duration,
+
+    /// Names of GraphQL operations that the metrics tell apart, separated by commas; the others are `_OTHER`
+    #[arg(
+        long,
+        global = true,
+        env = "STOCKMETER_GRAPHQL_OPERATION_NAMES",
+        value_name = "NAME,…",
+        value_delimiter = ','
+    )]
+    pub graphql_operation_names: Vec<String>,
+
     /// What to log: a level (error, warn, info, debug, trace) or tracing's filter directives
     #[arg(long, global = true, env = "STOCKMETER_LOG", value_name = "FILTER")]
     #[arg(default_value = "info")]

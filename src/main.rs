@@ -147,13 +147,13 @@ async fn stop_signal() {
 }
 
 async fn open_catalog(config: &Config) -> Result<Catalog, StartError> {
-    let database = server::open_database(config).await?;
+    let database = server::open_database(config, None).await?;
     database.migrate_up().await?;
     Ok(Catalog::new(database, server::rules(config)))
 }
 
 async fn migrate(config: Config, direction: Direction) -> Result<(), StartError> {
-    let database = server::open_database(&config).await?;
+    let database = server::open_database(&config, None).await?;
     match direction {
         Direction::Up => database.migrate_up().await?,
         Direction::Down => database.migrate_down().await?,

@@ -21,6 +21,7 @@ mod page;
 mod product;
 mod reads;
 mod stock;
+mod totals;
 mod version;
 mod writes;
 

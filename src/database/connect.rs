@@ -1,6 +1,9 @@
 //! Opens the store, waiting for a database that is still on its way up.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use sea_orm::{
     ConnectOptions, DbErr,
@@ -12,7 +15,10 @@ use sea_orm::{
 };
 use tracing::info;
 
-use super::{Connection, Database, DatabaseUrl, PoolOptions};
+use super::{
+    Connection, Database, DatabaseUrl, PoolOptions,
+    gate::{Pool, Watch},
+};
 
 /// Why the store can't be opened.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +48,11 @@ impl Database {
     ///
     /// # Errors
     /// [`ConnectError`].
-    pub async fn connect(url: &DatabaseUrl, options: PoolOptions) -> Result<Self, ConnectError> {
+    pub async fn connect(
+        url: &DatabaseUrl,
+        options: PoolOptions,
+        watch: Option<Arc<dyn Watch>>,
+    ) -> Result<Self, ConnectError> {
         let open = async |connections, read_only| {
             let mut pool = match url {
                 DatabaseUrl::Sqlite(file) => sqlite(file, read_only, options),
@@ -52,18 +62,19 @@ impl Database {
                 .await
                 .map_err(|error| ConnectError::Open(url.clone(), error))
         };
+        let pool = |connections, max| Connection::Pool(Pool::new(connections, max, options, watch.clone()));
         match url {
             DatabaseUrl::Sqlite(_) => {
-                let writes = Connection::Pool(open(1, false).await?);
+                let writes = pool(open(1, false).await?, 1);
                 Ok(Self {
-                    reads: Connection::Pool(open(options.connections, true).await?),
+                    reads: pool(open(options.connections, true).await?, options.connections),
                     writes,
                     checks: open(1, true).await?,
                 })
             }
             DatabaseUrl::PostgreSql(server) => {
                 wait_for(url, server, options.wait).await?;
-                let pool = Connection::Pool(open(options.connections, false).await?);
+                let pool = pool(open(options.connections, false).await?, options.connections);
                 Ok(Self { reads: pool.clone(), writes: pool, checks: open(2, true).await? })
             }
         }

@@ -3,31 +3,47 @@
 use std::sync::Arc;
 
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult,
-    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, SqliteTransactionMode,
+    Statement, TransactionOptions, TransactionTrait,
 };
 
-use super::Database;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{
+    Database,
+    gate::{Pool, PoolState},
+};
 
 /// A pool or a transaction. Cheap to clone.
 #[derive(Clone, Debug)]
 pub enum Connection {
     /// Each statement is a transaction of its own.
-    Pool(DatabaseConnection),
+    Pool(Pool),
     /// Each statement has a savepoint: one that fails leaves the others as they are.
     Transaction(Arc<DatabaseTransaction>),
 }
 
 impl Connection {
-    pub(super) async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+    /// Begins a transaction, or a savepoint within one; a transaction holds a place in the pool.
+    pub(super) async fn begin(&self) -> Result<(DatabaseTransaction, Option<OwnedSemaphorePermit>), DbErr> {
         // SQLite takes the lock at once; taken later, between a read and a write, it could be refused.
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
         match self {
-            Self::Pool(pool) => pool.begin_with_options(options).await,
-            Self::Transaction(transaction) => transaction.begin().await,
+            Self::Pool(pool) => {
+                let (connections, place) = pool.enter().await?;
+                Ok((connections.begin_with_options(options).await?, Some(place)))
+            }
+            Self::Transaction(transaction) => Ok((transaction.begin().await?, None)),
+        }
+    }
+
+    pub(super) fn state(&self) -> PoolState {
+        match self {
+            Self::Pool(pool) => pool.state(),
+            Self::Transaction(_) => PoolState::default(),
         }
     }
 }
@@ -51,35 +67,47 @@ macro_rules! guarded {
 impl ConnectionTrait for Connection {
     fn get_database_backend(&self) -> DbBackend {
         match self {
-            Self::Pool(pool) => pool.get_database_backend(),
+            Self::Pool(pool) => pool.connections().get_database_backend(),
             Self::Transaction(transaction) => transaction.get_database_backend(),
         }
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         match self {
-            Self::Pool(pool) => pool.execute_raw(statement).await,
+            Self::Pool(pool) => {
+                let (connections, _place) = pool.enter().await?;
+                connections.execute_raw(statement).await
+            }
             Self::Transaction(transaction) => guarded!(transaction, execute_raw(statement)),
         }
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
         match self {
-            Self::Pool(pool) => pool.execute_unprepared(sql).await,
+            Self::Pool(pool) => {
+                let (connections, _place) = pool.enter().await?;
+                connections.execute_unprepared(sql).await
+            }
             Self::Transaction(transaction) => guarded!(transaction, execute_unprepared(sql)),
         }
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         match self {
-            Self::Pool(pool) => pool.query_one_raw(statement).await,
+            Self::Pool(pool) => {
+                let (connections, _place) = pool.enter().await?;
+                connections.query_one_raw(statement).await
+            }
             Self::Transaction(transaction) => guarded!(transaction, query_one_raw(statement)),
         }
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         match self {
-            Self::Pool(pool) => pool.query_all_raw(statement).await,
+            Self::Pool(pool) => {
+                let (connections, _place) = pool.enter().await?;
+                connections.query_all_raw(statement).await
+            }
             Self::Transaction(transaction) => guarded!(transaction, query_all_raw(statement)),
         }
     }
@@ -87,7 +115,7 @@ impl ConnectionTrait for Connection {
 
 /// A transaction; it is taken back unless it is committed.
 #[derive(Debug)]
-pub struct Transaction(Arc<DatabaseTransaction>);
+pub struct Transaction(Arc<DatabaseTransaction>, Option<OwnedSemaphorePermit>);
 
 impl Transaction {
     /// Makes everything since its begin last.
@@ -95,7 +123,8 @@ impl Transaction {
     /// # Errors
     /// The database fails, or a [`Database`] of this transaction is still in use.
     pub async fn commit(self) -> Result<(), DbErr> {
-        let alone = Arc::into_inner(self.0);
+        let Self(transaction, _place) = self;
+        let alone = Arc::into_inner(transaction);
         alone.ok_or_else(|| DbErr::Custom("the transaction is still in use".to_owned()))?.commit().await
     }
 }
@@ -108,9 +137,10 @@ impl Database {
     /// # Errors
     /// The database fails.
     pub async fn begin(&self) -> Result<(Self, Transaction), DbErr> {
-        let transaction = Arc::new(self.writes.begin().await?);
+        let (transaction, place) = self.writes.begin().await?;
+        let transaction = Arc::new(transaction);
         let connection = Connection::Transaction(transaction.clone());
         let inside = Self { reads: connection.clone(), writes: connection, checks: self.checks.clone() };
-        Ok((inside, Transaction(transaction)))
+        Ok((inside, Transaction(transaction, place)))
     }
 }

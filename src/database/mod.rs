@@ -6,12 +6,14 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait
 
 mod connect;
 mod connection;
+mod gate;
 mod migrate;
 mod url;
 mod wake;
 
 pub use connect::ConnectError;
 pub use connection::{Connection, Transaction};
+pub use gate::{PoolState, Watch};
 pub use migrate::{Applied, MigrateError};
 pub use url::DatabaseUrl;
 
@@ -48,6 +50,12 @@ impl Database {
     /// For statements that write.
     pub fn writes(&self) -> &Connection {
         &self.writes
+    }
+
+    /// How the connections are doing: on SQLite those that read and the one that writes together.
+    pub fn pool(&self) -> PoolState {
+        let reads = self.reads.state();
+        if self.kind() == Kind::PostgreSql { reads } else { reads.and(self.writes.state()) }
     }
 
     /// Which of the two it is.

@@ -1,8 +1,10 @@
 //! Gives every error on its way out a code, and hides what we did not plan.
 
 use async_graphql::{
-    Enum, Name, PathSegment, Response, ServerError, Value, indexmap::IndexMap as Object, parser,
-    resolver_utils::enum_value,
+    Enum, Name, PathSegment, Response, ServerError, Value,
+    indexmap::IndexMap as Object,
+    parser,
+    resolver_utils::{EnumType, enum_value},
 };
 
 use crate::catalog::{self, Code, Error, Fault};
@@ -92,6 +94,21 @@ impl From<Code> for ErrorCode {
 const MAX_MESSAGE: usize = 1000;
 /// The most errors that one answer lists.
 const MAX_ERRORS: usize = 100;
+
+/// All codes, as clients see them.
+pub fn codes() -> impl Iterator<Item = &'static str> {
+    ErrorCode::items().iter().map(|item| item.name)
+}
+
+/// The code of an error that has one.
+pub fn code(error: &ServerError) -> &'static str {
+    let code = error.extensions.as_ref().and_then(|extensions| extensions.get("code"));
+    let name = match code {
+        Some(Value::Enum(name)) => name.as_str(),
+        _ => "",
+    };
+    codes().find(|code| *code == name).unwrap_or("INTERNAL")
+}
 
 /// Why a document is not even tried: a code, and what to do.
 pub type Refusal = (ErrorCode, String);

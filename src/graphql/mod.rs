@@ -24,9 +24,10 @@ mod shape;
 mod socket;
 mod subscription;
 
+pub use error::codes;
 pub use limits::Limits;
 pub use schema::sdl;
-pub use service::Service;
+pub use service::{Service, Watch};
 pub use socket::Sockets;
 
 /// The routes with their methods and usual statuses.

@@ -1,9 +1,12 @@
 //! The way of every operation, however it came: limits, parsing, execution, codes, order.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_graphql::{
-    Request, Response, ServerError,
+    Name, Request, Response, ServerError,
     parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType},
 };
 use futures_util::{
@@ -32,7 +35,16 @@ struct Inner {
     limits: Limits,
     /// Shared with all requests of the server.
     places: Arc<Semaphore>,
+    watch: Arc<dyn Watch>,
     documents: Documents,
+}
+
+/// Is told what becomes of operations.
+pub trait Watch: Send + Sync {
+    /// An operation has ended, after this time unless it is a subscription, or was refused.
+    fn ended(&self, kind: &'static str, name: Option<&str>, outcome: &'static str, time: Option<Duration>);
+    /// An answer has an error with this code.
+    fn failed(&self, code: &'static str);
 }
 
 /// An operation that may be carried out.
@@ -41,6 +53,7 @@ pub(super) struct Prepared {
     shape: Shape,
     /// What it is; none where the document does not have the operation that the request names.
     pub operation: Option<OperationType>,
+    name: Option<String>,
 }
 
 /// The answers to an operation.
@@ -90,9 +103,9 @@ pub(super) struct Subscribed(pub Arc<Notify>);
 
 impl Service {
     /// Over this catalog. Each operation of a socket takes one of the places that requests take.
-    pub fn new(catalog: Catalog, limits: Limits, places: Arc<Semaphore>) -> Self {
+    pub fn new(catalog: Catalog, limits: Limits, places: Arc<Semaphore>, watch: Arc<dyn Watch>) -> Self {
         let schema = schema::build(catalog.clone(), &limits);
-        Self(Arc::new(Inner { schema, catalog, limits, places, documents: Documents::default() }))
+        Self(Arc::new(Inner { schema, catalog, limits, places, watch, documents: Documents::default() }))
     }
 
     /// A place among the requests under way.
@@ -110,7 +123,16 @@ impl Service {
     }
 
     /// Reads the document and holds it against the limits.
-    pub(super) fn prepare(&self, mut request: Request) -> Result<Prepared, Box<ServerError>> {
+    pub(super) fn prepare(&self, request: Request) -> Result<Prepared, Box<ServerError>> {
+        let prepared = self.check(request);
+        if let Err(refusal) = &prepared {
+            self.0.watch.ended("unknown", None, "refused", None);
+            self.report(std::slice::from_ref(&**refusal));
+        }
+        prepared
+    }
+
+    fn check(&self, mut request: Request) -> Result<Prepared, Box<ServerError>> {
         let Inner { limits, documents, .. } = &*self.0;
         let new = documents.find_text(&mut request).map_err(error::refused)?;
         limits.check_text(&request.query).map_err(error::refused)?;
@@ -119,8 +141,9 @@ impl Service {
         // Only what may be carried out is worth its place.
         documents.keep(new, &request.query, &document);
         let operation = operation(&document, request.operation_name.as_deref());
-        let shape = operation.map(|operation| Shape::of(&document, operation)).unwrap_or_default();
-        let operation = operation.map(|operation| operation.ty);
+        let shape = operation.map(|(_, operation)| Shape::of(&document, operation)).unwrap_or_default();
+        let name = operation.and_then(|(name, _)| name).map(ToString::to_string);
+        let operation = operation.map(|(_, operation)| operation.ty);
         if operation == Some(OperationType::Subscription) && shape.fields() != 1 {
             // GraphQL specification, section 5.2.3.1.
             let detail = "a subscription has exactly one field of the root".to_owned();
@@ -128,13 +151,14 @@ impl Service {
         }
         // The library wants a document of its own: a copy costs a fraction of parsing it.
         request.set_parsed_query(Arc::unwrap_or_clone(document));
-        Ok(Prepared { request, shape, operation })
+        Ok(Prepared { request, shape, operation, name })
     }
 
     /// Answers a query or a mutation.
     pub(super) async fn answer(&self, prepared: Prepared) -> Response {
-        let Inner { schema, catalog, limits, .. } = &*self.0;
-        let Prepared { request, shape, operation: _ } = prepared;
+        let Inner { schema, catalog, limits, watch, .. } = &*self.0;
+        let Prepared { request, shape, operation, name } = prepared;
+        let start = Instant::now();
         let request = request.data(Loader::new(catalog.clone()));
         let answer = tokio::time::timeout(limits.timeout, schema.execute(request));
         let mut response = answer.await.unwrap_or_else(|_| {
@@ -144,7 +168,14 @@ impl Service {
         error::clean(&mut response);
         error::show_failed_fields(&mut response);
         shape.sort(&mut response.data);
+        let outcome = if response.errors.is_empty() { "ok" } else { "error" };
+        watch.ended(kind(operation), name.as_deref(), outcome, Some(start.elapsed()));
+        self.report(&response.errors);
         response
+    }
+
+    fn report(&self, errors: &[ServerError]) {
+        errors.iter().map(error::code).for_each(|code| self.0.watch.failed(code));
     }
 
     /// The answers to an operation; a subscription has any number of them.
@@ -155,28 +186,61 @@ impl Service {
             return Answers { stream, subscribed: None };
         }
         let subscribed = Arc::new(Notify::new());
-        let Prepared { request, shape, operation: _ } = prepared;
+        let Prepared { request, shape, operation, name } = prepared;
         let request = request.data(Subscribed(subscribed.clone()));
+        let mut ended = Ended { service: self.clone(), operation, name, outcome: "ok" };
         let answers = self.0.schema.execute_stream(request).map(move |mut response| {
             error::clean(&mut response);
             shape.sort(&mut response.data);
+            if !response.errors.is_empty() {
+                ended.outcome = "error";
+                ended.service.report(&response.errors);
+            }
             response
         });
         Answers { stream: answers.boxed(), subscribed: Some(subscribed) }
     }
 }
 
-/// The operation that a request means, as the library chooses it.
-fn operation<'a>(document: &'a ExecutableDocument, name: Option<&str>) -> Option<&'a OperationDefinition> {
-    let operation = match (&document.operations, name) {
-        (DocumentOperations::Single(operation), _) => operation,
-        (DocumentOperations::Multiple(operations), Some(name)) => operations.get(name)?,
+/// Tells of a subscription when it is dropped, however that comes about.
+struct Ended {
+    service: Service,
+    operation: Option<OperationType>,
+    name: Option<String>,
+    outcome: &'static str,
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.service.0.watch.ended(kind(self.operation), self.name.as_deref(), self.outcome, None);
+    }
+}
+
+fn kind(operation: Option<OperationType>) -> &'static str {
+    match operation {
+        Some(OperationType::Query) => "query",
+        Some(OperationType::Mutation) => "mutation",
+        Some(OperationType::Subscription) => "subscription",
+        None => "unknown",
+    }
+}
+
+/// The operation that a request means, as the library chooses it, and its name if it has one.
+fn operation<'a>(
+    document: &'a ExecutableDocument,
+    name: Option<&str>,
+) -> Option<(Option<&'a Name>, &'a OperationDefinition)> {
+    let (name, operation) = match (&document.operations, name) {
+        (DocumentOperations::Single(operation), _) => (None, operation),
+        (DocumentOperations::Multiple(operations), Some(name)) => {
+            operations.get_key_value(name).map(|(name, operation)| (Some(name), operation))?
+        }
         (DocumentOperations::Multiple(operations), None) if operations.len() == 1 => {
-            operations.values().next()?
+            operations.iter().next().map(|(name, operation)| (Some(name), operation))?
         }
         (DocumentOperations::Multiple(_), None) => return None,
     };
-    Some(&operation.node)
+    Some((name, &operation.node))
 }
 
 /// An answer that is nothing but an error.

@@ -3,6 +3,7 @@
 use std::{
     io,
     net::SocketAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -18,7 +19,7 @@ use crate::{
     body::BodyLimits,
     catalog::{Catalog, Rules},
     config::Config,
-    database::{ConnectError, Database, DatabaseUrl, MigrateError, PoolOptions},
+    database::{self, ConnectError, Database, DatabaseUrl, MigrateError, PoolOptions},
     graphql::{self, Limits, Service, Sockets},
     rest,
     telemetry::{self, Telemetry, http::HttpMetrics},
@@ -31,6 +32,7 @@ mod idle;
 pub mod layers;
 mod manners;
 mod root;
+mod watch;
 
 pub use docs::document;
 
@@ -67,7 +69,10 @@ pub struct Server {
 ///
 /// # Errors
 /// [`StartError`].
-pub async fn open_database(config: &Config) -> Result<Database, StartError> {
+pub async fn open_database(
+    config: &Config,
+    watch: Option<Arc<dyn database::Watch>>,
+) -> Result<Database, StartError> {
     let url: DatabaseUrl = config.database_url.expose().parse().map_err(StartError::DatabaseUrl)?;
     let options = PoolOptions {
         connections: config.database_connections,
@@ -75,7 +80,7 @@ pub async fn open_database(config: &Config) -> Result<Database, StartError> {
         acquire_timeout: config.database_acquire_timeout,
         statement_timeout: config.database_statement_timeout,
     };
-    let database = Database::connect(&url, options).await?;
+    let database = Database::connect(&url, options, watch).await?;
     info!(database = %url, "connected");
     Ok(database)
 }
@@ -112,19 +117,22 @@ impl Server {
     /// [`StartError`].
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let start = Instant::now();
-        let database = open_database(&config).await?;
-        database.migrate_up().await?;
-
         let telemetry = Telemetry::new()?;
+        let meter = telemetry.meter();
+        let database = open_database(&config, Some(watch::statements(&meter))).await?;
+        database.migrate_up().await?;
+        watch::connections(&meter, database.clone());
         if let Err(error) = telemetry.watch_system(config.metrics_collection_interval) {
             warn!(%error, "no system metrics");
         }
         let catalog = Catalog::new(database.clone(), rules(&config));
         spawn_chores(&catalog, &config);
+        watch::catalog(&meter, catalog.clone(), config.catalog_collection_interval);
         // A client whose connection is silent is known to be there long before it would be let go.
         let sockets = Sockets::new(config.idle_timeout / 3);
         let places = Places::new(config.concurrent_requests);
-        let service = Service::new(catalog.clone(), limits(&config), places.requests.clone());
+        let operations = watch::operations(&meter, &config.graphql_operation_names);
+        let service = Service::new(catalog.clone(), limits(&config), places.requests.clone(), operations);
         let rooms = Router::new()
             .merge(root::api())
             .merge(health::api().with_state(database))
@@ -138,7 +146,12 @@ impl Server {
         let rooms_routes =
             [root::ROUTES, health::ROUTES, telemetry::ROUTES, docs::ROUTES, rest::ROUTES, graphql::ROUTES];
         let routes = rooms_routes.concat();
-        let metrics = HttpMetrics::new(&telemetry.meter(), config.http_duration_buckets.bounds(), &routes);
+        let metrics = HttpMetrics::new(
+            &meter,
+            config.http_duration_buckets.bounds(),
+            config.http_size_buckets.bounds(),
+            &routes,
+        );
         let body = BodyLimits {
             size: config.body_limit,
             time: config.request_timeout,

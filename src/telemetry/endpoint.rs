@@ -1,5 +1,7 @@
 //! `GET /metrics`: what Prometheus scrapes.
 
+use std::time::Instant;
+
 use axum::{
     extract::State,
     http::{StatusCode, header},
@@ -24,8 +26,12 @@ pub fn api() -> OpenApiRouter<Telemetry> {
 #[utoipa::path(get, path = "/metrics", tag = "operation", operation_id = "getMetrics", summary = "Read the metrics",
     responses((status = 200, description = "Prometheus' text format 0.0.4", body = String, content_type = "text/plain")))]
 async fn scrape(State(telemetry): State<Telemetry>) -> Response {
+    let start = Instant::now();
     match TextEncoder::new().encode_to_string(&telemetry.registry.gather()) {
-        Ok(text) => ([(header::CONTENT_TYPE, TEXT_FORMAT)], text).into_response(),
+        Ok(text) => {
+            telemetry.scraped(start.elapsed(), text.len());
+            ([(header::CONTENT_TYPE, TEXT_FORMAT)], text).into_response()
+        }
         Err(error) => {
             tracing::error!(%error, "can't render the metrics");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()

@@ -10,6 +10,9 @@ use super::names;
 /// The gauges of the limits.
 pub struct HostMetrics {
     memory_limit: Gauge<u64>,
+    memory_available: Gauge<u64>,
+    /// Over 1, 5 and 15 minutes.
+    load: [Gauge<f64>; 3],
     cpu_limit: Gauge<f64>,
 }
 
@@ -21,6 +24,13 @@ impl HostMetrics {
                 .with_unit("By")
                 .with_description("Memory that the process may use: the machine's or the cgroup's")
                 .build(),
+            memory_available: meter
+                .u64_gauge(names::SYSTEM_MEMORY_AVAILABLE)
+                .with_unit("By")
+                .with_description("Memory that is left to the process: of the machine or of the cgroup")
+                .build(),
+            load: [names::SYSTEM_LOAD1, names::SYSTEM_LOAD5, names::SYSTEM_LOAD15]
+                .map(|name| meter.f64_gauge(name).with_description("The machine's load").build()),
             cpu_limit: meter
                 .f64_gauge(names::SYSTEM_CPU_LIMIT_CORES)
                 .with_description("CPU cores that the process may use: the machine's or the cgroup's")
@@ -30,8 +40,16 @@ impl HostMetrics {
 
     /// Takes the values of now: a container's limits can change while it runs.
     pub fn collect(&self, system: &System, process: &Process) {
-        let cgroup = process.cgroup_limits().map_or(u64::MAX, |limits| limits.total_memory);
-        self.memory_limit.record(cgroup.min(system.total_memory()), &[]);
+        let cgroup = process.cgroup_limits();
+        let (total, free) =
+            cgroup.map_or((u64::MAX, u64::MAX), |limits| (limits.total_memory, limits.free_memory));
+        self.memory_limit.record(total.min(system.total_memory()), &[]);
+        self.memory_available.record(free.min(system.available_memory()), &[]);
+        if let Ok(load) = System::load_average() {
+            for (gauge, load) in self.load.iter().zip([load.one, load.five, load.fifteen]) {
+                gauge.record(load, &[]);
+            }
+        }
         self.cpu_limit.record(cpu_limit(), &[]);
     }
 }

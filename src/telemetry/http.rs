@@ -2,7 +2,10 @@
 
 use std::{
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll},
     time::Instant,
 };
@@ -17,7 +20,7 @@ use axum::{
 use http_body::{Frame, SizeHint};
 use opentelemetry::{
     KeyValue,
-    metrics::{Counter, Histogram, Meter},
+    metrics::{Counter, Histogram, Meter, UpDownCounter},
 };
 use pin_project_lite::pin_project;
 
@@ -36,6 +39,10 @@ pub struct HttpMetrics(Arc<Instruments>);
 struct Instruments {
     requests: Counter<u64>,
     duration: Histogram<f64>,
+    fine_duration: Histogram<f64>,
+    request_size: Histogram<u64>,
+    response_size: Histogram<u64>,
+    in_flight: UpDownCounter<i64>,
     /// Labels are taken from here, not from requests: their number is bounded whatever clients send.
     endpoints: Vec<&'static str>,
 }
@@ -45,13 +52,29 @@ pub type Route = (&'static str, &'static str, &'static [u16]);
 
 impl HttpMetrics {
     /// Instruments whose counters exist at 0 for these routes, so that `rate()` sees the first request.
-    pub fn new(meter: &Meter, duration_buckets: &[f64], routes: &[Route]) -> Self {
+    pub fn new(meter: &Meter, duration_buckets: &[f64], size_buckets: &[f64], routes: &[Route]) -> Self {
         let requests = meter.u64_counter(names::HTTP_REQUESTS).with_description("HTTP requests").build();
         let duration = meter
             .f64_histogram(names::HTTP_REQUEST_DURATION)
             .with_unit("s")
             .with_description("Time from a request's head to the last byte of its answer")
             .with_boundaries(duration_buckets.to_vec())
+            .build();
+        let fine_duration = meter
+            .f64_histogram(names::HTTP_SERVER_REQUEST_DURATION)
+            .with_unit("s")
+            .with_description("Time from a request's head to the last byte of its answer, in fine buckets")
+            .with_boundaries(names::FINE_BUCKETS.to_vec())
+            .build();
+        let size = |name, description| {
+            let size = meter.u64_histogram(name).with_unit("By").with_description(description);
+            size.with_boundaries(size_buckets.to_vec()).build()
+        };
+        let request_size = size(names::HTTP_REQUEST_SIZE, "Bodies of requests, as they arrived");
+        let response_size = size(names::HTTP_RESPONSE_SIZE, "Bodies of answers, as they were sent");
+        let in_flight = meter
+            .i64_up_down_counter(names::HTTP_REQUESTS_IN_FLIGHT)
+            .with_description("Requests whose answers have not ended")
             .build();
         for (method, endpoint, statuses) in routes {
             for status in *statuses {
@@ -60,7 +83,15 @@ impl HttpMetrics {
         }
         let mut endpoints: Vec<_> = routes.iter().map(|(_, endpoint, _)| *endpoint).collect();
         endpoints.dedup();
-        Self(Arc::new(Instruments { requests, duration, endpoints }))
+        Self(Arc::new(Instruments {
+            requests,
+            duration,
+            fine_duration,
+            request_size,
+            response_size,
+            in_flight,
+            endpoints,
+        }))
     }
 
     fn endpoint(&self, request: &Request) -> &'static str {
@@ -71,12 +102,22 @@ impl HttpMetrics {
 
 /// The layer: the request is recorded when its answer has been sent, or is given up.
 pub async fn measure(State(metrics): State<HttpMetrics>, request: Request, next: Next) -> Response {
+    metrics.0.in_flight.add(1, &[]);
     let mut record = Record {
         start: Instant::now(),
         method: method_label(request.method()),
         endpoint: metrics.endpoint(&request),
         status: CLIENT_LEFT,
+        received: Received::default(),
+        sent: 0,
         metrics,
+    };
+    // Most requests have no body to be counted.
+    let request = if request.body().is_end_stream() {
+        request
+    } else {
+        let received = record.received.clone();
+        request.map(|body| Body::new(Counted { body, received }))
     };
     let response = next.run(request).await;
     record.status = response.status().as_u16();
@@ -89,15 +130,32 @@ struct Record {
     method: &'static str,
     endpoint: &'static str,
     status: u16,
+    received: Received,
+    /// Bytes of the answer's body.
+    sent: u64,
     metrics: HttpMetrics,
 }
+
+/// Bytes of the request's body that have arrived.
+#[derive(Clone, Default)]
+struct Received(Arc<AtomicU64>);
 
 impl Drop for Record {
     fn drop(&mut self) {
         let labels = request_labels(self.method, self.endpoint, self.status);
         let instruments = &self.metrics.0;
+        let seconds = self.start.elapsed().as_secs_f64();
         instruments.requests.add(1, &labels);
-        instruments.duration.record(self.start.elapsed().as_secs_f64(), &labels[..2]);
+        instruments.duration.record(seconds, &labels[..2]);
+        instruments.request_size.record(self.received.0.load(Ordering::Relaxed), &labels[..2]);
+        instruments.response_size.record(self.sent, &labels[..2]);
+        let labels = [
+            KeyValue::new(names::SEMCONV_METHOD, self.method),
+            KeyValue::new(names::SEMCONV_ROUTE, self.endpoint),
+            KeyValue::new(names::SEMCONV_STATUS, i64::from(self.status)),
+        ];
+        instruments.fine_duration.record(seconds, &labels);
+        instruments.in_flight.add(-1, &[]);
     }
 }
 
@@ -144,8 +202,10 @@ impl HttpBody for Measured {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let this = self.project();
         let frame = this.body.poll_frame(context);
-        if let Poll::Ready(Some(Err(_))) = frame {
-            this.record.status = BROKEN_OFF;
+        match &frame {
+            Poll::Ready(Some(Ok(frame))) => this.record.sent += length(frame),
+            Poll::Ready(Some(Err(_))) => this.record.status = BROKEN_OFF,
+            _ => {}
         }
         frame
     }
@@ -157,4 +217,42 @@ impl HttpBody for Measured {
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
+}
+
+pin_project! {
+    /// A body that counts what arrives of it.
+    struct Counted {
+        #[pin]
+        body: Body,
+        received: Received,
+    }
+}
+
+impl HttpBody for Counted {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let this = self.project();
+        let frame = this.body.poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &frame {
+            this.received.0.fetch_add(length(frame), Ordering::Relaxed);
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+fn length(frame: &Frame<Bytes>) -> u64 {
+    frame.data_ref().map_or(0, |data| data.len() as u64)
 }

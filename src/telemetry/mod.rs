@@ -8,7 +8,10 @@ use prometheus::Registry;
 use sysinfo::{MemoryRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 use tokio::time::MissedTickBehavior;
 
+pub mod catalog;
+pub mod database;
 mod endpoint;
+pub mod graphql;
 mod host;
 pub mod http;
 mod names;
@@ -23,6 +26,8 @@ pub struct Telemetry {
     registry: Registry,
     /// Kept alive: its readers stop with it.
     provider: Arc<SdkMeterProvider>,
+    scrape_duration: Gauge<f64>,
+    scrape_size: Gauge<u64>,
 }
 
 impl Telemetry {
@@ -42,7 +47,30 @@ impl Telemetry {
             .with_attribute(opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
             .build();
         let provider = SdkMeterProvider::builder().with_reader(exporter).with_resource(resource).build();
-        Ok(Self { registry, provider: Arc::new(provider) })
+        let meter = provider.meter(env!("CARGO_PKG_NAME"));
+        let version = [opentelemetry::KeyValue::new("version", env!("CARGO_PKG_VERSION"))];
+        gauge(&meter, names::BUILD_INFO, "", "1, with the version as a label").record(1, &version);
+        Ok(Self {
+            registry,
+            provider: Arc::new(provider),
+            scrape_duration: meter
+                .f64_gauge(names::METRICS_SCRAPE_DURATION)
+                .with_unit("s")
+                .with_description("How long the scrape before took to render")
+                .build(),
+            scrape_size: gauge(
+                &meter,
+                names::METRICS_SCRAPE_SIZE,
+                "By",
+                "How large the scrape before was, uncompressed",
+            ),
+        })
+    }
+
+    /// A scrape was rendered.
+    fn scraped(&self, time: Duration, bytes: usize) {
+        self.scrape_duration.record(time.as_secs_f64(), &[]);
+        self.scrape_size.record(bytes as u64, &[]);
     }
 
     /// The one meter: two scopes would be two sets of series.

@@ -30,27 +30,67 @@ async fn the_openapi_document_is_the_one_in_openapi_json() {
     agrees("openapi.json", &String::from_utf8(output.stdout).unwrap());
 }
 
-/// Names, types and label names; with one request, so that the histogram is there.
+/// Every metric of a server that has done a little of everything.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_metrics_are_the_ones_agreed() {
+async fn the_metrics_are_the_ones_in_docs_metrics_md() {
     let server = Server::start(Store::Sqlite).await;
-    server.graphql("{ __typename }", json!({})).await;
+    server.post("/products", r#"{"name":"a","price":1,"amount":1}"#).await;
+    server.graphql("{ products { nodes { id } } }", json!({})).await;
+    server.get("/metrics").await;
     let text = server.get("/metrics").await.text;
-    let labels_of = |name: &str| {
-        let series = text.lines().filter_map(|line| line.strip_prefix(name));
-        let series = series.map(|rest| {
-            let rest =
-                ["_bucket", "_sum", "_count"].iter().find_map(|end| rest.strip_prefix(end)).unwrap_or(rest);
-            rest.strip_prefix('{').and_then(|rest| rest.split_once("} ")).map_or("", |(labels, _)| labels)
-        });
-        let names = series.flat_map(|labels| labels.split("\",")).filter_map(|label| label.split_once('='));
-        names.map(|(name, _)| name.to_owned()).collect::<BTreeSet<_>>()
-    };
-    let mut list = String::new();
+    let mut table =
+        "| Metric | Type | Labels | Buckets | Meaning | For example |\n|---|---|---|---|---|---|\n"
+            .to_owned();
     for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
-        let name = line.split(' ').next().unwrap();
-        let labels = labels_of(name).into_iter().collect::<Vec<_>>().join(",");
-        list.push_str(&format!("{line} {{{labels}}}\n"));
+        let (name, kind) = line.split_once(' ').unwrap();
+        let help =
+            text.lines().find_map(|line| line.strip_prefix(&format!("# HELP {name} "))).unwrap_or_default();
+        let labels = labels(&text, name);
+        let buckets: Vec<&str> = if kind == "histogram" { buckets(&text, name) } else { Vec::new() };
+        let example = match kind {
+            "counter" => format!("rate({name}[5m])"),
+            "histogram" => format!("histogram_quantile(0.95, sum by (le) (rate({name}_bucket[5m])))"),
+            _ => name.to_owned(),
+        };
+        let labels: Vec<String> = labels.iter().map(|label| format!("`{label}`")).collect();
+        table.push_str(&format!(
+            "| `{name}` | {kind} | {} | {} | {help} | `{example}` |\n",
+            labels.join(", "),
+            buckets.join(", ")
+        ));
     }
-    agrees("tests/it/contracts/metrics.txt", &list);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md");
+    let written = fs::read_to_string(path).unwrap();
+    let (before, rest) = written.split_once("<!-- metrics -->\n").unwrap();
+    let (_, after) = rest.split_once("<!-- /metrics -->").unwrap();
+    agrees("docs/metrics.md", &format!("{before}<!-- metrics -->\n{table}<!-- /metrics -->{after}"));
+}
+
+/// The label sets of a metric's series, as text.
+fn series<'a>(text: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
+    let lines = text.lines().filter_map(move |line| {
+        let rest = line.strip_prefix(name)?;
+        let rest =
+            ["_bucket", "_sum", "_count"].iter().find_map(|end| rest.strip_prefix(end)).unwrap_or(rest);
+        rest.strip_prefix('{')
+    });
+    lines.filter_map(|rest| rest.rsplit_once("} ")).map(|(labels, _)| labels)
+}
+
+fn labels(text: &str, name: &str) -> BTreeSet<String> {
+    let labels =
+        series(text, name).flat_map(|labels| labels.split("\",")).filter_map(|label| label.split_once('='));
+    labels.map(|(label, _)| label.to_owned()).filter(|label| label != "le").collect()
+}
+
+/// Upper bounds in their order.
+fn buckets<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
+    let bounds = series(text, name).filter_map(|labels| labels.split_once("le=\"")?.1.split('"').next());
+    let mut seen = Vec::new();
+    bounds.filter(|bound| *bound != "+Inf").for_each(|bound| {
+        if !seen.contains(&bound) {
+            seen.push(bound);
+        }
+    });
+    seen
 }

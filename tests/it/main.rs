@@ -24,6 +24,7 @@ mod interfaces_agree;
 mod manners;
 mod metrics;
 mod paging;
+mod prometheus;
 mod readme;
 mod rest;
 mod sockets;

@@ -13,7 +13,7 @@ pub use log::{Log, PATIENCE};
 pub use server::{Server, Setup, binary, send_signal};
 
 pub use network::Way;
-pub use postgres::{PASSWORD, cluster};
+pub use postgres::{PASSWORD, cluster, free_port};
 
 /// The store that a case runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

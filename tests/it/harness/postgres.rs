@@ -116,7 +116,7 @@ fn binaries() -> PathBuf {
         .expect("PostgreSQL's server is installed (Debian: apt-get install postgresql)")
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 

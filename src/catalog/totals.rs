@@ -1,0 +1,22 @@
+//! How much there is of everything, for those who watch.
+
+use entity::product;
+use sea_orm::{EntityTrait, ExprTrait, QuerySelect, prelude::Expr, sea_query::Func};
+
+use super::{Catalog, Error};
+
+impl Catalog {
+    /// How many products there are, and how many pieces are in stock of all of them together. Looks at every product.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn totals(&self) -> Result<(u64, u64), Error> {
+        let count = Expr::col(product::Column::Id).count();
+        let stock =
+            Func::coalesce([Expr::col(product::Column::Amount).sum().cast_as("bigint"), Expr::val(0_i64)]);
+        let query = product::Entity::find().select_only().expr(count).expr(stock);
+        let totals = query.into_tuple::<(i64, i64)>().one(self.database.reads()).await?;
+        let (products, stock) = totals.unwrap_or_default();
+        Ok((u64::try_from(products).unwrap_or_default(), u64::try_from(stock).unwrap_or_default()))
+    }
+}

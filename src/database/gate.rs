@@ -1,0 +1,164 @@
+//! Lets as many statements through as there are connections: so it is known who waits, and for how long.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr, Statement};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::PoolOptions;
+
+/// Is told what statements do.
+pub trait Watch: Send + Sync {
+    /// A statement has got its connection.
+    fn waited(&self, time: Duration);
+    /// A statement has ended: SELECT, INSERT, UPDATE, DELETE or OTHER.
+    fn ran(&self, operation: &'static str, time: Duration, failed: bool);
+}
+
+/// How connections are doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PoolState {
+    /// At work.
+    pub used: u64,
+    /// Open, with nothing to do.
+    pub idle: u64,
+    /// Most connections.
+    pub max: u64,
+    /// Statements that wait for one.
+    pub pending: u64,
+}
+
+impl PoolState {
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            used: self.used + other.used,
+            idle: self.idle + other.idle,
+            max: self.max + other.max,
+            pending: self.pending + other.pending,
+        }
+    }
+}
+
+/// A pool of connections with its gate. Cheap to clone.
+#[derive(Clone)]
+pub struct Pool {
+    connections: DatabaseConnection,
+    places: Arc<Semaphore>,
+    pending: Arc<AtomicU64>,
+    max: u64,
+    patience: Duration,
+    watch: Option<Arc<dyn Watch>>,
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.connections.fmt(f)
+    }
+}
+
+impl Pool {
+    /// Over connections, of which there are `max`.
+    pub(super) fn new(
+        mut connections: DatabaseConnection,
+        max: u32,
+        options: PoolOptions,
+        watch: Option<Arc<dyn Watch>>,
+    ) -> Self {
+        if let Some(watch) = watch.clone() {
+            connections.set_metric_callback(move |ran| {
+                watch.ran(operation(ran.statement), ran.elapsed, ran.failed);
+            });
+        }
+        Self {
+            connections,
+            places: Arc::new(Semaphore::new(usize::try_from(max).unwrap_or(Semaphore::MAX_PERMITS))),
+            pending: Arc::default(),
+            max: max.into(),
+            patience: options.acquire_timeout,
+            watch,
+        }
+    }
+
+    /// The connections, of which one is free as long as the place is held.
+    pub(super) async fn enter(&self) -> Result<(&DatabaseConnection, OwnedSemaphorePermit), DbErr> {
+        let place = match self.places.clone().try_acquire_owned() {
+            Ok(place) => {
+                self.waited(Duration::ZERO);
+                place
+            }
+            Err(_) => self.wait().await?,
+        };
+        Ok((&self.connections, place))
+    }
+
+    async fn wait(&self) -> Result<OwnedSemaphorePermit, DbErr> {
+        let start = Instant::now();
+        let _pending = Pending::among(&self.pending);
+        let place = tokio::time::timeout(self.patience, self.places.clone().acquire_owned()).await;
+        self.waited(start.elapsed());
+        place.ok().and_then(Result::ok).ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))
+    }
+
+    fn waited(&self, time: Duration) {
+        if let Some(watch) = &self.watch {
+            watch.waited(time);
+        }
+    }
+
+    pub(super) fn connections(&self) -> &DatabaseConnection {
+        &self.connections
+    }
+
+    pub(super) fn state(&self) -> PoolState {
+        let used = self.max.saturating_sub(self.places.available_permits() as u64);
+        let open = match self.connections.get_database_backend() {
+            sea_orm::DbBackend::Postgres => self.connections.get_postgres_connection_pool().size(),
+            _ => self.connections.get_sqlite_connection_pool().size(),
+        };
+        PoolState {
+            used,
+            idle: u64::from(open).saturating_sub(used),
+            max: self.max,
+            pending: self.pending.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// One who waits, until it is dropped.
+struct Pending<'a>(&'a AtomicU64);
+
+impl<'a> Pending<'a> {
+    fn among(pending: &'a AtomicU64) -> Self {
+        pending.fetch_add(1, Ordering::Relaxed);
+        Self(pending)
+    }
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What a statement does: the names of OpenTelemetry's semantic conventions.
+fn operation(statement: &Statement) -> &'static str {
+    let sql = statement.sql.trim_start();
+    let is = |word: &str| sql.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+    // With a part that is named first, the verb comes later.
+    let verbs = ["INSERT", "UPDATE", "DELETE"];
+    if is("SELECT") {
+        "SELECT"
+    } else if let Some(verb) = verbs.into_iter().find(|verb| is(verb)) {
+        verb
+    } else if is("WITH") {
+        verbs.into_iter().find(|verb| sql.contains(&format!("{verb} "))).unwrap_or("SELECT")
+    } else {
+        "OTHER"
+    }
+}

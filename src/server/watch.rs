@@ -1,0 +1,72 @@
+//! Hands what the rooms tell to the meters, so that neither has to know the other.
+
+use std::{sync::Arc, time::Duration};
+
+use opentelemetry::metrics::Meter;
+use tokio::time::MissedTickBehavior;
+
+use crate::{
+    catalog::Catalog,
+    database::{self, Database},
+    graphql,
+    telemetry::{
+        catalog::CatalogMetrics,
+        database::{DatabaseMetrics, PoolState, watch_pool},
+        graphql::GraphqlMetrics,
+    },
+};
+
+impl database::Watch for DatabaseMetrics {
+    fn waited(&self, time: Duration) {
+        self.waited(time);
+    }
+
+    fn ran(&self, operation: &'static str, time: Duration, failed: bool) {
+        self.ran(operation, time, failed);
+    }
+}
+
+impl graphql::Watch for GraphqlMetrics {
+    fn ended(&self, kind: &'static str, name: Option<&str>, outcome: &'static str, time: Option<Duration>) {
+        self.ended(kind, name, outcome, time);
+    }
+
+    fn failed(&self, code: &'static str) {
+        self.failed(code);
+    }
+}
+
+/// What is told of the database's statements.
+pub fn statements(meter: &Meter) -> Arc<dyn database::Watch> {
+    Arc::new(DatabaseMetrics::new(meter))
+}
+
+/// What is told of GraphQL's operations.
+pub fn operations(meter: &Meter, names: &[String]) -> Arc<dyn graphql::Watch> {
+    Arc::new(GraphqlMetrics::new(meter, names, graphql::codes()))
+}
+
+/// Shows the database's connections.
+pub fn connections(meter: &Meter, database: Database) {
+    watch_pool(meter, move || {
+        let database::PoolState { used, idle, max, pending } = database.pool();
+        PoolState { used, idle, max, pending }
+    });
+}
+
+/// Shows what is in the catalog, counted every so often.
+pub fn catalog(meter: &Meter, catalog: Catalog, every: Duration) {
+    let subscribers = catalog.clone();
+    let metrics = CatalogMetrics::new(meter, move || subscribers.subscribers());
+    let mut clock = tokio::time::interval(every);
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    tokio::spawn(async move {
+        loop {
+            clock.tick().await;
+            // A failure has been logged, and the last values stand.
+            if let Ok((products, stock)) = catalog.totals().await {
+                metrics.record(products, stock);
+            }
+        }
+    });
+}
