@@ -279,22 +279,25 @@ async fn a_client_that_waits_for_us_is_not_cut_off(store: Store) {
 async fn more_requests_than_allowed_learn_so_at_once(store: Store) {
     let setup = Setup::new(store).await.with("STOCKMETER_CONCURRENT_REQUESTS", 1);
     let server = setup.with("STOCKMETER_REQUEST_TIMEOUT", "1h").start().await;
+    // One takes a place, which the answer of 100 shows, and keeps it.
+    let stalled = async |kind: &str| {
+        let mut stalled = TcpStream::connect(&server.address).await.unwrap();
+        let head = format!(
+            "POST /products HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n"
+        );
+        stalled.write_all(head.as_bytes()).await.unwrap();
+        let mut proceed = [0; 25];
+        stalled.read_exact(&mut proceed).await.unwrap();
+        assert_eq!(proceed, *b"HTTP/1.1 100 Continue\r\n\r\n");
+        stalled
+    };
     // A file that takes its time to arrive leaves the places of the others alone.
-    let mut slow = TcpStream::connect(&server.address).await.unwrap();
-    let head = b"POST /products HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nContent-Length: 9\r\n\r\nid";
-    slow.write_all(head).await.unwrap();
-    let file = || server.request("POST", "/products").header("content-type", "text/csv").body("x");
-    let taken = async { while server.send(file()).await.status != 503 {} };
-    tokio::time::timeout(PATIENCE, taken).await.expect("it has the only place for files");
+    let _file = stalled("text/csv").await;
+    let file = server.request("POST", "/products").header("content-type", "text/csv").body("x");
+    server.send(file).await.is_problem(503, "OVERLOADED", &[]);
     assert_eq!(server.get("/products").await.status, 200);
-    // One takes the only place, which the answer of 100 shows, and keeps it.
-    let mut stalled = TcpStream::connect(&server.address).await.unwrap();
-    let head = b"POST /products HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n";
-    stalled.write_all(head).await.unwrap();
-    let mut proceed = [0; 25];
-    stalled.read_exact(&mut proceed).await.unwrap();
-    assert_eq!(proceed, *b"HTTP/1.1 100 Continue\r\n\r\n");
 
+    let stalled = stalled("application/json").await;
     let answer = server.get("/products").await;
     answer.is_problem(503, "OVERLOADED", &[]);
     assert_eq!(answer.header("retry-after"), "1");
