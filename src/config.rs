@@ -174,6 +174,20 @@ pub struct Config {
     #[arg(default_value = "10s", value_parser = humantime::parse_duration)]
     pub shutdown_grace: Duration,
 
+    /// Address and port for /metrics and /health alone, which are then not at the main one (health is at both)
+    #[arg(long, global = true, env = "STOCKMETER_METRICS_LISTEN", value_name = "ADDR:PORT")]
+    pub metrics_listen: Option<SocketAddr>,
+
+    /// What who reads /metrics has to show: `Authorization: Bearer TOKEN`
+    #[arg(
+        long,
+        global = true,
+        env = "STOCKMETER_METRICS_TOKEN",
+        value_name = "TOKEN",
+        hide_env_values = true
+    )]
+    pub metrics_token: Option<Secret>,
+
     /// How often the system metrics are collected
     #[arg(long, global = true, env = "STOCKMETER_METRICS_COLLECTION_INTERVAL", value_name = "TIME")]
     #[arg(default_value = "10s", value_parser = interval)]

@@ -71,6 +71,12 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "MALFORMED", "The request can't be read", detail)
     }
 
+    /// 401: not the one who may.
+    pub fn unauthorized() -> Self {
+        let detail = "show the token: Authorization: Bearer …";
+        Self::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "Unauthorized", detail)
+    }
+
     /// 404: no such route.
     pub fn no_route(path: &str) -> Self {
         let detail = format!("there is nothing at {path}; GET / lists what there is");

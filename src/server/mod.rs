@@ -10,6 +10,7 @@ use std::{
 use axum::Router;
 use opentelemetry_sdk::error::OTelSdkError;
 use tokio::{net::TcpListener, time::MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use accept::Patience;
@@ -60,6 +61,8 @@ pub enum StartError {
 pub struct Server {
     listener: TcpListener,
     app: Router,
+    /// Where metrics and health are apart.
+    management: Option<(TcpListener, Router)>,
     catalog: Catalog,
     sockets: Sockets,
     config: Config,
@@ -133,16 +136,20 @@ impl Server {
         let places = Places::new(config.concurrent_requests);
         let operations = watch::operations(&meter, &config.graphql_operation_names);
         let service = Service::new(catalog.clone(), limits(&config), places.requests.clone(), operations);
-        let rooms = Router::new()
-            .merge(root::api())
-            .merge(health::api().with_state(database))
-            .merge(telemetry::api().with_state(telemetry.clone()))
-            .merge(docs::router())
-            .merge(layers::limit(
+        let health = Router::from(health::api().with_state(database));
+        let metrics_room = Router::from(telemetry::api().with_state(telemetry.clone()));
+        let metrics_room = layers::for_bearers(metrics_room, config.metrics_token.as_ref());
+        let rooms = Router::new().merge(root::api()).merge(health.clone()).merge(docs::router()).merge(
+            layers::limit(
                 Router::from(rest::api().with_state(catalog.clone()))
                     .merge(graphql::api().with_state((service, sockets.clone()))),
                 places,
-            ));
+            ),
+        );
+        let (rooms, management) = match config.metrics_listen {
+            Some(address) => (rooms, Some((address, health.merge(metrics_room)))),
+            None => (rooms.merge(metrics_room), None),
+        };
         let rooms_routes =
             [root::ROUTES, health::ROUTES, telemetry::ROUTES, docs::ROUTES, rest::ROUTES, graphql::ROUTES];
         let routes = rooms_routes.concat();
@@ -158,12 +165,17 @@ impl Server {
             import_size: config.import_limit,
             import_time: config.import_timeout,
         };
-        let app = layers::wrap(rooms, metrics, body, &config.cors_origins);
-
-        let listener = TcpListener::bind(config.listen)
-            .await
-            .map_err(|error| StartError::Listen(config.listen, error))?;
-        let server = Self { listener, app, catalog, sockets, config };
+        let app = layers::wrap(rooms, metrics.clone(), body, &config.cors_origins);
+        let listener = listen(config.listen).await?;
+        let management = match management {
+            Some((address, rooms)) => Some((listen(address).await?, layers::wrap(rooms, metrics, body, &[]))),
+            None => None,
+        };
+        let server = Self { listener, app, management, catalog, sockets, config };
+        if let Some(address) = server.management.as_ref().and_then(|(listener, _)| listener.local_addr().ok())
+        {
+            info!(%address, "metrics on http://{address}/metrics");
+        }
         if let Ok(address) = server.listener.local_addr() {
             let seconds = start.elapsed().as_secs_f64();
             info!(%address, seconds, "listening on http://{address}");
@@ -173,20 +185,31 @@ impl Server {
 
     /// Serves until `stop` resolves, and then lets the requests under way end within the grace time.
     pub async fn run(self, stop: impl Future<Output = ()>) {
+        let stopping = CancellationToken::new();
         let stop = async {
             stop.await;
+            stopping.cancel();
             info!("shutting down: no new connections, requests under way may end");
             // Subscriptions would never end by themselves. Their clients are told why before they end.
             self.sockets.stop();
             self.catalog.close_feed();
         };
         let patience = Patience { idle: self.config.idle_timeout, grace: self.config.shutdown_grace };
-        accept::serve(self.listener, self.app, stop, patience).await;
+        let management = async {
+            if let Some((listener, app)) = self.management {
+                accept::serve(listener, app, stopping.cancelled(), patience).await;
+            }
+        };
+        tokio::join!(accept::serve(self.listener, self.app, stop, patience), management);
         if tokio::time::timeout(CLOSING_TIME, self.sockets.closed()).await.is_err() {
             warn!("WebSockets whose clients do not close are cut off");
         }
         info!("stopped");
     }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| StartError::Listen(address, error))
 }
 
 /// For sockets to be closed, which begins long before.

@@ -13,7 +13,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{Telemetry, http::Route};
 
 /// The route with its method and usual status.
-pub const ROUTES: &[Route] = &[("GET", "/metrics", &[200])];
+pub const ROUTES: &[Route] = &[("GET", "/metrics", &[200, 401])];
 
 /// Prometheus' text format, exactly: Prometheus 3 refuses anything vague.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -24,7 +24,7 @@ pub fn api() -> OpenApiRouter<Telemetry> {
 }
 
 #[utoipa::path(get, path = "/metrics", tag = "operation", operation_id = "getMetrics", summary = "Read the metrics",
-    responses((status = 200, description = "Prometheus' text format 0.0.4", body = String, content_type = "text/plain")))]
+    responses((status = 200, description = "Prometheus' text format 0.0.4", body = String, content_type = "text/plain"), (status = 401, description = "The server wants a token", content_type = "application/problem+json", body = serde_json::Value)))]
 async fn scrape(State(telemetry): State<Telemetry>) -> Response {
     let start = Instant::now();
     match TextEncoder::new().encode_to_string(&telemetry.registry.gather()) {

@@ -22,6 +22,7 @@ on_both_stores!(
     nothing_that_clients_send_makes_new_series,
     a_client_that_leaves_is_a_499,
     the_process_is_described_as_proc_has_it,
+    metrics_can_be_kept_apart,
 );
 
 async fn promtool_accepts_the_metrics(store: Store) {
@@ -261,4 +262,29 @@ async fn a_panic_is_a_500_and_counted() {
     let series = "http_requests_total{endpoint=\"/panics\",method=\"GET\",status_code=\"500\"} 1";
     let metrics = ask("/metrics").await.1;
     assert!(metrics.contains(series), "{metrics}");
+}
+
+async fn metrics_can_be_kept_apart(store: Store) {
+    let setup = Setup::new(store).await.with("STOCKMETER_METRICS_LISTEN", "127.0.0.1:0");
+    let server = setup.with("STOCKMETER_METRICS_TOKEN", "s3cret").start().await;
+    let line = server.log.line("metrics on http://").await;
+    let apart = line.split("metrics on ").nth(1).unwrap().split("/metrics").next().unwrap();
+    server.get("/metrics").await.is_problem(404, "NOT_FOUND", &[]);
+    let ask = async |path: &str, token: Option<&str>| {
+        let request = server.http.get(format!("{apart}{path}"));
+        server.send(token.into_iter().fold(request, reqwest::RequestBuilder::bearer_auth)).await
+    };
+    for token in [None, Some(""), Some("s3cre"), Some("s3cret2")] {
+        let refused = ask("/metrics", token).await;
+        refused.is_problem(401, "UNAUTHORIZED", &[]);
+        assert_eq!(refused.header("www-authenticate"), "Bearer");
+    }
+    let answer = ask("/metrics", Some("s3cret")).await;
+    // Requests of both are counted together.
+    let refused = "http_requests_total{endpoint=\"/metrics\",method=\"GET\",status_code=\"401\"} 4";
+    assert!(answer.status == 200 && answer.text.contains(refused), "{answer:?}");
+    assert_eq!(ask("/health/ready", None).await.status, 200);
+    assert_eq!(server.get("/health").await.status, 200);
+    ask("/products", None).await.is_problem(404, "NOT_FOUND", &[]);
+    assert!(!server.log.text().contains("s3cret"));
 }
