@@ -16,7 +16,7 @@ use sea_orm::{
 use super::{Catalog, Error};
 use crate::database::Kind;
 
-/// What a client names a request by: 1 to 255 visible ASCII characters, a new one for each request.
+/// What a client names a request by: 1 to 255 visible ASCII characters but quotes, a new one for each request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey(String);
 
@@ -26,8 +26,9 @@ impl IdempotencyKey {
     /// # Errors
     /// [`Error::Invalid`].
     pub fn new(text: &str) -> Result<Self, Error> {
-        let valid = (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
-        let rule = "must have 1 to 255 visible ASCII characters";
+        let valid = (1..=255).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"');
+        let rule = "must have 1 to 255 visible ASCII characters, none of them a quote";
         if valid { Ok(Self(text.to_owned())) } else { Err(Error::invalid("Idempotency-Key", rule)) }
     }
 }

@@ -11,6 +11,7 @@ mod http;
 mod limits;
 mod loader;
 mod mutation;
+mod nesting;
 mod openapi;
 mod page;
 mod playground;

@@ -24,7 +24,7 @@ use crate::{
 /// those with an id that is taken replace what is there.
 #[utoipa::path(post, path = "/products", tag = "products", operation_id = "createProducts", summary = "Create products, all or none",
     params(("Prefer" = Option<String>, Header, description = "`resolution=merge-duplicates`: replace products that are there (RFC 7240)", example = "resolution=merge-duplicates"),
-        ("Idempotency-Key" = Option<String>, Header, description = "A new one for each request: when the same request comes again, it gets the answer of the first time", pattern = r"^[!#-~]{1,255}$")),
+        ("Idempotency-Key" = Option<String>, Header, description = "A new one for each request: when the same request comes again, it gets the answer of the first time", pattern = r#"^("[!#-~]{1,255}"|[!#-~]{1,255})$"#)),
     request_body(content((openapi::OneOrMany<openapi::NewProduct> = "application/json"), (String = "text/csv", example = "name,price,amount\r\nLaptop,999.99,10\r\n"), (String = "application/x-ndjson", example = "{\"name\":\"Laptop\",\"price\":999.99,\"amount\":10}\n"))),
     responses(
         (status = 201, description = "Created; an array's products in the order sent, of a file their number", body = openapi::Stored,

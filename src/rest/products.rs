@@ -127,10 +127,10 @@ pub async fn delete(
 }
 
 #[utoipa::path(post, path = "/products/{product_id}/stock", tag = "products", operation_id = "moveStock", summary = "Move stock of one product, never below 0",
-    params(("product_id" = i64, Path, description = "The product's id", minimum = 1, maximum = 9_007_199_254_740_991_i64), ("If-Match" = Option<String>, Header, description = "Only if the product is at one of these versions", pattern = r#"^(\*|(W/)?"[!#-~]*"( ?, ?(W/)?"[!#-~]*")*)$"#)),
+    params(("product_id" = i64, Path, description = "The product's id", minimum = 1, maximum = 9_007_199_254_740_991_i64), ("If-Match" = Option<String>, Header, description = "Only if the product is at one of these versions", pattern = r#"^(\*|(W/)?"[!#-~]*"( ?, ?(W/)?"[!#-~]*")*)$"#), ("Idempotency-Key" = Option<String>, Header, description = "A new one for each request: when the same request comes again, it gets the answer of the first time", pattern = r#"^("[!#-~]{1,255}"|[!#-~]{1,255})$"#)),
     request_body = openapi::Movement,
     responses(
-        (status = 200, description = "As it is now", body = openapi::Product, headers(("ETag" = String, description = "The version"))),
+        (status = 200, description = "As it is now", body = openapi::Product, headers(("ETag" = String, description = "The version"), ("Idempotent-Replayed" = bool, description = "True where the request had come before"))),
         openapi::Malformed, openapi::BodyTooSlow, openapi::BodyTooLarge, openapi::UnsupportedMediaType, openapi::Invalid, openapi::NotFound, openapi::Stock, openapi::VersionMismatch, openapi::VersionRequired, openapi::Internal, openapi::Unavailable
     )
 )]

@@ -116,12 +116,26 @@ pub async fn measure(State(metrics): State<HttpMetrics>, request: Request, next:
     let request = if request.body().is_end_stream() {
         request
     } else {
-        let received = record.received.clone();
-        request.map(|body| Body::new(Counted { body, received }))
+        let Received(received) = record.received.clone();
+        let watch = move |frame: &Result<Frame<Bytes>, _>| {
+            if let Ok(frame) = frame {
+                received.fetch_add(length(frame), Ordering::Relaxed);
+            }
+        };
+        request.map(|body| Body::new(Watched { body, watch }))
     };
     let response = next.run(request).await;
     record.status = response.status().as_u16();
-    response.map(|body| Body::new(Measured { body, record }))
+    // The record goes with the body, until it ends.
+    let watch = move |frame: &Result<Frame<Bytes>, _>| {
+        // All of it, not its numbers alone.
+        let record = &mut record;
+        match frame {
+            Ok(frame) => record.sent += length(frame),
+            Err(_) => record.status = BROKEN_OFF,
+        }
+    };
+    response.map(|body| Body::new(Watched { body, watch }))
 }
 
 /// Records its request when it is dropped, however that comes about.
@@ -184,15 +198,18 @@ fn method_label(method: &Method) -> &'static str {
 }
 
 pin_project! {
-    /// A body that carries its request's record until it ends.
-    struct Measured {
+    /// A body whose frames are watched as they pass.
+    struct Watched<W> {
         #[pin]
         body: Body,
-        record: Record,
+        watch: W,
     }
 }
 
-impl HttpBody for Measured {
+impl<W> HttpBody for Watched<W>
+where
+    W: FnMut(&Result<Frame<Bytes>, axum::Error>),
+{
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -202,44 +219,8 @@ impl HttpBody for Measured {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let this = self.project();
         let frame = this.body.poll_frame(context);
-        match &frame {
-            Poll::Ready(Some(Ok(frame))) => this.record.sent += length(frame),
-            Poll::Ready(Some(Err(_))) => this.record.status = BROKEN_OFF,
-            _ => {}
-        }
-        frame
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-pin_project! {
-    /// A body that counts what arrives of it.
-    struct Counted {
-        #[pin]
-        body: Body,
-        received: Received,
-    }
-}
-
-impl HttpBody for Counted {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let this = self.project();
-        let frame = this.body.poll_frame(context);
-        if let Poll::Ready(Some(Ok(frame))) = &frame {
-            this.received.0.fetch_add(length(frame), Ordering::Relaxed);
+        if let Poll::Ready(Some(frame)) = &frame {
+            (this.watch)(frame);
         }
         frame
     }
