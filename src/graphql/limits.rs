@@ -74,8 +74,9 @@ impl Limits {
             let operation = &operation.node;
             for variable in &operation.variable_definitions {
                 if let Some(default) = &variable.node.default_value {
-                    let size = Size::of(&default.node);
-                    weights.sizes.entry(variable.node.name.node.as_str()).or_insert(size);
+                    // Operations may give the same variable others.
+                    let size = weights.sizes.entry(variable.node.name.node.as_str()).or_default();
+                    *size = size.and(Size::of(&default.node));
                 }
             }
             let weight = weights.set(&operation.selection_set.node, Place { root: true, level: 0 });
