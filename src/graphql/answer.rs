@@ -16,7 +16,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    error::ErrorCode,
+    error,
     service::{Answers, failure},
 };
 use crate::{accept::preferred, problem::Problem};
@@ -126,17 +126,9 @@ pub async fn events(answers: Answers, stop: CancellationToken) -> Response {
 }
 
 fn status(answer: &Answer) -> StatusCode {
-    let code = answer.errors.first().and_then(|error| error.extensions.as_ref()?.get("code"));
-    let is = |code: Option<&Value>, name| {
-        code == Some(&async_graphql::resolver_utils::enum_value::<ErrorCode>(name))
-    };
-    if is(code, ErrorCode::Timeout)
-        || is(code, ErrorCode::TooManySubscriptions)
-        || is(code, ErrorCode::Unavailable)
-    {
-        StatusCode::SERVICE_UNAVAILABLE
-    } else {
-        StatusCode::BAD_REQUEST
+    match answer.errors.first().map(error::code) {
+        Some("TIMEOUT" | "TOO_MANY_SUBSCRIPTIONS" | "UNAVAILABLE") => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::BAD_REQUEST,
     }
 }
 

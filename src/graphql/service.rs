@@ -186,9 +186,9 @@ impl Service {
             return Answers { stream, subscribed: None };
         }
         let subscribed = Arc::new(Notify::new());
-        let Prepared { request, shape, operation, name } = prepared;
+        let Prepared { request, shape, operation: _, name } = prepared;
         let request = request.data(Subscribed(subscribed.clone()));
-        let mut ended = Ended { service: self.clone(), operation, name, outcome: "ok" };
+        let mut ended = Ended { service: self.clone(), name, outcome: "ok" };
         let answers = self.0.schema.execute_stream(request).map(move |mut response| {
             error::clean(&mut response);
             shape.sort(&mut response.data);
@@ -205,14 +205,13 @@ impl Service {
 /// Tells of a subscription when it is dropped, however that comes about.
 struct Ended {
     service: Service,
-    operation: Option<OperationType>,
     name: Option<String>,
     outcome: &'static str,
 }
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        self.service.0.watch.ended(kind(self.operation), self.name.as_deref(), self.outcome, None);
+        self.service.0.watch.ended("subscription", self.name.as_deref(), self.outcome, None);
     }
 }
 
