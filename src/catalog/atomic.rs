@@ -22,7 +22,15 @@ impl Catalog {
         let (catalog, feed) = (self.clone(), self.feed.clone());
         let task = async move {
             let (database, transaction) = catalog.database.begin().await.map_err(Error::from)?;
-            let done = work(Self { database, ..catalog }).await?;
+            let done = match work(Self { database, batches: None, ..catalog }).await {
+                Ok(done) => done,
+                Err(error) => {
+                    // Before the answer, which a client may take for the end of all locks. Where it fails, the connection
+                    // is lost, and the transaction with it.
+                    let _ = transaction.roll_back().await;
+                    return Err(error);
+                }
+            };
             transaction.commit().await.map_err(Error::from)?;
             feed.changed();
             Ok(done)

@@ -12,8 +12,8 @@ use sea_orm::{
 };
 
 use super::{
-    At, Catalog, Error, NewProduct, Product, ProductId, Version, error::Fault, product::MOST_FAULTS,
-    version::TRIES,
+    At, Catalog, Error, NewProduct, Product, ProductId, Version, batch::Serve, error::Fault,
+    product::MOST_FAULTS, version::TRIES,
 };
 use crate::database::Kind;
 
@@ -104,6 +104,51 @@ impl Catalog {
     /// [`Error::Duplicate`], [`Error::IdsExhausted`], [`Error::VersionRequired`] for a replacement, or the
     /// database fails.
     pub async fn create(&self, new: NewProduct, taken: Taken) -> Result<Product, Error> {
+        match &self.batches {
+            Some(batches) if taken == Taken::Refuse => {
+                let created = batches.creates.ask(new, || Creator(self.clone())).await;
+                created.unwrap_or(Err(Error::Internal))
+            }
+            _ => self.create_alone(new, taken).await,
+        }
+    }
+
+    /// Creates those of them whose ids are free, in one statement; no id is named twice.
+    async fn create_each(&self, mut new: Vec<NewProduct>) -> Vec<Result<Product, Error>> {
+        let version = Version::first(uuid::Uuid::new_v4().as_u64_pair().0);
+        let stored = match self.try_store(&new, version, Conflict::Skip).await {
+            Ok(Some(stored)) => stored,
+            Err(error) if error.sql_err().is_none() => {
+                let error = Error::from(error);
+                return new.iter().map(|_| Err(error.clone())).collect();
+            }
+            // One is to blame: no id is left to generate, or somebody used one past the server.
+            _ => {
+                let mut answers = Vec::new();
+                for new in new.drain(..) {
+                    answers.push(self.create_alone(new, Taken::Refuse).await);
+                }
+                return answers;
+            }
+        };
+        self.feed.changed();
+        let stored_ids: HashSet<i64> = stored.iter().copied().collect();
+        let refusal = |new: &NewProduct| {
+            let id = new.id.filter(|id| !stored_ids.contains(&id.get()))?;
+            Some(Error::Duplicate(vec![id_fault(new.at, id)]))
+        };
+        let refusals: Vec<_> = new.iter().map(refusal).collect();
+        let mut refused = refusals.iter().map(Option::is_some);
+        new.retain(|_| refused.next() != Some(true));
+        let mut products = put_together(new, stored, version).unwrap_or_default().into_iter();
+        let answer = |refusal: Option<Error>| match refusal {
+            Some(refusal) => Err(refusal),
+            None => products.next().ok_or(Error::Internal),
+        };
+        refusals.into_iter().map(answer).collect()
+    }
+
+    async fn create_alone(&self, new: NewProduct, taken: Taken) -> Result<Product, Error> {
         let mut created = self.insert(vec![new], taken).await?;
         created.pop().ok_or(Error::Internal)
     }
@@ -245,6 +290,26 @@ impl Catalog {
             // The trigger never lags behind.
             Kind::Sqlite => Ok(()),
         }
+    }
+}
+
+/// Creates for all that wait at the same time, each as if it were alone.
+struct Creator(Catalog);
+
+impl Serve<NewProduct, Result<Product, Error>> for Creator {
+    async fn serve(&self, new: Vec<NewProduct>) -> Vec<Result<Product, Error>> {
+        let Self(catalog) = self;
+        // Of two with the same id, the second finds it taken, if the first has got it.
+        let mut ids = HashSet::new();
+        let (first, second): (Vec<_>, Vec<_>) =
+            new.into_iter().enumerate().partition(|(_, new)| new.id.is_none_or(|id| ids.insert(id)));
+        let (places, first): (Vec<usize>, Vec<NewProduct>) = first.into_iter().unzip();
+        let mut answers: Vec<_> = places.into_iter().zip(catalog.create_each(first).await).collect();
+        for (place, new) in second {
+            answers.push((place, catalog.create_alone(new, Taken::Refuse).await));
+        }
+        answers.sort_unstable_by_key(|(place, _)| *place);
+        answers.into_iter().map(|(_, answer)| answer).collect()
     }
 }
 

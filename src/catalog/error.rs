@@ -7,7 +7,7 @@ use sea_orm::{DbErr, RuntimeErr, sqlx};
 use super::{Amount, ProductId, Version};
 
 /// Why the catalog did not do what was asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// Fields that break a rule, all of them.
     #[error("{}", Faults(.0))]

@@ -2,13 +2,19 @@
 //!
 //! REST and GraphQL both come through here; nothing below may know which one called.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use crate::database::Database;
+use batch::Batcher;
+use coalesce::Coalescer;
+use sea_orm::Statement;
+
+use crate::database::{Database, Kind};
 
 mod atomic;
+mod batch;
 mod bulk;
 mod changes;
+mod coalesce;
 mod create;
 mod draft;
 mod error;
@@ -40,6 +46,18 @@ pub use reads::existing_id;
 pub use stock::Delta;
 pub use version::Expected;
 
+/// Statements that read for many clients, at a time.
+const READS_AT_ONCE: usize = 2;
+
+/// Statements that write for many clients, at a time. SQLite has one writer; on PostgreSQL one that waits for a lock must
+/// not keep all others waiting.
+fn writes_at_once(kind: Kind) -> usize {
+    match kind {
+        Kind::Sqlite => 1,
+        Kind::PostgreSql => 2,
+    }
+}
+
 /// The only door to the products. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Catalog {
@@ -47,6 +65,17 @@ pub struct Catalog {
     rules: Rules,
     under_way: idempotency::UnderWay,
     feed: feed::Feed,
+    /// None within a transaction, which is one client's alone.
+    batches: Option<Batches>,
+}
+
+/// What is done for many clients at once.
+#[derive(Clone, Debug)]
+struct Batches {
+    reads: Batcher<ProductId, Result<Option<Product>, Error>>,
+    /// By their statements.
+    pages: Coalescer<Statement, Result<Arc<Page>, Error>>,
+    creates: Batcher<NewProduct, Result<Product, Error>>,
 }
 
 /// What an operator decides about the catalog.
@@ -63,6 +92,17 @@ pub struct Rules {
 impl Catalog {
     /// A catalog over this store, whose schema must be the newest.
     pub fn new(database: Database, rules: Rules) -> Self {
-        Self { database, rules, under_way: idempotency::UnderWay::default(), feed: feed::Feed::default() }
+        let batches = Batches {
+            pages: Coalescer::default(),
+            reads: Batcher::new(READS_AT_ONCE),
+            creates: Batcher::new(writes_at_once(database.kind())),
+        };
+        Self {
+            database,
+            rules,
+            under_way: idempotency::UnderWay::default(),
+            feed: feed::Feed::default(),
+            batches: Some(batches),
+        }
     }
 }

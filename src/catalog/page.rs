@@ -1,7 +1,11 @@
 //! Pages of products by cursor: nothing is shown twice or missed while others insert and delete.
 
+use std::sync::Arc;
+
 use entity::product;
-use sea_orm::{EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+};
 
 use super::{Catalog, Cursor, Error, Filter, Order, Product};
 
@@ -108,11 +112,11 @@ pub fn cursor(field: &'static str, text: Option<&str>, order: &Order) -> Result<
 }
 
 impl Catalog {
-    /// Reads a page.
+    /// Reads a page, perhaps together with others who ask for the same one.
     ///
     /// # Errors
     /// The database fails.
-    pub async fn page(&self, listing: &Listing, request: PageRequest) -> Result<Page, Error> {
+    pub async fn page(&self, listing: &Listing, request: PageRequest) -> Result<Arc<Page>, Error> {
         let PageRequest { size, from_end, after, before } = request;
         let order = &listing.order;
         let mut query = product::Entity::find().filter(listing.filter.condition()).limit(size + 1);
@@ -125,17 +129,33 @@ impl Catalog {
         for (column, direction) in order.columns(from_end) {
             query = query.order_by(column, direction);
         }
-        let mut products = query.all(self.database.reads()).await?;
         let size = usize::try_from(size).unwrap_or(usize::MAX);
-        let has_more = products.len() > size;
-        products.truncate(size);
-        // The end from which nothing was counted is known by its cursor: the product it names stood there.
-        Ok(if from_end {
-            products.reverse();
-            Page { products, has_next: before.is_some(), has_previous: has_more }
-        } else {
-            Page { products, has_next: has_more, has_previous: after.is_some() }
-        })
+        let (is_after, is_before) = (after.is_some(), before.is_some());
+        // Who has the same statement gets the same page.
+        let page = move |mut products: Vec<Product>| {
+            let has_more = products.len() > size;
+            products.truncate(size);
+            // The end from which nothing was counted is known by its cursor: the product it names stood there.
+            Arc::new(if from_end {
+                products.reverse();
+                Page { products, has_next: is_before, has_previous: has_more }
+            } else {
+                Page { products, has_next: has_more, has_previous: is_after }
+            })
+        };
+        let database = self.database.reads().clone();
+        let statement = query.build(database.get_database_backend());
+        let read = move |statement| {
+            let database = database.clone();
+            async move {
+                let products = product::Entity::find().from_raw_sql(statement).all(&database).await?;
+                Ok(page(products))
+            }
+        };
+        match &self.batches {
+            Some(batches) => batches.pages.ask(statement, read).await.unwrap_or(Err(Error::Internal)),
+            None => read(statement).await,
+        }
     }
 
     /// How many products pass the filter, at this moment.

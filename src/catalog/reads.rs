@@ -1,10 +1,17 @@
 //! Reads of one product.
 
-use entity::product;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use std::collections::HashMap;
 
-use super::{Catalog, Error, Product, ProductId};
-use crate::database::Connection;
+use entity::product;
+use sea_orm::{ConnectionTrait, EntityTrait, Statement, Value as SqlValue};
+
+use super::{Catalog, Error, Product, ProductId, batch::Serve};
+use crate::database::{Connection, Kind};
+
+/// One text for any number of ids, so that it is prepared once.
+const MANY_POSTGRESQL: &str = "SELECT id, name, price, amount, version FROM product WHERE id = ANY($1)";
+const MANY_SQLITE: &str =
+    "SELECT id, name, price, amount, version FROM product WHERE id IN (SELECT value FROM json_each(?1))";
 
 impl Catalog {
     /// Reads one product.
@@ -12,20 +19,53 @@ impl Catalog {
     /// # Errors
     /// [`Error::NotFound`], or the database fails.
     pub async fn get(&self, id: ProductId) -> Result<Product, Error> {
-        self.get_from(self.database.reads(), id).await
+        let Some(batches) = &self.batches else {
+            return self.get_from(self.database.reads(), id).await;
+        };
+        let found = batches.reads.ask(id, || Reader(self.clone())).await;
+        found.unwrap_or(Err(Error::Internal))?.ok_or_else(|| Error::not_found(id))
     }
 
-    /// Reads several products; those that are not there are left out.
-    ///
-    /// # Errors
-    /// The database fails.
-    pub async fn get_many(&self, ids: Vec<ProductId>) -> Result<Vec<Product>, Error> {
-        Ok(product::Entity::find().filter(product::Column::Id.is_in(ids)).all(self.database.reads()).await?)
+    /// Reads those of the products that are there.
+    async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>, Error> {
+        let database = self.database.reads();
+        let (sql, ids): (_, SqlValue) = match self.database.kind() {
+            Kind::PostgreSql => (MANY_POSTGRESQL, ids.iter().map(|id| id.get()).collect::<Vec<i64>>().into()),
+            Kind::Sqlite => {
+                let ids: Vec<i64> = ids.iter().map(|id| id.get()).collect();
+                (MANY_SQLITE, format!("{ids:?}").into())
+            }
+        };
+        let statement = Statement::from_sql_and_values(database.get_database_backend(), sql, [ids]);
+        Ok(product::Entity::find().from_raw_sql(statement).all(database).await?)
     }
 
     pub(super) async fn get_from(&self, from: &Connection, id: ProductId) -> Result<Product, Error> {
         let found = product::Entity::find_by_id(id).one(from).await?;
         found.ok_or_else(|| Error::not_found(id))
+    }
+}
+
+/// Reads for all that wait at the same time.
+struct Reader(Catalog);
+
+impl Serve<ProductId, Result<Option<Product>, Error>> for Reader {
+    async fn serve(&self, mut ids: Vec<ProductId>) -> Vec<Result<Option<Product>, Error>> {
+        let asked = ids.clone();
+        ids.sort_unstable();
+        ids.dedup();
+        let found = match ids.as_slice() {
+            [id] => product::Entity::find_by_id(*id).all(self.0.database.reads()).await.map_err(Error::from),
+            _ => self.0.get_many(&ids).await,
+        };
+        let found = found.map(|products| {
+            products.into_iter().map(|product| (product.id, product)).collect::<HashMap<_, _>>()
+        });
+        let answer = |id| match &found {
+            Ok(products) => Ok(products.get(id).cloned()),
+            Err(error) => Err(error.clone()),
+        };
+        asked.iter().map(answer).collect()
     }
 }
 

@@ -101,7 +101,7 @@ impl ConnectionTrait for Connection {
     }
 }
 
-/// A transaction; it is taken back unless it is committed.
+/// A transaction; dropped, it is taken back some time later.
 #[derive(Debug)]
 pub struct Transaction(Arc<DatabaseTransaction>, Option<OwnedSemaphorePermit>);
 
@@ -111,9 +111,23 @@ impl Transaction {
     /// # Errors
     /// The database fails, or a [`Database`] of this transaction is still in use.
     pub async fn commit(self) -> Result<(), DbErr> {
-        let Self(transaction, _place) = self;
+        let (transaction, _place) = self.end()?;
+        transaction.commit().await
+    }
+
+    /// Takes everything since its begin back, and waits until that is done.
+    ///
+    /// # Errors
+    /// As [`Transaction::commit`].
+    pub async fn roll_back(self) -> Result<(), DbErr> {
+        let (transaction, _place) = self.end()?;
+        transaction.rollback().await
+    }
+
+    fn end(self) -> Result<(DatabaseTransaction, Option<OwnedSemaphorePermit>), DbErr> {
+        let Self(transaction, place) = self;
         let alone = Arc::into_inner(transaction);
-        alone.ok_or_else(|| DbErr::Custom("the transaction is still in use".to_owned()))?.commit().await
+        Ok((alone.ok_or_else(|| DbErr::Custom("the transaction is still in use".to_owned()))?, place))
     }
 }
 

@@ -9,7 +9,6 @@ mod error;
 mod filter;
 mod http;
 mod limits;
-mod loader;
 mod mutation;
 mod nesting;
 mod openapi;

@@ -56,17 +56,17 @@ impl ProductEdge {
 
 impl ProductConnection {
     /// A page of this listing.
-    pub fn new(page: Page, listing: Listing) -> Self {
+    pub fn new(page: &Page, listing: Listing) -> Self {
         let Page { products, has_next, has_previous } = page;
-        let edges = products.into_iter().map(|product| {
-            let place = Cursor::of(&product, &listing.order);
-            ProductEdge { node: product.into(), place }
+        let edges = products.iter().map(|product| {
+            let place = Cursor::of(product, &listing.order);
+            ProductEdge { node: product.clone().into(), place }
         });
         let edges: Vec<_> = edges.collect();
         let cursor = |edge: Option<&ProductEdge>| edge.map(|edge| edge.place.encode());
         let page_info = PageInfo {
-            has_previous_page: has_previous,
-            has_next_page: has_next,
+            has_previous_page: *has_previous,
+            has_next_page: *has_next,
             start_cursor: cursor(edges.first()),
             end_cursor: cursor(edges.last()),
         };

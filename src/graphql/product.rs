@@ -1,35 +1,45 @@
 //! The product as GraphQL shows it, and as it takes it in.
 
-use async_graphql::{ID, InputObject, MaybeUndefined, SimpleObject};
+use async_graphql::{ID, InputObject, MaybeUndefined, Object};
 
 use super::scalars::Decimal;
 use crate::catalog::{self, Draft, Value};
 
 /// A product in the inventory.
-#[derive(SimpleObject)]
-pub struct Product {
+pub struct Product(catalog::Product);
+
+/// A product in the inventory.
+#[Object]
+impl Product {
     /// Its number, from 1 to 9007199254740991.
-    id: ID,
+    async fn id(&self) -> ID {
+        ID(self.0.id.to_string())
+    }
+
     /// What it is called.
-    name: String,
+    async fn name(&self) -> &str {
+        self.0.name.as_str()
+    }
+
     /// What one piece costs, exact to four decimals.
-    price: Decimal,
+    async fn price(&self) -> Decimal {
+        Decimal(self.0.price.to_string())
+    }
+
     /// How many pieces are in stock.
-    amount: i32,
+    async fn amount(&self) -> i32 {
+        self.0.amount.get()
+    }
+
     /// Which state of the product this is: another one after every change. Its ETag in REST.
-    version: String,
+    async fn version(&self) -> String {
+        self.0.version.to_string()
+    }
 }
 
 impl From<catalog::Product> for Product {
     fn from(product: catalog::Product) -> Self {
-        let catalog::Product { id, name, price, amount, version } = product;
-        Self {
-            id: ID(id.to_string()),
-            name: name.into_string(),
-            price: Decimal(price.to_string()),
-            amount: amount.get(),
-            version: version.to_string(),
-        }
+        Self(product)
     }
 }
 

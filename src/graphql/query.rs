@@ -4,7 +4,6 @@ use async_graphql::{Context, ID, Object, Result};
 
 use super::{
     filter::{ProductFilter, ProductOrder, order},
-    loader::Loader,
     page::ProductConnection,
     product::Product,
 };
@@ -22,8 +21,12 @@ impl Query {
         ctx: &Context<'_>,
         #[graphql(desc = "Its number.")] id: ID,
     ) -> Result<Option<Product>> {
-        match existing_id(&id) {
-            Ok(id) => Ok(ctx.data::<Loader>()?.product(id).await?.map(Product::from)),
+        let found = match existing_id(&id) {
+            Ok(id) => ctx.data::<Catalog>()?.get(id).await,
+            Err(error) => Err(error),
+        };
+        match found {
+            Ok(product) => Ok(Some(product.into())),
             Err(Error::NotFound(_)) => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -52,6 +55,6 @@ impl Query {
         let listing = Listing { filter, order: order(&order_by.unwrap_or_default())? };
         let request = PageRequest::relay(first, after.as_deref(), last, before.as_deref(), &listing.order)?;
         let page = ctx.data::<Catalog>()?.page(&listing, request).await?;
-        Ok(Some(ProductConnection::new(page, listing)))
+        Ok(Some(ProductConnection::new(&page, listing)))
     }
 }

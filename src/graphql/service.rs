@@ -20,7 +20,6 @@ use super::{
     documents::Documents,
     error::{self, ErrorCode, Refusal},
     limits::Limits,
-    loader::Loader,
     schema::{self, Schema},
     shape::Shape,
     spans,
@@ -33,7 +32,6 @@ pub struct Service(Arc<Inner>);
 
 struct Inner {
     schema: Schema,
-    catalog: Catalog,
     limits: Limits,
     /// Shared with all requests of the server.
     places: Arc<Semaphore>,
@@ -106,8 +104,8 @@ pub(super) struct Subscribed(pub Arc<Notify>);
 impl Service {
     /// Over this catalog. Each operation of a socket takes one of the places that requests take.
     pub fn new(catalog: Catalog, limits: Limits, places: Arc<Semaphore>, watch: Arc<dyn Watch>) -> Self {
-        let schema = schema::build(catalog.clone(), &limits);
-        Self(Arc::new(Inner { schema, catalog, limits, places, watch, documents: Documents::default() }))
+        let schema = schema::build(catalog, &limits);
+        Self(Arc::new(Inner { schema, limits, places, watch, documents: Documents::default() }))
     }
 
     /// A place among the requests under way.
@@ -158,10 +156,9 @@ impl Service {
 
     /// Answers a query or a mutation.
     pub(super) async fn answer(&self, prepared: Prepared) -> Response {
-        let Inner { schema, catalog, limits, watch, .. } = &*self.0;
+        let Inner { schema, limits, watch, .. } = &*self.0;
         let Prepared { request, shape, operation, name } = prepared;
         let start = Instant::now();
-        let request = request.data(Loader::new(catalog.clone()));
         let answer = schema.execute(request).instrument(spans::operation(kind(operation), name.as_deref()));
         let answer = tokio::time::timeout(limits.timeout, answer);
         let mut response = answer.await.unwrap_or_else(|_| {

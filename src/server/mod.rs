@@ -203,6 +203,11 @@ impl Server {
         Ok(server)
     }
 
+    /// The way of every request, without the network.
+    pub fn app(&self) -> Router {
+        self.app.clone()
+    }
+
     /// Serves until `stop` resolves, and then lets the requests under way end within the grace time.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let stopping = CancellationToken::new();
