@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use accept::Patience;
+use health::Vitals;
 use layers::Places;
 
 use crate::{
@@ -65,6 +66,8 @@ pub struct Server {
     management: Option<(TcpListener, Router)>,
     catalog: Catalog,
     sockets: Sockets,
+    /// Cancelled when the server is about to stop.
+    leaving: CancellationToken,
     config: Config,
 }
 
@@ -136,7 +139,8 @@ impl Server {
         let places = Places::new(config.concurrent_requests);
         let operations = watch::operations(&meter, &config.graphql_operation_names);
         let service = Service::new(catalog.clone(), limits(&config), places.requests.clone(), operations);
-        let health = Router::from(health::api().with_state(database));
+        let leaving = CancellationToken::new();
+        let health = Router::from(health::api().with_state(Vitals { database, leaving: leaving.clone() }));
         let metrics_room = Router::from(telemetry::api().with_state(telemetry.clone()));
         let metrics_room = layers::for_bearers(metrics_room, config.metrics_token.as_ref());
         let rooms = Router::new().merge(root::api()).merge(health.clone()).merge(docs::router()).merge(
@@ -171,7 +175,7 @@ impl Server {
             Some((address, rooms)) => Some((listen(address).await?, layers::wrap(rooms, metrics, body, &[]))),
             None => None,
         };
-        let server = Self { listener, app, management, catalog, sockets, config };
+        let server = Self { listener, app, management, catalog, sockets, leaving, config };
         if let Some(address) = server.management.as_ref().and_then(|(listener, _)| listener.local_addr().ok())
         {
             info!(%address, "metrics on http://{address}/metrics");
@@ -183,11 +187,18 @@ impl Server {
         Ok(server)
     }
 
-    /// Serves until `stop` resolves, and then lets the requests under way end within the grace time.
+    /// Serves until `stop` resolves and a little longer, and then lets the requests under way end within the grace
+    /// time.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let stopping = CancellationToken::new();
         let stop = async {
             stop.await;
+            self.leaving.cancel();
+            let delay = self.config.shutdown_delay;
+            if !delay.is_zero() {
+                info!("shutting down in {}: no longer ready", humantime::format_duration(delay));
+                tokio::time::sleep(delay).await;
+            }
             stopping.cancel();
             info!("shutting down: no new connections, requests under way may end");
             // Subscriptions would never end by themselves. Their clients are told why before they end.
