@@ -8,6 +8,7 @@ use stockmeter::{
     config::{self, Config},
     graphql, healthcheck, logging,
     server::{self, Server, StartError},
+    telemetry,
     transfer::{self, Place},
 };
 
@@ -15,9 +16,14 @@ use stockmeter::{
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
+/// What is no setting of ours, but heeded.
+const ENVIRONMENT: &str = "Environment of OpenTelemetry: with OTEL_EXPORTER_OTLP_ENDPOINT, metrics and traces are sent to \
+    a collector as well (http/protobuf). OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_SAMPLER and the others \
+    are heeded as OpenTelemetry specifies them.";
+
 /// A product-inventory server: REST and GraphQL over one store, measured the Prometheus way.
 #[derive(Parser)]
-#[command(version, arg_required_else_help = false)]
+#[command(version, arg_required_else_help = false, after_help = ENVIRONMENT)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Task>,
@@ -85,20 +91,24 @@ fn run() -> Result<(), String> {
         }
         Task::Healthcheck => healthcheck::run(config.listen)?,
         Task::Serve => {
-            logging::start(&config)?;
+            let traces = telemetry::traces_by_otlp().map_err(|error| error.to_string())?;
+            logging::start(&config, traces.as_ref())?;
             let unknown = config::unknown_variables(&Cli::command());
             if !unknown.is_empty() {
                 tracing::warn!(variables = unknown.join(" "), "not settings of Stockmeter; see --help");
             }
             block_on(serve(config))?.map_err(|error| error.to_string())?;
+            if let Some(Err(error)) = traces.map(|traces| traces.shutdown()) {
+                tracing::warn!(%error, "the last traces could not be pushed");
+            }
         }
         Task::Migrate { direction } => {
-            logging::start(&config)?;
+            logging::start(&config, None)?;
             let migrate = migrate(config, direction.unwrap_or(Direction::Up));
             block_on(migrate)?.map_err(|error| error.to_string())?;
         }
         Task::Import { from, merge } => {
-            logging::start(&config)?;
+            logging::start(&config, None)?;
             let taken = if merge { Taken::Replace } else { Taken::Refuse };
             block_on(async {
                 let catalog = open_catalog(&config).await.map_err(|error| error.to_string())?;
@@ -106,7 +116,7 @@ fn run() -> Result<(), String> {
             })??;
         }
         Task::Export { to } => {
-            logging::start(&config)?;
+            logging::start(&config, None)?;
             block_on(async {
                 let catalog = open_catalog(&config).await.map_err(|error| error.to_string())?;
                 transfer::export(&catalog, &to).await.map_err(|error| error.to_string())

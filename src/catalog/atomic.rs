@@ -3,6 +3,7 @@
 use tracing::Instrument;
 
 use super::{Catalog, Error};
+use crate::spent;
 
 impl Catalog {
     /// Does the work in a transaction; what it does with the catalog that it is given lasts only if it succeeds.
@@ -26,7 +27,7 @@ impl Catalog {
             feed.changed();
             Ok(done)
         };
-        match tokio::spawn(task.in_current_span()).await {
+        match tokio::spawn(spent::carried(task).in_current_span()).await {
             Ok(done) => done,
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Err(_) => Err(Error::Unavailable.into()),

@@ -5,7 +5,7 @@ use std::{
     fmt,
     str::FromStr,
     sync::Arc,
-    time::{Duration, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use entity::{product, product_change};
@@ -93,6 +93,8 @@ struct Questions {
     from_place: &'static str,
     /// The newest such row.
     newest: &'static str,
+    /// The oldest row that something can still come before.
+    waiting: Option<&'static str>,
     /// A row to stand on in an empty log.
     mark: &'static str,
     /// Deletes the oldest rows of more than `$1` seconds, but never the newest, which somebody may stand on; `$2` at
@@ -108,6 +110,11 @@ ORDER BY xact, seq LIMIT $3",
     newest: "
 SELECT * FROM product_change WHERE xact < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
 ORDER BY xact DESC, seq DESC LIMIT 1",
+    waiting: Some(
+        "
+SELECT * FROM product_change WHERE xact >= pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+ORDER BY xact, seq LIMIT 1",
+    ),
     mark: "INSERT INTO product_change (kind) SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM product_change)",
     forget: "
 DELETE FROM product_change
@@ -120,6 +127,7 @@ WHERE (xact, seq) IN (SELECT xact, seq FROM product_change ORDER BY xact, seq LI
 const SQLITE: Questions = Questions {
     from_place: "SELECT * FROM product_change WHERE seq >= $2 AND xact = $1 ORDER BY seq LIMIT $3",
     newest: "SELECT * FROM product_change ORDER BY seq DESC LIMIT 1",
+    waiting: None,
     mark: "INSERT INTO product_change (kind) SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM product_change)",
     forget: "
 DELETE FROM product_change
@@ -159,6 +167,21 @@ impl Catalog {
         }
         self.database.writes().execute_unprepared(questions.mark).await?;
         Ok(self.log_rows(questions.newest, vec![]).await?.first().map(place_of))
+    }
+
+    /// How old the oldest change is that can't be told yet, because an older transaction of PostgreSQL's is under way.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn changes_delay(&self) -> Result<Duration, Error> {
+        let Some(waiting) = self.questions().waiting else {
+            return Ok(Duration::ZERO);
+        };
+        let oldest = self.log_rows(waiting, vec![]).await?;
+        let at = oldest.first().and_then(|row| u64::try_from(row.at).ok());
+        let since =
+            at.and_then(|at| SystemTime::now().duration_since(UNIX_EPOCH + Duration::from_secs(at)).ok());
+        Ok(since.unwrap_or_default())
     }
 
     /// Deletes the changes that are older, but never the newest row, which somebody may stand on.

@@ -12,6 +12,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::{
     Database,
     gate::{Pool, PoolState},
+    spans,
 };
 
 /// A pool or a transaction. Cheap to clone.
@@ -48,19 +49,27 @@ impl Connection {
     }
 }
 
-/// Runs one statement in a savepoint of the transaction.
-macro_rules! guarded {
-    ($transaction:ident, $statement:ident ( $argument:expr )) => {{
-        let savepoint = $transaction.begin().await?;
-        match savepoint.$statement($argument).await {
-            Ok(done) => savepoint.commit().await.map(|()| done),
-            Err(error) => {
-                // Where this fails too, the transaction is lost, and the next statement says so.
-                let _ = savepoint.rollback().await;
-                Err(error)
+/// Runs one statement in its span: on a connection of the pool, or in a savepoint of the transaction.
+macro_rules! run {
+    ($connection:ident, $span:expr, $statement:ident ( $argument:expr )) => {
+        match $connection {
+            Self::Pool(pool) => {
+                let (connections, _place) = pool.enter().await?;
+                spans::within($span, connections.$statement($argument)).await
+            }
+            Self::Transaction(transaction) => {
+                let savepoint = transaction.begin().await?;
+                match spans::within($span, savepoint.$statement($argument)).await {
+                    Ok(done) => savepoint.commit().await.map(|()| done),
+                    Err(error) => {
+                        // Where this fails too, the transaction is lost, and the next statement says so.
+                        let _ = savepoint.rollback().await;
+                        Err(error)
+                    }
+                }
             }
         }
-    }};
+    };
 }
 
 #[sea_orm::prelude::async_trait::async_trait]
@@ -73,43 +82,22 @@ impl ConnectionTrait for Connection {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        match self {
-            Self::Pool(pool) => {
-                let (connections, _place) = pool.enter().await?;
-                connections.execute_raw(statement).await
-            }
-            Self::Transaction(transaction) => guarded!(transaction, execute_raw(statement)),
-        }
+        let span = spans::statement(self.get_database_backend(), &statement.sql);
+        run!(self, span, execute_raw(statement))
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        match self {
-            Self::Pool(pool) => {
-                let (connections, _place) = pool.enter().await?;
-                connections.execute_unprepared(sql).await
-            }
-            Self::Transaction(transaction) => guarded!(transaction, execute_unprepared(sql)),
-        }
+        run!(self, spans::statement(self.get_database_backend(), sql), execute_unprepared(sql))
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        match self {
-            Self::Pool(pool) => {
-                let (connections, _place) = pool.enter().await?;
-                connections.query_one_raw(statement).await
-            }
-            Self::Transaction(transaction) => guarded!(transaction, query_one_raw(statement)),
-        }
+        let span = spans::statement(self.get_database_backend(), &statement.sql);
+        run!(self, span, query_one_raw(statement))
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        match self {
-            Self::Pool(pool) => {
-                let (connections, _place) = pool.enter().await?;
-                connections.query_all_raw(statement).await
-            }
-            Self::Transaction(transaction) => guarded!(transaction, query_all_raw(statement)),
-        }
+        let span = spans::statement(self.get_database_backend(), &statement.sql);
+        run!(self, span, query_all_raw(statement))
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr, Statement};
+use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::PoolOptions;
@@ -72,7 +72,7 @@ impl Pool {
     ) -> Self {
         if let Some(watch) = watch.clone() {
             connections.set_metric_callback(move |ran| {
-                watch.ran(operation(ran.statement), ran.elapsed, ran.failed);
+                watch.ran(operation(&ran.statement.sql), ran.elapsed, ran.failed);
             });
         }
         Self {
@@ -147,8 +147,8 @@ impl Drop for Pending<'_> {
 }
 
 /// What a statement does: the names of OpenTelemetry's semantic conventions.
-fn operation(statement: &Statement) -> &'static str {
-    let sql = statement.sql.trim_start();
+pub(super) fn operation(sql: &str) -> &'static str {
+    let sql = sql.trim_start();
     let is = |word: &str| sql.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
     // With a part that is named first, the verb comes later.
     let verbs = ["INSERT", "UPDATE", "DELETE"];

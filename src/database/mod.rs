@@ -2,12 +2,13 @@
 
 use std::{fmt, time::Duration};
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait, QuerySelect};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, QuerySelect};
 
 mod connect;
 mod connection;
 mod gate;
 mod migrate;
+mod spans;
 mod url;
 mod wake;
 
@@ -66,16 +67,17 @@ impl Database {
         }
     }
 
-    /// Reads from the catalog's table, as every request does.
-    ///
-    /// # Errors
-    /// The database can't be reached, or the table is not there.
-    pub async fn check(&self) -> Result<(), DbErr> {
+    /// Whether the catalog's table can be read, as every request does; not within 2 s is no.
+    pub async fn answers(&self) -> bool {
         let query =
             entity::product::Entity::find().select_only().column(entity::product::Column::Id).limit(1);
-        query.into_tuple::<i64>().one(&self.checks).await.map(drop)
+        let answer = tokio::time::timeout(CHECK_TIMEOUT, query.into_tuple::<i64>().one(&self.checks)).await;
+        matches!(answer, Ok(Ok(_)))
     }
 }
+
+/// Who asks whether the database answers does not wait longer.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The databases that Stockmeter speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

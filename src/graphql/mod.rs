@@ -23,6 +23,7 @@ mod schema;
 mod service;
 mod shape;
 mod socket;
+mod spans;
 mod subscription;
 
 pub use error::codes;

@@ -2,8 +2,10 @@
 
 use async_graphql::{SDLExportOptions, SchemaBuilder};
 
-use super::{error::ErrorCode, limits::Limits, mutation::Mutation, query::Query, subscription::Subscription};
-use crate::catalog::Catalog;
+use super::{
+    error::ErrorCode, limits::Limits, mutation::Mutation, query::Query, spans, subscription::Subscription,
+};
+use crate::{catalog::Catalog, logging::is_traced};
 
 /// The schema with the catalog behind it.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
@@ -15,7 +17,9 @@ fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
 /// The schema over this catalog.
 pub fn build(catalog: Catalog, limits: &Limits) -> Schema {
     // Ours come first, with codes of their own.
-    builder().data(catalog).limit_recursive_depth(limits.depth.saturating_add(1)).finish()
+    let schema = builder().data(catalog).limit_recursive_depth(limits.depth.saturating_add(1));
+    // With an extension each field is dearer.
+    if is_traced() { schema.extension(spans::RootFields).finish() } else { schema.finish() }
 }
 
 /// The schema definition language of the schema, as `schema.graphql` has it.

@@ -14,6 +14,7 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tracing::Instrument;
 
 use super::{
     documents::Documents,
@@ -22,6 +23,7 @@ use super::{
     loader::Loader,
     schema::{self, Schema},
     shape::Shape,
+    spans,
 };
 use crate::catalog::Catalog;
 
@@ -160,7 +162,8 @@ impl Service {
         let Prepared { request, shape, operation, name } = prepared;
         let start = Instant::now();
         let request = request.data(Loader::new(catalog.clone()));
-        let answer = tokio::time::timeout(limits.timeout, schema.execute(request));
+        let answer = schema.execute(request).instrument(spans::operation(kind(operation), name.as_deref()));
+        let answer = tokio::time::timeout(limits.timeout, answer);
         let mut response = answer.await.unwrap_or_else(|_| {
             let detail = "the request took too long: ask for less; what it changes may still be carried out";
             failure(error::refused((ErrorCode::Timeout, detail.to_owned())))

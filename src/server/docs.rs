@@ -57,6 +57,7 @@ pub fn document() -> OpenApi {
         root::api().into_openapi(),
         health::api().into_openapi(),
         telemetry::api().into_openapi(),
+        telemetry::slow::api().into_openapi(),
         api().into_openapi(),
     ] {
         document.merge(room);

@@ -1,7 +1,7 @@
 //! Health: alive is not ready. A check of being alive never asks the database, or an orchestrator would kill
 //! healthy servers when the database is down.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::{
     Json,
@@ -22,9 +22,6 @@ pub const ROUTES: &[Route] = &[
     ("GET", "/health/live", &[200]),
     ("GET", "/health/ready", &[200, 503]),
 ];
-
-/// Who asks for health does not wait longer.
-const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What health depends on.
 #[derive(Clone)]
@@ -97,7 +94,7 @@ async fn ready(State(vitals): State<Vitals>) -> Response {
 
 async fn check(database: &Database, leaving: bool) -> Response {
     let start = Instant::now();
-    let answered = matches!(tokio::time::timeout(CHECK_TIMEOUT, database.check()).await, Ok(Ok(())));
+    let answered = database.answers().await;
     let status = |well| if well { Status::Ok } else { Status::Unavailable };
     let kind = database.kind().to_string();
     let database = DatabaseHealth { kind, status: status(answered), seconds: start.elapsed().as_secs_f64() };

@@ -1,6 +1,6 @@
 //! What every request goes through, written once.
 
-use std::{any::Any, sync::Arc};
+use std::{any::Any, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -14,10 +14,10 @@ use tokio::sync::Semaphore;
 use tower::ServiceBuilder;
 use tower_http::{
     catch_panic::CatchPanicLayer,
-    request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
-    trace::TraceLayer,
+    request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
+    trace::{DefaultOnResponse, OnResponse, TraceLayer},
 };
-use tracing::{Span, error, error_span};
+use tracing::{Span, error};
 
 use super::manners::{self, REQUEST_ID};
 use crate::{
@@ -26,7 +26,10 @@ use crate::{
     config::Secret,
     formats::Format,
     problem::{self, Problem},
-    telemetry::http::{HttpMetrics, measure},
+    telemetry::{
+        http::{HttpMetrics, measure},
+        traces,
+    },
 };
 
 /// The rooms within their layers, outermost first; pages of these `origins` may use them.
@@ -34,13 +37,13 @@ pub fn wrap(rooms: Router, metrics: HttpMetrics, body: BodyLimits, origins: &[He
     let cross_origin = (!origins.is_empty()).then(|| manners::cross_origin(origins));
     rooms.fallback(no_route).method_not_allowed_fallback(method_not_allowed).layer(
         ServiceBuilder::new()
-            // First, so that whatever happens below is counted.
-            .layer(middleware::from_fn_with_state(metrics, measure))
-            // The id comes before all that logs or answers with it.
+            // The id comes before all that notes, logs or answers it; nothing can go wrong before it.
             .layer(middleware::map_request(drop_useless_headers))
             .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
             .layer(PropagateRequestIdLayer::x_request_id())
-            .layer(TraceLayer::new_for_http().make_span_with(span))
+            .layer(TraceLayer::new_for_http().make_span_with(traces::span).on_response(answered))
+            // Whatever happens below is counted.
+            .layer(middleware::from_fn_with_state(metrics, measure))
             .layer(middleware::from_fn(manners::annotate))
             // Answers by itself what browsers ask before they send.
             .option_layer(cross_origin)
@@ -134,10 +137,9 @@ async fn drop_useless_headers(mut request: Request) -> Request {
     request
 }
 
-fn span(request: &Request) -> Span {
-    let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok());
-    // At the level of error, so that it is there whatever is logged.
-    error_span!("request", id, method = %request.method(), path = request.uri().path())
+fn answered(response: &Response, latency: Duration, span: &Span) {
+    traces::answered(response.status(), span);
+    DefaultOnResponse::new().on_response(response, latency, span);
 }
 
 async fn no_route(uri: Uri) -> Problem {

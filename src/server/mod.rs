@@ -8,7 +8,6 @@ use std::{
 };
 
 use axum::Router;
-use opentelemetry_sdk::error::OTelSdkError;
 use tokio::{net::TcpListener, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -24,7 +23,11 @@ use crate::{
     database::{self, ConnectError, Database, DatabaseUrl, MigrateError, PoolOptions},
     graphql::{self, Limits, Service, Sockets},
     rest,
-    telemetry::{self, Telemetry, http::HttpMetrics},
+    telemetry::{
+        self, Telemetry, TelemetryError,
+        http::HttpMetrics,
+        slow::{self, SlowBook},
+    },
 };
 
 mod accept;
@@ -55,7 +58,7 @@ pub enum StartError {
     Listen(SocketAddr, io::Error),
     /// The metrics can't be set up.
     #[error("can't set up the metrics: {0}")]
-    Telemetry(#[from] OTelSdkError),
+    Telemetry(#[from] TelemetryError),
 }
 
 /// A server that listens and has not served yet.
@@ -68,6 +71,7 @@ pub struct Server {
     sockets: Sockets,
     /// Cancelled when the server is about to stop.
     leaving: CancellationToken,
+    telemetry: Telemetry,
     config: Config,
 }
 
@@ -133,7 +137,13 @@ impl Server {
         }
         let catalog = Catalog::new(database.clone(), rules(&config));
         spawn_chores(&catalog, &config);
-        watch::catalog(&meter, catalog.clone(), config.catalog_collection_interval);
+        watch::store(
+            &meter,
+            database.clone(),
+            catalog.clone(),
+            config.catalog_collection_interval,
+            config.metrics_collection_interval,
+        );
         // A client whose connection is silent is known to be there long before it would be let go.
         let sockets = Sockets::new(config.idle_timeout / 3);
         let places = Places::new(config.concurrent_requests);
@@ -141,7 +151,19 @@ impl Server {
         let service = Service::new(catalog.clone(), limits(&config), places.requests.clone(), operations);
         let leaving = CancellationToken::new();
         let health = Router::from(health::api().with_state(Vitals { database, leaving: leaving.clone() }));
-        let metrics_room = Router::from(telemetry::api().with_state(telemetry.clone()));
+        let rooms_routes = [
+            root::ROUTES,
+            health::ROUTES,
+            telemetry::ROUTES,
+            slow::ROUTES,
+            docs::ROUTES,
+            rest::ROUTES,
+            graphql::ROUTES,
+        ];
+        let routes = rooms_routes.concat();
+        let slow = SlowBook::new(&routes);
+        let metrics_room = Router::from(telemetry::api().with_state(telemetry.clone()))
+            .merge(slow::api().with_state(slow.clone()));
         let metrics_room = layers::for_bearers(metrics_room, config.metrics_token.as_ref());
         let rooms = Router::new().merge(root::api()).merge(health.clone()).merge(docs::router()).merge(
             layers::limit(
@@ -154,14 +176,12 @@ impl Server {
             Some(address) => (rooms, Some((address, health.merge(metrics_room)))),
             None => (rooms.merge(metrics_room), None),
         };
-        let rooms_routes =
-            [root::ROUTES, health::ROUTES, telemetry::ROUTES, docs::ROUTES, rest::ROUTES, graphql::ROUTES];
-        let routes = rooms_routes.concat();
         let metrics = HttpMetrics::new(
             &meter,
             config.http_duration_buckets.bounds(),
             config.http_size_buckets.bounds(),
             &routes,
+            slow,
         );
         let body = BodyLimits {
             size: config.body_limit,
@@ -175,7 +195,7 @@ impl Server {
             Some((address, rooms)) => Some((listen(address).await?, layers::wrap(rooms, metrics, body, &[]))),
             None => None,
         };
-        let server = Self { listener, app, management, catalog, sockets, leaving, config };
+        let server = Self { listener, app, management, catalog, sockets, leaving, telemetry, config };
         if let Some(address) = server.management.as_ref().and_then(|(listener, _)| listener.local_addr().ok())
         {
             info!(%address, "metrics on http://{address}/metrics");
@@ -215,6 +235,8 @@ impl Server {
         if tokio::time::timeout(CLOSING_TIME, self.sockets.closed()).await.is_err() {
             warn!("WebSockets whose clients do not close are cut off");
         }
+        // It waits for the collector, if there is one.
+        let _ = tokio::task::spawn_blocking(move || self.telemetry.end()).await;
         info!("stopped");
     }
 }

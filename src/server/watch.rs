@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use opentelemetry::metrics::Meter;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::{
     catalog::Catalog,
@@ -11,7 +11,7 @@ use crate::{
     graphql,
     telemetry::{
         catalog::CatalogMetrics,
-        database::{DatabaseMetrics, PoolState, watch_pool},
+        database::{DatabaseMetrics, PoolState, up, watch_pool},
         graphql::GraphqlMetrics,
     },
 };
@@ -54,19 +54,38 @@ pub fn connections(meter: &Meter, database: Database) {
     });
 }
 
-/// Shows what is in the catalog, counted every so often.
-pub fn catalog(meter: &Meter, catalog: Catalog, every: Duration) {
+/// Shows whether the database answers, and what is in the catalog. The catalog is counted `every` so often, because that
+/// looks at all of it; the rest at each collection of the other gauges.
+pub fn store(meter: &Meter, database: Database, catalog: Catalog, every: Duration, collection: Duration) {
     let subscribers = catalog.clone();
     let metrics = CatalogMetrics::new(meter, move || subscribers.subscribers());
-    let mut clock = tokio::time::interval(every);
-    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (totals, of_totals) = (catalog.clone(), metrics.clone());
+    let mut clock = ticks(every);
     tokio::spawn(async move {
         loop {
             clock.tick().await;
             // A failure has been logged, and the last values stand.
-            if let Ok((products, stock)) = catalog.totals().await {
-                metrics.record(products, stock);
+            if let Ok((products, stock)) = totals.totals().await {
+                of_totals.record(products, stock);
             }
         }
     });
+    let (up, mut clock) = (up(meter), ticks(collection));
+    tokio::spawn(async move {
+        loop {
+            clock.tick().await;
+            let answers = database.answers().await;
+            up.record(u64::from(answers), &[]);
+            if answers && let Ok(delay) = catalog.changes_delay().await {
+                metrics.changes_wait(delay);
+            }
+        }
+    });
+}
+
+/// Now, and then again and again.
+fn ticks(every: Duration) -> Interval {
+    let mut clock = tokio::time::interval(every);
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    clock
 }

@@ -1,5 +1,7 @@
 //! What is in the catalog, and who follows it.
 
+use std::time::Duration;
+
 use opentelemetry::metrics::{Gauge, Meter};
 
 use super::{gauge, names};
@@ -9,6 +11,7 @@ use super::{gauge, names};
 pub struct CatalogMetrics {
     products: Gauge<u64>,
     stock: Gauge<u64>,
+    changes_delay: Gauge<u64>,
 }
 
 impl CatalogMetrics {
@@ -22,7 +25,18 @@ impl CatalogMetrics {
         Self {
             products: gauge(meter, names::CATALOG_PRODUCTS, "", "Products in the catalog"),
             stock: gauge(meter, names::CATALOG_STOCK_ITEMS, "", "Pieces in stock, all products together"),
+            changes_delay: gauge(
+                meter,
+                names::CATALOG_CHANGES_DELAY,
+                "s",
+                "Age of the oldest change that subscribers can't be told yet",
+            ),
         }
+    }
+
+    /// Takes the age of the oldest change that waits.
+    pub fn changes_wait(&self, age: Duration) {
+        self.changes_delay.record(age.as_secs(), &[]);
     }
 
     /// Takes the values of now.

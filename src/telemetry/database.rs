@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use opentelemetry::{
     KeyValue,
-    metrics::{Histogram, Meter},
+    metrics::{Gauge, Histogram, Meter},
 };
 
-use super::names;
+use super::{gauge, names};
+use crate::spent;
 
 /// The state of a pool of connections.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,12 +48,19 @@ impl DatabaseMetrics {
         let outcome = if failed { "error" } else { "ok" };
         let labels = [KeyValue::new(names::DB_OPERATION, operation), KeyValue::new(names::OUTCOME, outcome)];
         self.operation.record(time.as_secs_f64(), &labels);
+        spent::statement(time);
     }
 
     /// A statement has got its connection.
     pub fn waited(&self, time: Duration) {
         self.wait.record(time.as_secs_f64(), &[]);
+        spent::waiting(time);
     }
+}
+
+/// Whether the database answers: a gauge, refreshed in the background.
+pub fn up(meter: &Meter) -> Gauge<u64> {
+    gauge(meter, names::DATABASE_UP, "", "1 while the database answers, else 0")
 }
 
 /// Shows a pool's state at each scrape.

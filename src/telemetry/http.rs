@@ -7,13 +7,13 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use axum::{
     body::{Body, Bytes, HttpBody},
     extract::{MatchedPath, Request, State},
-    http::Method,
+    http::{Method, Uri},
     middleware::Next,
     response::Response,
 };
@@ -21,10 +21,17 @@ use http_body::{Frame, SizeHint};
 use opentelemetry::{
     KeyValue,
     metrics::{Counter, Histogram, Meter, UpDownCounter},
+    trace::TraceId,
 };
 use pin_project_lite::pin_project;
+use tower_http::request_id::RequestId;
 
-use super::names;
+use super::{
+    names,
+    slow::{self, SlowBook, SlowRequest},
+    traces,
+};
+use crate::{body::media_type, spent::Spent};
 
 /// The status that is counted when the client left before the answer (nginx's).
 const CLIENT_LEFT: u16 = 499;
@@ -43,6 +50,7 @@ struct Instruments {
     request_size: Histogram<u64>,
     response_size: Histogram<u64>,
     in_flight: UpDownCounter<i64>,
+    slow: SlowBook,
     /// Labels are taken from here, not from requests: their number is bounded whatever clients send.
     endpoints: Vec<&'static str>,
 }
@@ -52,7 +60,13 @@ pub type Route = (&'static str, &'static str, &'static [u16]);
 
 impl HttpMetrics {
     /// Instruments whose counters exist at 0 for these routes, so that `rate()` sees the first request.
-    pub fn new(meter: &Meter, duration_buckets: &[f64], size_buckets: &[f64], routes: &[Route]) -> Self {
+    pub fn new(
+        meter: &Meter,
+        duration_buckets: &[f64],
+        size_buckets: &[f64],
+        routes: &[Route],
+        slow: SlowBook,
+    ) -> Self {
         let requests = meter.u64_counter(names::HTTP_REQUESTS).with_description("HTTP requests").build();
         let duration = meter
             .f64_histogram(names::HTTP_REQUEST_DURATION)
@@ -90,6 +104,7 @@ impl HttpMetrics {
             request_size,
             response_size,
             in_flight,
+            slow,
             endpoints,
         }))
     }
@@ -107,11 +122,18 @@ pub async fn measure(State(metrics): State<HttpMetrics>, request: Request, next:
         start: Instant::now(),
         method: method_label(request.method()),
         endpoint: metrics.endpoint(&request),
+        path: request.uri().clone(),
+        id: request.extensions().get::<RequestId>().cloned(),
+        trace: traces::id(&request),
         status: CLIENT_LEFT,
+        is_stream: false,
+        head: Duration::ZERO,
         received: Received::default(),
         sent: 0,
+        spent: Spent::default(),
         metrics,
     };
+    let spent = record.spent.clone();
     // Most requests have no body to be counted.
     let request = if request.body().is_end_stream() {
         request
@@ -122,10 +144,12 @@ pub async fn measure(State(metrics): State<HttpMetrics>, request: Request, next:
                 received.fetch_add(length(frame), Ordering::Relaxed);
             }
         };
-        request.map(|body| Body::new(Watched { body, watch }))
+        request.map(|body| Body::new(Watched { body, spent: spent.clone(), watch }))
     };
-    let response = next.run(request).await;
+    let response = spent.clone().watch(next.run(request)).await;
     record.status = response.status().as_u16();
+    record.head = record.start.elapsed();
+    record.is_stream = media_type(response.headers()) == Some("text/event-stream");
     // The record goes with the body, until it ends.
     let watch = move |frame: &Result<Frame<Bytes>, _>| {
         // All of it, not its numbers alone.
@@ -135,7 +159,7 @@ pub async fn measure(State(metrics): State<HttpMetrics>, request: Request, next:
             Err(_) => record.status = BROKEN_OFF,
         }
     };
-    response.map(|body| Body::new(Watched { body, watch }))
+    response.map(|body| Body::new(Watched { body, spent, watch }))
 }
 
 /// Records its request when it is dropped, however that comes about.
@@ -143,10 +167,18 @@ struct Record {
     start: Instant,
     method: &'static str,
     endpoint: &'static str,
+    path: Uri,
+    id: Option<RequestId>,
+    trace: Option<TraceId>,
     status: u16,
+    /// Its end is its client's wish.
+    is_stream: bool,
+    /// Until the answer's head.
+    head: Duration,
     received: Received,
     /// Bytes of the answer's body.
     sent: u64,
+    spent: Spent,
     metrics: HttpMetrics,
 }
 
@@ -158,7 +190,8 @@ impl Drop for Record {
     fn drop(&mut self) {
         let labels = request_labels(self.method, self.endpoint, self.status);
         let instruments = &self.metrics.0;
-        let seconds = self.start.elapsed().as_secs_f64();
+        let time = self.start.elapsed();
+        let seconds = time.as_secs_f64();
         instruments.requests.add(1, &labels);
         instruments.duration.record(seconds, &labels[..2]);
         instruments.request_size.record(self.received.0.load(Ordering::Relaxed), &labels[..2]);
@@ -170,6 +203,28 @@ impl Drop for Record {
         ];
         instruments.fine_duration.record(seconds, &labels);
         instruments.in_flight.add(-1, &[]);
+        if !self.is_stream {
+            instruments.slow.note((self.method, self.endpoint), self.start, time, || self.describe(time));
+        }
+    }
+}
+
+impl Record {
+    fn describe(&self, time: Duration) -> SlowRequest {
+        let id = self.id.as_ref().and_then(|id| id.header_value().to_str().ok());
+        SlowRequest {
+            at: slow::moment(time),
+            path: slow::cut(self.path.path()),
+            status: self.status,
+            seconds: time.as_secs_f64(),
+            head_seconds: self.head.as_secs_f64(),
+            sql_seconds: self.spent.time().as_secs_f64(),
+            sql_statements: self.spent.statements(),
+            connection_wait_seconds: self.spent.waiting().as_secs_f64(),
+            response_bytes: self.sent,
+            request_id: id.unwrap_or_default().to_owned(),
+            trace_id: self.trace.map(|trace| trace.to_string()),
+        }
     }
 }
 
@@ -182,7 +237,7 @@ fn request_labels(method: &'static str, endpoint: &'static str, status: u16) -> 
     ]
 }
 
-fn method_label(method: &Method) -> &'static str {
+pub(super) fn method_label(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",
@@ -198,10 +253,11 @@ fn method_label(method: &Method) -> &'static str {
 }
 
 pin_project! {
-    /// A body whose frames are watched as they pass.
+    /// A body whose frames are watched as they pass; what they cost is on the request's account.
     struct Watched<W> {
         #[pin]
         body: Body,
+        spent: Spent,
         watch: W,
     }
 }
@@ -218,7 +274,7 @@ where
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let this = self.project();
-        let frame = this.body.poll_frame(context);
+        let frame = this.spent.within(|| this.body.poll_frame(context));
         if let Poll::Ready(Some(frame)) = &frame {
             (this.watch)(frame);
         }

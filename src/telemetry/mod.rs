@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use opentelemetry::metrics::{Gauge, Meter, MeterProvider};
-use opentelemetry_sdk::{Resource, error::OTelSdkError, metrics::SdkMeterProvider};
+use opentelemetry_sdk::{error::OTelSdkError, metrics::SdkMeterProvider};
 use prometheus::Registry;
 use sysinfo::{MemoryRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 use tokio::time::MissedTickBehavior;
@@ -15,10 +15,25 @@ pub mod graphql;
 mod host;
 pub mod http;
 mod names;
+mod otlp;
 mod process;
 mod runtime;
+pub mod slow;
+pub mod traces;
 
 pub use endpoint::{ROUTES, api};
+pub use otlp::{OtlpError, traces as traces_by_otlp};
+
+/// Why nothing can be measured.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The bridge to Prometheus.
+    #[error(transparent)]
+    Prometheus(#[from] OTelSdkError),
+    /// The way to a collector.
+    #[error(transparent)]
+    Otlp(#[from] OtlpError),
+}
 
 /// The meters of one server, and the registry that Prometheus reads. Cheap to clone.
 #[derive(Clone)]
@@ -31,22 +46,22 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// Meters that only [`api`] exports.
+    /// Meters that [`api`] exports, and that are pushed as well if the environment names a collector.
     ///
     /// # Errors
-    /// The exporter can't be set up.
-    pub fn new() -> Result<Self, OTelSdkError> {
+    /// [`TelemetryError`].
+    pub fn new() -> Result<Self, TelemetryError> {
         let registry = Registry::new();
         let exporter = opentelemetry_prometheus::exporter()
             .with_registry(registry.clone())
             // Scope labels would keep the seed's alerts from matching two metrics with each other.
             .scope_info_enabled(false)
             .build()?;
-        let resource = Resource::builder()
-            .with_service_name(env!("CARGO_PKG_NAME"))
-            .with_attribute(opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
-            .build();
-        let provider = SdkMeterProvider::builder().with_reader(exporter).with_resource(resource).build();
+        let mut provider = SdkMeterProvider::builder().with_reader(exporter).with_resource(otlp::resource());
+        if let Some(push) = otlp::metrics()? {
+            provider = provider.with_reader(push);
+        }
+        let provider = provider.build();
         let meter = provider.meter(env!("CARGO_PKG_NAME"));
         let version = [opentelemetry::KeyValue::new("version", env!("CARGO_PKG_VERSION"))];
         gauge(&meter, names::BUILD_INFO, "", "1, with the version as a label").record(1, &version);
@@ -71,6 +86,13 @@ impl Telemetry {
     fn scraped(&self, time: Duration, bytes: usize) {
         self.scrape_duration.record(time.as_secs_f64(), &[]);
         self.scrape_size.record(bytes as u64, &[]);
+    }
+
+    /// Pushes what has not been pushed yet, where metrics are pushed at all. May take seconds.
+    pub fn end(&self) {
+        if let Err(error) = self.provider.shutdown() {
+            tracing::warn!(%error, "the last metrics could not be pushed");
+        }
     }
 
     /// The one meter: two scopes would be two sets of series.

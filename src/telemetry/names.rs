@@ -108,6 +108,8 @@ pub const DB_CONNECTION_MAX: &str = "db.client.connection.max";
 pub const DB_CONNECTION_PENDING: &str = "db.client.connection.pending_requests";
 /// Histogram, seconds: how long statements waited for a connection.
 pub const DB_CONNECTION_WAIT: &str = "db.client.connection.wait_time";
+/// Gauge: 1 while the database answers, else 0.
+pub const DATABASE_UP: &str = "database_up";
 /// Label: SELECT, INSERT, UPDATE, DELETE or OTHER.
 pub const DB_OPERATION: &str = "db.operation.name";
 /// Label: ok or error; of GraphQL also refused.
@@ -130,6 +132,8 @@ pub const CODE: &str = "code";
 
 /// Gauge: subscribers to changes of products, of GraphQL and REST.
 pub const SUBSCRIPTIONS_ACTIVE: &str = "graphql_subscriptions_active";
+/// Gauge, seconds: how old the oldest change is that subscribers can't be told yet.
+pub const CATALOG_CHANGES_DELAY: &str = "catalog.changes_delay";
 /// Gauge: products in the catalog.
 pub const CATALOG_PRODUCTS: &str = "catalog_products";
 /// Gauge: pieces in stock, all products together.

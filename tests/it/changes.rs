@@ -1,6 +1,6 @@
 //! Who follows products is told of every change, or that it can't be told.
 
-use sea_orm::{ConnectionTrait, Statement};
+use sea_orm::{ConnectionTrait, Statement, TransactionTrait};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -236,4 +236,21 @@ async fn a_lost_connection_to_postgresql_loses_no_change() {
         tokio::time::timeout(PATIENCE, created).await.expect("the server connects again");
         assert_eq!(events.next().await.unwrap().data["id"], round);
     }
+}
+
+/// Something could still come before it, so nobody is told; the metrics say how long that has been so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_waits_for_older_transactions_of_postgresql() {
+    let setup = Setup::new(Store::PostgreSql).await.with("STOCKMETER_METRICS_COLLECTION_INTERVAL", "100ms");
+    let server = setup.start().await;
+    let mut events: Events = server.follow("", "").await;
+    let older = server.behind_the_back().await.begin().await.unwrap();
+    older.execute_unprepared("SELECT pg_current_xact_id()").await.unwrap();
+    server.post("/products", product(1).to_string()).await;
+    let waits = async { while server.metric("catalog_changes_delay_seconds").await < Some(1.0) {} };
+    tokio::time::timeout(PATIENCE, waits).await.expect("the delay is seen");
+    older.rollback().await.unwrap();
+    assert_eq!(events.next().await.unwrap().data["id"], 1);
+    let ended = async { while server.metric("catalog_changes_delay_seconds").await != Some(0.0) {} };
+    tokio::time::timeout(PATIENCE, ended).await.expect("its end is seen");
 }

@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use crate::harness::{Server, Setup, Store};
+use crate::harness::{Server, Setup, Store, http_client};
 
 on_both_stores!(a_killed_server_keeps_what_it_acknowledged, clients_that_hang_up_leave_nothing_behind);
 
@@ -68,7 +68,7 @@ async fn clients_that_hang_up_leave_nothing_behind(store: Store) {
         let clients: Vec<_> = (0..16)
             .map(|client| {
                 let body = if client % 2 == 0 { array.clone() } else { single.clone() };
-                let request = reqwest::Client::new().post(server.url("/products")).body(body);
+                let request = http_client().build().unwrap().post(server.url("/products")).body(body);
                 let answered = answered.clone();
                 tokio::spawn(async move {
                     loop {

@@ -19,7 +19,8 @@ async fn a_healthy_server_says_so(store: Store) {
 }
 
 async fn a_broken_database_is_a_503(store: Store) {
-    let server = Setup::new(store).await.with("STOCKMETER_DATABASE_ACQUIRE_TIMEOUT", "300ms").start().await;
+    let setup = Setup::new(store).await.with("STOCKMETER_DATABASE_ACQUIRE_TIMEOUT", "300ms");
+    let server = setup.with("STOCKMETER_METRICS_COLLECTION_INTERVAL", "100ms").start().await;
     let database = server.behind_the_back().await;
     database.execute_unprepared("ALTER TABLE product RENAME TO gone").await.unwrap();
     assert_unavailable(&server).await;
@@ -63,9 +64,17 @@ async fn recovers(server: &Server) {
         let recovered = async { while server.get(path).await.status != 200 {} };
         tokio::time::timeout(PATIENCE, recovered).await.expect("it recovers");
     }
+    is_up(server, 1.0).await;
+}
+
+/// The gauge that the alert looks at.
+async fn is_up(server: &Server, up: f64) {
+    let seen = async { while server.metric("database_up").await != Some(up) {} };
+    tokio::time::timeout(PATIENCE, seen).await.expect("the metrics notice");
 }
 
 async fn assert_unavailable(server: &Server) {
+    is_up(server, 0.0).await;
     for path in ["/health", "/health/ready"] {
         let health = server.get(path).await;
         assert_eq!((health.status, health.header("retry-after")), (503, "1"));

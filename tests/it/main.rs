@@ -31,4 +31,5 @@ mod sockets;
 mod startup;
 mod stock;
 mod streaming;
+mod traces;
 mod versions;

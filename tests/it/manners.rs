@@ -2,7 +2,7 @@
 
 use reqwest::header::HeaderMap;
 
-use crate::harness::{NORTHWIND, Server, Setup, Store};
+use crate::harness::{NORTHWIND, Server, Setup, Store, http_client};
 
 on_both_stores!(
     large_answers_are_compressed_as_asked,
@@ -89,7 +89,7 @@ async fn options_and_head_tell_what_is_there(store: Store) {
 async fn http2_works_without_tls(store: Store) {
     let server = Server::start(store).await;
     server.post("/products", NORTHWIND).await;
-    let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
+    let client = http_client().http2_prior_knowledge().build().unwrap();
     let answer = client.get(server.url("/products")).send().await.unwrap();
     assert_eq!((answer.version(), answer.status().as_u16()), (reqwest::Version::HTTP_2, 200));
     assert_eq!(answer.text().await.unwrap(), server.get("/products").await.text);

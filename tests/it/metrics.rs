@@ -8,7 +8,7 @@ use serde_json::json;
 use stockmeter::{
     body::BodyLimits,
     server::layers,
-    telemetry::{self, Telemetry, http::HttpMetrics},
+    telemetry::{self, Telemetry, http::HttpMetrics, slow::SlowBook},
 };
 use tokio::{io::AsyncWriteExt, net::TcpStream, process::Command};
 use tower::ServiceExt;
@@ -241,7 +241,7 @@ async fn a_panic_is_a_500_and_counted() {
     }
     let telemetry = Telemetry::new().unwrap();
     let routes = [("GET", "/panics", &[200][..])];
-    let metrics = HttpMetrics::new(&telemetry.meter(), &[0.1], &[100.0], &routes);
+    let metrics = HttpMetrics::new(&telemetry.meter(), &[0.1], &[100.0], &routes, SlowBook::new(&routes));
     let app = Router::new().route("/panics", get(panics)).merge(telemetry::api().with_state(telemetry));
     let app = layers::wrap(
         app,

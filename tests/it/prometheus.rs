@@ -10,7 +10,7 @@ use std::{
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
-use crate::harness::{NORTHWIND, PATIENCE, Server, Store, free_port};
+use crate::harness::{NORTHWIND, PATIENCE, Server, Store, free_port, http_client};
 
 on_both_stores!(prometheus_gets_the_right_answers);
 
@@ -45,7 +45,7 @@ impl Prometheus {
             .kill_on_drop(true)
             .spawn()
             .expect("Prometheus is installed (Debian: apt-get install prometheus)");
-        let http = reqwest::Client::new();
+        let http = http_client().build().unwrap();
         Self { _process: process, _folder: folder, url: format!("http://{address}"), http }
     }
 

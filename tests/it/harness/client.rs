@@ -5,6 +5,12 @@ use serde_json::{Value, json};
 
 use super::Server;
 
+/// An HTTP client with the cryptography that the server is built with, since Cargo gives both the same library.
+pub fn http_client() -> reqwest::ClientBuilder {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+}
+
 /// An answer that has arrived whole.
 #[derive(Debug)]
 pub struct Answer {

@@ -1,13 +1,15 @@
 //! Starts the real server on a free port with a database of its own.
 
 mod client;
+mod collector;
 mod events;
 mod log;
 mod network;
 mod postgres;
 mod server;
 
-pub use client::Answer;
+pub use client::{Answer, http_client};
+pub use collector::{Collector, attributes};
 pub use events::Events;
 pub use log::{Log, PATIENCE};
 pub use server::{Server, Setup, binary, send_signal};

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use super::{Log, Store, cluster, log::PATIENCE};
+use super::{Log, Store, client::http_client, cluster, log::PATIENCE};
 
 /// The program, in a folder and an environment of its own.
 pub fn binary(folder: &Path) -> Command {
@@ -81,7 +81,7 @@ impl Setup {
         let (child, log) = self.spawn();
         let line: Value = serde_json::from_str(&log.line("listening on").await).unwrap();
         let address = line["address"].as_str().unwrap().to_owned();
-        let http = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
+        let http = http_client().timeout(PATIENCE).build().unwrap();
         Server { child, log, address, http, setup: self }
     }
 }

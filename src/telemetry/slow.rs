@@ -1,0 +1,195 @@
+//! `GET /metrics/slow`: the slowest requests of the last minutes, to be looked up in logs and traces.
+//!
+//! The counterpart of exemplars, which no kept exporter of Rust has. In memory and bounded.
+
+use std::{
+    cmp::Reverse,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant, SystemTime},
+};
+
+use axum::{Json, extract::State};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{http::Route, names};
+
+/// The route with its method and usual statuses.
+pub const ROUTES: &[Route] = &[("GET", "/metrics/slow", &[200, 401])];
+
+/// Requests that are kept of each route.
+const KEPT: usize = 10;
+/// How long they are kept, at least; and at most twice as long.
+const PERIOD: Duration = Duration::from_secs(300);
+/// Longer paths are cut: what clients send must not fill the memory.
+const PATH: usize = 200;
+
+/// The route `/metrics/slow`, described.
+pub fn api() -> OpenApiRouter<SlowBook> {
+    OpenApiRouter::new().routes(routes!(read))
+}
+
+/// The slowest requests of each route. Cheap to clone.
+#[derive(Clone)]
+pub struct SlowBook(Arc<Book>);
+
+struct Book {
+    start: Instant,
+    pages: Vec<Page>,
+}
+
+/// One route.
+struct Page {
+    method: &'static str,
+    endpoint: &'static str,
+    /// The period that the page is of, and the nanoseconds that a request must have taken to get on it.
+    period: AtomicU64,
+    least: AtomicU64,
+    requests: Mutex<Requests>,
+}
+
+#[derive(Default)]
+struct Requests {
+    now: Vec<SlowRequest>,
+    before: Vec<SlowRequest>,
+}
+
+/// A request that took longer than others.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct SlowRequest {
+    /// When it came (RFC 3339)
+    #[schema(example = "2026-11-25T12:00:00.000Z")]
+    pub at: String,
+    /// What it asked for, without the query
+    #[schema(example = "/products/1")]
+    pub path: String,
+    /// The answer's status; 499 where the client left before it
+    #[schema(example = 200)]
+    pub status: u16,
+    /// Until the last byte of the answer
+    pub seconds: f64,
+    /// Until the answer's head: the rest is the body, which waits for the client
+    pub head_seconds: f64,
+    /// In statements of the database; those that ran beside each other are added up
+    pub sql_seconds: f64,
+    /// Statements of the database
+    pub sql_statements: u64,
+    /// Waiting for a connection to the database
+    pub connection_wait_seconds: f64,
+    /// Bytes of the answer's body
+    pub response_bytes: u64,
+    /// Its `X-Request-Id`, which its log lines carry too
+    pub request_id: String,
+    /// Its trace, if it belongs to one
+    #[schema(example = "4bf92f3577b34da6a3ce929d0e0e4736")]
+    pub trace_id: Option<String>,
+}
+
+/// A route with its slowest requests.
+#[derive(Serialize, ToSchema)]
+struct SlowRoute {
+    #[schema(example = "GET")]
+    method: &'static str,
+    #[schema(example = "/products/{product_id}")]
+    endpoint: &'static str,
+    /// The slowest first
+    requests: Vec<SlowRequest>,
+}
+
+impl SlowBook {
+    /// With a page for each of these routes, and one for everything else.
+    pub fn new(routes: &[Route]) -> Self {
+        let others = (names::OTHER_METHOD, names::UNMATCHED);
+        let routes = routes.iter().map(|(method, endpoint, _)| (*method, *endpoint)).chain([others]);
+        let page = |(method, endpoint)| Page {
+            method,
+            endpoint,
+            period: AtomicU64::default(),
+            least: AtomicU64::default(),
+            requests: Mutex::default(),
+        };
+        Self(Arc::new(Book { start: Instant::now(), pages: routes.map(page).collect() }))
+    }
+
+    /// A request has ended; it is described only if it is among the slowest.
+    pub(super) fn note(
+        &self,
+        (method, endpoint): (&'static str, &'static str),
+        start: Instant,
+        time: Duration,
+        describe: impl FnOnce() -> SlowRequest,
+    ) {
+        let Book { start: first, pages } = &*self.0;
+        let is_it = |page: &&Page| page.endpoint == endpoint && page.method == method;
+        let Some(page) = pages.iter().find(is_it).or(pages.last()) else {
+            return;
+        };
+        let period = period(*first, start + time);
+        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        if page.period.load(Relaxed) == period && nanoseconds <= page.least.load(Relaxed) {
+            return;
+        }
+        let mut requests = page.turn(period);
+        let place = requests.now.partition_point(|other| other.seconds >= time.as_secs_f64());
+        requests.now.insert(place, describe());
+        requests.now.truncate(KEPT);
+        if let (KEPT, Some(last)) = (requests.now.len(), requests.now.last()) {
+            let least = Duration::from_secs_f64(last.seconds).as_nanos();
+            page.least.store(u64::try_from(least).unwrap_or(u64::MAX), Relaxed);
+        }
+    }
+
+    fn slowest(&self) -> Vec<SlowRoute> {
+        let period = period(self.0.start, Instant::now());
+        let slowest = |page: &Page| {
+            let requests = page.turn(period);
+            let mut requests: Vec<_> = requests.now.iter().chain(&requests.before).cloned().collect();
+            requests.sort_by_key(|request| Reverse(Duration::from_secs_f64(request.seconds)));
+            requests.truncate(KEPT);
+            SlowRoute { method: page.method, endpoint: page.endpoint, requests }
+        };
+        let routes = self.0.pages.iter().map(slowest);
+        routes.filter(|route| !route.requests.is_empty()).collect()
+    }
+}
+
+impl Page {
+    /// The requests of a period and the one before; what is older is forgotten.
+    fn turn(&self, period: u64) -> std::sync::MutexGuard<'_, Requests> {
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = self.period.load(Relaxed);
+        // Who ended just before the turn comes after it as well.
+        if period > old {
+            let now = std::mem::take(&mut requests.now);
+            requests.before = if period == old + 1 { now } else { Vec::new() };
+            self.least.store(0, Relaxed);
+            self.period.store(period, Relaxed);
+        }
+        requests
+    }
+}
+
+fn period(first: Instant, now: Instant) -> u64 {
+    now.duration_since(first).as_secs() / PERIOD.as_secs()
+}
+
+/// A path to be kept.
+pub(super) fn cut(path: &str) -> String {
+    path.chars().take(PATH).collect()
+}
+
+/// A time in the notation of RFC 3339.
+pub(super) fn moment(ago: Duration) -> String {
+    let now = SystemTime::now();
+    humantime::format_rfc3339_millis(now.checked_sub(ago).unwrap_or(now)).to_string()
+}
+
+#[utoipa::path(get, path = "/metrics/slow", tag = "operation", operation_id = "getSlowRequests", summary = "Read the slowest requests of the last 5 to 10 minutes",
+    responses((status = 200, description = "The ten slowest of each route; streams of events are not among them", body = [SlowRoute]), (status = 401, description = "The server wants a token", content_type = "application/problem+json", body = serde_json::Value)))]
+async fn read(State(book): State<SlowBook>) -> Json<Vec<SlowRoute>> {
+    Json(book.slowest())
+}

@@ -1,0 +1,106 @@
+//! Traces: a span for each request, in the trace of who calls (W3C Trace Context).
+
+use axum::{
+    extract::{MatchedPath, Request},
+    http::{StatusCode, header},
+};
+use opentelemetry::{
+    Context,
+    propagation::TextMapPropagator,
+    trace::{TraceContextExt, TraceId, TracerProvider},
+};
+use opentelemetry_http::HeaderExtractor;
+use opentelemetry_sdk::{propagation::TraceContextPropagator, trace::SdkTracerProvider};
+use tower_http::request_id::RequestId;
+use tracing::{
+    Level, Span, Subscriber, error_span,
+    field::{self, Empty},
+};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+use tracing_subscriber::{Layer, filter::Targets, registry::LookupSpan};
+
+use super::names;
+use crate::logging::{SPANS, is_traced};
+
+/// The target of the spans that are for the log as well.
+const REQUESTS: &str = "stockmeter::request";
+
+/// Sends the requests' spans and those of the target [`SPANS`] to the provider.
+pub fn layer<S>(provider: &SdkTracerProvider) -> impl Layer<S> + use<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    tracing_opentelemetry::layer()
+        .with_tracer(provider.tracer(env!("CARGO_PKG_NAME")))
+        .with_location(false)
+        .with_threads(false)
+        .with_target(false)
+        .with_level(false)
+        .with_tracked_inactivity(false)
+        .with_filter(Targets::new().with_target(SPANS, Level::INFO).with_target(REQUESTS, Level::INFO))
+}
+
+/// The span of a request: of its log lines, and of its trace (semantic conventions for HTTP servers).
+pub fn span(request: &Request) -> Span {
+    let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok());
+    let path = request.uri().path();
+    if !is_traced() {
+        let trace_id = id_of(&caller(request)).map(field::display);
+        // At the level of error, so that it is there whatever is logged.
+        return error_span!(target: REQUESTS, "request", id, trace_id, method = %request.method(), path);
+    }
+    let method = super::http::method_label(request.method());
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let agent = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+    let span = error_span!(
+        target: REQUESTS,
+        "request",
+        id,
+        trace_id = Empty,
+        method = %request.method(),
+        path,
+        otel.name = format!("{method} {}", route.unwrap_or(names::UNMATCHED)),
+        otel.kind = "server",
+        otel.status_code = Empty,
+    );
+    // Refused where the span is not sampled.
+    let _ = span.set_parent(caller(request));
+    span.set_attribute("http.request.method", method);
+    span.set_attribute("url.path", path.to_owned());
+    for (name, value) in [("http.route", route), ("user_agent.original", agent)] {
+        if let Some(value) = value {
+            span.set_attribute(name, value.to_owned());
+        }
+    }
+    if let Some(trace) = id_of(&span.context()) {
+        span.record("trace_id", field::display(trace));
+    }
+    span
+}
+
+/// What is known of a request when its answer begins.
+pub fn answered(status: StatusCode, span: &Span) {
+    if is_traced() {
+        span.set_attribute("http.response.status_code", i64::from(status.as_u16()));
+        if status.is_server_error() {
+            span.record("otel.status_code", "ERROR");
+        }
+    }
+}
+
+/// The trace that a request belongs to, within its span: its own, or that of who calls.
+pub fn id(request: &Request) -> Option<TraceId> {
+    id_of(&if is_traced() { Span::current().context() } else { caller(request) })
+}
+
+fn id_of(context: &Context) -> Option<TraceId> {
+    let id = context.span().span_context().trace_id();
+    (id != TraceId::INVALID).then_some(id)
+}
+
+fn caller(request: &Request) -> Context {
+    if !request.headers().contains_key("traceparent") {
+        return Context::new();
+    }
+    TraceContextPropagator::new().extract_with_context(&Context::new(), &HeaderExtractor(request.headers()))
+}

@@ -1,0 +1,193 @@
+//! Who looks for one request among many: traces, the slowest ones, and what is pushed to a collector.
+
+use opentelemetry_proto::tonic::{
+    metrics::v1::{metric::Data, number_data_point::Value},
+    trace::v1::Span,
+};
+use rustix::process::Signal;
+use sea_orm::{ConnectionTrait, TransactionTrait};
+use serde_json::json;
+
+use crate::harness::{Collector, NORTHWIND, PATIENCE, Server, Setup, Store, attributes, free_port};
+
+on_both_stores!(
+    a_trace_goes_through_http_graphql_and_sql,
+    what_is_left_is_pushed_at_the_end,
+    the_slowest_requests_are_told,
+);
+
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+const CALLER: &str = "00f067aa0ba902b7";
+
+fn hex(id: &[u8]) -> String {
+    id.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The names from the span up to the request's.
+fn way_up<'a>(spans: &'a [Span], span: &'a Span) -> Vec<&'a str> {
+    let parent = spans.iter().find(|other| other.span_id == span.parent_span_id);
+    [span.name.as_str()]
+        .into_iter()
+        .chain(parent.map(|parent| way_up(spans, parent)).unwrap_or_default())
+        .collect()
+}
+
+async fn a_trace_goes_through_http_graphql_and_sql(store: Store) {
+    let collector = Collector::start().await;
+    let setup = Setup::new(store).await.with("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url);
+    let setup = setup.with("OTEL_BSP_SCHEDULE_DELAY", 50).with("OTEL_SERVICE_NAME", "shop");
+    let server = setup.with("STOCKMETER_LOG", "debug").start().await;
+    let trace = async |request: reqwest::RequestBuilder| {
+        let answer = server.send(request.header("traceparent", format!("00-{TRACE}-{CALLER}-01"))).await;
+        let id = answer.header("x-request-id").to_owned();
+        let is_request = |span: &Span| attributes(&span.attributes).get("id") == Some(&id);
+        let arrived = collector.until(|arrived| arrived.spans.iter().any(is_request)).await;
+        assert_eq!(arrived.resource["service.name"], "shop");
+        let root = arrived.spans.iter().find(|span| is_request(span)).unwrap().clone();
+        assert_eq!((hex(&root.trace_id).as_str(), hex(&root.parent_span_id).as_str()), (TRACE, CALLER));
+        (root, arrived.spans)
+    };
+    let ways = |root: &Span, spans: &[Span]| {
+        let ways =
+            spans.iter().map(|span| way_up(spans, span)).filter(|way| way.last() == Some(&&*root.name));
+        let mut ways: Vec<_> = ways.map(|way| way.join(" < ")).collect();
+        ways.sort();
+        ways
+    };
+
+    let file = server.request("POST", "/products").header("content-type", "application/json");
+    let (root, spans) = trace(file.header("idempotency-key", "\"k\"").body(NORTHWIND)).await;
+    assert_eq!(root.name, "POST /products");
+    // The work of a key has a task of its own, and is a part of the trace even so.
+    assert!(ways(&root, &spans).contains(&"INSERT < POST /products".to_owned()), "{:?}", ways(&root, &spans));
+
+    let query =
+        json!({ "query": "query Q($id: ID!) { product(id: $id) { name } }", "variables": { "id": 1 } });
+    let (root, spans) = trace(server.request("POST", "/graphql").json(&query)).await;
+    assert_eq!(
+        ways(&root, &spans),
+        [
+            "GraphQL query < POST /graphql",
+            "POST /graphql",
+            "Query.product < GraphQL query < POST /graphql",
+            "SELECT < Query.product < GraphQL query < POST /graphql",
+        ]
+    );
+    let http = attributes(&root.attributes);
+    for (name, value) in [
+        ("http.request.method", "POST"),
+        ("http.route", "/graphql"),
+        ("url.path", "/graphql"),
+        ("http.response.status_code", "200"),
+    ] {
+        assert_eq!(http.get(name).map(String::as_str), Some(value), "{name}");
+    }
+    let statement = spans.iter().rfind(|span| span.name == "SELECT" && hex(&span.trace_id) == TRACE).unwrap();
+    let sql = attributes(&statement.attributes);
+    let system = if store == Store::Sqlite { "sqlite" } else { "postgresql" };
+    assert_eq!(sql["db.system.name"], system);
+    assert!(sql["db.query.text"].starts_with("SELECT"), "{sql:?}");
+
+    // Pages that are read while the answer is on its way.
+    let (root, spans) = trace(server.request("GET", "/products")).await;
+    assert!(ways(&root, &spans).contains(&"SELECT < GET /products".to_owned()));
+
+    // The same trace in the log, and among the slowest.
+    server.log.line(TRACE).await;
+    let slow = server.get("/metrics/slow").await.json();
+    let traces = slow.as_array().unwrap().iter().flat_map(|route| route["requests"].as_array().unwrap());
+    assert_eq!(traces.filter(|request| request["trace_id"] == TRACE).count(), 3, "{slow}");
+}
+
+async fn what_is_left_is_pushed_at_the_end(store: Store) {
+    let collector = Collector::start().await;
+    let setup = Setup::new(store).await.with("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url);
+    let hour = 3_600_000;
+    let mut server =
+        setup.with("OTEL_BSP_SCHEDULE_DELAY", hour).with("OTEL_METRIC_EXPORT_INTERVAL", hour).start().await;
+    server.get("/products/1").await;
+    server.signal(Signal::TERM);
+    assert!(server.ended().await.success());
+    let arrived = collector.arrived();
+    assert!(arrived.spans.iter().any(|span| span.name == "GET /products/{product_id}"), "{arrived:?}");
+    assert_eq!(arrived.resource["service.name"], "stockmeter");
+    assert!(arrived.resource.contains_key("service.instance.id"), "{arrived:?}");
+    let Some(Data::Sum(requests)) =
+        arrived.metrics.iter().find(|metric| metric.name == "http.requests").unwrap().data.clone()
+    else {
+        panic!("{arrived:?}");
+    };
+    let counted = requests.data_points.iter().filter(|point| point.value != Some(Value::AsInt(0)));
+    let labels: Vec<_> = counted.map(|point| attributes(&point.attributes)).collect();
+    assert_eq!((labels.len(), labels[0]["endpoint"].as_str()), (1, "/products/{product_id}"));
+}
+
+async fn the_slowest_requests_are_told(store: Store) {
+    let server = Server::start(store).await;
+    server.post("/products", NORTHWIND).await;
+    for id in 1..=12 {
+        server.get(&format!("/products/{id}")).await;
+    }
+    // One has to wait in the database, until it is seen there.
+    let holder = server.behind_the_back().await;
+    let lock = match store {
+        Store::Sqlite => "UPDATE product_id SET last = last",
+        Store::PostgreSql => "LOCK TABLE product",
+    };
+    let transaction = holder.begin().await.unwrap();
+    transaction.execute_unprepared(lock).await.unwrap();
+    let put = server.put("/products/1?x=secret", r#"{"name":"x","price":1,"amount":1}"#);
+    let release = async {
+        let under_way = async { while server.metric("http_requests_in_flight").await != Some(2.0) {} };
+        tokio::time::timeout(PATIENCE, under_way).await.unwrap();
+        transaction.rollback().await.unwrap();
+    };
+    let (put, ()) = tokio::join!(put, release);
+
+    let slow = server.get("/metrics/slow").await.json();
+    let of = |method: &str, endpoint: &str| {
+        let is_it = |route: &&serde_json::Value| route["method"] == method && route["endpoint"] == endpoint;
+        slow.as_array().unwrap().iter().find(is_it).unwrap()["requests"].as_array().unwrap().clone()
+    };
+    let seconds = |request: &serde_json::Value, what: &str| request[what].as_f64().unwrap();
+    let reads = of("GET", "/products/{product_id}");
+    assert_eq!(reads.len(), 10, "{slow}");
+    assert!(reads.is_sorted_by(|one, other| seconds(one, "seconds") >= seconds(other, "seconds")), "{slow}");
+    for read in &reads {
+        assert_eq!((&read["status"], &read["sql_statements"]), (&json!(200), &json!(1)));
+        assert!(
+            0.0 < seconds(read, "sql_seconds") && seconds(read, "sql_seconds") < seconds(read, "seconds")
+        );
+    }
+    let changes = of("PUT", "/products/{product_id}");
+    assert_eq!(changes.len(), 1, "{slow}");
+    assert_eq!((&changes[0]["path"], &changes[0]["trace_id"]), (&json!("/products/1"), &json!(null)));
+    assert_eq!(changes[0]["request_id"], put.header("x-request-id"));
+    assert!(seconds(&changes[0], "sql_seconds") > seconds(&changes[0], "seconds") / 2.0, "{slow}");
+}
+
+#[tokio::test]
+async fn a_collector_that_is_away_hinders_nobody() {
+    let nobody = format!("http://127.0.0.1:{}", free_port());
+    let setup = Setup::new(Store::Sqlite).await.with("OTEL_EXPORTER_OTLP_ENDPOINT", nobody);
+    let mut server = setup.with("OTEL_BSP_SCHEDULE_DELAY", 50).start().await;
+    assert_eq!(server.get("/products").await.text, "[]");
+    server.log.line("BatchSpanProcessor.ExportError").await;
+    server.signal(Signal::TERM);
+    assert!(server.ended().await.success());
+}
+
+#[tokio::test]
+async fn what_can_not_be_pushed_is_an_error_at_start() {
+    for (name, value, rule) in [
+        ("OTEL_TRACES_EXPORTER", "zipkin", "must be otlp or none"),
+        ("OTEL_METRICS_EXPORTER", "statsd", "must be otlp or none"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "must be http/protobuf"),
+    ] {
+        let setup =
+            Setup::new(Store::Sqlite).await.with("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318");
+        let output = setup.with(name, value).command().output().await.unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && text.contains(&format!("{name} `{value}`: {rule}")), "{text}");
+    }
+}
