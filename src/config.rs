@@ -169,7 +169,12 @@ pub struct Config {
     #[arg(default_value = "75s", value_parser = humantime::parse_duration)]
     pub idle_timeout: Duration,
 
-    /// How long requests may go on after SIGTERM or Ctrl-C
+    /// How long the server goes on after SIGTERM or Ctrl-C, no longer ready, for those who send it requests to notice
+    #[arg(long, global = true, env = "STOCKMETER_SHUTDOWN_DELAY", value_name = "TIME")]
+    #[arg(default_value = "0s", value_parser = humantime::parse_duration)]
+    pub shutdown_delay: Duration,
+
+    /// How long requests may go on after that
     #[arg(long, global = true, env = "STOCKMETER_SHUTDOWN_GRACE", value_name = "TIME")]
     #[arg(default_value = "10s", value_parser = humantime::parse_duration)]
     pub shutdown_grace: Duration,

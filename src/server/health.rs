@@ -10,6 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -22,8 +23,16 @@ pub const ROUTES: &[Route] = &[
     ("GET", "/health/ready", &[200, 503]),
 ];
 
+/// What health depends on.
+#[derive(Clone)]
+pub struct Vitals {
+    pub database: Database,
+    /// Cancelled when the server is about to stop.
+    pub leaving: CancellationToken,
+}
+
 /// The routes under `/health`, described.
-pub fn api() -> OpenApiRouter<Database> {
+pub fn api() -> OpenApiRouter<Vitals> {
     OpenApiRouter::new().routes(routes!(health)).routes(routes!(live)).routes(routes!(ready))
 }
 
@@ -71,26 +80,27 @@ async fn live() -> Response {
     responses(
         (status = 200, description = "They can", body = Health),
         (status = 503, description = "The database does not answer", body = Health)))]
-async fn health(State(database): State<Database>) -> Response {
-    check(&database).await
+async fn health(State(vitals): State<Vitals>) -> Response {
+    check(&vitals.database, false).await
 }
 
-#[utoipa::path(get, path = "/health/ready", tag = "operation", operation_id = "getReadiness", summary = "Whether requests can be served",
+#[utoipa::path(get, path = "/health/ready", tag = "operation", operation_id = "getReadiness", summary = "Whether requests should be sent here",
     responses(
-        (status = 200, description = "They can", body = Health),
-        (status = 503, description = "The database does not answer", body = Health)))]
-async fn ready(State(database): State<Database>) -> Response {
-    check(&database).await
+        (status = 200, description = "They should", body = Health),
+        (status = 503, description = "The database does not answer, or the server is about to stop", body = Health)))]
+async fn ready(State(vitals): State<Vitals>) -> Response {
+    check(&vitals.database, vitals.leaving.is_cancelled()).await
 }
 
-async fn check(database: &Database) -> Response {
+async fn check(database: &Database, leaving: bool) -> Response {
     let start = Instant::now();
     let answered = database.answers().await;
-    let status = || if answered { Status::Ok } else { Status::Unavailable };
+    let status = |well| if well { Status::Ok } else { Status::Unavailable };
     let kind = database.kind().to_string();
-    let database = DatabaseHealth { kind, status: status(), seconds: start.elapsed().as_secs_f64() };
-    let body = Json(Health { status: status(), version: env!("CARGO_PKG_VERSION"), database });
-    if answered {
+    let database = DatabaseHealth { kind, status: status(answered), seconds: start.elapsed().as_secs_f64() };
+    let well = answered && !leaving;
+    let body = Json(Health { status: status(well), version: env!("CARGO_PKG_VERSION"), database });
+    if well {
         return body.into_response();
     }
     let retry = [(header::RETRY_AFTER, HeaderValue::from_static("1"))];

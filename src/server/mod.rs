@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use accept::Patience;
+use health::Vitals;
 use layers::Places;
 
 use crate::{
@@ -68,6 +69,8 @@ pub struct Server {
     management: Option<(TcpListener, Router)>,
     catalog: Catalog,
     sockets: Sockets,
+    /// Cancelled when the server is about to stop.
+    leaving: CancellationToken,
     telemetry: Telemetry,
     config: Config,
 }
@@ -146,7 +149,8 @@ impl Server {
         let places = Places::new(config.concurrent_requests);
         let operations = watch::operations(&meter, &config.graphql_operation_names);
         let service = Service::new(catalog.clone(), limits(&config), places.requests.clone(), operations);
-        let health = Router::from(health::api().with_state(database));
+        let leaving = CancellationToken::new();
+        let health = Router::from(health::api().with_state(Vitals { database, leaving: leaving.clone() }));
         let rooms_routes = [
             root::ROUTES,
             health::ROUTES,
@@ -191,7 +195,7 @@ impl Server {
             Some((address, rooms)) => Some((listen(address).await?, layers::wrap(rooms, metrics, body, &[]))),
             None => None,
         };
-        let server = Self { listener, app, management, catalog, sockets, telemetry, config };
+        let server = Self { listener, app, management, catalog, sockets, leaving, telemetry, config };
         if let Some(address) = server.management.as_ref().and_then(|(listener, _)| listener.local_addr().ok())
         {
             info!(%address, "metrics on http://{address}/metrics");
@@ -208,11 +212,18 @@ impl Server {
         self.app.clone()
     }
 
-    /// Serves until `stop` resolves, and then lets the requests under way end within the grace time.
+    /// Serves until `stop` resolves and a little longer, and then lets the requests under way end within the grace
+    /// time.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let stopping = CancellationToken::new();
         let stop = async {
             stop.await;
+            self.leaving.cancel();
+            let delay = self.config.shutdown_delay;
+            if !delay.is_zero() {
+                info!("shutting down in {}: no longer ready", humantime::format_duration(delay));
+                tokio::time::sleep(delay).await;
+            }
             stopping.cancel();
             info!("shutting down: no new connections, requests under way may end");
             // Subscriptions would never end by themselves. Their clients are told why before they end.

@@ -4,7 +4,7 @@ use sea_orm::ConnectionTrait;
 
 use crate::harness::{PATIENCE, Server, Setup, Store, cluster};
 
-on_both_stores!(a_healthy_server_says_so, a_broken_database_is_a_503);
+on_both_stores!(a_healthy_server_says_so, a_broken_database_is_a_503, who_is_about_to_stop_is_not_ready);
 
 async fn a_healthy_server_says_so(store: Store) {
     let server = Server::start(store).await;
@@ -41,6 +41,21 @@ async fn a_broken_database_is_a_503(store: Store) {
         admin.execute_unprepared(&sql).await.unwrap();
         recovers(&server).await;
     }
+}
+
+async fn who_is_about_to_stop_is_not_ready(store: Store) {
+    let mut server = Setup::new(store).await.with("STOCKMETER_SHUTDOWN_DELAY", "3s").start().await;
+    let start = std::time::Instant::now();
+    server.signal(rustix::process::Signal::TERM);
+    server.log.line("no longer ready").await;
+    let health = server.get("/health/ready").await;
+    assert_eq!((health.status, health.header("retry-after")), (503, "1"));
+    assert_eq!(health.json()["database"]["status"], "ok");
+    // All the rest goes on, also for those who come now.
+    assert_eq!(server.get("/health").await.status, 200);
+    assert_eq!(server.post("/products", r#"{"name":"x","price":1,"amount":1}"#).await.status, 201);
+    assert_eq!(server.ended().await.code(), Some(0));
+    assert!(start.elapsed() >= std::time::Duration::from_secs(3), "{:?}", start.elapsed());
 }
 
 /// By itself: the short time to get a connection may run out once more on a busy machine.
