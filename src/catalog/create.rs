@@ -79,19 +79,15 @@ WITH sent AS MATERIALIZED (
 )
 SELECT numbered.id FROM moved LEFT JOIN numbered ON true UNION ALL SELECT id FROM chosen";
 
-/// `?1` is a JSON array of `[id, name, price, amount]` (id 0: generate one), `?2` the version, `?3` how many
-/// ids to generate (when so many are not left, nothing is stored or returned), `?4` the highest id below 2^52
-/// that was chosen.
+/// `?1` is a JSON array of `[id, name, price, amount]` (id -1: the first to generate, -2: the second), `?2` the version,
+/// `?3` how many ids to generate (when so many are not left, nothing is stored), `?4` the highest id below 2^52 that was
+/// chosen.
 const INSERT_SQLITE: &str = "
 INSERT INTO product (id, name, price, amount, version)
-SELECT CASE value ->> 0
-           WHEN 0 THEN max(last, ?4) + row_number() OVER (PARTITION BY value ->> 0 = 0 ORDER BY key)
-           ELSE value ->> 0
-       END, value ->> 1, value ->> 2, value ->> 3, ?2
+SELECT CASE WHEN value ->> 0 < 0 THEN max(last, ?4) - (value ->> 0) ELSE value ->> 0 END,
+    value ->> 1, value ->> 2, value ->> 3, ?2
 FROM product_id, json_each(?1)
-WHERE ?3 = 0 OR max(last, ?4) + ?3 < 4503599627370496
-ORDER BY 1 {conflict}
-RETURNING id";
+WHERE ?3 = 0 OR max(last, ?4) + ?3 < 4503599627370496 {conflict}";
 
 /// Brings the sequence behind ids that somebody stored past the server.
 const CATCH_UP_POSTGRESQL: &str =
@@ -222,41 +218,83 @@ impl Catalog {
         version: Version,
         conflict: Conflict,
     ) -> Result<Option<Vec<i64>>, DbErr> {
-        let database = self.database.writes();
+        match self.database.kind() {
+            Kind::PostgreSql => self.try_store_postgresql(new, version, conflict).await,
+            Kind::Sqlite => self.try_store_sqlite(new, version, conflict).await,
+        }
+    }
+
+    async fn try_store_postgresql(
+        &self,
+        new: &[NewProduct],
+        version: Version,
+        conflict: Conflict,
+    ) -> Result<Option<Vec<i64>>, DbErr> {
         let sent: Vec<i64> = new.iter().map(|product| product.id.map_or(0, ProductId::get)).collect();
-        let missing = i64::try_from(sent.iter().filter(|id| **id == 0).count()).unwrap_or(i64::MAX);
-        let (sql, values): (_, Vec<SqlValue>) = match self.database.kind() {
-            Kind::PostgreSql => (
-                INSERT_POSTGRESQL,
-                vec![
-                    sent.into(),
-                    new.iter().map(|p| p.name.as_str().to_owned()).collect::<Vec<String>>().into(),
-                    new.iter().map(|p| p.price.ten_thousandths()).collect::<Vec<i64>>().into(),
-                    new.iter().map(|p| p.amount.get()).collect::<Vec<i32>>().into(),
-                    version.into(),
-                    missing.into(),
-                ],
-            ),
-            Kind::Sqlite => {
-                let rows = new.iter().zip(&sent);
-                let rows: Vec<_> = rows
-                    .map(|(p, id)| (id, p.name.as_str(), p.price.ten_thousandths(), p.amount.get()))
-                    .collect();
-                let rows = serde_json::to_string(&rows).map_err(|error| DbErr::Json(error.to_string()))?;
-                let highest = sent.iter().copied().filter(|id| *id < GENERATED_BELOW).max().unwrap_or(0);
-                (INSERT_SQLITE, vec![rows.into(), version.into(), missing.into(), highest.into()])
+        let missing = count(sent.iter().filter(|id| **id == 0));
+        let values = [
+            sent.into(),
+            new.iter().map(|product| product.name.as_str().to_owned()).collect::<Vec<String>>().into(),
+            new.iter().map(|product| product.price.ten_thousandths()).collect::<Vec<i64>>().into(),
+            new.iter().map(|product| product.amount.get()).collect::<Vec<i32>>().into(),
+            version.into(),
+            missing.into(),
+        ];
+        let sql = INSERT_POSTGRESQL.replace("{conflict}", conflict.clause());
+        match self.returned_ids(sql, values).await {
+            Err(error) if is_sequence_end(&error) => Ok(None),
+            ids => ids.map(Some),
+        }
+    }
+
+    async fn try_store_sqlite(
+        &self,
+        new: &[NewProduct],
+        version: Version,
+        conflict: Conflict,
+    ) -> Result<Option<Vec<i64>>, DbErr> {
+        let mut chosen: Vec<_> =
+            new.iter().filter_map(|product| Some((product.id?.get(), product))).collect();
+        chosen.sort_unstable_by_key(|(id, _)| *id);
+        // Those without an id come last: so the last row is one of them.
+        let generated = (1..).zip(new.iter().filter(|product| product.id.is_none()));
+        let generated = generated.map(|(place, product): (i64, _)| (-place, product));
+        let missing = count(generated.clone());
+        let rows = chosen.iter().copied().chain(generated);
+        let rows: Vec<_> = rows
+            .map(|(id, new)| (id, new.name.as_str(), new.price.ten_thousandths(), new.amount.get()))
+            .collect();
+        let rows = serde_json::to_string(&rows);
+        let rows = rows.map_err(|error| DbErr::Json(error.to_string()))?;
+        let highest = chosen.iter().rev().map(|(id, _)| *id).find(|id| *id < GENERATED_BELOW).unwrap_or(0);
+        let values = [rows.into(), version.into(), missing.into(), highest.into()];
+        let sql = INSERT_SQLITE.replace("{conflict}", conflict.clause());
+        let ids = if conflict == Conflict::Fail {
+            // All of them or none: no need to hand each row over.
+            let database = self.database.writes();
+            let statement = Statement::from_sql_and_values(database.get_database_backend(), sql, values);
+            let done = database.execute_raw(statement).await?;
+            if done.rows_affected() == 0 {
+                return Ok(None);
             }
+            let last = if missing > 0 { i64::try_from(done.last_insert_id()).unwrap_or(i64::MAX) } else { 0 };
+            chosen.iter().map(|(id, _)| *id).chain(last - missing + 1..=last).take(new.len()).collect()
+        } else {
+            self.returned_ids(sql + " RETURNING id", values).await?
         };
-        let sql = sql.replace("{conflict}", conflict.clause());
-        let statement = Statement::from_sql_and_values(database.get_database_backend(), sql, values);
-        // All rows are read to the end, since SQLite commits with the last step.
-        let rows = match database.query_all_raw(statement).await {
-            Err(error) if is_sequence_end(&error) => return Ok(None),
-            rows => rows?,
-        };
-        let returned = rows.iter().filter_map(|row| row.try_get_by_index::<Option<i64>>(0).transpose());
-        let ids = returned.collect::<Result<Vec<_>, _>>()?;
         Ok(if ids.is_empty() && missing > 0 { None } else { Some(ids) })
+    }
+
+    /// The ids that a statement returns. All rows are read to the end, since SQLite commits with the last step.
+    async fn returned_ids(
+        &self,
+        sql: String,
+        values: impl IntoIterator<Item = SqlValue>,
+    ) -> Result<Vec<i64>, DbErr> {
+        let database = self.database.writes();
+        let statement = Statement::from_sql_and_values(database.get_database_backend(), sql, values);
+        let rows = database.query_all_raw(statement).await?;
+        rows.iter().filter_map(|row| row.try_get_by_index::<Option<i64>>(0).transpose()).collect()
     }
 
     /// The products whose id is in the database, as faults.
@@ -311,6 +349,10 @@ impl Serve<NewProduct, Result<Product, Error>> for Creator {
         answers.sort_unstable_by_key(|(place, _)| *place);
         answers.into_iter().map(|(_, answer)| answer).collect()
     }
+}
+
+fn count(items: impl Iterator) -> i64 {
+    i64::try_from(items.count()).unwrap_or(i64::MAX)
 }
 
 /// An id that is taken.
