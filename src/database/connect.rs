@@ -16,7 +16,7 @@ use sea_orm::{
 use tracing::info;
 
 use super::{
-    Connection, Database, DatabaseUrl, PoolOptions,
+    Connection, Connections, Database, DatabaseUrl, PoolOptions,
     gate::{Pool, Watch},
 };
 
@@ -63,21 +63,22 @@ impl Database {
                 .map_err(|error| ConnectError::Open(url.clone(), error))
         };
         let pool = |connections, max| Connection::Pool(Pool::new(connections, max, options, watch.clone()));
-        match url {
+        let connections = match url {
             DatabaseUrl::Sqlite(_) => {
                 let writes = pool(open(1, false).await?, 1);
-                Ok(Self {
+                Connections {
                     reads: pool(open(options.connections, true).await?, options.connections),
                     writes,
                     checks: open(1, true).await?,
-                })
+                }
             }
             DatabaseUrl::PostgreSql(server) => {
                 wait_for(url, server, options.wait).await?;
                 let pool = pool(open(options.connections, false).await?, options.connections);
-                Ok(Self { reads: pool.clone(), writes: pool, checks: open(2, true).await? })
+                Connections { reads: pool.clone(), writes: pool, checks: open(2, true).await? }
             }
-        }
+        };
+        Ok(Self(Arc::new(connections)))
     }
 }
 

@@ -10,7 +10,7 @@ use sea_orm::{
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
-    Database,
+    Connections, Database,
     gate::{Pool, PoolState},
     spans,
 };
@@ -139,10 +139,11 @@ impl Database {
     /// # Errors
     /// The database fails.
     pub async fn begin(&self) -> Result<(Self, Transaction), DbErr> {
-        let (transaction, place) = self.writes.begin().await?;
+        let (transaction, place) = self.0.writes.begin().await?;
         let transaction = Arc::new(transaction);
         let connection = Connection::Transaction(transaction.clone());
-        let inside = Self { reads: connection.clone(), writes: connection, checks: self.checks.clone() };
+        let checks = self.0.checks.clone();
+        let inside = Self(Arc::new(Connections { reads: connection.clone(), writes: connection, checks }));
         Ok((inside, Transaction(transaction, place)))
     }
 }

@@ -67,7 +67,7 @@ impl Database {
 
     /// A transaction that no other copy of the server has at the same time, on a schema that we know.
     async fn lock_schema(&self) -> Result<DatabaseTransaction, MigrateError> {
-        let (alone, _place) = self.writes.begin().await?;
+        let (alone, _place) = self.0.writes.begin().await?;
         if self.kind() == Kind::PostgreSql {
             // A change may take longer than a request's statement, and so may the wait for the others.
             alone.execute_unprepared("SET LOCAL statement_timeout = 0").await?;

@@ -1,6 +1,6 @@
 //! The store: how it is reached, waited for and brought to the newest schema.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, QuerySelect};
 
@@ -20,7 +20,10 @@ pub use url::DatabaseUrl;
 
 /// The open store. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Database {
+pub struct Database(Arc<Connections>);
+
+#[derive(Debug)]
+struct Connections {
     reads: Connection,
     /// On SQLite the one connection that writes: callers queue for it in order, none meets `SQLITE_BUSY`.
     writes: Connection,
@@ -45,23 +48,23 @@ pub struct PoolOptions {
 impl Database {
     /// For statements that only read.
     pub fn reads(&self) -> &Connection {
-        &self.reads
+        &self.0.reads
     }
 
     /// For statements that write.
     pub fn writes(&self) -> &Connection {
-        &self.writes
+        &self.0.writes
     }
 
     /// How the connections are doing: on SQLite those that read and the one that writes together.
     pub fn pool(&self) -> PoolState {
-        let reads = self.reads.state();
-        if self.kind() == Kind::PostgreSql { reads } else { reads.and(self.writes.state()) }
+        let reads = self.0.reads.state();
+        if self.kind() == Kind::PostgreSql { reads } else { reads.and(self.0.writes.state()) }
     }
 
     /// Which of the two it is.
     pub fn kind(&self) -> Kind {
-        match self.reads.get_database_backend() {
+        match self.0.reads.get_database_backend() {
             DbBackend::Postgres => Kind::PostgreSql,
             _ => Kind::Sqlite,
         }
@@ -71,7 +74,7 @@ impl Database {
     pub async fn answers(&self) -> bool {
         let query =
             entity::product::Entity::find().select_only().column(entity::product::Column::Id).limit(1);
-        let answer = tokio::time::timeout(CHECK_TIMEOUT, query.into_tuple::<i64>().one(&self.checks)).await;
+        let answer = tokio::time::timeout(CHECK_TIMEOUT, query.into_tuple::<i64>().one(&self.0.checks)).await;
         matches!(answer, Ok(Ok(_)))
     }
 }

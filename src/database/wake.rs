@@ -23,11 +23,11 @@ impl Database {
         if self.kind() == Kind::PostgreSql {
             let values = [CHANNEL.into(), name.into()];
             let notify = Statement::from_sql_and_values(
-                self.writes.get_database_backend(),
+                self.0.writes.get_database_backend(),
                 "SELECT pg_notify($1, $2)",
                 values,
             );
-            self.writes.execute_raw(notify).await?;
+            self.0.writes.execute_raw(notify).await?;
         }
         Ok(())
     }
@@ -48,7 +48,7 @@ impl Database {
     }
 
     async fn listen(&self, name: &str, woken: &impl Fn()) -> Result<(), sqlx::Error> {
-        let mut listener = PgListener::connect_with(self.checks.get_postgres_connection_pool()).await?;
+        let mut listener = PgListener::connect_with(self.0.checks.get_postgres_connection_pool()).await?;
         listener.listen(CHANNEL).await?;
         woken();
         loop {
