@@ -4,9 +4,7 @@ use std::borrow::Cow;
 
 use axum::{
     body::Body,
-    extract::Request,
     http::{HeaderValue, StatusCode, header},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
@@ -209,10 +207,8 @@ impl IntoResponse for Problem {
     }
 }
 
-/// The layer that writes problems into responses.
-pub async fn render(request: Request, next: Next) -> Response {
-    let id = request.extensions().get::<RequestId>().cloned();
-    let mut response = next.run(request).await;
+/// Writes the problem into a response that has one.
+pub fn render(mut response: Response, id: Option<&RequestId>) -> Response {
     let Some(problem) = response.extensions_mut().remove::<Problem>() else {
         return response;
     };
@@ -224,7 +220,7 @@ pub async fn render(request: Request, next: Next) -> Response {
         detail: &problem.detail,
         code: &problem.code,
         errors: &problem.errors,
-        request_id: id.as_ref().and_then(|id| id.header_value().to_str().ok()),
+        request_id: id.and_then(|id| id.header_value().to_str().ok()),
     };
     let json = serde_json::to_vec(&body).unwrap_or_default();
     let headers = response.headers_mut();

@@ -1,23 +1,20 @@
 //! What every request goes through, written once.
 
-use std::{any::Any, sync::Arc, time::Duration};
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use axum::{
     Router,
-    extract::{Extension, Request, State},
-    http::{HeaderValue, Method, StatusCode, Uri, header},
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
+use futures_util::FutureExt;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use tower::ServiceBuilder;
-use tower_http::{
-    catch_panic::CatchPanicLayer,
-    request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
-    trace::{DefaultOnResponse, OnResponse, TraceLayer},
-};
-use tracing::{Span, error};
+use tower_http::request_id::RequestId;
+use tracing::{debug, error};
 
 use super::manners::{self, REQUEST_ID};
 use crate::{
@@ -32,28 +29,64 @@ use crate::{
     },
 };
 
-/// The rooms within their layers, outermost first; pages of these `origins` may use them.
+/// The rooms within their layers; pages of these `origins` may use them.
+///
+/// Two functions hold most of what could be a layer each: every layer costs each request copies and an allocation.
 pub fn wrap(rooms: Router, metrics: HttpMetrics, body: BodyLimits, origins: &[HeaderValue]) -> Router {
     let cross_origin = (!origins.is_empty()).then(|| manners::cross_origin(origins));
     rooms.fallback(no_route).method_not_allowed_fallback(method_not_allowed).layer(
         ServiceBuilder::new()
-            // The id comes before all that notes, logs or answers it; nothing can go wrong before it.
-            .layer(middleware::map_request(drop_useless_headers))
-            .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
-            .layer(PropagateRequestIdLayer::x_request_id())
-            .layer(TraceLayer::new_for_http().make_span_with(traces::span).on_response(answered))
-            // Whatever happens below is counted.
-            .layer(middleware::from_fn_with_state(metrics, measure))
-            .layer(middleware::from_fn(manners::annotate))
+            .layer(middleware::from_fn_with_state(metrics, outermost))
             // Answers by itself what browsers ask before they send.
             .option_layer(cross_origin)
             .layer(manners::compression())
-            // Outside of everything that makes problems.
-            .layer(middleware::from_fn(problem::render))
-            .layer(CatchPanicLayer::custom(panicked))
-            .layer(middleware::from_fn_with_state(body, time_out))
-            .layer(Extension(body)),
+            .layer(middleware::from_fn_with_state(body, innermost)),
     )
+}
+
+/// Whatever happens below has an id, is counted and timed, and is logged and traced in one span.
+async fn outermost(State(metrics): State<HttpMetrics>, mut request: Request, next: Next) -> Response {
+    drop_useless_headers(request.headers_mut());
+    let id = identify(&mut request);
+    let span = traces::span(&request);
+    let start = Instant::now();
+    let run = async |request| {
+        let mut response = next.run(request).await;
+        let time = start.elapsed();
+        debug!(status = response.status().as_u16(), ?time, "answered");
+        manners::annotate(response.headers_mut(), time);
+        response.headers_mut().insert(REQUEST_ID, id);
+        response
+    };
+    let response = measure(metrics, span.clone(), request, run).await;
+    traces::answered(response.status(), &span);
+    response
+}
+
+/// Whatever goes wrong below becomes a problem.
+async fn innermost(State(body): State<BodyLimits>, mut request: Request, next: Next) -> Response {
+    let id = request.extensions().get::<RequestId>().cloned();
+    // The body's time and the same again for the answer.
+    let limit = if brings_file(&request) { body.import_time } else { body.time * 2 };
+    request.extensions_mut().insert(body);
+    let run = AssertUnwindSafe(tokio::time::timeout(limit, next.run(request))).catch_unwind();
+    let response = match run.await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) => Problem::timeout().into_response(),
+        Err(panic) => panicked(panic),
+    };
+    problem::render(response, id.as_ref())
+}
+
+/// Who sends no id gets one.
+fn identify(request: &mut Request) -> HeaderValue {
+    let id = request.headers().get(&REQUEST_ID).cloned().unwrap_or_else(|| {
+        let mut text = uuid::Uuid::encode_buffer();
+        let text = uuid::Uuid::new_v4().hyphenated().encode_lower(&mut text);
+        HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
+    });
+    request.extensions_mut().insert(RequestId::new(id.clone()));
+    id
 }
 
 /// How many requests may be under way at a time.
@@ -122,24 +155,18 @@ fn brings_file(request: &Request) -> bool {
 }
 
 /// A client's own id goes into every line and answer: it has to be short and printable.
-async fn drop_useless_headers(mut request: Request) -> Request {
+fn drop_useless_headers(headers: &mut HeaderMap) {
     // Who forbids the plain encoding too would get a 406 from the compressor, after all had been done.
-    let accepted = request.headers().get_all(header::ACCEPT_ENCODING).iter();
+    let accepted = headers.get_all(header::ACCEPT_ENCODING).iter();
     let mut accepted = accepted.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
     if accepted.any(|coding| coding.contains("q=0") && !coding.contains("q=0.")) {
-        request.headers_mut().remove(header::ACCEPT_ENCODING);
+        headers.remove(header::ACCEPT_ENCODING);
     }
-    let id = request.headers().get(&REQUEST_ID);
+    let id = headers.get(&REQUEST_ID);
     if id.is_some_and(|id| id.is_empty() || id.len() > 128 || !id.as_bytes().iter().all(u8::is_ascii_graphic))
     {
-        request.headers_mut().remove(&REQUEST_ID);
+        headers.remove(&REQUEST_ID);
     }
-    request
-}
-
-fn answered(response: &Response, latency: Duration, span: &Span) {
-    traces::answered(response.status(), span);
-    DefaultOnResponse::new().on_response(response, latency, span);
 }
 
 async fn no_route(uri: Uri) -> Problem {
@@ -160,12 +187,4 @@ fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let text = text.or(panic.downcast_ref::<String>().map(String::as_str));
     error!(panic = text.unwrap_or("(no text)"), "a handler panicked");
     Problem::from(Error::Internal).into_response()
-}
-
-async fn time_out(State(limits): State<BodyLimits>, request: Request, next: Next) -> Response {
-    // The body's time and the same again for the answer.
-    let limit = if brings_file(&request) { limits.import_time } else { limits.time * 2 };
-    tokio::time::timeout(limit, next.run(request))
-        .await
-        .unwrap_or_else(|_| Problem::timeout().into_response())
 }

@@ -1,13 +1,8 @@
 //! What clients expect of any good HTTP server: compression, caching, timing, other origins.
 
-use std::time::Instant;
+use std::time::Duration;
 
-use axum::{
-    extract::Request,
-    http::{HeaderName, HeaderValue, Method, header},
-    middleware::Next,
-    response::Response,
-};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use tower_http::{
     compression::{
         CompressionLayer,
@@ -32,7 +27,7 @@ const WORTH_COMPRESSING: u64 = 1024;
 /// Compresses by `Accept-Encoding` what is large enough.
 pub fn compression() -> CompressionLayer<impl Predicate> {
     // A strong entity tag is of the exact bytes (RFC 9110 section 8.8.1), so what has one stays as it is.
-    let without_tag = |_, _, headers: &axum::http::HeaderMap, _: &_| !headers.contains_key(header::ETAG);
+    let without_tag = |_, _, headers: &HeaderMap, _: &_| !headers.contains_key(header::ETAG);
     let predicate = SizeAbove::new(WORTH_COMPRESSING).and(NotForContentType::SSE).and(without_tag);
     CompressionLayer::new().compress_when(predicate)
 }
@@ -66,14 +61,10 @@ pub fn cross_origin(origins: &[HeaderValue]) -> CorsLayer {
 }
 
 /// Says how long the answer took to begin, and that it is to be asked for again before it is used again.
-pub async fn annotate(request: Request, next: Next) -> Response {
-    let start = Instant::now();
-    let mut response = next.run(request).await;
-    let milliseconds = start.elapsed().as_secs_f64() * 1000.0;
-    let headers = response.headers_mut();
+pub fn annotate(headers: &mut HeaderMap, time: Duration) {
+    let milliseconds = time.as_secs_f64() * 1000.0;
     if let Ok(timing) = HeaderValue::try_from(format!("total;dur={milliseconds:.3}")) {
         headers.insert(SERVER_TIMING, timing);
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
-    response
 }

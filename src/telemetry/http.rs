@@ -12,9 +12,8 @@ use std::{
 
 use axum::{
     body::{Body, Bytes, HttpBody},
-    extract::{MatchedPath, Request, State},
+    extract::{MatchedPath, Request},
     http::{Method, Uri},
-    middleware::Next,
     response::Response,
 };
 use http_body::{Frame, SizeHint};
@@ -25,6 +24,7 @@ use opentelemetry::{
 };
 use pin_project_lite::pin_project;
 use tower_http::request_id::RequestId;
+use tracing::{Instrument, Span};
 
 use super::{
     names,
@@ -115,8 +115,16 @@ impl HttpMetrics {
     }
 }
 
-/// The layer: the request is recorded when its answer has been sent, or is given up.
-pub async fn measure(State(metrics): State<HttpMetrics>, request: Request, next: Next) -> Response {
+/// Runs a request within its span. It is recorded when its answer has been sent, or is given up.
+pub async fn measure<F>(
+    metrics: HttpMetrics,
+    span: Span,
+    request: Request,
+    run: impl FnOnce(Request) -> F,
+) -> Response
+where
+    F: Future<Output = Response>,
+{
     metrics.0.in_flight.add(1, &[]);
     let mut record = Record {
         start: Instant::now(),
@@ -124,7 +132,7 @@ pub async fn measure(State(metrics): State<HttpMetrics>, request: Request, next:
         endpoint: metrics.endpoint(&request),
         path: request.uri().clone(),
         id: request.extensions().get::<RequestId>().cloned(),
-        trace: traces::id(&request),
+        trace: traces::id(&span, &request),
         status: CLIENT_LEFT,
         is_stream: false,
         head: Duration::ZERO,
@@ -144,9 +152,10 @@ pub async fn measure(State(metrics): State<HttpMetrics>, request: Request, next:
                 received.fetch_add(length(frame), Ordering::Relaxed);
             }
         };
-        request.map(|body| Body::new(Watched { body, spent: spent.clone(), watch }))
+        let (spent, span) = (spent.clone(), span.clone());
+        request.map(|body| Body::new(Watched { body, spent, span, watch }))
     };
-    let response = spent.clone().watch(next.run(request)).await;
+    let response = spent.clone().watch(run(request)).instrument(span.clone()).await;
     record.status = response.status().as_u16();
     record.head = record.start.elapsed();
     record.is_stream = media_type(response.headers()) == Some("text/event-stream");
@@ -159,7 +168,7 @@ pub async fn measure(State(metrics): State<HttpMetrics>, request: Request, next:
             Err(_) => record.status = BROKEN_OFF,
         }
     };
-    response.map(|body| Body::new(Watched { body, spent, watch }))
+    response.map(|body| Body::new(Watched { body, spent, span, watch }))
 }
 
 /// Records its request when it is dropped, however that comes about.
@@ -253,11 +262,12 @@ pub(super) fn method_label(method: &Method) -> &'static str {
 }
 
 pin_project! {
-    /// A body whose frames are watched as they pass; what they cost is on the request's account.
+    /// A body whose frames are watched as they pass, in the request's span; what they cost is on its account.
     struct Watched<W> {
         #[pin]
         body: Body,
         spent: Spent,
+        span: Span,
         watch: W,
     }
 }
@@ -274,7 +284,7 @@ where
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let this = self.project();
-        let frame = this.spent.within(|| this.body.poll_frame(context));
+        let frame = this.span.in_scope(|| this.spent.within(|| this.body.poll_frame(context)));
         if let Poll::Ready(Some(frame)) = &frame {
             (this.watch)(frame);
         }

@@ -88,9 +88,9 @@ pub fn answered(status: StatusCode, span: &Span) {
     }
 }
 
-/// The trace that a request belongs to, within its span: its own, or that of who calls.
-pub fn id(request: &Request) -> Option<TraceId> {
-    id_of(&if is_traced() { Span::current().context() } else { caller(request) })
+/// The trace that a request belongs to: that of its span, or of who calls.
+pub fn id(span: &Span, request: &Request) -> Option<TraceId> {
+    id_of(&if is_traced() { span.context() } else { caller(request) })
 }
 
 fn id_of(context: &Context) -> Option<TraceId> {
