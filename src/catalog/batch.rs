@@ -5,7 +5,7 @@ use std::{
     fmt,
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use futures_util::FutureExt;
@@ -16,6 +16,9 @@ use crate::{logging::is_traced, spent};
 
 /// Most questions of one turn.
 const MOST: usize = 512;
+
+/// A turn that takes longer is not waited for any more.
+const LONG: Duration = Duration::from_millis(10);
 
 /// Serves many questions with one statement.
 pub(super) trait Serve<Q, A>: Send + 'static {
@@ -28,14 +31,23 @@ pub(super) struct Batcher<Q, A>(Arc<Shared<Q, A>>);
 
 struct Shared<Q, A> {
     queue: Mutex<Queue<Q, A>>,
-    /// Most turns at a time.
-    most: usize,
+    turns: Turns,
+}
+
+/// How many turns there are at a time.
+#[derive(Clone, Copy)]
+pub(super) struct Turns {
+    /// As a rule.
+    pub usual: usize,
+    /// While the last one takes long: it may wait for a lock or a lost connection, which is nobody else's affair.
+    pub most: usize,
 }
 
 struct Queue<Q, A> {
     waiting: Vec<Waiting<Q, A>>,
-    /// Turns under way.
+    /// Turns under way, and when the last one began.
     turns: usize,
+    last: Instant,
 }
 
 struct Waiting<Q, A> {
@@ -59,8 +71,9 @@ impl<Q, A> Clone for Batcher<Q, A> {
 
 impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
     /// With so many turns at a time.
-    pub fn new(most: usize) -> Self {
-        Self(Arc::new(Shared { queue: Mutex::new(Queue { waiting: Vec::new(), turns: 0 }), most }))
+    pub fn new(turns: Turns) -> Self {
+        let queue = Queue { waiting: Vec::new(), turns: 0, last: Instant::now() };
+        Self(Arc::new(Shared { queue: Mutex::new(queue), turns }))
     }
 
     /// Asks, and waits for the answer. A question is served even if the one who asked leaves. None where serving
@@ -80,7 +93,12 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
 
 /// Turns, one after the other, as long as somebody waits.
 async fn turns<Q, A>(shared: Arc<Shared<Q, A>>, server: impl Serve<Q, A>) {
-    while let Some(waiting) = shared.next() {
+    loop {
+        // Those who are about to ask come along.
+        tokio::task::yield_now().await;
+        let Some(waiting) = shared.next() else {
+            return;
+        };
         let span = waiting.first().map_or_else(Span::none, |first| first.span.clone());
         let (questions, answers): (Vec<_>, Vec<_>) =
             waiting.into_iter().map(|waiting| (waiting.question, waiting.answer)).unzip();
@@ -101,8 +119,12 @@ impl<Q, A> Shared<Q, A> {
     fn join(&self, waiting: Waiting<Q, A>) -> bool {
         let mut queue = self.queue();
         queue.waiting.push(waiting);
-        let begins = queue.turns < self.most;
+        let Turns { usual, most } = self.turns;
+        let begins = queue.turns < usual || queue.turns < most && queue.last.elapsed() > LONG;
         queue.turns += usize::from(begins);
+        if begins {
+            queue.last = Instant::now();
+        }
         begins
     }
 
@@ -114,6 +136,7 @@ impl<Q, A> Shared<Q, A> {
             queue.turns -= 1;
             return None;
         }
+        queue.last = Instant::now();
         Some(queue.waiting.drain(..count).collect())
     }
 }

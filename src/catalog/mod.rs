@@ -4,7 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use batch::Batcher;
+use batch::{Batcher, Turns};
 use coalesce::Coalescer;
 use sea_orm::Statement;
 
@@ -46,15 +46,15 @@ pub use reads::existing_id;
 pub use stock::Delta;
 pub use version::Expected;
 
-/// Statements that read for many clients, at a time.
-const READS_AT_ONCE: usize = 2;
+/// Statements that read for many clients.
+const READS: Turns = Turns { usual: 1, most: 4 };
 
-/// Statements that write for many clients, at a time. SQLite has one writer; on PostgreSQL one that waits for a lock must
-/// not keep all others waiting.
-fn writes_at_once(kind: Kind) -> usize {
+/// Statements that write for many clients. SQLite has one writer; on PostgreSQL the next one runs while the last one waits
+/// for the disk.
+fn writes(kind: Kind) -> Turns {
     match kind {
-        Kind::Sqlite => 1,
-        Kind::PostgreSql => 2,
+        Kind::Sqlite => Turns { usual: 1, most: 1 },
+        Kind::PostgreSql => Turns { usual: 2, most: 6 },
     }
 }
 
@@ -94,8 +94,8 @@ impl Catalog {
     pub fn new(database: Database, rules: Rules) -> Self {
         let batches = Batches {
             pages: Coalescer::default(),
-            reads: Batcher::new(READS_AT_ONCE),
-            creates: Batcher::new(writes_at_once(database.kind())),
+            reads: Batcher::new(READS),
+            creates: Batcher::new(writes(database.kind())),
         };
         Self {
             database,
