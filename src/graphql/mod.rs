@@ -16,6 +16,7 @@ mod page;
 mod playground;
 mod product;
 mod query;
+mod ready;
 mod request;
 mod scalars;
 mod schema;

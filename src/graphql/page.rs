@@ -1,10 +1,15 @@
 //! A page of products, as the Relay connection specification has it.
 
-use async_graphql::{ComplexObject, Context, Result, SimpleObject, connection::PageInfo};
+use async_graphql::{
+    ComplexObject, Context, Result, SimpleObject, Value, connection::PageInfo, parser::types::Field,
+};
 
 use tokio::sync::OnceCell;
 
-use super::product::Product;
+use super::{
+    product::Product,
+    ready::{Item, Ready, object},
+};
 use crate::catalog::{Catalog, Cursor, Filter, Listing, Page};
 
 /// A page of products (a Relay connection).
@@ -14,7 +19,7 @@ pub struct ProductConnection {
     /// Whether there are more, and from where on.
     page_info: PageInfo,
     /// The products with their places.
-    edges: Vec<ProductEdge>,
+    edges: Ready<ProductEdge>,
     #[graphql(skip)]
     filter: Filter,
     #[graphql(skip)]
@@ -34,8 +39,8 @@ pub struct ProductEdge {
 #[ComplexObject]
 impl ProductConnection {
     /// The products alone.
-    async fn nodes(&self) -> Vec<&Product> {
-        self.edges.iter().map(|edge| &edge.node).collect()
+    async fn nodes(&self) -> Ready<&Product> {
+        Ready(self.edges.0.iter().map(|edge| &edge.node).collect())
     }
 
     /// How many products pass the filter, on all pages together; counted only when it is asked for.
@@ -51,6 +56,16 @@ impl ProductEdge {
     /// The place, for `after` and `before`.
     async fn cursor(&self) -> String {
         self.place.encode()
+    }
+}
+
+impl Item for ProductEdge {
+    fn value(&self, field: &Field) -> Option<Value> {
+        match field.name.node.as_str() {
+            "node" => object(&self.node, &field.selection_set.node),
+            "cursor" => Some(self.place.encode().into()),
+            _ => None,
+        }
     }
 }
 
@@ -70,6 +85,6 @@ impl ProductConnection {
             start_cursor: cursor(edges.first()),
             end_cursor: cursor(edges.last()),
         };
-        Self { page_info, edges, filter: listing.filter, total: OnceCell::new() }
+        Self { page_info, edges: Ready(edges), filter: listing.filter, total: OnceCell::new() }
     }
 }

@@ -1,8 +1,8 @@
 //! The product as GraphQL shows it, and as it takes it in.
 
-use async_graphql::{ID, InputObject, MaybeUndefined, Object};
+use async_graphql::{self as graphql, ID, InputObject, MaybeUndefined, Object, parser::types::Field};
 
-use super::scalars::Decimal;
+use super::{ready::Item, scalars::Decimal};
 use crate::catalog::{self, Draft, Value};
 
 /// A product in the inventory.
@@ -34,6 +34,26 @@ impl Product {
     /// Which state of the product this is: another one after every change. Its ETag in REST.
     async fn version(&self) -> String {
         self.0.version.to_string()
+    }
+}
+
+impl Item for Product {
+    fn value(&self, field: &Field) -> Option<graphql::Value> {
+        let Self(product) = self;
+        Some(match field.name.node.as_str() {
+            "id" => product.id.to_string().into(),
+            "name" => product.name.as_str().into(),
+            "price" => product.price.to_string().into(),
+            "amount" => product.amount.get().into(),
+            "version" => product.version.to_string().into(),
+            _ => return None,
+        })
+    }
+}
+
+impl Item for &Product {
+    fn value(&self, field: &Field) -> Option<graphql::Value> {
+        (*self).value(field)
     }
 }
 
