@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, fs, process::Stdio, time::Duration};
 
 use axum::{Router, body::Body, extract::Request, routing::get};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use sea_orm::{ConnectionTrait, TransactionTrait};
 use serde_json::json;
 use stockmeter::{
@@ -23,6 +24,7 @@ on_both_stores!(
     a_client_that_leaves_is_a_499,
     the_process_is_described_as_proc_has_it,
     metrics_can_be_kept_apart,
+    used_up_file_descriptors_are_told,
 );
 
 async fn promtool_accepts_the_metrics(store: Store) {
@@ -231,6 +233,38 @@ async fn the_process_is_described_as_proc_has_it(store: Store) {
     {
         assert!(server.metric(name).await.unwrap() > 0.0, "{name}");
     }
+}
+
+async fn used_up_file_descriptors_are_told(store: Store) {
+    let server =
+        Setup::new(store).await.with("STOCKMETER_METRICS_COLLECTION_INTERVAL", "100ms").start().await;
+    let until = async |name: &str, expected: f64| {
+        let told = async { while server.metric(name).await != Some(expected) {} };
+        tokio::time::timeout(PATIENCE, told).await.unwrap_or_else(|_| panic!("{name} {expected}"));
+    };
+    // Over a connection that stays: a new one could not be accepted later.
+    let limit = server.metric("system_cpu_limit_cores").await.unwrap();
+    let pid = Pid::from_raw(server.pid().cast_signed()).unwrap();
+    let fewer = Rlimit { current: Some(64), maximum: getrlimit(Resource::Nofile).maximum };
+    prlimit(Some(pid), Resource::Nofile, fewer).unwrap();
+    let mut connections = Vec::new();
+    for _ in 0..80 {
+        connections.push(TcpStream::connect(&server.address).await.unwrap());
+    }
+    for name in ["custom_process_open_fds", "process_open_fds", "process_max_fds"] {
+        until(name, 64.0).await;
+    }
+    // Memory is told even so, and limits do not change.
+    let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap().trim();
+    let resident = resident.trim_end_matches(" kB").parse::<f64>().unwrap() * 1024.0;
+    let told = server.metric("process_resident_memory_bytes").await.unwrap();
+    assert!((told - resident).abs() < 5e6, "{told} {resident}");
+    assert_eq!(server.metric("system_cpu_limit_cores").await, Some(limit));
+
+    drop(connections);
+    let fewer = async { while server.metric("process_open_fds").await >= Some(60.0) {} };
+    tokio::time::timeout(PATIENCE, fewer).await.expect("descriptors are free again");
 }
 
 /// The layers around a handler of our own, since no route of the server panics.
