@@ -342,10 +342,11 @@ pub fn with_file(mut command: Command) -> Result<Command, String> {
         if key == "config" || !command.get_arguments().any(|arg| arg.get_id() == key.as_str()) {
             return Err(format!("{name}: `{key}` is no setting; `stockmeter --help` lists them"));
         }
-        let value = match value {
-            toml::Value::String(text) => text,
-            toml::Value::Array(items) => items.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
-            other => other.to_string(),
+        // Not `to_string` of a string: that has quotes around it.
+        let text = |value: &toml::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let value = match &value {
+            toml::Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(","),
+            other => text(other),
         };
         command = command.mut_arg(key, |arg| arg.default_value(value));
     }
