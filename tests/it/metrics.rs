@@ -8,8 +8,9 @@ use sea_orm::{ConnectionTrait, TransactionTrait};
 use serde_json::json;
 use stockmeter::{
     body::BodyLimits,
+    config::OperationNames,
     server::layers,
-    telemetry::{self, Telemetry, http::HttpMetrics, slow::SlowBook},
+    telemetry::{self, Telemetry, graphql::GraphqlMetrics, http::HttpMetrics, slow::SlowBook},
 };
 use tokio::{io::AsyncWriteExt, net::TcpStream, process::Command};
 use tower::ServiceExt;
@@ -265,6 +266,30 @@ async fn used_up_file_descriptors_are_told(store: Store) {
     drop(connections);
     let fewer = async { while server.metric("process_open_fds").await >= Some(60.0) {} };
     tokio::time::timeout(PATIENCE, fewer).await.expect("descriptors are free again");
+}
+
+/// As many names as the settings allow, in all that can become of an operation.
+#[tokio::test]
+async fn no_list_of_operation_names_overflows() {
+    for (count, overflows) in [(OperationNames::MOST, false), (OperationNames::MOST + 1, true)] {
+        let telemetry = Telemetry::new().unwrap();
+        let names: Vec<_> = (0..count).map(|n| format!("Q{n}")).collect();
+        let metrics = GraphqlMetrics::new(&telemetry.meter(), &names, ["INVALID"].into_iter());
+        metrics.ended("unknown", None, "refused", None);
+        metrics.ended("unknown", None, "error", Some(PATIENCE));
+        for name in names.iter().map(String::as_str).chain(["other"]) {
+            for outcome in ["ok", "error"] {
+                metrics.ended("query", Some(name), outcome, Some(PATIENCE));
+                metrics.ended("mutation", Some(name), outcome, Some(PATIENCE));
+                metrics.ended("subscription", Some(name), outcome, None);
+            }
+        }
+        let app = Router::from(telemetry::api().with_state(telemetry));
+        let response = app.oneshot(Request::get("/metrics").body(Body::empty()).unwrap()).await.unwrap();
+        let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        assert_eq!(text.contains("otel_metric_overflow"), overflows, "{count}");
+    }
 }
 
 /// The layers around a handler of our own, since no route of the server panics.
