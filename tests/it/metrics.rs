@@ -15,7 +15,7 @@ use stockmeter::{
 use tokio::{io::AsyncWriteExt, net::TcpStream, process::Command};
 use tower::ServiceExt;
 
-use crate::harness::{NORTHWIND, PATIENCE, Server, Setup, Store};
+use crate::harness::{NORTHWIND, PATIENCE, Server, Setup, Store, http_client};
 
 on_both_stores!(
     promtool_accepts_the_metrics,
@@ -237,13 +237,14 @@ async fn the_process_is_described_as_proc_has_it(store: Store) {
 }
 
 async fn used_up_file_descriptors_are_told(store: Store) {
-    let server =
+    let mut server =
         Setup::new(store).await.with("STOCKMETER_METRICS_COLLECTION_INTERVAL", "100ms").start().await;
+    // One connection for all requests, since a later one could not be accepted: over HTTP/1.1 the client may open more.
+    server.http = http_client().http2_prior_knowledge().timeout(PATIENCE).build().unwrap();
     let until = async |name: &str, expected: f64| {
         let told = async { while server.metric(name).await != Some(expected) {} };
         tokio::time::timeout(PATIENCE, told).await.unwrap_or_else(|_| panic!("{name} {expected}"));
     };
-    // Over a connection that stays: a new one could not be accepted later.
     let limit = server.metric("system_cpu_limit_cores").await.unwrap();
     let pid = Pid::from_raw(server.pid().cast_signed()).unwrap();
     let fewer = Rlimit { current: Some(64), maximum: getrlimit(Resource::Nofile).maximum };
