@@ -213,15 +213,9 @@ pub struct Config {
     #[arg(default_value = "60s", value_parser = interval)]
     pub catalog_collection_interval: Duration,
 
-    /// Names of GraphQL operations that the metrics tell apart, separated by commas; the others are `_OTHER`
-    #[arg(
-        long,
-        global = true,
-        env = "STOCKMETER_GRAPHQL_OPERATION_NAMES",
-        value_name = "NAME,…",
-        value_delimiter = ','
-    )]
-    pub graphql_operation_names: Vec<String>,
+    /// Names of GraphQL operations that the metrics tell apart, at most 330, separated by commas; the others are `_OTHER`
+    #[arg(long, global = true, env = "STOCKMETER_GRAPHQL_OPERATION_NAMES", value_name = "NAME,…")]
+    pub graphql_operation_names: Option<OperationNames>,
 
     /// What to log: a level (error, warn, info, debug, trace) or tracing's filter directives
     #[arg(long, global = true, env = "STOCKMETER_LOG", value_name = "FILTER")]
@@ -294,6 +288,37 @@ impl FromStr for Buckets {
     }
 }
 
+/// Names of GraphQL operations, no more than a metric has series for.
+#[derive(Clone, Debug)]
+pub struct OperationNames(Vec<String>);
+
+impl OperationNames {
+    /// A metric has 2,000 series before it overflows. Without a name there are 12, other names make 6 (three types, ok
+    /// or error: what is refused has no name), and so does each name.
+    pub const MOST: usize = (2000 - 12 - 6) / 6;
+
+    /// The names.
+    pub fn names(&self) -> &[String] {
+        &self.0
+    }
+}
+
+impl FromStr for OperationNames {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let names: Vec<_> = text.split(',').map(|name| name.trim().to_owned()).collect();
+        if names.len() > Self::MOST {
+            return Err(format!(
+                "{} names are more than the {} that metrics have room for",
+                names.len(),
+                Self::MOST
+            ));
+        }
+        Ok(Self(names))
+    }
+}
+
 fn origin(text: &str) -> Result<HeaderValue, String> {
     let is_origin = text == "*"
         || text.split_once("://").is_some_and(|(_, host)| !host.is_empty() && !host.contains('/'));
@@ -342,10 +367,11 @@ pub fn with_file(mut command: Command) -> Result<Command, String> {
         if key == "config" || !command.get_arguments().any(|arg| arg.get_id() == key.as_str()) {
             return Err(format!("{name}: `{key}` is no setting; `stockmeter --help` lists them"));
         }
-        let value = match value {
-            toml::Value::String(text) => text,
-            toml::Value::Array(items) => items.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
-            other => other.to_string(),
+        // Not `to_string` of a string: that has quotes around it.
+        let text = |value: &toml::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let value = match &value {
+            toml::Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(","),
+            other => text(other),
         };
         command = command.mut_arg(key, |arg| arg.default_value(value));
     }

@@ -9,6 +9,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use tower_http::request_id::RequestId;
+use tracing::Span;
 
 use crate::{
     catalog::{Code, Error, Product},
@@ -212,6 +213,9 @@ pub fn render(mut response: Response, id: Option<&RequestId>) -> Response {
     let Some(problem) = response.extensions_mut().remove::<Problem>() else {
         return response;
     };
+    if problem.status().is_server_error() {
+        log_code(&problem.code);
+    }
     let body = ProblemBody {
         // A name, not an address: it stays the same wherever the server runs.
         kind: format!("urn:stockmeter:problem:{}", problem.code.to_ascii_lowercase().replace('_', "-")),
@@ -231,6 +235,11 @@ pub fn render(mut response: Response, id: Option<&RequestId>) -> Response {
     }
     *response.body_mut() = Body::from(json);
     response
+}
+
+/// Shows why a request has failed in its log lines from here on: the one of its 5xx, above all.
+pub fn log_code(code: &str) {
+    Span::current().record("code", code);
 }
 
 #[derive(Serialize)]

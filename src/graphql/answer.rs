@@ -19,7 +19,10 @@ use super::{
     error,
     service::{Answers, failure},
 };
-use crate::{accept::preferred, problem::Problem};
+use crate::{
+    accept::preferred,
+    problem::{self, Problem},
+};
 
 /// How to answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +82,7 @@ pub fn was_refused(answer: &Answer) -> bool {
 /// One answer.
 pub fn one(answer: &Answer, media: Media) -> Response {
     let status = if media != Media::Json && was_refused(answer) { status(answer) } else { StatusCode::OK };
-    respond(status, &Body::from(answer), media)
+    with_status(status, answer, media)
 }
 
 /// The answers to several requests, in order.
@@ -96,7 +99,16 @@ pub fn problem(problem: &Problem, media: Media) -> Response {
 
 /// Nothing was tried.
 pub fn refusal(status: StatusCode, error: ServerError, media: Media) -> Response {
-    respond(status, &Body::from(&failure(error)), media)
+    with_status(status, &failure(error), media)
+}
+
+fn with_status(status: StatusCode, answer: &Answer, media: Media) -> Response {
+    if status.is_server_error()
+        && let Some(error) = answer.errors.first()
+    {
+        problem::log_code(error::code(error));
+    }
+    respond(status, &Body::from(answer), media)
 }
 
 /// The answers as they come, and `complete` at the end; without that if the server goes away, so that clients come

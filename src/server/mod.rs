@@ -19,7 +19,7 @@ use layers::Places;
 use crate::{
     body::BodyLimits,
     catalog::{Catalog, Rules},
-    config::Config,
+    config::{Config, OperationNames},
     database::{self, ConnectError, Database, DatabaseUrl, MigrateError, PoolOptions},
     graphql::{self, Limits, Service, Sockets},
     rest,
@@ -147,7 +147,8 @@ impl Server {
         // A client whose connection is silent is known to be there long before it would be let go.
         let sockets = Sockets::new(config.idle_timeout / 3);
         let places = Places::new(config.concurrent_requests);
-        let operations = watch::operations(&meter, &config.graphql_operation_names);
+        let names = config.graphql_operation_names.as_ref().map(OperationNames::names).unwrap_or_default();
+        let operations = watch::operations(&meter, names);
         let service = Service::new(catalog.clone(), limits(&config), places.requests.clone(), operations);
         let leaving = CancellationToken::new();
         let health = Router::from(health::api().with_state(Vitals { database, leaving: leaving.clone() }));

@@ -19,7 +19,7 @@ impl CatalogMetrics {
     pub fn new(meter: &Meter, subscribers: impl Fn() -> usize + Send + Sync + 'static) -> Self {
         meter
             .u64_observable_gauge(names::SUBSCRIPTIONS_ACTIVE)
-            .with_description("Subscribers to changes of products")
+            .with_description("Subscribers to changes of products, by GraphQL or REST")
             .with_callback(move |observer| observer.observe(subscribers() as u64, &[]))
             .build();
         Self {

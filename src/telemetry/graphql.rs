@@ -66,7 +66,8 @@ impl GraphqlMetrics {
         };
         self.0.requests.add(1, &labels(kind, name, outcome));
         if let Some(time) = time {
-            self.0.duration.record(time.as_secs_f64(), &[KeyValue::new(names::OPERATION_TYPE, kind)]);
+            let labels = [KeyValue::new(names::OPERATION_TYPE, kind), KeyValue::new(names::OUTCOME, outcome)];
+            self.0.duration.record(time.as_secs_f64(), &labels);
         }
     }
 

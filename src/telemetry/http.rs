@@ -222,6 +222,8 @@ impl Record {
     fn describe(&self, time: Duration) -> SlowRequest {
         let id = self.id.as_ref().and_then(|id| id.header_value().to_str().ok());
         SlowRequest {
+            method: self.method,
+            endpoint: self.endpoint,
             at: slow::moment(time),
             path: slow::cut(self.path.path()),
             status: self.status,

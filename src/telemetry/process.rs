@@ -1,7 +1,11 @@
 //! What the process itself uses. The CPU time is read at the scrape: sampled on a clock of its own, short
 //! rates over it would swing.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    fs::File,
+    io::{Read, Seek},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use opentelemetry::{
@@ -9,6 +13,7 @@ use opentelemetry::{
     metrics::{Gauge, Meter},
 };
 use rustix::{
+    io::Errno,
     process::{Resource, getrlimit},
     time::{ClockId, clock_gettime},
 };
@@ -25,6 +30,7 @@ pub struct ProcessMetrics {
     threads: [Gauge<u64>; 2],
     max_fds: Gauge<u64>,
     swap: Gauge<u64>,
+    status: Status,
 }
 
 impl ProcessMetrics {
@@ -57,28 +63,62 @@ impl ProcessMetrics {
                 .map(|name| gauge(name, "", "Threads of the process")),
             max_fds: gauge(names::PROCESS_MAX_FDS, "", "Most file descriptors that the process may open"),
             swap: gauge(names::PROCESS_SWAP, "By", "Memory of the process that is swapped out"),
+            status: Status::open(),
         }
     }
 
     /// Takes the values of now; one that the system does not tell keeps its last.
     pub fn collect(&self, process: &Process) {
-        self.resident_memory.record(process.memory(), &[]);
-        self.virtual_memory.record(process.virtual_memory(), &[]);
-        if let Some(fds) = process.open_files() {
-            // The directory that was open for counting is none of the process's own.
-            self.open_fds.iter().for_each(|gauge| gauge.record(fds.saturating_sub(1) as u64, &[]));
+        let status = self.status.read();
+        let memory = |word| number(&status, word).map(|kilobytes| kilobytes * 1024);
+        self.resident_memory.record(memory("VmRSS:").unwrap_or_else(|| process.memory()), &[]);
+        self.virtual_memory.record(memory("VmSize:").unwrap_or_else(|| process.virtual_memory()), &[]);
+        if let Some(swap) = memory("VmSwap:") {
+            self.swap.record(swap, &[]);
         }
         // sysinfo would read every thread's files to count them.
-        if let Ok(threads) = std::fs::read_dir("/proc/self/task") {
-            let count = threads.count() as u64;
+        if let Some(count) = number(&status, "Threads:") {
             self.threads.iter().for_each(|gauge| gauge.record(count, &[]));
         }
-        if let Some(limit) = getrlimit(Resource::Nofile).current {
+        let limit = getrlimit(Resource::Nofile).current;
+        if let Some(limit) = limit {
             self.max_fds.record(limit, &[]);
         }
-        if let Some(swap) = field("/proc/self/status", "VmSwap:") {
-            self.swap.record(swap * 1024, &[]);
+        // Counting takes a descriptor: when it can't have one, all are open.
+        let count = if fds_are_used_up() { limit } else { count_fds(process) };
+        if let Some(count) = count {
+            self.open_fds.iter().for_each(|gauge| gauge.record(count, &[]));
         }
+    }
+}
+
+/// Whether the process can open nothing, not even what tells about it.
+pub(super) fn fds_are_used_up() -> bool {
+    File::open("/").is_err_and(|error| error.raw_os_error() == Some(Errno::MFILE.raw_os_error()))
+}
+
+/// Without the directory that is open for counting, which is none of the process's own.
+fn count_fds(process: &Process) -> Option<u64> {
+    process.open_files().map(|count| count.saturating_sub(1) as u64)
+}
+
+/// `/proc/self/status`, kept open: it has to be read also when no descriptor is left. None where there is no such file.
+struct Status(Option<File>);
+
+impl Status {
+    fn open() -> Self {
+        Self(File::open("/proc/self/status").ok())
+    }
+
+    /// As it is now; empty where it can't be read.
+    fn read(&self) -> String {
+        let mut text = String::new();
+        if let Some(mut file) = self.0.as_ref()
+            && file.rewind().and_then(|()| file.read_to_string(&mut text)).is_err()
+        {
+            text.clear();
+        }
+        text
     }
 }
 
@@ -110,7 +150,8 @@ fn watch_counters(meter: &Meter) {
             .with_unit("By")
             .with_description(description)
             .with_callback(move |observer| {
-                if let Some(bytes) = field("/proc/self/io", line) {
+                let text = std::fs::read_to_string("/proc/self/io").unwrap_or_default();
+                if let Some(bytes) = number(&text, line) {
                     observer.observe(bytes, &[]);
                 }
             })
@@ -118,9 +159,8 @@ fn watch_counters(meter: &Meter) {
     }
 }
 
-/// The number behind a word at the begin of a line; none where the system has no such file.
-fn field(file: &str, word: &str) -> Option<u64> {
-    let text = std::fs::read_to_string(file).ok()?;
+/// The number behind a word at the begin of a line.
+fn number(text: &str, word: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(word))?;
     line.split_whitespace().next()?.parse().ok()
 }

@@ -37,7 +37,11 @@ impl RuntimeMetrics {
             tokio,
             allocated: gauge(names::ALLOCATOR_ALLOCATED, "By", "Memory in use by the program"),
             active: gauge(names::ALLOCATOR_ACTIVE, "By", "Pages that hold memory in use"),
-            resident: gauge(names::ALLOCATOR_RESIDENT, "By", "Physical memory that the allocator holds"),
+            resident: gauge(
+                names::ALLOCATOR_RESIDENT,
+                "By",
+                "Physical memory that the allocator holds, at most",
+            ),
             retained: gauge(names::ALLOCATOR_RETAINED, "By", "Memory kept for reuse, not given back"),
             workers: gauge(names::TOKIO_WORKERS, "", "Worker threads of Tokio"),
             alive_tasks: gauge(names::TOKIO_ALIVE_TASKS, "", "Tasks of Tokio that have not ended"),

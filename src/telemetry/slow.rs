@@ -3,7 +3,6 @@
 //! The counterpart of exemplars, which no kept exporter of Rust has. In memory and bounded.
 
 use std::{
-    cmp::Reverse,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -16,12 +15,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{http::Route, names};
+use super::http::Route;
 
 /// The route with its method and usual statuses.
 pub const ROUTES: &[Route] = &[("GET", "/metrics/slow", &[200, 401])];
 
-/// Requests that are kept of each route.
+/// Requests that are kept of each route, and of all others together.
 const KEPT: usize = 10;
 /// How long they are kept, at least; and at most twice as long.
 const PERIOD: Duration = Duration::from_secs(300);
@@ -42,10 +41,10 @@ struct Book {
     pages: Vec<Page>,
 }
 
-/// One route.
+/// Requests of one route.
 struct Page {
-    method: &'static str,
-    endpoint: &'static str,
+    /// None for everything else.
+    route: Option<(&'static str, &'static str)>,
     /// The period that the page is of, and the nanoseconds that a request must have taken to get on it.
     period: AtomicU64,
     least: AtomicU64,
@@ -61,6 +60,12 @@ struct Requests {
 /// A request that took longer than others.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct SlowRequest {
+    /// As the metrics have it
+    #[schema(example = "GET")]
+    pub method: &'static str,
+    /// The route, as the metrics have it; `unmatched` where there is none
+    #[schema(example = "/products/{product_id}")]
+    pub endpoint: &'static str,
     /// When it came (RFC 3339)
     #[schema(example = "2026-11-25T12:00:00.000Z")]
     pub at: String,
@@ -89,25 +94,12 @@ pub struct SlowRequest {
     pub trace_id: Option<String>,
 }
 
-/// A route with its slowest requests.
-#[derive(Serialize, ToSchema)]
-struct SlowRoute {
-    #[schema(example = "GET")]
-    method: &'static str,
-    #[schema(example = "/products/{product_id}")]
-    endpoint: &'static str,
-    /// The slowest first
-    requests: Vec<SlowRequest>,
-}
-
 impl SlowBook {
     /// With a page for each of these routes, and one for everything else.
     pub fn new(routes: &[Route]) -> Self {
-        let others = (names::OTHER_METHOD, names::UNMATCHED);
-        let routes = routes.iter().map(|(method, endpoint, _)| (*method, *endpoint)).chain([others]);
-        let page = |(method, endpoint)| Page {
-            method,
-            endpoint,
+        let routes = routes.iter().map(|(method, endpoint, _)| Some((*method, *endpoint))).chain([None]);
+        let page = |route| Page {
+            route,
             period: AtomicU64::default(),
             least: AtomicU64::default(),
             requests: Mutex::default(),
@@ -118,14 +110,13 @@ impl SlowBook {
     /// A request has ended; it is described only if it is among the slowest.
     pub(super) fn note(
         &self,
-        (method, endpoint): (&'static str, &'static str),
+        route: (&'static str, &'static str),
         start: Instant,
         time: Duration,
         describe: impl FnOnce() -> SlowRequest,
     ) {
         let Book { start: first, pages } = &*self.0;
-        let is_it = |page: &&Page| page.endpoint == endpoint && page.method == method;
-        let Some(page) = pages.iter().find(is_it).or(pages.last()) else {
+        let Some(page) = pages.iter().find(|page| page.route == Some(route)).or(pages.last()) else {
             return;
         };
         let period = period(*first, start + time);
@@ -143,17 +134,18 @@ impl SlowBook {
         }
     }
 
-    fn slowest(&self) -> Vec<SlowRoute> {
+    fn slowest(&self) -> Vec<SlowRequest> {
         let period = period(self.0.start, Instant::now());
         let slowest = |page: &Page| {
             let requests = page.turn(period);
             let mut requests: Vec<_> = requests.now.iter().chain(&requests.before).cloned().collect();
-            requests.sort_by_key(|request| Reverse(Duration::from_secs_f64(request.seconds)));
+            sort(&mut requests);
             requests.truncate(KEPT);
-            SlowRoute { method: page.method, endpoint: page.endpoint, requests }
+            requests
         };
-        let routes = self.0.pages.iter().map(slowest);
-        routes.filter(|route| !route.requests.is_empty()).collect()
+        let mut requests: Vec<_> = self.0.pages.iter().flat_map(slowest).collect();
+        sort(&mut requests);
+        requests
     }
 }
 
@@ -173,6 +165,11 @@ impl Page {
     }
 }
 
+/// The slowest first.
+fn sort(requests: &mut [SlowRequest]) {
+    requests.sort_by(|one, other| other.seconds.total_cmp(&one.seconds));
+}
+
 fn period(first: Instant, now: Instant) -> u64 {
     now.duration_since(first).as_secs() / PERIOD.as_secs()
 }
@@ -189,7 +186,7 @@ pub(super) fn moment(ago: Duration) -> String {
 }
 
 #[utoipa::path(get, path = "/metrics/slow", tag = "operation", operation_id = "getSlowRequests", summary = "Read the slowest requests of the last 5 to 10 minutes",
-    responses((status = 200, description = "The ten slowest of each route; streams of events are not among them", body = [SlowRoute]), (status = 401, description = "The server wants a token", content_type = "application/problem+json", body = serde_json::Value)))]
-async fn read(State(book): State<SlowBook>) -> Json<Vec<SlowRoute>> {
+    responses((status = 200, description = "The slowest first: ten of each known route, and ten of all other requests; streams of events are not among them", body = [SlowRequest]), (status = 401, description = "The server wants a token", content_type = "application/problem+json", body = serde_json::Value)))]
+async fn read(State(book): State<SlowBook>) -> Json<Vec<SlowRequest>> {
     Json(book.slowest())
 }

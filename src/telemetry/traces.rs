@@ -47,7 +47,7 @@ pub fn span(request: &Request) -> Span {
     if !is_traced() {
         let trace_id = id_of(&caller(request)).map(field::display);
         // At the level of error, so that it is there whatever is logged.
-        return error_span!(target: REQUESTS, "request", id, trace_id, method = %request.method(), path);
+        return error_span!(target: REQUESTS, "request", id, trace_id, method = %request.method(), path, code = Empty);
     }
     let method = super::http::method_label(request.method());
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
@@ -59,6 +59,7 @@ pub fn span(request: &Request) -> Span {
         trace_id = Empty,
         method = %request.method(),
         path,
+        code = Empty,
         otel.name = format!("{method} {}", route.unwrap_or(names::UNMATCHED)),
         otel.kind = "server",
         otel.status_code = Empty,

@@ -177,11 +177,13 @@ async fn there_is_room_for_so_many_subscribers(store: Store) {
     let graphql = server.subscribe(CHANGES, json!({})).await;
     let refused = server.get("/products/changes").await;
     refused.is_problem(503, "TOO_MANY_SUBSCRIPTIONS", &[]);
+    server.log.failure(refused.header("x-request-id"), "TOO_MANY_SUBSCRIPTIONS").await;
     assert_eq!(refused.header("retry-after"), "1");
     let refused = server.request("POST", "/graphql").header("accept", "text/event-stream");
     let refused = refused.header("content-type", "application/json");
     let refused = server.send(refused.body(json!({ "query": CHANGES }).to_string())).await;
     refused.is_graphql_error(503, "TOO_MANY_SUBSCRIPTIONS");
+    server.log.failure(refused.header("x-request-id"), "TOO_MANY_SUBSCRIPTIONS").await;
     drop(graphql);
     let room =
         async { while server.request("GET", "/products/changes").send().await.unwrap().status() != 200 {} };

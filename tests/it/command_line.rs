@@ -83,6 +83,8 @@ async fn a_setting_that_is_none_is_named() {
         ("listne = '127.0.0.1:1'", "`listne` is no setting"),
         ("listen = 'nowhere'", "invalid value 'nowhere' for '--listen"),
         ("http_duration_buckets = [1, 0.5]", "each above the one before"),
+        ("cors_origins = ['shop.example']", "invalid value 'shop.example' for '--cors-origins"),
+        (&format!("graphql_operation_names = '{}'", ["Q"; 331].join(",")), "331 names are more than the 330"),
         ("metrics_collection_interval = '0s'", "must be at least 100ms"),
         ("listen = ", "is no TOML: line 1"),
         ("\ndatabase_url = \"postgres://bob:horse@h/db", "is no TOML: line 2"),

@@ -92,6 +92,7 @@ async fn assert_unavailable(server: &Server) {
     ] {
         answer.is_problem(503, "UNAVAILABLE", &[]);
         assert_eq!(answer.header("retry-after"), "1");
+        server.log.failure(answer.header("x-request-id"), "UNAVAILABLE").await;
     }
     let answer = server.graphql("{ products { edges { cursor } } }", serde_json::json!({})).await;
     assert_eq!(answer["errors"][0]["extensions"]["code"], "UNAVAILABLE");

@@ -3,17 +3,19 @@
 use std::{collections::BTreeSet, fs, process::Stdio, time::Duration};
 
 use axum::{Router, body::Body, extract::Request, routing::get};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use sea_orm::{ConnectionTrait, TransactionTrait};
 use serde_json::json;
 use stockmeter::{
     body::BodyLimits,
+    config::OperationNames,
     server::layers,
-    telemetry::{self, Telemetry, http::HttpMetrics, slow::SlowBook},
+    telemetry::{self, Telemetry, graphql::GraphqlMetrics, http::HttpMetrics, slow::SlowBook},
 };
 use tokio::{io::AsyncWriteExt, net::TcpStream, process::Command};
 use tower::ServiceExt;
 
-use crate::harness::{NORTHWIND, PATIENCE, Server, Setup, Store};
+use crate::harness::{NORTHWIND, PATIENCE, Server, Setup, Store, http_client};
 
 on_both_stores!(
     promtool_accepts_the_metrics,
@@ -23,6 +25,7 @@ on_both_stores!(
     a_client_that_leaves_is_a_499,
     the_process_is_described_as_proc_has_it,
     metrics_can_be_kept_apart,
+    used_up_file_descriptors_are_told,
 );
 
 async fn promtool_accepts_the_metrics(store: Store) {
@@ -230,6 +233,63 @@ async fn the_process_is_described_as_proc_has_it(store: Store) {
         ["allocator_allocated_bytes", "allocator_resident_bytes", "tokio_workers", "tokio_alive_tasks"]
     {
         assert!(server.metric(name).await.unwrap() > 0.0, "{name}");
+    }
+}
+
+async fn used_up_file_descriptors_are_told(store: Store) {
+    let mut server =
+        Setup::new(store).await.with("STOCKMETER_METRICS_COLLECTION_INTERVAL", "100ms").start().await;
+    // One connection for all requests, since a later one could not be accepted: over HTTP/1.1 the client may open more.
+    server.http = http_client().http2_prior_knowledge().timeout(PATIENCE).build().unwrap();
+    let until = async |name: &str, expected: f64| {
+        let told = async { while server.metric(name).await != Some(expected) {} };
+        tokio::time::timeout(PATIENCE, told).await.unwrap_or_else(|_| panic!("{name} {expected}"));
+    };
+    let limit = server.metric("system_cpu_limit_cores").await.unwrap();
+    let pid = Pid::from_raw(server.pid().cast_signed()).unwrap();
+    let fewer = Rlimit { current: Some(64), maximum: getrlimit(Resource::Nofile).maximum };
+    prlimit(Some(pid), Resource::Nofile, fewer).unwrap();
+    let mut connections = Vec::new();
+    for _ in 0..80 {
+        connections.push(TcpStream::connect(&server.address).await.unwrap());
+    }
+    for name in ["custom_process_open_fds", "process_open_fds", "process_max_fds"] {
+        until(name, 64.0).await;
+    }
+    // Memory is told even so, and limits do not change.
+    let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap().trim();
+    let resident = resident.trim_end_matches(" kB").parse::<f64>().unwrap() * 1024.0;
+    let told = server.metric("process_resident_memory_bytes").await.unwrap();
+    assert!((told - resident).abs() < 5e6, "{told} {resident}");
+    assert_eq!(server.metric("system_cpu_limit_cores").await, Some(limit));
+
+    drop(connections);
+    let fewer = async { while server.metric("process_open_fds").await >= Some(60.0) {} };
+    tokio::time::timeout(PATIENCE, fewer).await.expect("descriptors are free again");
+}
+
+/// As many names as the settings allow, in all that can become of an operation.
+#[tokio::test]
+async fn no_list_of_operation_names_overflows() {
+    for (count, overflows) in [(OperationNames::MOST, false), (OperationNames::MOST + 1, true)] {
+        let telemetry = Telemetry::new().unwrap();
+        let names: Vec<_> = (0..count).map(|n| format!("Q{n}")).collect();
+        let metrics = GraphqlMetrics::new(&telemetry.meter(), &names, ["INVALID"].into_iter());
+        metrics.ended("unknown", None, "refused", None);
+        metrics.ended("unknown", None, "error", Some(PATIENCE));
+        for name in names.iter().map(String::as_str).chain(["other"]) {
+            for outcome in ["ok", "error"] {
+                metrics.ended("query", Some(name), outcome, Some(PATIENCE));
+                metrics.ended("mutation", Some(name), outcome, Some(PATIENCE));
+                metrics.ended("subscription", Some(name), outcome, None);
+            }
+        }
+        let app = Router::from(telemetry::api().with_state(telemetry));
+        let response = app.oneshot(Request::get("/metrics").body(Body::empty()).unwrap()).await.unwrap();
+        let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        assert_eq!(text.contains("otel_metric_overflow"), overflows, "{count}");
     }
 }
 

@@ -36,6 +36,17 @@ impl Log {
         }
     }
 
+    /// Waits for the line that tells why a request has failed.
+    pub async fn failure(&self, id: &str, code: &str) {
+        let is_it = |line: &String| {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+            line["message"] == "response failed" && line["span"]["id"] == id && line["span"]["code"] == code
+        };
+        let mut log = self.0.clone();
+        let found = tokio::time::timeout(PATIENCE, log.wait_for(|lines| lines.iter().any(is_it))).await;
+        assert!(matches!(found, Ok(Ok(_))), "no failure of {id} with {code} in the log:\n{}", self.text());
+    }
+
     pub fn text(&self) -> String {
         self.0.borrow().join("\n")
     }
