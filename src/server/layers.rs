@@ -52,8 +52,12 @@ async fn outermost(State(metrics): State<HttpMetrics>, mut request: Request, nex
     let start = Instant::now();
     let run = async |request| {
         let mut response = next.run(request).await;
-        let time = start.elapsed();
-        debug!(status = response.status().as_u16(), ?time, "answered");
+        let (status, time) = (response.status(), start.elapsed());
+        if status.is_server_error() {
+            error!(status = status.as_u16(), ?time, "response failed");
+        } else {
+            debug!(status = status.as_u16(), ?time, "answered");
+        }
         manners::annotate(response.headers_mut(), time);
         response.headers_mut().insert(REQUEST_ID, id);
         response
