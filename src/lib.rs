@@ -10,6 +10,7 @@
 //! - [`problem`], [`body`] and [`accept`]: what both of them need of HTTP
 //! - [`telemetry`]: meters, and their bridge to Prometheus; wrapped around the rest by a layer
 //! - [`server`]: puts the rooms together, listens, shuts down
+//! - [`spans`]: what the spans of a trace have in common
 //! - [`spent`]: what a request costs the database, told by the store and read by telemetry
 //! - [`transfer`], [`healthcheck`] and [`logging`]: for the command line
 
@@ -25,6 +26,7 @@ pub mod logging;
 pub mod problem;
 pub mod rest;
 pub mod server;
+pub mod spans;
 pub mod spent;
 pub mod telemetry;
 pub mod transfer;

@@ -3,27 +3,36 @@
 
 use std::{
     fmt,
-    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use futures_util::FutureExt;
-use tokio::sync::oneshot;
-use tracing::{Instrument, Span};
+use tracing::Span;
 
-use crate::{logging::is_traced, spent};
+use super::{
+    Error,
+    shared::{Asker, serve_within},
+};
 
 /// Most questions of one turn.
 const MOST: usize = 512;
 
-/// A turn that takes longer is not waited for any more.
+/// Who has waited so long begins a further turn, if there may be one: the others may wait for a lock or a lost connection.
 const LONG: Duration = Duration::from_millis(10);
 
 /// Serves many questions with one statement.
 pub(super) trait Serve<Q, A>: Send + 'static {
     /// The answers, each at its question's place.
     fn serve(&self, questions: Vec<Q>) -> impl Future<Output = Vec<A>> + Send;
+}
+
+/// How many turns there are at a time.
+#[derive(Clone, Copy)]
+pub(super) struct Turns {
+    /// As a rule.
+    pub usual: usize,
+    /// While some take long.
+    pub most: usize,
 }
 
 /// Those who wait to be served together. Cheap to clone.
@@ -34,27 +43,10 @@ struct Shared<Q, A> {
     turns: Turns,
 }
 
-/// How many turns there are at a time.
-#[derive(Clone, Copy)]
-pub(super) struct Turns {
-    /// As a rule.
-    pub usual: usize,
-    /// While the last one takes long: it may wait for a lock or a lost connection, which is nobody else's affair.
-    pub most: usize,
-}
-
 struct Queue<Q, A> {
-    waiting: Vec<Waiting<Q, A>>,
-    /// Turns under way, and when the last one began.
+    waiting: Vec<(Q, Asker<A>)>,
+    /// Turns under way.
     turns: usize,
-    last: Instant,
-}
-
-struct Waiting<Q, A> {
-    question: Q,
-    answer: oneshot::Sender<A>,
-    /// The first one of a turn has its statement in his trace.
-    span: Span,
 }
 
 impl<Q, A> fmt::Debug for Batcher<Q, A> {
@@ -72,22 +64,26 @@ impl<Q, A> Clone for Batcher<Q, A> {
 impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
     /// With so many turns at a time.
     pub fn new(turns: Turns) -> Self {
-        let queue = Queue { waiting: Vec::new(), turns: 0, last: Instant::now() };
-        Self(Arc::new(Shared { queue: Mutex::new(queue), turns }))
+        Self(Arc::new(Shared { queue: Mutex::new(Queue { waiting: Vec::new(), turns: 0 }), turns }))
     }
 
-    /// Asks, and waits for the answer. A question is served even if the one who asked leaves. None where serving
-    /// panicked.
-    pub async fn ask<S: Serve<Q, A>>(&self, question: Q, server: impl FnOnce() -> S) -> Option<A> {
+    /// Asks, and waits for the answer. Once its turn has begun, a question is served even if the one who asked leaves.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] where serving panicked, [`Error::Unavailable`] where it took too long.
+    pub async fn ask<S: Serve<Q, A>>(&self, question: Q, server: impl Fn() -> S) -> Result<A, Error> {
         let start = Instant::now();
-        let (sender, answer) = oneshot::channel();
-        let span = if is_traced() { Span::current() } else { Span::none() };
-        if self.0.join(Waiting { question, answer: sender, span }) {
+        let (asker, mut answer) = Asker::new();
+        if self.0.join(question, asker) {
             tokio::spawn(turns(self.0.clone(), server()));
         }
-        let answer = answer.await.ok();
-        spent::statement(start.elapsed());
-        answer
+        loop {
+            match tokio::time::timeout(LONG, &mut answer).await {
+                Ok(answer) => return Asker::answered(answer, start),
+                Err(_) if self.0.begin_further() => drop(tokio::spawn(turns(self.0.clone(), server()))),
+                Err(_) => {}
+            }
+        }
     }
 }
 
@@ -99,13 +95,13 @@ async fn turns<Q, A>(shared: Arc<Shared<Q, A>>, server: impl Serve<Q, A>) {
         let Some(waiting) = shared.next() else {
             return;
         };
-        let span = waiting.first().map_or_else(Span::none, |first| first.span.clone());
-        let (questions, answers): (Vec<_>, Vec<_>) =
-            waiting.into_iter().map(|waiting| (waiting.question, waiting.answer)).unzip();
-        let done = AssertUnwindSafe(server.serve(questions)).catch_unwind().instrument(span).await;
-        for (answer, of_it) in answers.into_iter().zip(done.unwrap_or_default()) {
-            // Some have left meanwhile.
-            drop(answer.send(of_it));
+        let (questions, askers): (Vec<Q>, Vec<Asker<A>>) = waiting.into_iter().unzip();
+        let span = askers.first().map_or_else(Span::none, |first| first.span.clone());
+        match serve_within(span, server.serve(questions)).await {
+            (Ok(answers), time) => {
+                askers.into_iter().zip(answers).for_each(|(asker, answer)| asker.answer(Ok(answer), time));
+            }
+            (Err(error), time) => askers.into_iter().for_each(|asker| asker.answer(Err(error.clone()), time)),
         }
     }
 }
@@ -116,27 +112,31 @@ impl<Q, A> Shared<Q, A> {
     }
 
     /// Waits with the others; true where turns have to begin for it.
-    fn join(&self, waiting: Waiting<Q, A>) -> bool {
+    fn join(&self, question: Q, asker: Asker<A>) -> bool {
         let mut queue = self.queue();
-        queue.waiting.push(waiting);
-        let Turns { usual, most } = self.turns;
-        let begins = queue.turns < usual || queue.turns < most && queue.last.elapsed() > LONG;
+        queue.waiting.push((question, asker));
+        let begins = queue.turns < self.turns.usual;
         queue.turns += usize::from(begins);
-        if begins {
-            queue.last = Instant::now();
-        }
         begins
     }
 
-    /// Those who have waited longest; where nobody waits, the turns are over.
-    fn next(&self) -> Option<Vec<Waiting<Q, A>>> {
+    /// Whether further turns are to begin, for those who have waited long.
+    fn begin_further(&self) -> bool {
         let mut queue = self.queue();
+        let begins = !queue.waiting.is_empty() && queue.turns < self.turns.most;
+        queue.turns += usize::from(begins);
+        begins
+    }
+
+    /// Those who have waited longest and are still there; where nobody waits, the turns are over.
+    fn next(&self) -> Option<Vec<(Q, Asker<A>)>> {
+        let mut queue = self.queue();
+        queue.waiting.retain(|(_, asker)| asker.is_there());
         let count = queue.waiting.len().min(MOST);
         if count == 0 {
             queue.turns -= 1;
             return None;
         }
-        queue.last = Instant::now();
         Some(queue.waiting.drain(..count).collect())
     }
 }

@@ -4,23 +4,21 @@
 
 use std::{
     fmt, mem,
-    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
-use futures_util::FutureExt;
-use tokio::sync::oneshot;
-use tracing::{Instrument, Span};
-
-use crate::{logging::is_traced, spent};
+use super::{
+    Error,
+    shared::{Asker, serve_within},
+};
 
 /// Questions under way, each with those who wait for the next time that it is asked. Cheap to clone.
 pub(super) struct Coalescer<Q, A>(Arc<Mutex<Vec<Asked<Q, A>>>>);
 
 struct Asked<Q, A> {
     question: Q,
-    waiting: Vec<oneshot::Sender<A>>,
+    waiting: Vec<Asker<A>>,
 }
 
 impl<Q, A> fmt::Debug for Coalescer<Q, A> {
@@ -46,65 +44,64 @@ where
     Q: Clone + PartialEq + Send + 'static,
     A: Clone + Send + 'static,
 {
-    /// Asks at once, unless the same question is under way: then with all who wait for it, when it is answered. None where
-    /// answering panicked.
-    pub async fn ask<F>(&self, question: Q, answer: impl Fn(Q) -> F + Send + 'static) -> Option<A>
+    /// Asks at once, unless the same question is under way: then with all who wait for it, when it is answered. Equal
+    /// questions must have equal answers, whoever asks.
+    ///
+    /// # Errors
+    /// Of the answer; [`Error::Internal`] where it panicked, [`Error::Unavailable`] where it took too long.
+    pub async fn ask<F>(&self, question: Q, answer: impl Fn(Q) -> F + Send + 'static) -> Result<A, Error>
     where
-        F: Future<Output = A> + Send + 'static,
+        F: Future<Output = Result<A, Error>> + Send + 'static,
     {
         let start = Instant::now();
-        let (sender, receiver) = oneshot::channel();
-        if let Some(sender) = self.join(&question, sender) {
-            let span = if is_traced() { Span::current() } else { Span::none() };
-            tokio::spawn(self.clone().answer(question, vec![sender], answer).instrument(span));
+        let (asker, receiver) = Asker::new();
+        if let Some(asker) = self.join(&question, asker) {
+            tokio::spawn(self.clone().answer(question, vec![asker], answer));
         }
-        let answer = receiver.await.ok();
-        spent::statement(start.elapsed());
-        answer
+        Asker::answered(receiver.await, start)
     }
 
-    /// Waits with the others, or gives the sender back where the question is not under way.
-    fn join(&self, question: &Q, sender: oneshot::Sender<A>) -> Option<oneshot::Sender<A>> {
-        let mut asked = self.asked();
-        if let Some(asked) = asked.iter_mut().find(|asked| asked.question == *question) {
-            asked.waiting.push(sender);
+    /// Waits with the others, or comes back where the question is not under way.
+    fn join(&self, question: &Q, asker: Asker<A>) -> Option<Asker<A>> {
+        let mut under_way = self.under_way();
+        if let Some(asked) = under_way.iter_mut().find(|asked| asked.question == *question) {
+            asked.waiting.push(asker);
             return None;
         }
-        asked.push(Asked { question: question.clone(), waiting: Vec::new() });
-        Some(sender)
+        under_way.push(Asked { question: question.clone(), waiting: Vec::new() });
+        Some(asker)
     }
 
     /// Answers those who wait, and again those who came meanwhile.
-    async fn answer<F>(self, question: Q, mut waiting: Vec<oneshot::Sender<A>>, answer: impl Fn(Q) -> F)
+    async fn answer<F>(self, question: Q, mut waiting: Vec<Asker<A>>, answer: impl Fn(Q) -> F)
     where
-        F: Future<Output = A> + Send,
+        F: Future<Output = Result<A, Error>> + Send,
     {
-        while !waiting.is_empty() {
-            let done = AssertUnwindSafe(answer(question.clone())).catch_unwind().await;
-            if let Ok(done) = done {
-                for sender in waiting {
-                    // Some have left meanwhile.
-                    drop(sender.send(done.clone()));
-                }
+        while let Some(first) = waiting.first() {
+            let (served, time) = serve_within(first.span.clone(), answer(question.clone())).await;
+            let served = served.flatten();
+            for asker in waiting {
+                asker.answer(served.clone(), time);
             }
             waiting = self.next(&question);
         }
     }
 
-    /// Those who came meanwhile; where nobody did, the question is under way no longer.
-    fn next(&self, question: &Q) -> Vec<oneshot::Sender<A>> {
-        let mut asked = self.asked();
-        let Some(place) = asked.iter().position(|asked| asked.question == *question) else {
+    /// Those who came meanwhile and are still there; where nobody is, the question is under way no longer.
+    fn next(&self, question: &Q) -> Vec<Asker<A>> {
+        let mut under_way = self.under_way();
+        let Some(place) = under_way.iter().position(|asked| asked.question == *question) else {
             return Vec::new();
         };
-        if asked[place].waiting.is_empty() {
-            asked.swap_remove(place);
+        under_way[place].waiting.retain(Asker::is_there);
+        if under_way[place].waiting.is_empty() {
+            under_way.swap_remove(place);
             return Vec::new();
         }
-        mem::take(&mut asked[place].waiting)
+        mem::take(&mut under_way[place].waiting)
     }
 
-    fn asked(&self) -> MutexGuard<'_, Vec<Asked<Q, A>>> {
+    fn under_way(&self) -> MutexGuard<'_, Vec<Asked<Q, A>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -6,9 +6,10 @@
 use std::collections::{HashMap, HashSet};
 
 use entity::product;
+use futures_util::future::join_all;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, SqlErr, Statement,
-    Value as SqlValue,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, RuntimeErr, SqlErr,
+    Statement, Value as SqlValue, sqlx::error::DatabaseError,
 };
 
 use super::{
@@ -38,15 +39,22 @@ pub enum Taken {
 pub(super) enum Conflict {
     Fail,
     Skip,
+    /// As [`Conflict::Skip`], but does not wait long for other transactions.
+    SkipInTime,
     Replace,
 }
 
 impl Conflict {
+    /// What PostgreSQL is told before it inserts; ends with the statement.
+    fn patience(self) -> &'static str {
+        if self == Self::SkipInTime { "set_config('lock_timeout', '100ms', true) AS patience," } else { "" }
+    }
+
     /// A product that has the version already was stored by the same call before: nothing replaces that one.
     fn clause(self) -> &'static str {
         match self {
             Self::Fail => "",
-            Self::Skip => "ON CONFLICT (id) DO NOTHING",
+            Self::Skip | Self::SkipInTime => "ON CONFLICT (id) DO NOTHING",
             Self::Replace => {
                 "ON CONFLICT (id) DO UPDATE SET name = excluded.name, price = excluded.price, \
                  amount = excluded.amount, version = excluded.version \
@@ -59,10 +67,10 @@ impl Conflict {
 /// `$1` to `$4` are the columns as arrays (id 0: generate one), `$5` is the version, `$6` how many ids to
 /// generate. Chosen ids go in first, then the sequence moves past them, then the others get theirs: a refused
 /// array leaves the sequence where it was. Ids go in sorted, so that two arrays can't deadlock. `{conflict}` is for
-/// [`Conflict::clause`].
+/// [`Conflict::clause`], `{patience}` for [`Conflict::patience`].
 const INSERT_POSTGRESQL: &str = "
 WITH sent AS MATERIALIZED (
-    SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::integer[])
+    SELECT sent.* FROM {patience} unnest($1::bigint[], $2::text[], $3::bigint[], $4::integer[])
         WITH ORDINALITY AS sent (id, name, price, amount, place)
 ), chosen AS (
     INSERT INTO product (id, name, price, amount, version)
@@ -102,8 +110,7 @@ impl Catalog {
     pub async fn create(&self, new: NewProduct, taken: Taken) -> Result<Product, Error> {
         match &self.batches {
             Some(batches) if taken == Taken::Refuse => {
-                let created = batches.creates.ask(new, || Creator(self.clone())).await;
-                created.unwrap_or(Err(Error::Internal))
+                batches.creates.ask(new, || Creator(self.clone())).await?
             }
             _ => self.create_alone(new, taken).await,
         }
@@ -112,19 +119,18 @@ impl Catalog {
     /// Creates those of them whose ids are free, in one statement; no id is named twice.
     async fn create_each(&self, mut new: Vec<NewProduct>) -> Vec<Result<Product, Error>> {
         let version = Version::first(uuid::Uuid::new_v4().as_u64_pair().0);
-        let stored = match self.try_store(&new, version, Conflict::Skip).await {
+        let conflict = if new.len() == 1 { Conflict::Skip } else { Conflict::SkipInTime };
+        let stored = match self.try_store(&new, version, conflict).await {
             Ok(Some(stored)) => stored,
-            Err(error) if error.sql_err().is_none() => {
+            Err(error) if !is_refusal(&error) => {
                 let error = Error::from(error);
                 return new.iter().map(|_| Err(error.clone())).collect();
             }
-            // One is to blame: no id is left to generate, or somebody used one past the server.
+            // One is to blame: it waits for somebody else's transaction, no id is left to generate, or somebody used one
+            // past the server.
             _ => {
-                let mut answers = Vec::new();
-                for new in new.drain(..) {
-                    answers.push(self.create_alone(new, Taken::Refuse).await);
-                }
-                return answers;
+                let alone = new.into_iter().map(|new| self.create_alone(new, Taken::Refuse));
+                return join_all(alone).await;
             }
         };
         self.feed.changed();
@@ -136,7 +142,11 @@ impl Catalog {
         let refusals: Vec<_> = new.iter().map(refusal).collect();
         let mut refused = refusals.iter().map(Option::is_some);
         new.retain(|_| refused.next() != Some(true));
-        let mut products = put_together(new, stored, version).unwrap_or_default().into_iter();
+        let products = put_together(new, stored, version).unwrap_or_else(|error| {
+            tracing::error!(%error, "products were stored under ids that nobody asked for");
+            Vec::new()
+        });
+        let mut products = products.into_iter();
         let answer = |refusal: Option<Error>| match refusal {
             Some(refusal) => Err(refusal),
             None => products.next().ok_or(Error::Internal),
@@ -241,6 +251,7 @@ impl Catalog {
             missing.into(),
         ];
         let sql = INSERT_POSTGRESQL.replace("{conflict}", conflict.clause());
+        let sql = sql.replace("{patience}", conflict.patience());
         match self.returned_ids(sql, values).await {
             Err(error) if is_sequence_end(&error) => Ok(None),
             ids => ids.map(Some),
@@ -337,14 +348,23 @@ struct Creator(Catalog);
 impl Serve<NewProduct, Result<Product, Error>> for Creator {
     async fn serve(&self, new: Vec<NewProduct>) -> Vec<Result<Product, Error>> {
         let Self(catalog) = self;
-        // Of two with the same id, the second finds it taken, if the first has got it.
+        // Of several with the same id, the first gets it or nobody does.
         let mut ids = HashSet::new();
-        let (first, second): (Vec<_>, Vec<_>) =
+        let (first, again): (Vec<_>, Vec<_>) =
             new.into_iter().enumerate().partition(|(_, new)| new.id.is_none_or(|id| ids.insert(id)));
         let (places, first): (Vec<usize>, Vec<NewProduct>) = first.into_iter().unzip();
+        let chosen: Vec<_> = first.iter().map(|new| new.id).collect();
         let mut answers: Vec<_> = places.into_iter().zip(catalog.create_each(first).await).collect();
-        for (place, new) in second {
-            answers.push((place, catalog.create_alone(new, Taken::Refuse).await));
+        for (place, new) in again {
+            let first = chosen.iter().position(|id| *id == new.id).map(|first| &answers[first].1);
+            let answer = match (new.id, first) {
+                (Some(id), Some(Ok(_) | Err(Error::Duplicate(_)))) => {
+                    Error::Duplicate(vec![id_fault(new.at, id)])
+                }
+                (_, Some(Err(error))) => error.clone(),
+                _ => Error::Internal,
+            };
+            answers.push((place, Err(answer)));
         }
         answers.sort_unstable_by_key(|(place, _)| *place);
         answers.into_iter().map(|(_, answer)| answer).collect()
@@ -392,10 +412,18 @@ fn put_together(new: Vec<NewProduct>, mut stored: Vec<i64>, version: Version) ->
 
 /// PostgreSQL's sequence has no further value (SQLSTATE 2200H).
 fn is_sequence_end(error: &DbErr) -> bool {
-    use sea_orm::{RuntimeErr, sqlx::Error::Database};
+    refusal(error).is_some_and(|refusal| refusal.code().is_some_and(|code| code == "2200H"))
+}
+
+/// The database answered, and did not like the statement.
+fn is_refusal(error: &DbErr) -> bool {
+    refusal(error).is_some()
+}
+
+fn refusal(error: &DbErr) -> Option<&dyn DatabaseError> {
     let (DbErr::Query(RuntimeErr::SqlxError(error)) | DbErr::Exec(RuntimeErr::SqlxError(error))) = error
     else {
-        return false;
+        return None;
     };
-    matches!(&**error, Database(error) if error.code().is_some_and(|code| code == "2200H"))
+    error.as_database_error()
 }

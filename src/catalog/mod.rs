@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use batch::{Batcher, Turns};
 use coalesce::Coalescer;
-use sea_orm::Statement;
+use page::PageQuestion;
 
 use crate::database::{Database, Kind};
 
@@ -26,6 +26,7 @@ mod order;
 mod page;
 mod product;
 mod reads;
+mod shared;
 mod stock;
 mod totals;
 mod version;
@@ -73,8 +74,7 @@ pub struct Catalog {
 #[derive(Clone, Debug)]
 struct Batches {
     reads: Batcher<ProductId, Result<Option<Product>, Error>>,
-    /// By their statements.
-    pages: Coalescer<Statement, Result<Arc<Page>, Error>>,
+    pages: Coalescer<PageQuestion, Arc<Page>>,
     creates: Batcher<NewProduct, Result<Product, Error>>,
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use entity::product;
 use sea_orm::{
-    ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
 };
 
 use super::{Catalog, Cursor, Error, Filter, Order, Product};
@@ -111,6 +111,15 @@ pub fn cursor(field: &'static str, text: Option<&str>, order: &Order) -> Result<
     text.map(decode).transpose()
 }
 
+/// All that a page depends on.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct PageQuestion {
+    statement: Statement,
+    from_end: bool,
+    is_after: bool,
+    is_before: bool,
+}
+
 impl Catalog {
     /// Reads a page, perhaps together with others who ask for the same one.
     ///
@@ -131,7 +140,6 @@ impl Catalog {
         }
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         let (is_after, is_before) = (after.is_some(), before.is_some());
-        // Who has the same statement gets the same page.
         let page = move |mut products: Vec<Product>| {
             let has_more = products.len() > size;
             products.truncate(size);
@@ -153,7 +161,11 @@ impl Catalog {
             }
         };
         match &self.batches {
-            Some(batches) => batches.pages.ask(statement, read).await.unwrap_or(Err(Error::Internal)),
+            Some(batches) => {
+                // The first ten from the end can have the statement of the last ten from the begin.
+                let question = PageQuestion { statement, from_end, is_after, is_before };
+                batches.pages.ask(question, move |question| read(question.statement)).await
+            }
             None => read(statement).await,
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use entity::product;
+use futures_util::future::join_all;
 use sea_orm::{ConnectionTrait, EntityTrait, Statement, Value as SqlValue};
 
 use super::{Catalog, Error, Product, ProductId, batch::Serve};
@@ -22,8 +23,7 @@ impl Catalog {
         let Some(batches) = &self.batches else {
             return self.get_from(self.database.reads(), id).await;
         };
-        let found = batches.reads.ask(id, || Reader(self.clone())).await;
-        found.unwrap_or(Err(Error::Internal))?.ok_or_else(|| Error::not_found(id))
+        batches.reads.ask(id, || Reader(self.clone())).await??.ok_or_else(|| Error::not_found(id))
     }
 
     /// Reads those of the products that are there.
@@ -55,17 +55,24 @@ impl Serve<ProductId, Result<Option<Product>, Error>> for Reader {
         ids.sort_unstable();
         ids.dedup();
         let found = match ids.as_slice() {
-            [id] => product::Entity::find_by_id(*id).all(self.0.database.reads()).await.map_err(Error::from),
+            [id] => self.one(*id).await.map(Vec::from_iter),
             _ => self.0.get_many(&ids).await,
         };
-        let found = found.map(|products| {
-            products.into_iter().map(|product| (product.id, product)).collect::<HashMap<_, _>>()
-        });
-        let answer = |id| match &found {
-            Ok(products) => Ok(products.get(id).cloned()),
-            Err(error) => Err(error.clone()),
+        let found: HashMap<_, _> = match found {
+            Ok(products) => products.into_iter().map(|product| (product.id, product)).collect(),
+            // One that can't be read is no reason to keep the others back.
+            Err(Error::Internal) if ids.len() > 1 => {
+                return join_all(asked.iter().map(|id| self.one(*id))).await;
+            }
+            Err(error) => return asked.iter().map(|_| Err(error.clone())).collect(),
         };
-        asked.iter().map(answer).collect()
+        asked.iter().map(|id| Ok(found.get(id).cloned())).collect()
+    }
+}
+
+impl Reader {
+    async fn one(&self, id: ProductId) -> Result<Option<Product>, Error> {
+        Ok(product::Entity::find_by_id(id).one(self.0.database.reads()).await?)
     }
 }
 

@@ -82,8 +82,7 @@ impl ConnectionTrait for Connection {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        let span = spans::statement(self.get_database_backend(), &statement.sql);
-        run!(self, span, execute_raw(statement))
+        run!(self, spans::statement(self.get_database_backend(), &statement.sql), execute_raw(statement))
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
@@ -91,13 +90,11 @@ impl ConnectionTrait for Connection {
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        let span = spans::statement(self.get_database_backend(), &statement.sql);
-        run!(self, span, query_one_raw(statement))
+        run!(self, spans::statement(self.get_database_backend(), &statement.sql), query_one_raw(statement))
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        let span = spans::statement(self.get_database_backend(), &statement.sql);
-        run!(self, span, query_all_raw(statement))
+        run!(self, spans::statement(self.get_database_backend(), &statement.sql), query_all_raw(statement))
     }
 }
 

@@ -4,7 +4,7 @@ use sea_orm::{DbBackend, DbErr};
 use tracing::{Instrument, Span, field::Empty, info_span};
 
 use super::gate::operation;
-use crate::logging::SPANS;
+use crate::spans::SPANS;
 
 /// The span of a statement (semantic conventions for database clients); its text has places for values, not values.
 pub(super) fn statement(backend: DbBackend, sql: &str) -> Span {

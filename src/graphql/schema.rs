@@ -5,7 +5,7 @@ use async_graphql::{SDLExportOptions, SchemaBuilder};
 use super::{
     error::ErrorCode, limits::Limits, mutation::Mutation, query::Query, spans, subscription::Subscription,
 };
-use crate::{catalog::Catalog, logging::is_traced};
+use crate::{catalog::Catalog, spans::is_traced};
 
 /// The schema with the catalog behind it.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;

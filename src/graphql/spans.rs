@@ -9,7 +9,7 @@ use async_graphql::{
 };
 use tracing::{Instrument, Span, info_span};
 
-use crate::logging::SPANS;
+use crate::spans::SPANS;
 
 /// The span of an operation (semantic conventions for GraphQL servers).
 pub fn operation(kind: &'static str, name: Option<&str>) -> Span {

@@ -165,7 +165,11 @@ where
         let record = &mut record;
         match frame {
             Ok(frame) => record.sent += length(frame),
-            Err(_) => record.status = BROKEN_OFF,
+            Err(error) => {
+                tracing::error!(%error, "the answer broke off");
+                Span::current().record("otel.status_code", "ERROR");
+                record.status = BROKEN_OFF;
+            }
         }
     };
     response.map(|body| Body::new(Watched { body, spent, span, watch }))

@@ -104,11 +104,13 @@ impl Signal {
         if !wanted || variable("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
             return Ok(false);
         }
-        for name in [&format!("OTEL_EXPORTER_OTLP_{signal}_PROTOCOL"), "OTEL_EXPORTER_OTLP_PROTOCOL"] {
-            if let Some(value) = variable(name).filter(|value| value != "http/protobuf") {
-                let rule = "must be http/protobuf (by default on port 4318)";
-                return Err(OtlpError::Variable { name: name.to_owned(), value, rule });
-            }
+        // The signal's own one counts before the one for all.
+        let names =
+            [format!("OTEL_EXPORTER_OTLP_{signal}_PROTOCOL"), "OTEL_EXPORTER_OTLP_PROTOCOL".to_owned()];
+        let protocol = names.into_iter().find_map(|name| variable(&name).map(|value| (name, value)));
+        if let Some((name, value)) = protocol.filter(|(_, value)| value != "http/protobuf") {
+            let rule = "must be http/protobuf (by default on port 4318)";
+            return Err(OtlpError::Variable { name, value, rule });
         }
         // There is one already where both signals are pushed.
         let _ = rustls::crypto::ring::default_provider().install_default();

@@ -20,10 +20,10 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::{Layer, filter::Targets, registry::LookupSpan};
 
 use super::names;
-use crate::logging::{SPANS, is_traced};
+use crate::spans::{SPANS, is_traced};
 
 /// The target of the spans that are for the log as well.
-const REQUESTS: &str = "stockmeter::request";
+pub const REQUESTS: &str = "stockmeter::request";
 
 /// Sends the requests' spans and those of the target [`SPANS`] to the provider.
 pub fn layer<S>(provider: &SdkTracerProvider) -> impl Layer<S> + use<S>

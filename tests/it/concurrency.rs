@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
+use sea_orm::{ConnectionTrait, TransactionTrait};
 use serde_json::{Value, json};
 
-use crate::harness::{Server, Store};
+use crate::harness::{NORTHWIND, PATIENCE, Server, Store};
 
 on_both_stores!(
     one_of_many_wins_an_id,
@@ -13,6 +14,7 @@ on_both_stores!(
     crossing_arrays_do_not_deadlock,
     a_product_that_comes_and_goes_is_there_or_not,
     deletions_and_replacements_of_many_do_not_deadlock,
+    pages_that_are_read_at_the_same_time_are_not_mixed_up,
 );
 
 async fn one_of_many_wins_an_id(store: Store) {
@@ -112,4 +114,71 @@ async fn deletions_and_replacements_of_many_do_not_deadlock(store: Store) {
         }
     };
     join_all((0..8).map(client)).await;
+}
+
+/// The last ones by id and the first ones by falling id are the same to the database.
+async fn pages_that_are_read_at_the_same_time_are_not_mixed_up(store: Store) {
+    let server = Server::start(store).await;
+    server.post("/products", NORTHWIND).await;
+    let page = "nodes { id } pageInfo { hasNextPage hasPreviousPage }";
+    let both = format!(
+        "{{ last: products(last: 3) {{ {page} }}
+            first: products(first: 3, orderBy: [{{ field: ID, direction: DESC }}]) {{ {page} }} }}"
+    );
+    let ids = |page: &Value| -> Vec<String> {
+        page["nodes"].as_array().unwrap().iter().map(|node| node["id"].as_str().unwrap().to_owned()).collect()
+    };
+    for _ in 0..10 {
+        let data = &server.graphql(&both, json!({})).await["data"];
+        assert_eq!(
+            (ids(&data["last"]), ids(&data["first"])),
+            (["75", "76", "77"].map(str::to_owned).to_vec(), ["77", "76", "75"].map(str::to_owned).to_vec())
+        );
+        assert_eq!(data["last"]["pageInfo"], json!({ "hasNextPage": false, "hasPreviousPage": true }));
+        assert_eq!(data["first"]["pageInfo"], json!({ "hasNextPage": true, "hasPreviousPage": false }));
+    }
+}
+
+/// Somebody has taken an id and not said yet whether he keeps it: only who wants the same one has to wait.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_for_an_id_keeps_nobody_else_waiting() {
+    let server = Server::start(Store::PostgreSql).await;
+    // No id is generated below this one.
+    server.post("/products", r#"{"id":10,"name":"x","price":1,"amount":1}"#).await;
+    let holder = server.behind_the_back().await.begin().await.unwrap();
+    let insert = "INSERT INTO product (id, name, price, amount) VALUES (5, 'held', 1, 1)";
+    holder.execute_unprepared(insert).await.unwrap();
+    let create = |id: Option<i64>| {
+        server.post("/products", json!({ "id": id, "name": "x", "price": 1, "amount": 1 }).to_string())
+    };
+    let waiting = create(Some(5));
+    let others = async {
+        let mut ids = Vec::new();
+        for round in 1..=5 {
+            // Those from 2^52 on are never generated.
+            let create = |n: i64| create((n % 2 == 0).then_some((1 << 52) + round * 1000 + n));
+            let answers = join_all((0..20).map(create)).await;
+            assert!(answers.iter().all(|answer| answer.status == 201), "{answers:?}");
+            ids.extend(answers.iter().map(|answer| answer.json()["id"].as_u64().unwrap()));
+        }
+        assert_eq!(BTreeSet::from_iter(&ids).len(), 100, "{ids:?}");
+        holder.rollback().await.unwrap();
+    };
+    let both = tokio::time::timeout(PATIENCE, async { tokio::join!(waiting, others) });
+    assert_eq!(both.await.expect("nobody waits for the holder").0.status, 201);
+}
+
+/// SQLite lets others store what is no price: that product can't be read, but its neighbours can.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_product_that_can_not_be_read_is_alone_with_that() {
+    let server = Server::start(Store::Sqlite).await;
+    server.post("/products", NORTHWIND).await;
+    let database = server.behind_the_back().await;
+    database.execute_unprepared("UPDATE product SET price = 19.99 WHERE id = 7").await.unwrap();
+    for _ in 0..10 {
+        let paths: Vec<_> = (1..=20).map(|id| format!("/products/{id}")).collect();
+        for (id, answer) in (1..).zip(join_all(paths.iter().map(|path| server.get(path))).await) {
+            assert_eq!(answer.status, if id == 7 { 500 } else { 200 }, "{id}");
+        }
+    }
 }
