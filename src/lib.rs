@@ -10,6 +10,7 @@
 //! - [`problem`], [`body`] and [`accept`]: what both of them need of HTTP
 //! - [`telemetry`]: meters, and their bridge to Prometheus; wrapped around the rest by a layer
 //! - [`server`]: puts the rooms together, listens, shuts down
+//! - [`panics`]: what a panic said
 //! - [`spans`]: what the spans of a trace have in common
 //! - [`spent`]: what a request costs the database, told by the store and read by telemetry
 //! - [`transfer`], [`healthcheck`] and [`logging`]: for the command line
@@ -23,6 +24,7 @@ pub mod formats;
 pub mod graphql;
 pub mod healthcheck;
 pub mod logging;
+pub mod panics;
 pub mod problem;
 pub mod rest;
 pub mod server;

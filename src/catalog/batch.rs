@@ -2,7 +2,6 @@
 //! shares one statement with all that wait. The busier the server, the fewer statements for each request.
 
 use std::{
-    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -35,7 +34,7 @@ pub(super) struct Turns {
     pub most: usize,
 }
 
-/// Those who wait to be served together. Cheap to clone.
+/// Those who wait to be served together.
 pub(super) struct Batcher<Q, A>(Arc<Shared<Q, A>>);
 
 struct Shared<Q, A> {
@@ -47,18 +46,6 @@ struct Queue<Q, A> {
     waiting: Vec<(Q, Asker<A>)>,
     /// Turns under way.
     turns: usize,
-}
-
-impl<Q, A> fmt::Debug for Batcher<Q, A> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Batcher")
-    }
-}
-
-impl<Q, A> Clone for Batcher<Q, A> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
 }
 
 impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {

@@ -3,7 +3,7 @@
 //! A statement that is under way is not shared: it may have begun before a change that the one who asks knows of.
 
 use std::{
-    fmt, mem,
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
@@ -19,12 +19,6 @@ pub(super) struct Coalescer<Q, A>(Arc<Mutex<Vec<Asked<Q, A>>>>);
 struct Asked<Q, A> {
     question: Q,
     waiting: Vec<Asker<A>>,
-}
-
-impl<Q, A> fmt::Debug for Coalescer<Q, A> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Coalescer")
-    }
 }
 
 impl<Q, A> Clone for Coalescer<Q, A> {

@@ -2,7 +2,7 @@
 //!
 //! REST and GraphQL both come through here; nothing below may know which one called.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use batch::{Batcher, Turns};
 use coalesce::Coalescer;
@@ -67,15 +67,20 @@ pub struct Catalog {
     under_way: idempotency::UnderWay,
     feed: feed::Feed,
     /// None within a transaction, which is one client's alone.
-    batches: Option<Batches>,
+    batches: Option<Arc<Batches>>,
 }
 
 /// What is done for many clients at once.
-#[derive(Clone, Debug)]
 struct Batches {
     reads: Batcher<ProductId, Result<Option<Product>, Error>>,
     pages: Coalescer<PageQuestion, Arc<Page>>,
     creates: Batcher<NewProduct, Result<Product, Error>>,
+}
+
+impl fmt::Debug for Batches {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Batches")
+    }
 }
 
 /// What an operator decides about the catalog.
@@ -102,7 +107,7 @@ impl Catalog {
             rules,
             under_way: idempotency::UnderWay::default(),
             feed: feed::Feed::default(),
-            batches: Some(batches),
+            batches: Some(Arc::new(batches)),
         }
     }
 }

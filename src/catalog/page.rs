@@ -162,7 +162,7 @@ impl Catalog {
         };
         match &self.batches {
             Some(batches) => {
-                // The first ten from the end can have the statement of the last ten from the begin.
+                // The last ten by id and the first ten by falling id have the same statement, and are different pages.
                 let question = PageQuestion { statement, from_end, is_after, is_before };
                 batches.pages.ask(question, move |question| read(question.statement)).await
             }

@@ -29,21 +29,22 @@ impl Catalog {
     /// Reads those of the products that are there.
     async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>, Error> {
         let database = self.database.reads();
+        let ids: Vec<i64> = ids.iter().map(|id| id.get()).collect();
         let (sql, ids): (_, SqlValue) = match self.database.kind() {
-            Kind::PostgreSql => (MANY_POSTGRESQL, ids.iter().map(|id| id.get()).collect::<Vec<i64>>().into()),
-            Kind::Sqlite => {
-                let ids: Vec<i64> = ids.iter().map(|id| id.get()).collect();
-                (MANY_SQLITE, format!("{ids:?}").into())
-            }
+            Kind::PostgreSql => (MANY_POSTGRESQL, ids.into()),
+            Kind::Sqlite => (MANY_SQLITE, format!("{ids:?}").into()),
         };
         let statement = Statement::from_sql_and_values(database.get_database_backend(), sql, [ids]);
         Ok(product::Entity::find().from_raw_sql(statement).all(database).await?)
     }
 
     pub(super) async fn get_from(&self, from: &Connection, id: ProductId) -> Result<Product, Error> {
-        let found = product::Entity::find_by_id(id).one(from).await?;
-        found.ok_or_else(|| Error::not_found(id))
+        find(from, id).await?.ok_or_else(|| Error::not_found(id))
     }
+}
+
+async fn find(from: &Connection, id: ProductId) -> Result<Option<Product>, Error> {
+    Ok(product::Entity::find_by_id(id).one(from).await?)
 }
 
 /// Reads for all that wait at the same time.
@@ -51,28 +52,24 @@ struct Reader(Catalog);
 
 impl Serve<ProductId, Result<Option<Product>, Error>> for Reader {
     async fn serve(&self, mut ids: Vec<ProductId>) -> Vec<Result<Option<Product>, Error>> {
+        let Self(catalog) = self;
+        let database = catalog.database.reads();
         let asked = ids.clone();
         ids.sort_unstable();
         ids.dedup();
         let found = match ids.as_slice() {
-            [id] => self.one(*id).await.map(Vec::from_iter),
-            _ => self.0.get_many(&ids).await,
+            [id] => find(database, *id).await.map(Vec::from_iter),
+            _ => catalog.get_many(&ids).await,
         };
         let found: HashMap<_, _> = match found {
             Ok(products) => products.into_iter().map(|product| (product.id, product)).collect(),
             // One that can't be read is no reason to keep the others back.
             Err(Error::Internal) if ids.len() > 1 => {
-                return join_all(asked.iter().map(|id| self.one(*id))).await;
+                return join_all(asked.iter().map(|id| find(database, *id))).await;
             }
             Err(error) => return asked.iter().map(|_| Err(error.clone())).collect(),
         };
         asked.iter().map(|id| Ok(found.get(id).cloned())).collect()
-    }
-}
-
-impl Reader {
-    async fn one(&self, id: ProductId) -> Result<Option<Product>, Error> {
-        Ok(product::Entity::find_by_id(id).one(self.0.database.reads()).await?)
     }
 }
 

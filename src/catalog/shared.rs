@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tracing::{Instrument, Span};
 
 use super::Error;
-use crate::spent;
+use crate::{panics, spent};
 
 /// Longer than anybody waits for an answer: what hangs on a lost connection must not be shared for ever.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -68,8 +68,6 @@ pub(super) async fn serve_within<T>(span: Span, serve: impl Future<Output = T>) 
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Error {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or(panic.downcast_ref::<String>().map(String::as_str));
-    tracing::error!(panic = text.unwrap_or("(no text)"), "a statement of several requests panicked");
+    tracing::error!(panic = panics::text(panic), "a statement of several requests panicked");
     Error::Internal
 }

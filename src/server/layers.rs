@@ -22,6 +22,7 @@ use crate::{
     catalog::Error,
     config::Secret,
     formats::Format,
+    panics,
     problem::{self, Problem},
     telemetry::{
         http::{HttpMetrics, measure},
@@ -77,7 +78,7 @@ async fn innermost(State(body): State<BodyLimits>, mut request: Request, next: N
     let response = match run.await {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => Problem::timeout().into_response(),
-        Err(panic) => panicked(panic),
+        Err(panic) => panicked(&*panic),
     };
     problem::render(response, id.as_ref())
 }
@@ -185,10 +186,7 @@ async fn method_not_allowed(method: Method) -> Response {
     Problem::method_not_allowed(method.as_str()).into_response()
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the layer hands the panic over")]
-fn panicked(panic: Box<dyn Any + Send>) -> Response {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or(panic.downcast_ref::<String>().map(String::as_str));
-    error!(panic = text.unwrap_or("(no text)"), "a handler panicked");
+fn panicked(panic: &(dyn Any + Send)) -> Response {
+    error!(panic = panics::text(panic), "a handler panicked");
     Problem::from(Error::Internal).into_response()
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use axum::Router;
-use tokio::{net::TcpListener, time::MissedTickBehavior};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -261,8 +261,7 @@ const FORGET_EVERY: Duration = Duration::from_secs(60);
 fn spawn_chores(catalog: &Catalog, config: &Config) {
     let (feed, chores, age) = (catalog.clone(), catalog.clone(), config.changes_retention);
     tokio::spawn(async move { feed.run_feed().await });
-    let mut clock = tokio::time::interval(FORGET_EVERY.min(config.idempotency_retention).min(age));
-    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut clock = watch::ticks(FORGET_EVERY.min(config.idempotency_retention).min(age));
     tokio::spawn(async move {
         loop {
             clock.tick().await;

@@ -84,7 +84,7 @@ pub fn store(meter: &Meter, database: Database, catalog: Catalog, every: Duratio
 }
 
 /// Now, and then again and again.
-fn ticks(every: Duration) -> Interval {
+pub fn ticks(every: Duration) -> Interval {
     let mut clock = tokio::time::interval(every);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     clock
