@@ -19,7 +19,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{health, root};
-use crate::{graphql, rest, telemetry, telemetry::http::Route};
+use crate::{graphql, rest, telemetry, telemetry::routes::Route};
 
 /// The routes with their method and usual statuses.
 pub const ROUTES: &[Route] = &[

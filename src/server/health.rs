@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{database::Database, telemetry::http::Route};
+use crate::{database::Database, telemetry::routes::Route};
 
 /// The routes with their method and usual statuses.
 pub const ROUTES: &[Route] = &[

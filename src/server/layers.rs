@@ -24,10 +24,7 @@ use crate::{
     formats::Format,
     panics,
     problem::{self, Problem},
-    telemetry::{
-        http::{HttpMetrics, measure},
-        traces,
-    },
+    telemetry::{HttpMetrics, http::measure, traces},
 };
 
 /// The rooms within their layers; pages of these `origins` may use them.

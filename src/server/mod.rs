@@ -24,8 +24,8 @@ use crate::{
     graphql::{self, Limits, Service, Sockets},
     rest,
     telemetry::{
-        self, Telemetry, TelemetryError,
-        http::HttpMetrics,
+        self, HttpMetrics, Telemetry, TelemetryError,
+        routes::Routes,
         slow::{self, SlowBook},
     },
 };
@@ -161,7 +161,7 @@ impl Server {
             rest::ROUTES,
             graphql::ROUTES,
         ];
-        let routes = rooms_routes.concat();
+        let routes = Routes::new(rooms_routes.concat());
         let slow = SlowBook::new(&routes);
         let metrics_room = Router::from(telemetry::api().with_state(telemetry.clone()))
             .merge(slow::api().with_state(slow.clone()));
@@ -181,7 +181,7 @@ impl Server {
             &meter,
             config.http_duration_buckets.bounds(),
             config.http_size_buckets.bounds(),
-            &routes,
+            routes,
             slow,
         );
         let body = BodyLimits {

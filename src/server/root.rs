@@ -4,7 +4,7 @@ use axum::Json;
 use serde_json::{Value, json};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::telemetry::http::Route;
+use crate::telemetry::routes::Route;
 
 /// The route with its method and usual status.
 pub const ROUTES: &[Route] = &[("GET", "/", &[200])];

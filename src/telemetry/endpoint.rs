@@ -10,7 +10,7 @@ use axum::{
 use prometheus::TextEncoder;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Telemetry, http::Route};
+use super::{Telemetry, routes::Route};
 
 /// The route with its method and usual status.
 pub const ROUTES: &[Route] = &[("GET", "/metrics", &[200, 401])];

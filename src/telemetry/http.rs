@@ -12,23 +12,20 @@ use std::{
 
 use axum::{
     body::{Body, Bytes, HttpBody},
-    extract::{MatchedPath, Request},
-    http::{Method, Uri},
+    extract::Request,
+    http::Uri,
     response::Response,
 };
 use http_body::{Frame, SizeHint};
-use opentelemetry::{
-    KeyValue,
-    metrics::{Counter, Histogram, Meter, UpDownCounter},
-    trace::TraceId,
-};
+use opentelemetry::trace::TraceId;
 use pin_project_lite::pin_project;
 use tower_http::request_id::RequestId;
 use tracing::{Instrument, Span};
 
 use super::{
-    names,
-    slow::{self, SlowBook, SlowRequest},
+    instruments::{Ended, HttpMetrics},
+    routes::Place,
+    slow::{self, SlowRequest},
     traces,
 };
 use crate::{body::media_type, spent::Spent};
@@ -38,82 +35,6 @@ const CLIENT_LEFT: u16 = 499;
 
 /// The status that is counted when an answer broke off, whatever its head had promised.
 const BROKEN_OFF: u16 = 500;
-
-/// The instruments of the requests. Cheap to clone.
-#[derive(Clone)]
-pub struct HttpMetrics(Arc<Instruments>);
-
-struct Instruments {
-    requests: Counter<u64>,
-    duration: Histogram<f64>,
-    fine_duration: Histogram<f64>,
-    request_size: Histogram<u64>,
-    response_size: Histogram<u64>,
-    in_flight: UpDownCounter<i64>,
-    slow: SlowBook,
-    /// Labels are taken from here, not from requests: their number is bounded whatever clients send.
-    endpoints: Vec<&'static str>,
-}
-
-/// A method, a route and its usual statuses.
-pub type Route = (&'static str, &'static str, &'static [u16]);
-
-impl HttpMetrics {
-    /// Instruments whose counters exist at 0 for these routes, so that `rate()` sees the first request.
-    pub fn new(
-        meter: &Meter,
-        duration_buckets: &[f64],
-        size_buckets: &[f64],
-        routes: &[Route],
-        slow: SlowBook,
-    ) -> Self {
-        let requests = meter.u64_counter(names::HTTP_REQUESTS).with_description("HTTP requests").build();
-        let duration = meter
-            .f64_histogram(names::HTTP_REQUEST_DURATION)
-            .with_unit("s")
-            .with_description("Time from a request's head to the last byte of its answer")
-            .with_boundaries(duration_buckets.to_vec())
-            .build();
-        let fine_duration = meter
-            .f64_histogram(names::HTTP_SERVER_REQUEST_DURATION)
-            .with_unit("s")
-            .with_description("Time from a request's head to the last byte of its answer, in fine buckets")
-            .with_boundaries(names::FINE_BUCKETS.to_vec())
-            .build();
-        let size = |name, description| {
-            let size = meter.u64_histogram(name).with_unit("By").with_description(description);
-            size.with_boundaries(size_buckets.to_vec()).build()
-        };
-        let request_size = size(names::HTTP_REQUEST_SIZE, "Bodies of requests, as they arrived");
-        let response_size = size(names::HTTP_RESPONSE_SIZE, "Bodies of answers, as they were sent");
-        let in_flight = meter
-            .i64_up_down_counter(names::HTTP_REQUESTS_IN_FLIGHT)
-            .with_description("Requests whose answers have not ended")
-            .build();
-        for (method, endpoint, statuses) in routes {
-            for status in *statuses {
-                requests.add(0, &request_labels(method, endpoint, *status));
-            }
-        }
-        let mut endpoints: Vec<_> = routes.iter().map(|(_, endpoint, _)| *endpoint).collect();
-        endpoints.dedup();
-        Self(Arc::new(Instruments {
-            requests,
-            duration,
-            fine_duration,
-            request_size,
-            response_size,
-            in_flight,
-            slow,
-            endpoints,
-        }))
-    }
-
-    fn endpoint(&self, request: &Request) -> &'static str {
-        let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-        self.0.endpoints.iter().find(|known| path == Some(known)).copied().unwrap_or(names::UNMATCHED)
-    }
-}
 
 /// Runs a request within its span. It is recorded when its answer has been sent, or is given up.
 pub async fn measure<F>(
@@ -125,18 +46,17 @@ pub async fn measure<F>(
 where
     F: Future<Output = Response>,
 {
-    metrics.0.in_flight.add(1, &[]);
+    metrics.begun();
     let mut record = Record {
         start: Instant::now(),
-        method: method_label(request.method()),
-        endpoint: metrics.endpoint(&request),
+        route: metrics.routes().place(&request),
         path: request.uri().clone(),
         id: request.extensions().get::<RequestId>().cloned(),
         trace: traces::id(&span, &request),
         status: CLIENT_LEFT,
         is_stream: false,
         head: Duration::ZERO,
-        received: Received::default(),
+        received: None,
         sent: 0,
         spent: Spent::default(),
         metrics,
@@ -146,7 +66,7 @@ where
     let request = if request.body().is_end_stream() {
         request
     } else {
-        let Received(received) = record.received.clone();
+        let received = record.received.insert(Arc::default()).clone();
         let watch = move |frame: &Result<Frame<Bytes>, _>| {
             if let Ok(frame) = frame {
                 received.fetch_add(length(frame), Ordering::Relaxed);
@@ -178,8 +98,7 @@ where
 /// Records its request when it is dropped, however that comes about.
 struct Record {
     start: Instant,
-    method: &'static str,
-    endpoint: &'static str,
+    route: Place,
     path: Uri,
     id: Option<RequestId>,
     trace: Option<TraceId>,
@@ -188,46 +107,32 @@ struct Record {
     is_stream: bool,
     /// Until the answer's head.
     head: Duration,
-    received: Received,
+    /// Bytes of the request's body that have arrived; none where it has no body.
+    received: Option<Arc<AtomicU64>>,
     /// Bytes of the answer's body.
     sent: u64,
     spent: Spent,
     metrics: HttpMetrics,
 }
 
-/// Bytes of the request's body that have arrived.
-#[derive(Clone, Default)]
-struct Received(Arc<AtomicU64>);
-
 impl Drop for Record {
     fn drop(&mut self) {
-        let labels = request_labels(self.method, self.endpoint, self.status);
-        let instruments = &self.metrics.0;
         let time = self.start.elapsed();
-        let seconds = time.as_secs_f64();
-        instruments.requests.add(1, &labels);
-        instruments.duration.record(seconds, &labels[..2]);
-        instruments.request_size.record(self.received.0.load(Ordering::Relaxed), &labels[..2]);
-        instruments.response_size.record(self.sent, &labels[..2]);
-        let labels = [
-            KeyValue::new(names::SEMCONV_METHOD, self.method),
-            KeyValue::new(names::SEMCONV_ROUTE, self.endpoint),
-            KeyValue::new(names::SEMCONV_STATUS, i64::from(self.status)),
-        ];
-        instruments.fine_duration.record(seconds, &labels);
-        instruments.in_flight.add(-1, &[]);
+        let received = self.received.as_ref().map_or(0, |received| received.load(Ordering::Relaxed));
+        self.metrics.ended(self.route, Ended { status: self.status, time, received, sent: self.sent });
         if !self.is_stream {
-            instruments.slow.note((self.method, self.endpoint), self.start, time, || self.describe(time));
+            self.metrics.slow().note(self.route, self.start, time, || self.describe(time));
         }
     }
 }
 
 impl Record {
     fn describe(&self, time: Duration) -> SlowRequest {
+        let (method, endpoint) = self.metrics.routes().labels(self.route);
         let id = self.id.as_ref().and_then(|id| id.header_value().to_str().ok());
         SlowRequest {
-            method: self.method,
-            endpoint: self.endpoint,
+            method,
+            endpoint,
             at: slow::moment(time),
             path: slow::cut(self.path.path()),
             status: self.status,
@@ -240,30 +145,6 @@ impl Record {
             request_id: id.unwrap_or_default().to_owned(),
             trace_id: self.trace.map(|trace| trace.to_string()),
         }
-    }
-}
-
-/// The duration's labels are the first two.
-fn request_labels(method: &'static str, endpoint: &'static str, status: u16) -> [KeyValue; 3] {
-    [
-        KeyValue::new(names::METHOD, method),
-        KeyValue::new(names::ENDPOINT, endpoint),
-        KeyValue::new(names::STATUS_CODE, i64::from(status)),
-    ]
-}
-
-pub(super) fn method_label(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::HEAD => "HEAD",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::DELETE => "DELETE",
-        Method::PATCH => "PATCH",
-        Method::OPTIONS => "OPTIONS",
-        Method::CONNECT => "CONNECT",
-        Method::TRACE => "TRACE",
-        _ => names::OTHER_METHOD,
     }
 }
 

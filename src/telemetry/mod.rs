@@ -14,14 +14,17 @@ mod endpoint;
 pub mod graphql;
 mod host;
 pub mod http;
+mod instruments;
 mod names;
 mod otlp;
 mod process;
+pub mod routes;
 mod runtime;
 pub mod slow;
 pub mod traces;
 
 pub use endpoint::{ROUTES, api};
+pub use instruments::HttpMetrics;
 pub use otlp::{OtlpError, traces as traces_by_otlp};
 
 /// Why nothing can be measured.

@@ -15,7 +15,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::http::Route;
+use super::routes::{Place, Route, Routes};
 
 /// The route with its method and usual statuses.
 pub const ROUTES: &[Route] = &[("GET", "/metrics/slow", &[200, 401])];
@@ -39,12 +39,13 @@ pub struct SlowBook(Arc<Book>);
 struct Book {
     start: Instant,
     pages: Vec<Page>,
+    /// The pages of all routes, by [`Place::index`]; those that are not usual share the last.
+    places: Vec<usize>,
 }
 
 /// Requests of one route.
+#[derive(Default)]
 struct Page {
-    /// None for everything else.
-    route: Option<(&'static str, &'static str)>,
     /// The period that the page is of, and the nanoseconds that a request must have taken to get on it.
     period: AtomicU64,
     least: AtomicU64,
@@ -96,29 +97,24 @@ pub struct SlowRequest {
 
 impl SlowBook {
     /// With a page for each of these routes, and one for everything else.
-    pub fn new(routes: &[Route]) -> Self {
-        let routes = routes.iter().map(|(method, endpoint, _)| Some((*method, *endpoint))).chain([None]);
-        let page = |route| Page {
-            route,
-            period: AtomicU64::default(),
-            least: AtomicU64::default(),
-            requests: Mutex::default(),
-        };
-        Self(Arc::new(Book { start: Instant::now(), pages: routes.map(page).collect() }))
+    pub fn new(routes: &Routes) -> Self {
+        let usual: Vec<_> = routes.usual().iter().map(|(method, endpoint, _)| (*method, *endpoint)).collect();
+        let page = |route| usual.iter().position(|usual| *usual == route).unwrap_or(usual.len());
+        let places = routes.all().map(page).collect();
+        let pages = (0..=usual.len()).map(|_| Page::default()).collect();
+        Self(Arc::new(Book { start: Instant::now(), pages, places }))
     }
 
     /// A request has ended; it is described only if it is among the slowest.
     pub(super) fn note(
         &self,
-        route: (&'static str, &'static str),
+        place: Place,
         start: Instant,
         time: Duration,
         describe: impl FnOnce() -> SlowRequest,
     ) {
-        let Book { start: first, pages } = &*self.0;
-        let Some(page) = pages.iter().find(|page| page.route == Some(route)).or(pages.last()) else {
-            return;
-        };
+        let Book { start: first, pages, places } = &*self.0;
+        let page = &pages[places[place.index()]];
         let period = period(*first, start + time);
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         if page.period.load(Relaxed) == period && nanoseconds <= page.least.load(Relaxed) {

@@ -49,7 +49,7 @@ pub fn span(request: &Request) -> Span {
         // At the level of error, so that it is there whatever is logged.
         return error_span!(target: REQUESTS, "request", id, trace_id, method = %request.method(), path, code = Empty);
     }
-    let method = super::http::method_label(request.method());
+    let method = super::routes::method_label(request.method());
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let agent = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
     let span = error_span!(

@@ -10,7 +10,7 @@ use stockmeter::{
     body::BodyLimits,
     config::OperationNames,
     server::layers,
-    telemetry::{self, Telemetry, graphql::GraphqlMetrics, http::HttpMetrics, slow::SlowBook},
+    telemetry::{self, HttpMetrics, Telemetry, graphql::GraphqlMetrics, routes::Routes, slow::SlowBook},
 };
 use tokio::{io::AsyncWriteExt, net::TcpStream, process::Command};
 use tower::ServiceExt;
@@ -300,8 +300,9 @@ async fn a_panic_is_a_500_and_counted() {
         panic!("on purpose");
     }
     let telemetry = Telemetry::new().unwrap();
-    let routes = [("GET", "/panics", &[200][..])];
-    let metrics = HttpMetrics::new(&telemetry.meter(), &[0.1], &[100.0], &routes, SlowBook::new(&routes));
+    let routes = Routes::new(vec![("GET", "/panics", &[200])]);
+    let slow = SlowBook::new(&routes);
+    let metrics = HttpMetrics::new(&telemetry.meter(), &[0.1], &[100.0], routes, slow);
     let app = Router::new().route("/panics", get(panics)).merge(telemetry::api().with_state(telemetry));
     let app = layers::wrap(
         app,
