@@ -19,10 +19,10 @@ impl Catalog {
         E: From<Error> + Send + 'static,
         F: Future<Output = Result<T, E>> + Send,
     {
-        let (catalog, feed) = (self.clone(), self.feed.clone());
+        let catalog = self.clone();
         let task = async move {
-            let (database, transaction) = catalog.database.begin().await.map_err(Error::from)?;
-            let done = match work(Self { database, batches: None, ..catalog }).await {
+            let (database, transaction) = catalog.0.database.begin().await.map_err(Error::from)?;
+            let done = match work(catalog.over(database)).await {
                 Ok(done) => done,
                 Err(error) => {
                     // Before the answer, which a client may take for the end of all locks. Where it fails, the connection
@@ -32,7 +32,7 @@ impl Catalog {
                 }
             };
             transaction.commit().await.map_err(Error::from)?;
-            feed.changed();
+            catalog.0.feed.changed();
             Ok(done)
         };
         match tokio::spawn(spent::carried(task).in_current_span()).await {

@@ -2,10 +2,12 @@
 //! shares one statement with all that wait. The busier the server, the fewer statements for each request.
 
 use std::{
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
+use futures_util::future::BoxFuture;
 use tracing::Span;
 
 use super::{
@@ -16,11 +18,12 @@ use super::{
 /// Most questions of one turn.
 const MOST: usize = 512;
 
-/// Who has waited so long begins a further turn, if there may be one: the others may wait for a lock or a lost connection.
+/// When a turn takes so long, a further one begins, if there may be one and somebody waits for it: this one may wait for a
+/// lock or a lost connection.
 const LONG: Duration = Duration::from_millis(10);
 
 /// Serves many questions with one statement.
-pub(super) trait Serve<Q, A>: Send + 'static {
+pub(super) trait Serve<Q, A>: Clone + Send + Sync + 'static {
     /// The answers, each at its question's place.
     fn serve(&self, questions: Vec<Q>) -> impl Future<Output = Vec<A>> + Send;
 }
@@ -58,39 +61,53 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
     ///
     /// # Errors
     /// [`Error::Internal`] where serving panicked, [`Error::Unavailable`] where it took too long.
-    pub async fn ask<S: Serve<Q, A>>(&self, question: Q, server: impl Fn() -> S) -> Result<A, Error> {
+    pub async fn ask<S: Serve<Q, A>>(&self, question: Q, server: impl FnOnce() -> S) -> Result<A, Error> {
         let start = Instant::now();
-        let (asker, mut answer) = Asker::new();
+        let (asker, answer) = Asker::new();
         if self.0.join(question, asker) {
             tokio::spawn(turns(self.0.clone(), server()));
         }
-        loop {
-            match tokio::time::timeout(LONG, &mut answer).await {
-                Ok(answer) => return Asker::answered(answer, start),
-                Err(_) if self.0.begin_further() => drop(tokio::spawn(turns(self.0.clone(), server()))),
-                Err(_) => {}
-            }
-        }
+        Asker::answered(answer.await, start)
     }
 }
 
-/// Turns, one after the other, as long as somebody waits.
-async fn turns<Q, A>(shared: Arc<Shared<Q, A>>, server: impl Serve<Q, A>) {
-    loop {
-        // Those who are about to ask come along.
-        tokio::task::yield_now().await;
-        let Some(waiting) = shared.next() else {
-            return;
-        };
-        let (questions, askers): (Vec<Q>, Vec<Asker<A>>) = waiting.into_iter().unzip();
-        let span = askers.first().map_or_else(Span::none, |first| first.span.clone());
-        match serve_within(span, server.serve(questions)).await {
-            (Ok(answers), time) => {
-                askers.into_iter().zip(answers).for_each(|(asker, answer)| asker.answer(Ok(answer), time));
+/// Turns, one after the other, as long as somebody waits. Boxed, since further ones begin within.
+fn turns<Q, A, S>(shared: Arc<Shared<Q, A>>, server: S) -> BoxFuture<'static, ()>
+where
+    Q: Send + 'static,
+    A: Send + 'static,
+    S: Serve<Q, A>,
+{
+    Box::pin(async move {
+        loop {
+            // Those who are about to ask come along.
+            tokio::task::yield_now().await;
+            let Some(waiting) = shared.next() else {
+                return;
+            };
+            let (questions, askers): (Vec<Q>, Vec<Asker<A>>) = waiting.into_iter().unzip();
+            let span = askers.first().map_or_else(Span::none, |first| first.span.clone());
+            let mut turn = pin!(serve_within(span, server.serve(questions)));
+            let (done, time) = loop {
+                match tokio::time::timeout(LONG, &mut turn).await {
+                    Ok(done) => break done,
+                    Err(_) if shared.begin_further() => {
+                        drop(tokio::spawn(turns(shared.clone(), server.clone())));
+                    }
+                    Err(_) => {}
+                }
+            };
+            match done {
+                Ok(answers) => {
+                    askers
+                        .into_iter()
+                        .zip(answers)
+                        .for_each(|(asker, answer)| asker.answer(Ok(answer), time));
+                }
+                Err(error) => askers.into_iter().for_each(|asker| asker.answer(Err(error.clone()), time)),
             }
-            (Err(error), time) => askers.into_iter().for_each(|asker| asker.answer(Err(error.clone()), time)),
         }
-    }
+    })
 }
 
 impl<Q, A> Shared<Q, A> {

@@ -42,7 +42,7 @@ impl Catalog {
     /// [`Error::Invalid`] where one has no id, [`Error::Missing`] naming those that are not there,
     /// [`Error::Duplicate`] for an id given twice, [`Error::VersionRequired`], or the database fails.
     pub async fn replace_many(&self, new: Vec<NewProduct>) -> Result<Vec<Product>, Error> {
-        if self.rules.require_version {
+        if self.0.rules.require_version {
             return Err(Error::VersionRequired);
         }
         let without_id = new.iter().filter(|product| product.id.is_none());
@@ -56,7 +56,7 @@ impl Catalog {
         if versions.len() < new.len() {
             return Err(self.missing(&new).await?);
         }
-        self.feed.changed();
+        self.0.feed.changed();
         let products = new.into_iter().map(|new| {
             let NewProduct { at: _, id, name, price, amount } = new;
             let id = id.ok_or(Error::Internal)?;
@@ -72,7 +72,7 @@ impl Catalog {
     /// [`Error::Invalid`] for a filter without a test, which would delete them all, [`Error::VersionRequired`],
     /// or the database fails.
     pub async fn delete_many(&self, filter: &Filter) -> Result<u64, Error> {
-        if self.rules.require_version {
+        if self.0.rules.require_version {
             return Err(Error::VersionRequired);
         }
         if filter.is_empty() {
@@ -84,21 +84,21 @@ impl Catalog {
         // In the order of their ids, as all others lock them: so nobody waits for one who waits for him.
         let mut doomed = product::Entity::find().select_only().column(product::Column::Id);
         doomed = doomed.filter(filter.condition()).order_by_asc(product::Column::Id);
-        if self.database.kind() == Kind::PostgreSql {
+        if self.0.database.kind() == Kind::PostgreSql {
             doomed = doomed.lock_exclusive();
         }
         let doomed = product::Column::Id.in_subquery(doomed.into_query());
         let deleted = product::Entity::delete_many().filter(doomed);
-        let deleted = deleted.exec(self.database.writes()).await?.rows_affected;
-        self.feed.changed();
+        let deleted = deleted.exec(self.0.database.writes()).await?.rows_affected;
+        self.0.feed.changed();
         Ok(deleted)
     }
 
     /// The new versions by id; none where a product is not there.
     async fn update_all(&self, new: &[NewProduct]) -> Result<HashMap<ProductId, Version>, DbErr> {
-        let database = self.database.writes();
+        let database = self.0.database.writes();
         let ids = new.iter().filter_map(|product| product.id.map(ProductId::get));
-        let (sql, values): (_, Vec<SqlValue>) = match self.database.kind() {
+        let (sql, values): (_, Vec<SqlValue>) = match self.0.database.kind() {
             Kind::PostgreSql => (
                 UPDATE_POSTGRESQL,
                 vec![

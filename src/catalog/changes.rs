@@ -140,7 +140,7 @@ const FORGOTTEN_AT_ONCE: u64 = 10_000;
 
 impl Catalog {
     fn questions(&self) -> Questions {
-        match self.database.kind() {
+        match self.0.database.kind() {
             Kind::PostgreSql => POSTGRESQL,
             Kind::Sqlite => SQLITE,
         }
@@ -165,7 +165,7 @@ impl Catalog {
         if let Some(newest) = self.log_rows(questions.newest, vec![]).await?.first() {
             return Ok(Some(place_of(newest)));
         }
-        self.database.writes().execute_unprepared(questions.mark).await?;
+        self.0.database.writes().execute_unprepared(questions.mark).await?;
         Ok(self.log_rows(questions.newest, vec![]).await?.first().map(place_of))
     }
 
@@ -193,20 +193,20 @@ impl Catalog {
         loop {
             let values = vec![seconds.into(), FORGOTTEN_AT_ONCE.into()];
             let forget = self.log_statement(self.questions().forget, values);
-            if self.database.writes().execute_raw(forget).await?.rows_affected() < FORGOTTEN_AT_ONCE {
+            if self.0.database.writes().execute_raw(forget).await?.rows_affected() < FORGOTTEN_AT_ONCE {
                 return Ok(());
             }
         }
     }
 
     async fn log_rows(&self, sql: &str, values: Vec<SqlValue>) -> Result<Vec<product_change::Model>, Error> {
-        let rows = self.database.reads().query_all_raw(self.log_statement(sql, values)).await?;
+        let rows = self.0.database.reads().query_all_raw(self.log_statement(sql, values)).await?;
         let rows = rows.iter().map(|row| product_change::Model::from_query_result(row, ""));
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
     fn log_statement(&self, sql: &str, values: Vec<SqlValue>) -> Statement {
-        Statement::from_sql_and_values(self.database.reads().get_database_backend(), sql, values)
+        Statement::from_sql_and_values(self.0.database.reads().get_database_backend(), sql, values)
     }
 
     /// One query for all of the products.
@@ -224,7 +224,7 @@ impl Catalog {
         ids.dedup();
         let products: HashMap<ProductId, Arc<Product>> = product::Entity::find()
             .filter(product::Column::Id.is_in(ids))
-            .all(self.database.reads())
+            .all(self.0.database.reads())
             .await?
             .into_iter()
             .map(|product| (product.id, Arc::new(product)))

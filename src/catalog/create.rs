@@ -108,7 +108,7 @@ impl Catalog {
     /// [`Error::Duplicate`], [`Error::IdsExhausted`], [`Error::VersionRequired`] for a replacement, or the
     /// database fails.
     pub async fn create(&self, new: NewProduct, taken: Taken) -> Result<Product, Error> {
-        match &self.batches {
+        match &self.0.batches {
             Some(batches) if taken == Taken::Refuse => {
                 batches.creates.ask(new, || Creator(self.clone())).await?
             }
@@ -133,7 +133,7 @@ impl Catalog {
                 return join_all(alone).await;
             }
         };
-        self.feed.changed();
+        self.0.feed.changed();
         let stored_ids: HashSet<i64> = stored.iter().copied().collect();
         let refusal = |new: &NewProduct| {
             let id = new.id.filter(|id| !stored_ids.contains(&id.get()))?;
@@ -176,13 +176,13 @@ impl Catalog {
         self.may_replace(taken)?;
         let version = Version::first(uuid::Uuid::new_v4().as_u64_pair().0);
         let stored = self.store(&new, version, conflict).await?;
-        self.feed.changed();
+        self.0.feed.changed();
         put_together(new, stored, version)
     }
 
     /// Who replaces can't tell which version he means.
     pub(super) fn may_replace(&self, taken: Taken) -> Result<(), Error> {
-        if taken == Taken::Replace && self.rules.require_version {
+        if taken == Taken::Replace && self.0.rules.require_version {
             Err(Error::VersionRequired)
         } else {
             Ok(())
@@ -228,7 +228,7 @@ impl Catalog {
         version: Version,
         conflict: Conflict,
     ) -> Result<Option<Vec<i64>>, DbErr> {
-        match self.database.kind() {
+        match self.0.database.kind() {
             Kind::PostgreSql => self.try_store_postgresql(new, version, conflict).await,
             Kind::Sqlite => self.try_store_sqlite(new, version, conflict).await,
         }
@@ -282,7 +282,7 @@ impl Catalog {
         let sql = INSERT_SQLITE.replace("{conflict}", conflict.clause());
         let ids = if conflict == Conflict::Fail {
             // All of them or none: no need to hand each row over.
-            let database = self.database.writes();
+            let database = self.0.database.writes();
             let statement = Statement::from_sql_and_values(database.get_database_backend(), sql, values);
             let done = database.execute_raw(statement).await?;
             if done.rows_affected() == 0 {
@@ -302,7 +302,7 @@ impl Catalog {
         sql: String,
         values: impl IntoIterator<Item = SqlValue>,
     ) -> Result<Vec<i64>, DbErr> {
-        let database = self.database.writes();
+        let database = self.0.database.writes();
         let statement = Statement::from_sql_and_values(database.get_database_backend(), sql, values);
         let rows = database.query_all_raw(statement).await?;
         rows.iter().filter_map(|row| row.try_get_by_index::<Option<i64>>(0).transpose()).collect()
@@ -326,15 +326,15 @@ impl Catalog {
         for part in ids.chunks(IDS_PER_QUERY) {
             let query = product::Entity::find().select_only().column(product::Column::Id);
             let query = query.filter(product::COLUMN.id.is_in(part.iter().copied()));
-            there.extend(query.into_tuple::<i64>().all(self.database.writes()).await?);
+            there.extend(query.into_tuple::<i64>().all(self.0.database.writes()).await?);
         }
         Ok(there)
     }
 
     pub(super) async fn catch_up(&self) -> Result<(), DbErr> {
-        match self.database.kind() {
+        match self.0.database.kind() {
             Kind::PostgreSql => {
-                self.database.writes().execute_unprepared(CATCH_UP_POSTGRESQL).await.map(drop)
+                self.0.database.writes().execute_unprepared(CATCH_UP_POSTGRESQL).await.map(drop)
             }
             // The trigger never lags behind.
             Kind::Sqlite => Ok(()),
@@ -343,6 +343,7 @@ impl Catalog {
 }
 
 /// Creates for all that wait at the same time, each as if it were alone.
+#[derive(Clone)]
 struct Creator(Catalog);
 
 impl Serve<NewProduct, Result<Product, Error>> for Creator {

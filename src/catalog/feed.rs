@@ -153,9 +153,9 @@ impl Catalog {
     /// A receiver of all that is told from a place on.
     async fn join_subscribers(&self) -> Result<(broadcast::Receiver<Event>, Place), Error> {
         for _ in 0..TRIES {
-            let sender = self.feed.sender().ok_or(Error::Unavailable)?;
-            let mut told = self.feed.0.told.lock().await;
-            if sender.receiver_count() >= self.rules.subscriptions {
+            let sender = self.0.feed.sender().ok_or(Error::Unavailable)?;
+            let mut told = self.0.feed.0.told.lock().await;
+            if sender.receiver_count() >= self.0.rules.subscriptions {
                 return Err(Error::TooManySubscriptions);
             }
             if sender.receiver_count() == 0 || told.is_none() {
@@ -178,32 +178,32 @@ impl Catalog {
         tokio::join!(
             self.tell_subscribers(),
             self.wake_others(&name),
-            self.database.on_wake(&name, || self.feed.0.look.notify_one()),
+            self.0.database.on_wake(&name, || self.0.feed.0.look.notify_one()),
         );
     }
 
     /// Ends all subscriptions; there can be no new ones.
     pub fn close_feed(&self) {
-        *self.feed.0.sender.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.0.feed.0.sender.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// How many subscribers there are.
     pub fn subscribers(&self) -> usize {
-        self.feed.sender().map_or(0, |sender| sender.receiver_count())
+        self.0.feed.sender().map_or(0, |sender| sender.receiver_count())
     }
 
     async fn tell_subscribers(&self) {
         loop {
             // What was not noticed is seen a little later.
-            let _ = tokio::time::timeout(LOOK_EVERY, self.feed.0.look.notified()).await;
-            let mut told = self.feed.0.told.lock().await;
+            let _ = tokio::time::timeout(LOOK_EVERY, self.0.feed.0.look.notified()).await;
+            let mut told = self.0.feed.0.told.lock().await;
             // A failure has been logged, and the next look tries again.
             let _ = self.tell(&mut told).await;
         }
     }
 
     async fn tell(&self, told: &mut Option<Place>) -> Result<(), Error> {
-        let sender = self.feed.sender().filter(|sender| sender.receiver_count() > 0);
+        let sender = self.0.feed.sender().filter(|sender| sender.receiver_count() > 0);
         let (Some(sender), Some(mut place)) = (sender, *told) else {
             *told = None;
             return Ok(());
@@ -237,8 +237,8 @@ impl Catalog {
 
     async fn wake_others(&self, name: &str) {
         loop {
-            self.feed.0.changed.notified().await;
-            if let Err(error) = self.database.wake_others(name).await {
+            self.0.feed.0.changed.notified().await;
+            if let Err(error) = self.0.database.wake_others(name).await {
                 tracing::debug!(%error, "other copies of the server can't be told");
             }
             tokio::time::sleep(WAKE_EVERY).await;

@@ -96,7 +96,7 @@ impl Catalog {
         E: From<Error> + Send + 'static,
         F: Future<Output = Result<String, E>> + Send,
     {
-        let place = self.under_way.enter(&request.key).ok_or(Error::KeyInUse)?;
+        let place = self.0.under_way.enter(&request.key).ok_or(Error::KeyInUse)?;
         self.atomically(async move |catalog: Self| {
             let _place = place;
             if let Some(answer) = catalog.known(&request).await? {
@@ -110,9 +110,9 @@ impl Catalog {
     }
 
     async fn known(&self, request: &Idempotency) -> Result<Option<String>, Error> {
-        let database = self.database.writes();
+        let database = self.0.database.writes();
         let Idempotency { key, fingerprint } = request;
-        if self.database.kind() == Kind::PostgreSql {
+        if self.0.database.kind() == Kind::PostgreSql {
             let backend = database.get_database_backend();
             let lock = Statement::from_sql_and_values(backend, LOCK_POSTGRESQL, [key.0.clone().into()]);
             let row = database.query_one_raw(lock).await?.ok_or(Error::Internal)?;
@@ -121,7 +121,7 @@ impl Catalog {
             }
         }
         let known = idempotency_key::Entity::find_by_id(key.0.clone())
-            .filter(idempotency_key::Column::CreatedAt.gt(oldest(self.rules.idempotency_retention)))
+            .filter(idempotency_key::Column::CreatedAt.gt(oldest(self.0.rules.idempotency_retention)))
             .one(database)
             .await?;
         match known {
@@ -141,7 +141,7 @@ impl Catalog {
         // One that is there is too old to count.
         let replace = OnConflict::column(Key).update_columns([Fingerprint, Answer, CreatedAt]).to_owned();
         let insert = idempotency_key::Entity::insert(row).on_conflict(replace);
-        insert.exec_without_returning(self.database.writes()).await?;
+        insert.exec_without_returning(self.0.database.writes()).await?;
         Ok(())
     }
 
@@ -150,8 +150,8 @@ impl Catalog {
     /// # Errors
     /// The database fails.
     pub async fn forget_answers(&self) -> Result<(), Error> {
-        let old = idempotency_key::Column::CreatedAt.lte(oldest(self.rules.idempotency_retention));
-        idempotency_key::Entity::delete_many().filter(old).exec(self.database.writes()).await?;
+        let old = idempotency_key::Column::CreatedAt.lte(oldest(self.0.rules.idempotency_retention));
+        idempotency_key::Entity::delete_many().filter(old).exec(self.0.database.writes()).await?;
         Ok(())
     }
 }

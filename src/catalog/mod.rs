@@ -61,13 +61,16 @@ fn writes(kind: Kind) -> Turns {
 
 /// The only door to the products. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Catalog {
+pub struct Catalog(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
     database: Database,
     rules: Rules,
     under_way: idempotency::UnderWay,
     feed: feed::Feed,
     /// None within a transaction, which is one client's alone.
-    batches: Option<Arc<Batches>>,
+    batches: Option<Batches>,
 }
 
 /// What is done for many clients at once.
@@ -102,12 +105,19 @@ impl Catalog {
             reads: Batcher::new(READS),
             creates: Batcher::new(writes(database.kind())),
         };
-        Self {
+        Self(Arc::new(Parts {
             database,
             rules,
             under_way: idempotency::UnderWay::default(),
             feed: feed::Feed::default(),
-            batches: Some(Arc::new(batches)),
-        }
+            batches: Some(batches),
+        }))
+    }
+
+    /// The same catalog over another view of the store, in which nothing is done for many clients at once.
+    fn over(&self, database: Database) -> Self {
+        let Parts { rules, under_way, feed, .. } = &*self.0;
+        let (under_way, feed) = (under_way.clone(), feed.clone());
+        Self(Arc::new(Parts { database, rules: *rules, under_way, feed, batches: None }))
     }
 }

@@ -151,7 +151,7 @@ impl Catalog {
                 Page { products, has_next: has_more, has_previous: is_after }
             })
         };
-        let database = self.database.reads().clone();
+        let database = self.0.database.reads().clone();
         let statement = query.build(database.get_database_backend());
         let read = move |statement| {
             let database = database.clone();
@@ -160,7 +160,7 @@ impl Catalog {
                 Ok(page(products))
             }
         };
-        match &self.batches {
+        match &self.0.batches {
             Some(batches) => {
                 // The last ten by id and the first ten by falling id have the same statement, and are different pages.
                 let question = PageQuestion { statement, from_end, is_after, is_before };
@@ -175,6 +175,6 @@ impl Catalog {
     /// # Errors
     /// The database fails.
     pub async fn count(&self, filter: &Filter) -> Result<u64, Error> {
-        Ok(product::Entity::find().filter(filter.condition()).count(self.database.reads()).await?)
+        Ok(product::Entity::find().filter(filter.condition()).count(self.0.database.reads()).await?)
     }
 }

@@ -20,17 +20,17 @@ impl Catalog {
     /// # Errors
     /// [`Error::NotFound`], or the database fails.
     pub async fn get(&self, id: ProductId) -> Result<Product, Error> {
-        let Some(batches) = &self.batches else {
-            return self.get_from(self.database.reads(), id).await;
+        let Some(batches) = &self.0.batches else {
+            return self.get_from(self.0.database.reads(), id).await;
         };
         batches.reads.ask(id, || Reader(self.clone())).await??.ok_or_else(|| Error::not_found(id))
     }
 
     /// Reads those of the products that are there.
     async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>, Error> {
-        let database = self.database.reads();
+        let database = self.0.database.reads();
         let ids: Vec<i64> = ids.iter().map(|id| id.get()).collect();
-        let (sql, ids): (_, SqlValue) = match self.database.kind() {
+        let (sql, ids): (_, SqlValue) = match self.0.database.kind() {
             Kind::PostgreSql => (MANY_POSTGRESQL, ids.into()),
             Kind::Sqlite => (MANY_SQLITE, format!("{ids:?}").into()),
         };
@@ -48,12 +48,13 @@ async fn find(from: &Connection, id: ProductId) -> Result<Option<Product>, Error
 }
 
 /// Reads for all that wait at the same time.
+#[derive(Clone)]
 struct Reader(Catalog);
 
 impl Serve<ProductId, Result<Option<Product>, Error>> for Reader {
     async fn serve(&self, mut ids: Vec<ProductId>) -> Vec<Result<Option<Product>, Error>> {
         let Self(catalog) = self;
-        let database = catalog.database.reads();
+        let database = catalog.0.database.reads();
         let asked = ids.clone();
         ids.sort_unstable();
         ids.dedup();

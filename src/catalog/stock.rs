@@ -65,13 +65,13 @@ impl Catalog {
                 .col_expr(product::Column::Version, Expr::col(product::Column::Version).add(1))
                 .filter(row.clone())
                 .filter(moved().between(0, Amount::MAX))
-                .exec_with_returning(self.database.writes())
+                .exec_with_returning(self.0.database.writes())
                 .await?;
             if let Some(product) = changed.into_iter().next() {
-                self.feed.changed();
+                self.0.feed.changed();
                 return Ok(product);
             }
-            let found = self.get_from(self.database.writes(), id).await?;
+            let found = self.get_from(self.0.database.writes(), id).await?;
             if !expected.allows(found.version) {
                 return Err(Error::VersionMismatch(found.version));
             }

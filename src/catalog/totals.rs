@@ -15,7 +15,7 @@ impl Catalog {
         let stock =
             Func::coalesce([Expr::col(product::Column::Amount).sum().cast_as("bigint"), Expr::val(0_i64)]);
         let query = product::Entity::find().select_only().expr(count).expr(stock);
-        let totals = query.into_tuple::<(i64, i64)>().one(self.database.reads()).await?;
+        let totals = query.into_tuple::<(i64, i64)>().one(self.0.database.reads()).await?;
         let (products, stock) = totals.unwrap_or_default();
         Ok((u64::try_from(products).unwrap_or_default(), u64::try_from(stock).unwrap_or_default()))
     }

@@ -45,7 +45,7 @@ impl Catalog {
     pub(super) fn row(&self, id: ProductId, expected: &Expected) -> Result<Condition, Error> {
         let row = Condition::all().add(product::Column::Id.eq(id));
         match expected {
-            Expected::Unstated if self.rules.require_version => Err(Error::VersionRequired),
+            Expected::Unstated if self.0.rules.require_version => Err(Error::VersionRequired),
             Expected::Unstated | Expected::Any => Ok(row),
             Expected::OneOf(versions) => {
                 Ok(row.add(product::Column::Version.is_in(versions.iter().copied())))
@@ -56,7 +56,7 @@ impl Catalog {
     /// Why the row of a product was not found: there is no such product, or another version of it. Nothing, where it
     /// came, or became as expected, only after we had looked: it can be tried again.
     pub(super) async fn why_missing(&self, id: ProductId, expected: &Expected) -> Result<(), Error> {
-        let found = self.get_from(self.database.writes(), id).await?;
+        let found = self.get_from(self.0.database.writes(), id).await?;
         if expected.allows(found.version) { Ok(()) } else { Err(Error::VersionMismatch(found.version)) }
     }
 }

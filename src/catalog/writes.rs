@@ -30,12 +30,12 @@ impl Catalog {
                     .set(values.clone())
                     .col_expr(product::Column::Version, Expr::col(product::Column::Version).add(1))
                     .filter(row.clone())
-                    .exec_with_returning(self.database.writes())
+                    .exec_with_returning(self.0.database.writes())
                     .await?;
-                self.feed.changed();
+                self.0.feed.changed();
                 changed.into_iter().next()
             } else {
-                product::Entity::find().filter(row.clone()).one(self.database.writes()).await?
+                product::Entity::find().filter(row.clone()).one(self.0.database.writes()).await?
             };
             match found {
                 Some(product) => return Ok(product),
@@ -55,9 +55,9 @@ impl Catalog {
             // Not `delete_by_id`: on SQLite its RETURNING is read only up to the first row, before the commit.
             let deleted = product::Entity::delete_many()
                 .filter(row.clone())
-                .exec_with_returning(self.database.writes())
+                .exec_with_returning(self.0.database.writes())
                 .await?;
-            self.feed.changed();
+            self.0.feed.changed();
             match deleted.into_iter().next() {
                 Some(product) => return Ok(product),
                 None => self.why_missing(id, expected).await?,

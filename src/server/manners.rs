@@ -1,8 +1,13 @@
 //! What clients expect of any good HTTP server: compression, caching, timing, other origins.
 
-use std::time::Duration;
+use std::{convert::Infallible, future::ready, time::Duration};
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use axum::{
+    body::Body,
+    http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header},
+    response::Response,
+};
+use tower::{Layer, ServiceExt, service_fn};
 use tower_http::{
     compression::{
         CompressionLayer,
@@ -24,12 +29,27 @@ const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 /// Below this an answer fits one packet, compressed or not.
 const WORTH_COMPRESSING: u64 = 1024;
 
-/// Compresses by `Accept-Encoding` what is large enough.
-pub fn compression() -> CompressionLayer<impl Predicate> {
+/// The codings that a client takes.
+pub fn codings(headers: &HeaderMap) -> HeaderMap {
+    let codings = headers.get_all(header::ACCEPT_ENCODING).iter();
+    codings.map(|coding| (header::ACCEPT_ENCODING, coding.clone())).collect()
+}
+
+/// Compresses an answer by one of the codings if it is large enough. Only those pass the compressor: it costs the small ones
+/// more than they are worth.
+pub async fn compress(codings: HeaderMap, response: Response) -> Response {
     // A strong entity tag is of the exact bytes (RFC 9110 section 8.8.1), so what has one stays as it is.
-    let without_tag = |_, _, headers: &HeaderMap, _: &_| !headers.contains_key(header::ETAG);
-    let predicate = SizeAbove::new(WORTH_COMPRESSING).and(NotForContentType::SSE).and(without_tag);
-    CompressionLayer::new().compress_when(predicate)
+    let is_worth_it = SizeAbove::new(WORTH_COMPRESSING).and(NotForContentType::SSE);
+    if response.headers().contains_key(header::ETAG) || !is_worth_it.should_compress(&response) {
+        return response;
+    }
+    let mut request = Request::new(());
+    *request.headers_mut() = codings;
+    let mut response = Some(response);
+    let answer = service_fn(move |_| ready(Ok::<_, Infallible>(response.take().unwrap_or_default())));
+    let Ok(response) =
+        CompressionLayer::new().compress_when(is_worth_it).layer(answer).oneshot(request).await;
+    response.map(Body::new)
 }
 
 /// Lets pages of these origins use the server; `*` is any. Without any, browsers keep them out.

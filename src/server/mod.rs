@@ -14,7 +14,7 @@ use tracing::{info, warn};
 
 use accept::Patience;
 use health::Vitals;
-use layers::Places;
+use places::Places;
 
 use crate::{
     body::BodyLimits,
@@ -31,11 +31,15 @@ use crate::{
 };
 
 mod accept;
+mod bearers;
 mod docs;
 mod health;
 mod idle;
+mod innermost;
 pub mod layers;
 mod manners;
+mod outermost;
+mod places;
 mod root;
 mod watch;
 
@@ -165,9 +169,9 @@ impl Server {
         let slow = SlowBook::new(&routes);
         let metrics_room = Router::from(telemetry::api().with_state(telemetry.clone()))
             .merge(slow::api().with_state(slow.clone()));
-        let metrics_room = layers::for_bearers(metrics_room, config.metrics_token.as_ref());
+        let metrics_room = bearers::for_bearers(metrics_room, config.metrics_token.as_ref());
         let rooms = Router::new().merge(root::api()).merge(health.clone()).merge(docs::router()).merge(
-            layers::limit(
+            places::limit(
                 Router::from(rest::api().with_state(catalog.clone()))
                     .merge(graphql::api().with_state((service, sockets.clone()))),
                 places,

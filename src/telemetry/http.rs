@@ -36,63 +36,67 @@ const CLIENT_LEFT: u16 = 499;
 /// The status that is counted when an answer broke off, whatever its head had promised.
 const BROKEN_OFF: u16 = 500;
 
-/// Runs a request within its span. It is recorded when its answer has been sent, or is given up.
-pub async fn measure<F>(
-    metrics: HttpMetrics,
+/// A request under way, in its span. It is recorded when its answer has been sent, or is given up.
+pub struct Measured {
+    record: Record,
     span: Span,
-    request: Request,
-    run: impl FnOnce(Request) -> F,
-) -> Response
-where
-    F: Future<Output = Response>,
-{
-    metrics.begun();
-    let mut record = Record {
-        start: Instant::now(),
-        route: metrics.routes().place(&request),
-        path: request.uri().clone(),
-        id: request.extensions().get::<RequestId>().cloned(),
-        trace: traces::id(&span, &request),
-        status: CLIENT_LEFT,
-        is_stream: false,
-        head: Duration::ZERO,
-        received: None,
-        sent: 0,
-        spent: Spent::default(),
-        metrics,
-    };
-    let spent = record.spent.clone();
-    // Most requests have no body to be counted.
-    let request = if request.body().is_end_stream() {
-        request
-    } else {
+}
+
+impl Measured {
+    /// Begins with a request that came at `start`.
+    pub fn begin(metrics: HttpMetrics, span: Span, start: Instant, request: Request) -> (Self, Request) {
+        metrics.begun();
+        let mut record = Record {
+            start,
+            route: metrics.routes().place(&request),
+            path: request.uri().clone(),
+            id: request.extensions().get::<RequestId>().cloned(),
+            trace: traces::id(&span, &request),
+            status: CLIENT_LEFT,
+            is_stream: false,
+            head: Duration::ZERO,
+            received: None,
+            sent: 0,
+            spent: Spent::default(),
+            metrics,
+        };
+        // Most requests have no body to be counted.
+        if request.body().is_end_stream() {
+            return (Self { record, span }, request);
+        }
         let received = record.received.insert(Arc::default()).clone();
         let watch = move |frame: &Result<Frame<Bytes>, _>| {
             if let Ok(frame) = frame {
                 received.fetch_add(length(frame), Ordering::Relaxed);
             }
         };
-        let (spent, span) = (spent.clone(), span.clone());
-        request.map(|body| Body::new(Watched { body, spent, span, watch }))
-    };
-    let response = spent.clone().watch(run(request)).instrument(span.clone()).await;
-    record.status = response.status().as_u16();
-    record.head = record.start.elapsed();
-    record.is_stream = media_type(response.headers()) == Some("text/event-stream");
-    // The record goes with the body, until it ends.
-    let watch = move |frame: &Result<Frame<Bytes>, _>| {
-        // All of it, not its numbers alone.
-        let record = &mut record;
-        match frame {
-            Ok(frame) => record.sent += length(frame),
-            Err(error) => {
-                tracing::error!(%error, "the answer broke off");
-                Span::current().record("otel.status_code", "ERROR");
-                record.status = BROKEN_OFF;
+        let (spent, within) = (record.spent.clone(), span.clone());
+        let request = request.map(|body| Body::new(Watched { body, spent, span: within, watch }));
+        (Self { record, span }, request)
+    }
+
+    /// Runs it to the head of its answer, with the time that took. The record goes with the answer's body, until it ends.
+    pub async fn end(self, run: impl Future<Output = (Response, Duration)>) -> Response {
+        let Self { mut record, span } = self;
+        let spent = record.spent.clone();
+        let (response, head) = spent.clone().watch(run).instrument(span.clone()).await;
+        record.status = response.status().as_u16();
+        record.head = head;
+        record.is_stream = media_type(response.headers()) == Some("text/event-stream");
+        let watch = move |frame: &Result<Frame<Bytes>, _>| {
+            // All of it, not its numbers alone.
+            let record = &mut record;
+            match frame {
+                Ok(frame) => record.sent += length(frame),
+                Err(error) => {
+                    tracing::error!(%error, "the answer broke off");
+                    Span::current().record("otel.status_code", "ERROR");
+                    record.status = BROKEN_OFF;
+                }
             }
-        }
-    };
-    response.map(|body| Body::new(Watched { body, spent, span, watch }))
+        };
+        response.map(|body| Body::new(Watched { body, spent, span, watch }))
+    }
 }
 
 /// Records its request when it is dropped, however that comes about.

@@ -1,0 +1,105 @@
+//! The layer around all others: whatever happens below has an id, is counted and timed, is logged and traced in one
+//! span, and is compressed where that is worth it.
+
+use std::{
+    convert::Infallible,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use axum::{
+    extract::Request,
+    http::{HeaderMap, HeaderValue, header},
+    response::Response,
+};
+use futures_util::future::BoxFuture;
+use tower::Service;
+use tower_http::request_id::RequestId;
+use tracing::{debug, error};
+
+use super::manners::{self, REQUEST_ID};
+use crate::telemetry::{HttpMetrics, http::Measured, traces};
+
+/// The layer.
+///
+/// Written by hand, as the other layers that every request passes: a layer of axum's `from_fn` costs each request three
+/// allocations more.
+#[derive(Clone)]
+pub struct Outermost<S> {
+    inner: S,
+    metrics: HttpMetrics,
+}
+
+impl<S> Outermost<S> {
+    /// Around `inner`.
+    pub fn new(inner: S, metrics: HttpMetrics) -> Self {
+        Self { inner, metrics }
+    }
+}
+
+impl<S> Service<Request> for Outermost<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        drop_useless_headers(request.headers_mut());
+        let id = identify(&mut request);
+        let span = traces::span(&request);
+        let codings = manners::codings(request.headers());
+        let start = Instant::now();
+        let (measured, request) = Measured::begin(self.metrics.clone(), span.clone(), start, request);
+        let answer = self.inner.call(request);
+        let run = async move {
+            let Ok(mut response) = answer.await;
+            let (status, time) = (response.status(), start.elapsed());
+            if status.is_server_error() {
+                error!(status = status.as_u16(), ?time, "response failed");
+            } else {
+                debug!(status = status.as_u16(), ?time, "answered");
+            }
+            manners::annotate(response.headers_mut(), time);
+            response.headers_mut().insert(REQUEST_ID, id);
+            (manners::compress(codings, response).await, time)
+        };
+        Box::pin(async move {
+            let response = measured.end(run).await;
+            traces::answered(response.status(), &span);
+            Ok(response)
+        })
+    }
+}
+
+/// Who sends no id gets one.
+fn identify(request: &mut Request) -> HeaderValue {
+    let id = request.headers().get(&REQUEST_ID).cloned().unwrap_or_else(|| {
+        let mut text = uuid::Uuid::encode_buffer();
+        let text = uuid::Uuid::new_v4().hyphenated().encode_lower(&mut text);
+        HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
+    });
+    request.extensions_mut().insert(RequestId::new(id.clone()));
+    id
+}
+
+/// A client's own id goes into every line and answer: it has to be short and printable.
+fn drop_useless_headers(headers: &mut HeaderMap) {
+    // Who forbids the plain encoding too would get a 406 from the compressor, after all had been done.
+    let accepted = headers.get_all(header::ACCEPT_ENCODING).iter();
+    let mut accepted = accepted.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    if accepted.any(|coding| coding.contains("q=0") && !coding.contains("q=0.")) {
+        headers.remove(header::ACCEPT_ENCODING);
+    }
+    let id = headers.get(&REQUEST_ID);
+    if id.is_some_and(|id| id.is_empty() || id.len() > 128 || !id.as_bytes().iter().all(u8::is_ascii_graphic))
+    {
+        headers.remove(&REQUEST_ID);
+    }
+}
