@@ -217,7 +217,7 @@ pub struct Config {
     #[arg(long, global = true, env = "STOCKMETER_GRAPHQL_OPERATION_NAMES", value_name = "NAME,…")]
     pub graphql_operation_names: Option<OperationNames>,
 
-    /// What to log: a level (error, warn, info, debug, trace) or tracing's filter directives
+    /// What to log: a level (error, warn, info, debug, trace) or levels by module: warn,stockmeter=debug
     #[arg(long, global = true, env = "STOCKMETER_LOG", value_name = "FILTER")]
     #[arg(default_value = "info")]
     pub log: String,

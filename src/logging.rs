@@ -4,7 +4,8 @@
 use std::io::{self, IsTerminal};
 
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use tracing_subscriber::{EnvFilter, Layer, fmt, prelude::*};
+use tracing::{Level, level_filters::LevelFilter};
+use tracing_subscriber::{Layer, filter::Targets, fmt, prelude::*};
 
 use crate::{
     config::{Config, LogFormat},
@@ -17,12 +18,9 @@ use crate::{
 /// # Errors
 /// The filter is none.
 pub fn start(config: &Config, traces: Option<&SdkTracerProvider>) -> Result<(), String> {
-    let fault = |error: &dyn std::fmt::Display| format!("--log `{}`: {error}", config.log);
-    let filter = EnvFilter::try_new(&config.log).map_err(|error| fault(&error))?;
-    let directive = |text: String| text.parse().map_err(|error| fault(&error));
-    let filter = filter.add_directive(directive(format!("{SPANS}=off"))?);
+    let filter: Targets = config.log.parse().map_err(|error| format!("--log `{}`: {error}", config.log))?;
     // Whatever is logged of a request, it says of which.
-    let filter = filter.add_directive(directive(format!("{}=error", traces::REQUESTS))?);
+    let filter = filter.with_target(SPANS, LevelFilter::OFF).with_target(traces::REQUESTS, Level::ERROR);
     let terminal = io::stderr().is_terminal();
     let json = match config.log_format {
         LogFormat::Json => true,

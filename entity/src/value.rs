@@ -165,12 +165,12 @@ impl FromStr for Price {
 impl fmt::Display for Price {
     /// All digits that count and at least one decimal (`18.0`), as the service before printed a price.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (whole, mut fraction, mut width) = (self.0 / Self::UNIT, self.0 % Self::UNIT, 4);
-        while width > 1 && fraction % 10 == 0 {
-            fraction /= 10;
-            width -= 1;
-        }
-        write!(f, "{whole}.{fraction:0width$}")
+        // Without the padding of `write!`, which would take longer than all the rest of a product.
+        let mut digits = itoa::Buffer::new();
+        f.write_str(digits.format(self.0 / Self::UNIT))?;
+        f.write_str(".")?;
+        let decimals = digits.format(Self::UNIT + self.0 % Self::UNIT)[1..].trim_end_matches('0');
+        f.write_str(if decimals.is_empty() { "0" } else { decimals })
     }
 }
 

@@ -102,20 +102,28 @@ struct Questions {
     forget: &'static str,
 }
 
+/// A row holds up to 1024 changes: see the migration.
 const POSTGRESQL: Questions = Questions {
     from_place: "
-SELECT * FROM product_change
-WHERE (xact, seq) >= ($1, $2) AND xact < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
-ORDER BY xact, seq LIMIT $3",
+SELECT xact, (seq << 10) + place - 1 AS seq, at, kind, product_id, version
+FROM product_change, unnest(product_ids, versions) WITH ORDINALITY AS change (product_id, version, place)
+WHERE (xact, seq) >= ($1, $2 >> 10) AND (xact > $1 OR (seq << 10) + place - 1 >= $2)
+    AND xact < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+ORDER BY xact, product_change.seq, place LIMIT $3",
     newest: "
-SELECT * FROM product_change WHERE xact < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
-ORDER BY xact DESC, seq DESC LIMIT 1",
+SELECT xact, (seq << 10) + cardinality(product_ids) - 1 AS seq, at, kind,
+    product_ids[cardinality(product_ids)] AS product_id, versions[cardinality(versions)] AS version
+FROM product_change WHERE xact < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+ORDER BY xact DESC, product_change.seq DESC LIMIT 1",
     waiting: Some(
         "
-SELECT * FROM product_change WHERE xact >= pg_snapshot_xmin(pg_current_snapshot())::text::bigint
-ORDER BY xact, seq LIMIT 1",
+SELECT xact, seq << 10 AS seq, at, kind, product_ids[1] AS product_id, versions[1] AS version
+FROM product_change WHERE xact >= pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+ORDER BY xact, product_change.seq LIMIT 1",
     ),
-    mark: "INSERT INTO product_change (kind) SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM product_change)",
+    mark: "
+INSERT INTO product_change (kind, product_ids, versions)
+SELECT 0, '{NULL}', '{NULL}' WHERE NOT EXISTS (SELECT 1 FROM product_change)",
     forget: "
 DELETE FROM product_change
 WHERE (xact, seq) IN (SELECT xact, seq FROM product_change ORDER BY xact, seq LIMIT $2)

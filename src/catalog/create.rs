@@ -50,6 +50,11 @@ impl Conflict {
         if self == Self::SkipInTime { "set_config('lock_timeout', '100ms', true) AS patience," } else { "" }
     }
 
+    /// The chosen ids that are stored, where that is not all or none.
+    fn chosen(self) -> &'static str {
+        if self == Self::Fail { "" } else { "UNION ALL SELECT id FROM chosen" }
+    }
+
     /// A product that has the version already was stored by the same call before: nothing replaces that one.
     fn clause(self) -> &'static str {
         match self {
@@ -67,7 +72,7 @@ impl Conflict {
 /// `$1` to `$4` are the columns as arrays (id 0: generate one), `$5` is the version, `$6` how many ids to
 /// generate. Chosen ids go in first, then the sequence moves past them, then the others get theirs: a refused
 /// array leaves the sequence where it was. Ids go in sorted, so that two arrays can't deadlock. `{conflict}` is for
-/// [`Conflict::clause`], `{patience}` for [`Conflict::patience`].
+/// [`Conflict::clause`], `{patience}` for [`Conflict::patience`], `{chosen}` for [`Conflict::chosen`].
 const INSERT_POSTGRESQL: &str = "
 WITH sent AS MATERIALIZED (
     SELECT sent.* FROM {patience} unnest($1::bigint[], $2::text[], $3::bigint[], $4::integer[])
@@ -85,7 +90,7 @@ WITH sent AS MATERIALIZED (
     INSERT INTO product (id, name, price, amount, version)
     SELECT id, name, price, amount, $5 FROM numbered
 )
-SELECT numbered.id FROM moved LEFT JOIN numbered ON true UNION ALL SELECT id FROM chosen";
+SELECT numbered.id FROM moved LEFT JOIN numbered ON true {chosen}";
 
 /// `?1` is a JSON array of `[id, name, price, amount]` (id -1: the first to generate, -2: the second), `?2` the version,
 /// `?3` how many ids to generate (when so many are not left, nothing is stored), `?4` the highest id below 2^52 that was
@@ -251,7 +256,7 @@ impl Catalog {
             missing.into(),
         ];
         let sql = INSERT_POSTGRESQL.replace("{conflict}", conflict.clause());
-        let sql = sql.replace("{patience}", conflict.patience());
+        let sql = sql.replace("{patience}", conflict.patience()).replace("{chosen}", conflict.chosen());
         match self.returned_ids(sql, values).await {
             Err(error) if is_sequence_end(&error) => Ok(None),
             ids => ids.map(Some),

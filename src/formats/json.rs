@@ -31,10 +31,15 @@ pub const PRODUCT_BYTES: usize = 96;
 /// Appends a product.
 pub fn write(out: &mut Vec<u8>, product: &Product) {
     let Product { id, name, price, amount, version: _ } = product;
+    let mut digits = itoa::Buffer::new();
+    out.extend_from_slice(br#"{"id":"#);
+    out.extend_from_slice(digits.format(id.get()).as_bytes());
+    out.extend_from_slice(br#","name":"#);
     // Writing to a Vec can't fail.
-    let _ = write!(out, r#"{{"id":{id},"name":"#);
     let _ = serde_json::to_writer(&mut *out, name.as_str());
-    let _ = write!(out, r#","price":{price},"amount":{}}}"#, amount.get());
+    let _ = write!(out, r#","price":{price},"amount":"#);
+    out.extend_from_slice(digits.format(amount.get()).as_bytes());
+    out.push(b'}');
 }
 
 /// What a body holds.

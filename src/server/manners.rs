@@ -82,8 +82,8 @@ pub fn cross_origin(origins: &[HeaderValue]) -> CorsLayer {
 
 /// Says how long the answer took to begin, and that it is to be asked for again before it is used again.
 pub fn annotate(headers: &mut HeaderMap, time: Duration) {
-    let milliseconds = time.as_secs_f64() * 1000.0;
-    if let Ok(timing) = HeaderValue::try_from(format!("total;dur={milliseconds:.3}")) {
+    let (milliseconds, thousandths) = (time.as_millis(), time.subsec_micros() % 1000);
+    if let Ok(timing) = HeaderValue::try_from(format!("total;dur={milliseconds}.{thousandths:03}")) {
         headers.insert(SERVER_TIMING, timing);
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));

@@ -22,8 +22,12 @@ async fn migrations_go_up_and_down_and_up(store: Store) {
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap()
     };
-    let changes =
-        ["23_000001_create_product", "24_000001_create_idempotency_key", "24_000002_create_product_change"];
+    let changes = [
+        "23_000001_create_product",
+        "24_000001_create_idempotency_key",
+        "24_000002_create_product_change",
+        "25_000001_group_product_changes",
+    ];
     // The first ones are applied.
     let status = |applied: usize| {
         let line = |(index, name)| {
@@ -33,13 +37,14 @@ async fn migrations_go_up_and_down_and_up(store: Store) {
     };
     for (direction, applied) in [
         (&["status"][..], 0),
-        (&[], 3),
-        (&["status"], 3),
+        (&[], 4),
+        (&["status"], 4),
+        (&["down"], 3),
         (&["down"], 2),
         (&["down"], 1),
         (&["down"], 0),
         (&["down"], 0),
-        (&["up"], 3),
+        (&["up"], 4),
     ] {
         assert_eq!(migrate(direction).await, status(applied), "{direction:?}");
     }

@@ -1,0 +1,116 @@
+//! The table `product_change` on PostgreSQL: a row for up to 1000 changes of one statement instead of a row for each, which
+//! took a third of the time of storing an array. What is in the log is lost: readers see that the place where they stood
+//! is gone.
+//!
+//! A change has the number `seq * 1024` of its row, and its place in it (from 0) added. On SQLite, whose triggers run for
+//! each product, all stays as it was.
+
+use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
+
+#[derive(DeriveMigrationName)]
+pub struct Migration;
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        on_postgresql(manager, UP).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        on_postgresql(manager, DOWN).await
+    }
+}
+
+async fn on_postgresql(manager: &SchemaManager<'_>, sql: &str) -> Result<(), DbErr> {
+    if manager.get_database_backend() == DbBackend::Postgres {
+        manager.get_connection().execute_unprepared(sql).await?;
+    }
+    Ok(())
+}
+
+/// Not compressed: random numbers grow no smaller, and trying costs more than all the rest.
+const UP: &str = "
+DROP TABLE product_change;
+CREATE UNLOGGED TABLE product_change (
+    xact bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint,
+    seq bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    at bigint NOT NULL DEFAULT extract(epoch FROM now())::bigint,
+    kind smallint NOT NULL,
+    product_ids bigint[] NOT NULL,
+    versions bigint[] NOT NULL,
+    PRIMARY KEY (xact, seq)
+);
+ALTER TABLE product_change
+    ALTER product_ids SET STORAGE EXTERNAL,
+    ALTER versions SET STORAGE EXTERNAL;
+CREATE OR REPLACE FUNCTION product_created() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO product_change (kind, product_ids, versions)
+    SELECT 1, array_agg(id), array_agg(version)
+    FROM (SELECT id, version, row_number() OVER () - 1 AS place FROM after) AS numbered
+    GROUP BY place / 1000;
+    RETURN NULL;
+END
+$$;
+CREATE OR REPLACE FUNCTION product_updated() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO product_change (kind, product_ids, versions)
+    SELECT kind, array_agg(id), array_agg(version)
+    FROM (
+        SELECT kind, id, version, row_number() OVER (PARTITION BY kind) - 1 AS place
+        FROM (
+            SELECT id, after.version, CASE
+                WHEN after.name = before.name AND after.price = before.price AND after.amount <> before.amount THEN 3
+                ELSE 2
+            END AS kind
+            FROM after JOIN before USING (id)
+        ) AS updated
+    ) AS numbered
+    GROUP BY kind, place / 1000;
+    RETURN NULL;
+END
+$$;
+CREATE OR REPLACE FUNCTION product_deleted() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO product_change (kind, product_ids, versions)
+    SELECT 4, array_agg(id), array_agg(version)
+    FROM (SELECT id, version, row_number() OVER () - 1 AS place FROM before) AS numbered
+    GROUP BY place / 1000;
+    RETURN NULL;
+END
+$$";
+
+const DOWN: &str = "
+DROP TABLE product_change;
+CREATE UNLOGGED TABLE product_change (
+    xact bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint,
+    seq bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    at bigint NOT NULL DEFAULT extract(epoch FROM now())::bigint,
+    kind smallint NOT NULL,
+    product_id bigint,
+    version bigint,
+    PRIMARY KEY (xact, seq)
+);
+CREATE OR REPLACE FUNCTION product_created() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO product_change (kind, product_id, version) SELECT 1, id, version FROM after ORDER BY id;
+    RETURN NULL;
+END
+$$;
+CREATE OR REPLACE FUNCTION product_updated() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO product_change (kind, product_id, version)
+    SELECT CASE
+        WHEN after.name = before.name AND after.price = before.price AND after.amount <> before.amount THEN 3
+        ELSE 2
+    END, id, after.version
+    FROM after JOIN before USING (id) ORDER BY id;
+    RETURN NULL;
+END
+$$;
+CREATE OR REPLACE FUNCTION product_deleted() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO product_change (kind, product_id, version) SELECT 4, id, version FROM before ORDER BY id;
+    RETURN NULL;
+END
+$$";
