@@ -1,5 +1,7 @@
 //! A page of products, as the Relay connection specification has it.
 
+use std::sync::Arc;
+
 use async_graphql::{
     ComplexObject, Context, Result, SimpleObject, Value, connection::PageInfo, parser::types::Field,
 };
@@ -10,7 +12,7 @@ use super::{
     product::Product,
     ready::{Item, Ready, object},
 };
-use crate::catalog::{Catalog, Cursor, Filter, Listing, Page};
+use crate::catalog::{self, Catalog, Cursor, Filter, Listing, Order, Page};
 
 /// A page of products (a Relay connection).
 #[derive(SimpleObject)]
@@ -33,7 +35,7 @@ pub struct ProductEdge {
     /// The product.
     node: Product,
     #[graphql(skip)]
-    place: Cursor,
+    order: Arc<Order>,
 }
 
 #[ComplexObject]
@@ -55,7 +57,13 @@ impl ProductConnection {
 impl ProductEdge {
     /// The place, for `after` and `before`.
     async fn cursor(&self) -> String {
-        self.place.encode()
+        self.place()
+    }
+}
+
+impl ProductEdge {
+    fn place(&self) -> String {
+        Cursor::of(self.node.product(), &self.order).encode()
     }
 }
 
@@ -63,7 +71,7 @@ impl Item for ProductEdge {
     fn value(&self, field: &Field) -> Option<Value> {
         match field.name.node.as_str() {
             "node" => object(&self.node, &field.selection_set.node),
-            "cursor" => Some(self.place.encode().into()),
+            "cursor" => Some(self.place().into()),
             _ => None,
         }
     }
@@ -73,17 +81,15 @@ impl ProductConnection {
     /// A page of this listing.
     pub fn new(page: &Page, listing: Listing) -> Self {
         let Page { products, has_next, has_previous } = page;
-        let edges = products.iter().map(|product| {
-            let place = Cursor::of(product, &listing.order);
-            ProductEdge { node: product.clone().into(), place }
-        });
-        let edges: Vec<_> = edges.collect();
-        let cursor = |edge: Option<&ProductEdge>| edge.map(|edge| edge.place.encode());
+        let order = Arc::new(listing.order);
+        let edge =
+            |product: &catalog::Product| ProductEdge { node: product.clone().into(), order: order.clone() };
+        let edges: Vec<_> = products.iter().map(edge).collect();
         let page_info = PageInfo {
             has_previous_page: *has_previous,
             has_next_page: *has_next,
-            start_cursor: cursor(edges.first()),
-            end_cursor: cursor(edges.last()),
+            start_cursor: edges.first().map(ProductEdge::place),
+            end_cursor: edges.last().map(ProductEdge::place),
         };
         Self { page_info, edges: Ready(edges), filter: listing.filter, total: OnceCell::new() }
     }

@@ -37,6 +37,13 @@ impl Product {
     }
 }
 
+impl Product {
+    /// As the catalog has it.
+    pub fn product(&self) -> &catalog::Product {
+        &self.0
+    }
+}
+
 impl Item for Product {
     fn value(&self, field: &Field) -> Option<graphql::Value> {
         let Self(product) = self;

@@ -47,12 +47,14 @@ impl Shape {
         match value {
             Value::List(items) => items.iter_mut().for_each(|item| self.sort(item)),
             Value::Object(fields) => {
-                let place = |name: &Name| self.0.get_index_of(name);
-                if !fields.keys().is_sorted_by_key(place) {
-                    fields.sort_by_cached_key(|name, _| place(name));
+                // Most are in order and complete: then no name has to be looked up.
+                if !fields.keys().eq(self.0.keys()) {
+                    fields.sort_by_cached_key(|name, _| self.0.get_index_of(name));
                 }
+                let mut shapes = self.0.iter();
                 for (name, value) in fields {
-                    if let Some(below) = self.0.get(name) {
+                    // Only those are passed over that the answer lacks.
+                    if let Some((_, below)) = shapes.find(|(known, _)| *known == name) {
                         below.sort(value);
                     }
                 }

@@ -30,25 +30,25 @@ const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 const WORTH_COMPRESSING: u64 = 1024;
 
 /// The codings that a client takes.
-pub fn codings(headers: &HeaderMap) -> HeaderMap {
-    let codings = headers.get_all(header::ACCEPT_ENCODING).iter();
-    codings.map(|coding| (header::ACCEPT_ENCODING, coding.clone())).collect()
+pub fn codings(headers: &HeaderMap) -> Vec<HeaderValue> {
+    headers.get_all(header::ACCEPT_ENCODING).iter().cloned().collect()
 }
 
-/// Compresses an answer by one of the codings if it is large enough. Only those pass the compressor: it costs the small ones
-/// more than they are worth.
-pub async fn compress(codings: HeaderMap, response: Response) -> Response {
-    // A strong entity tag is of the exact bytes (RFC 9110 section 8.8.1), so what has one stays as it is.
-    let is_worth_it = SizeAbove::new(WORTH_COMPRESSING).and(NotForContentType::SSE);
-    if response.headers().contains_key(header::ETAG) || !is_worth_it.should_compress(&response) {
-        return response;
-    }
+/// What is large enough; a stream of events is not, nor is what has a strong entity tag, which is of the exact bytes
+/// (RFC 9110 section 8.8.1).
+pub fn is_worth_compressing(response: &Response) -> bool {
+    let has_tag = response.headers().contains_key(header::ETAG);
+    !has_tag && SizeAbove::new(WORTH_COMPRESSING).and(NotForContentType::SSE).should_compress(response)
+}
+
+/// Compresses an answer by one of the codings, if there is one that we know.
+pub async fn compress(codings: Vec<HeaderValue>, response: Response) -> Response {
     let mut request = Request::new(());
-    *request.headers_mut() = codings;
+    request.headers_mut().extend(codings.into_iter().map(|coding| (header::ACCEPT_ENCODING, coding)));
     let mut response = Some(response);
     let answer = service_fn(move |_| ready(Ok::<_, Infallible>(response.take().unwrap_or_default())));
     let Ok(response) =
-        CompressionLayer::new().compress_when(is_worth_it).layer(answer).oneshot(request).await;
+        CompressionLayer::new().compress_when(SizeAbove::new(0)).layer(answer).oneshot(request).await;
     response.map(Body::new)
 }
 

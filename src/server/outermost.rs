@@ -3,6 +3,7 @@
 
 use std::{
     convert::Infallible,
+    pin::pin,
     task::{Context, Poll},
     time::Instant,
 };
@@ -56,24 +57,28 @@ where
         let span = traces::span(&request);
         let codings = manners::codings(request.headers());
         let start = Instant::now();
-        let (measured, request) = Measured::begin(self.metrics.clone(), span.clone(), start, request);
+        let (measured, request) = Measured::begin(self.metrics.clone(), span, start, request);
         let answer = self.inner.call(request);
-        let run = async move {
-            let Ok(mut response) = answer.await;
-            let (status, time) = (response.status(), start.elapsed());
-            if status.is_server_error() {
-                error!(status = status.as_u16(), ?time, "response failed");
-            } else {
-                debug!(status = status.as_u16(), ?time, "answered");
-            }
-            manners::annotate(response.headers_mut(), time);
-            response.headers_mut().insert(REQUEST_ID, id);
-            (manners::compress(codings, response).await, time)
-        };
         Box::pin(async move {
-            let response = measured.end(run).await;
-            traces::answered(response.status(), &span);
-            Ok(response)
+            // Pinned here: what is moved from future to future is copied each time.
+            let mut answer = pin!(answer);
+            let run = async {
+                let Ok(mut response) = answer.as_mut().await;
+                let (status, time) = (response.status(), start.elapsed());
+                if status.is_server_error() {
+                    error!(status = status.as_u16(), ?time, "response failed");
+                } else {
+                    debug!(status = status.as_u16(), ?time, "answered");
+                }
+                manners::annotate(response.headers_mut(), time);
+                response.headers_mut().insert(REQUEST_ID, id);
+                if manners::is_worth_compressing(&response) {
+                    // Boxed: its state is large, and most answers need none of it.
+                    response = Box::pin(manners::compress(codings, response)).await;
+                }
+                (response, time)
+            };
+            Ok(measured.end(pin!(run)).await)
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Counts and times every request, as the outermost layer: 404s, refusals, panics and vanished clients too.
 
 use std::{
+    future::poll_fn,
     pin::Pin,
     sync::{
         Arc,
@@ -13,14 +14,14 @@ use std::{
 use axum::{
     body::{Body, Bytes, HttpBody},
     extract::Request,
-    http::Uri,
+    http::uri::PathAndQuery,
     response::Response,
 };
 use http_body::{Frame, SizeHint};
 use opentelemetry::trace::TraceId;
 use pin_project_lite::pin_project;
 use tower_http::request_id::RequestId;
-use tracing::{Instrument, Span};
+use tracing::Span;
 
 use super::{
     instruments::{Ended, HttpMetrics},
@@ -38,7 +39,8 @@ const BROKEN_OFF: u16 = 500;
 
 /// A request under way, in its span. It is recorded when its answer has been sent, or is given up.
 pub struct Measured {
-    record: Record,
+    /// In one place of the memory: it goes from the request to its answer to its answer's body.
+    record: Box<Record>,
     span: Span,
 }
 
@@ -46,10 +48,10 @@ impl Measured {
     /// Begins with a request that came at `start`.
     pub fn begin(metrics: HttpMetrics, span: Span, start: Instant, request: Request) -> (Self, Request) {
         metrics.begun();
-        let mut record = Record {
+        let mut record = Box::new(Record {
             start,
             route: metrics.routes().place(&request),
-            path: request.uri().clone(),
+            path: request.uri().path_and_query().cloned(),
             id: request.extensions().get::<RequestId>().cloned(),
             trace: traces::id(&span, &request),
             status: CLIENT_LEFT,
@@ -59,43 +61,28 @@ impl Measured {
             sent: 0,
             spent: Spent::default(),
             metrics,
-        };
+        });
         // Most requests have no body to be counted.
         if request.body().is_end_stream() {
             return (Self { record, span }, request);
         }
         let received = record.received.insert(Arc::default()).clone();
-        let watch = move |frame: &Result<Frame<Bytes>, _>| {
-            if let Ok(frame) = frame {
-                received.fetch_add(length(frame), Ordering::Relaxed);
-            }
-        };
-        let (spent, within) = (record.spent.clone(), span.clone());
-        let request = request.map(|body| Body::new(Watched { body, spent, span: within, watch }));
-        (Self { record, span }, request)
+        (Self { record, span }, request.map(|body| Body::new(Arriving { body, received })))
     }
 
     /// Runs it to the head of its answer, with the time that took. The record goes with the answer's body, until it ends.
-    pub async fn end(self, run: impl Future<Output = (Response, Duration)>) -> Response {
+    pub async fn end(self, mut run: Pin<&mut impl Future<Output = (Response, Duration)>>) -> Response {
         let Self { mut record, span } = self;
-        let spent = record.spent.clone();
-        let (response, head) = spent.clone().watch(run).instrument(span.clone()).await;
+        let run =
+            |context: &mut Context<'_>| span.in_scope(|| record.spent.within(|| run.as_mut().poll(context)));
+        let (response, head) = poll_fn(run).await;
+        traces::answered(response.status(), &span);
         record.status = response.status().as_u16();
         record.head = head;
         record.is_stream = media_type(response.headers()) == Some("text/event-stream");
-        let watch = move |frame: &Result<Frame<Bytes>, _>| {
-            // All of it, not its numbers alone.
-            let record = &mut record;
-            match frame {
-                Ok(frame) => record.sent += length(frame),
-                Err(error) => {
-                    tracing::error!(%error, "the answer broke off");
-                    Span::current().record("otel.status_code", "ERROR");
-                    record.status = BROKEN_OFF;
-                }
-            }
-        };
-        response.map(|body| Body::new(Watched { body, spent, span, watch }))
+        // What is there already costs nothing more, and can't fail.
+        let span = response.body().size_hint().exact().is_none().then_some(span);
+        response.map(|body| Body::new(Leaving { body, record, span }))
     }
 }
 
@@ -103,7 +90,7 @@ impl Measured {
 struct Record {
     start: Instant,
     route: Place,
-    path: Uri,
+    path: Option<PathAndQuery>,
     id: Option<RequestId>,
     trace: Option<TraceId>,
     status: u16,
@@ -138,7 +125,7 @@ impl Record {
             method,
             endpoint,
             at: slow::moment(time),
-            path: slow::cut(self.path.path()),
+            path: slow::cut(self.path.as_ref().map_or("", PathAndQuery::path)),
             status: self.status,
             seconds: time.as_secs_f64(),
             head_seconds: self.head.as_secs_f64(),
@@ -153,31 +140,69 @@ impl Record {
 }
 
 pin_project! {
-    /// A body whose frames are watched as they pass, in the request's span; what they cost is on its account.
-    struct Watched<W> {
+    /// The body of a request, whose bytes are counted as they arrive.
+    struct Arriving {
         #[pin]
         body: Body,
-        spent: Spent,
-        span: Span,
-        watch: W,
+        received: Arc<AtomicU64>,
     }
 }
 
-impl<W> HttpBody for Watched<W>
-where
-    W: FnMut(&Result<Frame<Bytes>, axum::Error>),
-{
+pin_project! {
+    /// The body of an answer. What it does happens in the request's span and is on its account.
+    struct Leaving {
+        #[pin]
+        body: Body,
+        record: Box<Record>,
+        // None where it does nothing.
+        span: Option<Span>,
+    }
+}
+
+type Polled = Poll<Option<Result<Frame<Bytes>, axum::Error>>>;
+
+impl HttpBody for Arriving {
     type Data = Bytes;
     type Error = axum::Error;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Polled {
         let this = self.project();
-        let frame = this.span.in_scope(|| this.spent.within(|| this.body.poll_frame(context)));
-        if let Poll::Ready(Some(frame)) = &frame {
-            (this.watch)(frame);
+        let frame = this.body.poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &frame {
+            this.received.fetch_add(length(frame), Ordering::Relaxed);
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl HttpBody for Leaving {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Polled {
+        let this = self.project();
+        let frame = match this.span {
+            Some(span) => span.in_scope(|| this.record.spent.within(|| this.body.poll_frame(context))),
+            None => this.body.poll_frame(context),
+        };
+        match (&frame, this.span) {
+            (Poll::Ready(Some(Ok(frame))), _) => this.record.sent += length(frame),
+            (Poll::Ready(Some(Err(error))), span) => {
+                this.record.status = BROKEN_OFF;
+                if let Some(span) = span {
+                    span.record("otel.status_code", "ERROR");
+                    span.in_scope(|| tracing::error!(%error, "the answer broke off"));
+                }
+            }
+            _ => {}
         }
         frame
     }
