@@ -5,7 +5,12 @@ use std::io::{self, IsTerminal};
 
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing::{Level, level_filters::LevelFilter};
-use tracing_subscriber::{Layer, filter::Targets, fmt, prelude::*};
+use tracing_subscriber::{
+    Layer,
+    filter::{ParseError, Targets},
+    fmt,
+    prelude::*,
+};
 
 use crate::{
     config::{Config, LogFormat},
@@ -18,7 +23,7 @@ use crate::{
 /// # Errors
 /// The filter is none.
 pub fn start(config: &Config, traces: Option<&SdkTracerProvider>) -> Result<(), String> {
-    let filter: Targets = config.log.parse().map_err(|error| format!("--log `{}`: {error}", config.log))?;
+    let filter = filter(&config.log).map_err(|error| format!("--log `{}`: {error}", config.log))?;
     // Whatever is logged of a request, it says of which.
     let filter = filter.with_target(SPANS, LevelFilter::OFF).with_target(traces::REQUESTS, Level::ERROR);
     let terminal = io::stderr().is_terminal();
@@ -36,4 +41,13 @@ pub fn start(config: &Config, traces: Option<&SdkTracerProvider>) -> Result<(), 
     let traces = traces.map(traces::layer);
     tracing_subscriber::registry().with(lines.with_filter(filter)).with(traces).init();
     Ok(())
+}
+
+/// Levels, for all or by module. Plain targets, not `EnvFilter`, which looks at each span that is entered.
+fn filter(text: &str) -> Result<Targets, String> {
+    let parts: Vec<_> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+    if parts.iter().any(|part| part.contains(|c: char| c == '[' || c.is_whitespace())) {
+        return Err("give a level, or levels by module: warn,stockmeter=debug".to_owned());
+    }
+    parts.join(",").parse().map_err(|error: ParseError| error.to_string())
 }

@@ -4,15 +4,15 @@ use sea_orm::entity::prelude::*;
 
 use crate::{ProductId, Version};
 
-/// One row of the table `product_change`.
+/// One row of `product_change`: on SQLite a table, on PostgreSQL a view of `product_change_log`, whose rows hold many.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "product_change")]
 pub struct Model {
-    /// The transaction, which orders the rows first; 0 on SQLite.
+    /// The transaction, which orders the changes first; 0 on SQLite.
     #[sea_orm(primary_key, auto_increment = false)]
     pub xact: i64,
-    /// Orders the rows of a transaction.
+    /// Orders the changes of a transaction.
     #[sea_orm(primary_key, auto_increment = false)]
     pub seq: i64,
     /// When, in seconds since 1970.

@@ -102,33 +102,37 @@ struct Questions {
     forget: &'static str,
 }
 
-/// A row holds up to 1024 changes: see the migration.
+/// A row holds up to 1000 changes, whose numbers begin at `seq * 1024` (see the migration): rows are cut off first, or all
+/// of them might be taken apart for the first few changes.
 const POSTGRESQL: Questions = Questions {
     from_place: "
-SELECT xact, (seq << 10) + place - 1 AS seq, at, kind, product_id, version
-FROM product_change, unnest(product_ids, versions) WITH ORDINALITY AS change (product_id, version, place)
-WHERE (xact, seq) >= ($1, $2 >> 10) AND (xact > $1 OR (seq << 10) + place - 1 >= $2)
-    AND xact < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
-ORDER BY xact, product_change.seq, place LIMIT $3",
+SELECT xact, (log.seq << 10) + place - 1 AS seq, at, kind, product_id, version
+FROM (
+    SELECT * FROM product_change_log
+    WHERE (xact, seq) >= ($1, $2 >> 10) AND xact < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+    ORDER BY xact, seq LIMIT $3
+) AS log, unnest(product_ids, versions) WITH ORDINALITY AS change (product_id, version, place)
+WHERE xact > $1 OR (log.seq << 10) + place - 1 >= $2
+ORDER BY xact, log.seq, place LIMIT $3",
     newest: "
-SELECT xact, (seq << 10) + cardinality(product_ids) - 1 AS seq, at, kind,
+SELECT xact, (log.seq << 10) + cardinality(product_ids) - 1 AS seq, at, kind,
     product_ids[cardinality(product_ids)] AS product_id, versions[cardinality(versions)] AS version
-FROM product_change WHERE xact < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
-ORDER BY xact DESC, product_change.seq DESC LIMIT 1",
+FROM product_change_log AS log WHERE xact < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+ORDER BY xact DESC, log.seq DESC LIMIT 1",
     waiting: Some(
         "
-SELECT xact, seq << 10 AS seq, at, kind, product_ids[1] AS product_id, versions[1] AS version
-FROM product_change WHERE xact >= pg_snapshot_xmin(pg_current_snapshot())::text::bigint
-ORDER BY xact, product_change.seq LIMIT 1",
+SELECT xact, log.seq << 10 AS seq, at, kind, product_ids[1] AS product_id, versions[1] AS version
+FROM product_change_log AS log WHERE xact >= pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+ORDER BY xact, log.seq LIMIT 1",
     ),
     mark: "
-INSERT INTO product_change (kind, product_ids, versions)
-SELECT 0, '{NULL}', '{NULL}' WHERE NOT EXISTS (SELECT 1 FROM product_change)",
+INSERT INTO product_change_log (kind, product_ids, versions)
+SELECT 0, '{NULL}', '{NULL}' WHERE NOT EXISTS (SELECT 1 FROM product_change_log)",
     forget: "
-DELETE FROM product_change
-WHERE (xact, seq) IN (SELECT xact, seq FROM product_change ORDER BY xact, seq LIMIT $2)
+DELETE FROM product_change_log
+WHERE (xact, seq) IN (SELECT xact, seq FROM product_change_log ORDER BY xact, seq LIMIT $2)
     AND at < extract(epoch FROM now())::bigint - $1
-    AND (xact, seq) < (SELECT xact, seq FROM product_change ORDER BY xact DESC, seq DESC LIMIT 1)",
+    AND (xact, seq) < (SELECT xact, seq FROM product_change_log ORDER BY xact DESC, seq DESC LIMIT 1)",
 };
 
 /// There, `xact` is always 0, and `seq` is the key.
@@ -144,7 +148,7 @@ WHERE seq IN (SELECT seq FROM product_change ORDER BY seq LIMIT $2)
 };
 
 /// Rows deleted at a time.
-const FORGOTTEN_AT_ONCE: u64 = 10_000;
+const FORGOTTEN_AT_ONCE: u64 = 1000;
 
 impl Catalog {
     fn questions(&self) -> Questions {

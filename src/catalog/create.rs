@@ -194,8 +194,8 @@ impl Catalog {
         }
     }
 
-    /// Stores the products in one statement and returns their ids, in any order. With [`Conflict::Skip`] and
-    /// [`Conflict::Replace`] those may be missing that others took.
+    /// Stores the products in one statement and returns their ids, in any order: with [`Conflict::Fail`] perhaps the generated
+    /// ones alone, with the others those that nobody else took.
     pub(super) async fn store(
         &self,
         new: &[NewProduct],

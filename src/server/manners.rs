@@ -45,11 +45,15 @@ pub fn is_worth_compressing(response: &Response) -> bool {
 pub async fn compress(codings: Vec<HeaderValue>, response: Response) -> Response {
     let mut request = Request::new(());
     request.headers_mut().extend(codings.into_iter().map(|coding| (header::ACCEPT_ENCODING, coding)));
+    let status = response.status();
     let mut response = Some(response);
     let answer = service_fn(move |_| ready(Ok::<_, Infallible>(response.take().unwrap_or_default())));
     let Ok(response) =
         CompressionLayer::new().compress_when(SizeAbove::new(0)).layer(answer).oneshot(request).await;
-    response.map(Body::new)
+    let mut response = response.map(Body::new);
+    // Who forbids the plain encoding too gets it all the same, instead of a 406 for what has been done.
+    *response.status_mut() = status;
+    response
 }
 
 /// Lets pages of these origins use the server; `*` is any. Without any, browsers keep them out.

@@ -10,7 +10,7 @@ use std::{
 
 use axum::{
     extract::Request,
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderMap, HeaderValue},
     response::Response,
 };
 use futures_util::future::BoxFuture;
@@ -52,7 +52,7 @@ where
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        drop_useless_headers(request.headers_mut());
+        drop_useless_id(request.headers_mut());
         let id = identify(&mut request);
         let span = traces::span(&request);
         let codings = manners::codings(request.headers());
@@ -95,13 +95,7 @@ fn identify(request: &mut Request) -> HeaderValue {
 }
 
 /// A client's own id goes into every line and answer: it has to be short and printable.
-fn drop_useless_headers(headers: &mut HeaderMap) {
-    // Who forbids the plain encoding too would get a 406 from the compressor, after all had been done.
-    let accepted = headers.get_all(header::ACCEPT_ENCODING).iter();
-    let mut accepted = accepted.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
-    if accepted.any(|coding| coding.contains("q=0") && !coding.contains("q=0.")) {
-        headers.remove(header::ACCEPT_ENCODING);
-    }
+fn drop_useless_id(headers: &mut HeaderMap) {
     let id = headers.get(&REQUEST_ID);
     if id.is_some_and(|id| id.is_empty() || id.len() > 128 || !id.as_bytes().iter().all(u8::is_ascii_graphic))
     {

@@ -80,7 +80,7 @@ impl Measured {
         record.status = response.status().as_u16();
         record.head = head;
         record.is_stream = media_type(response.headers()) == Some("text/event-stream");
-        // What is there already costs nothing more, and can't fail.
+        // What is there already costs nothing more, and can't fail: its span ends here.
         let span = response.body().size_hint().exact().is_none().then_some(span);
         response.map(|body| Body::new(Leaving { body, record, span }))
     }

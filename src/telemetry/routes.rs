@@ -23,7 +23,7 @@ pub struct Routes(Arc<Known>);
 #[derive(Debug)]
 struct Known {
     routes: Vec<Route>,
-    /// Each once; the last stands for all that is no route.
+    /// Those of `routes`; the last stands for all that is no route.
     endpoints: Vec<&'static str>,
 }
 

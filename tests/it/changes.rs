@@ -13,6 +13,7 @@ on_both_stores!(
     every_change_is_told_in_order,
     only_the_products_asked_for_are_told_of,
     who_comes_back_misses_nothing,
+    who_comes_back_goes_on_within_an_array,
     what_another_copy_changes_is_told,
     who_was_away_too_long_is_told_to_read_again,
     a_slow_subscriber_is_let_go,
@@ -114,6 +115,26 @@ async fn who_comes_back_misses_nothing(store: Store) {
     assert_eq!(rest.kinds(8).await[7], "deleted");
 }
 
+async fn who_comes_back_goes_on_within_an_array(store: Store) {
+    let server = Server::start(store).await;
+    let mut first = server.follow("", "").await;
+    server.post("/products", product(9000).to_string()).await;
+    let place = first.next().await.unwrap().id;
+    drop(first);
+    server.post("/products", (1..=2500).rev().map(product).collect::<Value>().to_string()).await;
+    let mut again = server.follow("", &place).await;
+    let mut place = String::new();
+    for id in 1..=1200 {
+        let told = again.next().await.unwrap();
+        assert_eq!((told.kind.as_str(), &told.data["id"]), ("created", &json!(id)));
+        place = told.id;
+    }
+    let mut again = server.follow("", &place).await;
+    for id in 1201..=2500 {
+        assert_eq!(again.next().await.unwrap().data["id"], id);
+    }
+}
+
 async fn what_another_copy_changes_is_told(store: Store) {
     let server = Server::start(store).await;
     let copy = server.setup.clone().start().await;
@@ -130,7 +151,8 @@ async fn who_was_away_too_long_is_told_to_read_again(store: Store) {
     server.delete("/products/1").await;
     events.next().await.unwrap();
     let database = server.behind_the_back().await;
-    database.execute_unprepared("DELETE FROM product_change WHERE kind = 1").await.unwrap();
+    let log = if store == Store::Sqlite { "product_change" } else { "product_change_log" };
+    database.execute_unprepared(&format!("DELETE FROM {log} WHERE kind = 1")).await.unwrap();
 
     // A place that was forgotten, and one that the log has not come to, as of a database that was restored.
     for (id, place) in [(2, old.as_str()), (3, "ffffffff-ffffffff")] {
