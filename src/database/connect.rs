@@ -20,9 +20,6 @@ use super::{
     gate::{Pool, Watch},
 };
 
-/// Memory for pages of SQLite's file, for each connection, in SQLite's way to say KiB. Its own 2 MiB hold some 30,000 products.
-const CACHE: &str = "-8192";
-
 /// Why the store can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
@@ -102,7 +99,6 @@ fn sqlite(file: &SqliteConnectOptions, read_only: bool, options: PoolOptions) ->
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
         .pragma("query_only", if read_only { "on" } else { "off" })
-        .pragma("cache_size", CACHE)
         .disable_statement_logging();
     let mut pool = pool("sqlite:", options);
     pool.map_sqlx_sqlite_opts(move |_| file.clone());
