@@ -1,21 +1,18 @@
 //! The layer around the rooms: whatever goes wrong in them becomes a problem.
 
-use std::{
-    any::Any,
-    convert::Infallible,
-    panic::AssertUnwindSafe,
-    task::{Context, Poll},
-};
+use std::{any::Any, convert::Infallible, panic::AssertUnwindSafe};
 
 use axum::{
     extract::Request,
     response::{IntoResponse, Response},
 };
-use futures_util::{FutureExt, future::BoxFuture};
-use tower::Service;
+use futures_util::FutureExt;
 use tower_http::request_id::RequestId;
 
-use super::places::brings_file;
+use super::{
+    around::{Answer, Around},
+    places::brings_file,
+};
 use crate::{
     body::BodyLimits,
     catalog::Error,
@@ -23,39 +20,21 @@ use crate::{
     problem::{self, Problem},
 };
 
-/// The layer.
+/// Bodies are taken within these limits, and answers given.
 #[derive(Clone)]
-pub struct Innermost<S> {
-    inner: S,
-    body: BodyLimits,
-}
+pub struct Innermost(pub BodyLimits);
 
-impl<S> Innermost<S> {
-    /// Around `inner`.
-    pub fn new(inner: S, body: BodyLimits) -> Self {
-        Self { inner, body }
-    }
-}
-
-impl<S> Service<Request> for Innermost<S>
-where
-    S: Service<Request, Response = Response, Error = Infallible>,
-    S::Future: Send + 'static,
-{
-    type Response = Response;
-    type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Response, Infallible>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, mut request: Request) -> Self::Future {
+impl Around for Innermost {
+    fn answer<F>(&self, mut request: Request, inner: impl FnOnce(Request) -> F) -> Answer
+    where
+        F: Future<Output = Result<Response, Infallible>> + Send + 'static,
+    {
+        let Self(body) = *self;
         let id = request.extensions().get::<RequestId>().cloned();
         // The body's time and the same again for the answer.
-        let limit = if brings_file(&request) { self.body.import_time } else { self.body.time * 2 };
-        request.extensions_mut().insert(self.body);
-        let run = AssertUnwindSafe(tokio::time::timeout(limit, self.inner.call(request))).catch_unwind();
+        let limit = if brings_file(&request) { body.import_time } else { body.time * 2 };
+        request.extensions_mut().insert(body);
+        let run = AssertUnwindSafe(tokio::time::timeout(limit, inner(request))).catch_unwind();
         Box::pin(async move {
             let response = match run.await {
                 Ok(Ok(Ok(response))) => response,

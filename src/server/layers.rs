@@ -5,9 +5,9 @@ use axum::{
     http::{HeaderValue, Method, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
-use tower::{ServiceBuilder, layer::layer_fn};
+use tower::ServiceBuilder;
 
-use super::{innermost::Innermost, manners, outermost::Outermost};
+use super::{around::AroundLayer, innermost::Innermost, manners, outermost::Outermost};
 use crate::{body::BodyLimits, problem::Problem, telemetry::HttpMetrics};
 
 /// The rooms within their layers; pages of these `origins` may use them.
@@ -15,10 +15,10 @@ pub fn wrap(rooms: Router, metrics: HttpMetrics, body: BodyLimits, origins: &[He
     let cross_origin = (!origins.is_empty()).then(|| manners::cross_origin(origins));
     rooms.fallback(no_route).method_not_allowed_fallback(method_not_allowed).layer(
         ServiceBuilder::new()
-            .layer(layer_fn(move |inner| Outermost::new(inner, metrics.clone())))
+            .layer(AroundLayer(Outermost(metrics)))
             // Answers by itself what browsers ask before they send.
             .option_layer(cross_origin)
-            .layer(layer_fn(move |inner| Innermost::new(inner, body))),
+            .layer(AroundLayer(Innermost(body))),
     )
 }
 

@@ -31,6 +31,7 @@ use crate::{
 };
 
 mod accept;
+mod around;
 mod bearers;
 mod docs;
 mod health;

@@ -1,20 +1,16 @@
 //! How many requests may be under way at a time.
 
-use std::{
-    convert::Infallible,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::{convert::Infallible, sync::Arc};
 
 use axum::{
     Router,
     extract::Request,
     response::{IntoResponse, Response},
 };
-use futures_util::future::{BoxFuture, ready};
+use futures_util::future::ready;
 use tokio::sync::Semaphore;
-use tower::{Service, layer::layer_fn};
 
+use super::around::{Answer, Around, AroundLayer};
 use crate::{body::media_type, formats::Format, problem::Problem};
 
 /// Places for requests.
@@ -37,35 +33,19 @@ impl Places {
 
 /// Lets only so many requests at a time into these rooms; the others learn at once that they can't get in.
 pub fn limit(rooms: Router, places: Places) -> Router {
-    rooms.layer(layer_fn(move |inner| Limited { inner, places: places.clone() }))
+    rooms.layer(AroundLayer(places))
 }
 
-/// The layer.
-#[derive(Clone)]
-struct Limited<S> {
-    inner: S,
-    places: Places,
-}
-
-impl<S> Service<Request> for Limited<S>
-where
-    S: Service<Request, Response = Response, Error = Infallible>,
-    S::Future: Send + 'static,
-{
-    type Response = Response;
-    type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Response, Infallible>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request) -> Self::Future {
-        let places = if brings_file(&request) { &self.places.files } else { &self.places.requests };
+impl Around for Places {
+    fn answer<F>(&self, request: Request, inner: impl FnOnce(Request) -> F) -> Answer
+    where
+        F: Future<Output = Result<Response, Infallible>> + Send + 'static,
+    {
+        let places = if brings_file(&request) { &self.files } else { &self.requests };
         let Ok(place) = places.clone().try_acquire_owned() else {
             return Box::pin(ready(Ok(Problem::overloaded().into_response())));
         };
-        let answer = self.inner.call(request);
+        let answer = inner(request);
         Box::pin(async move {
             let _place = place;
             answer.await
