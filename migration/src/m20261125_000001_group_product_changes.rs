@@ -7,25 +7,32 @@
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
+use crate::m20261124_000002_create_product_change as before;
+
 #[derive(DeriveMigrationName)]
 pub struct Migration;
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        on_postgresql(manager, UP).await
+        if is_postgresql(manager) {
+            manager.get_connection().execute_unprepared(UP).await?;
+        }
+        Ok(())
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        on_postgresql(manager, DOWN).await
+        if is_postgresql(manager) {
+            manager.get_connection().execute_unprepared(TO_BEFORE).await?;
+            before::Migration.down(manager).await?;
+            before::Migration.up(manager).await?;
+        }
+        Ok(())
     }
 }
 
-async fn on_postgresql(manager: &SchemaManager<'_>, sql: &str) -> Result<(), DbErr> {
-    if manager.get_database_backend() == DbBackend::Postgres {
-        manager.get_connection().execute_unprepared(sql).await?;
-    }
-    Ok(())
+fn is_postgresql(manager: &SchemaManager<'_>) -> bool {
+    manager.get_database_backend() == DbBackend::Postgres
 }
 
 /// Writers wait at the lock until their triggers have the new functions. The arrays are not compressed: versions are random,
@@ -85,39 +92,8 @@ BEGIN
 END
 $$";
 
-const DOWN: &str = "
-LOCK TABLE product IN SHARE ROW EXCLUSIVE MODE;
+/// Makes of the log what the migration before takes down.
+const TO_BEFORE: &str = "
+LOCK TABLE product IN ACCESS EXCLUSIVE MODE;
 DROP VIEW product_change;
-DROP TABLE product_change_log;
-CREATE UNLOGGED TABLE product_change (
-    xact bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint,
-    seq bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
-    at bigint NOT NULL DEFAULT extract(epoch FROM now())::bigint,
-    kind smallint NOT NULL,
-    product_id bigint,
-    version bigint,
-    PRIMARY KEY (xact, seq)
-);
-CREATE OR REPLACE FUNCTION product_created() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO product_change (kind, product_id, version) SELECT 1, id, version FROM after ORDER BY id;
-    RETURN NULL;
-END
-$$;
-CREATE OR REPLACE FUNCTION product_updated() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO product_change (kind, product_id, version)
-    SELECT CASE
-        WHEN after.name = before.name AND after.price = before.price AND after.amount <> before.amount THEN 3
-        ELSE 2
-    END, id, after.version
-    FROM after JOIN before USING (id) ORDER BY id;
-    RETURN NULL;
-END
-$$;
-CREATE OR REPLACE FUNCTION product_deleted() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO product_change (kind, product_id, version) SELECT 4, id, version FROM before ORDER BY id;
-    RETURN NULL;
-END
-$$";
+ALTER TABLE product_change_log RENAME TO product_change";

@@ -50,7 +50,7 @@ impl Conflict {
         if self == Self::SkipInTime { "set_config('lock_timeout', '100ms', true) AS patience," } else { "" }
     }
 
-    /// The chosen ids that are stored, where that is not all or none.
+    /// The chosen ids that are stored, where that need not be all of them.
     fn chosen(self) -> &'static str {
         if self == Self::Fail { "" } else { "UNION ALL SELECT id FROM chosen" }
     }
@@ -194,8 +194,8 @@ impl Catalog {
         }
     }
 
-    /// Stores the products in one statement and returns their ids, in any order: with [`Conflict::Fail`] perhaps the generated
-    /// ones alone, with the others those that nobody else took.
+    /// Stores the products in one statement and returns their ids, in any order: with [`Conflict::Fail`] the generated ones
+    /// alone, with the others those that nobody else took.
     pub(super) async fn store(
         &self,
         new: &[NewProduct],
@@ -294,7 +294,7 @@ impl Catalog {
                 return Ok(None);
             }
             let last = if missing > 0 { i64::try_from(done.last_insert_id()).unwrap_or(i64::MAX) } else { 0 };
-            chosen.iter().map(|(id, _)| *id).chain(last - missing + 1..=last).take(new.len()).collect()
+            (last - missing + 1..=last).collect()
         } else {
             self.returned_ids(sql + " RETURNING id", values).await?
         };

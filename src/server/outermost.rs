@@ -3,11 +3,7 @@
 
 use std::{convert::Infallible, pin::pin, time::Instant};
 
-use axum::{
-    extract::Request,
-    http::{HeaderMap, HeaderValue},
-    response::Response,
-};
+use axum::{extract::Request, http::HeaderValue, response::Response};
 use tower_http::request_id::RequestId;
 use tracing::{debug, error};
 
@@ -27,7 +23,6 @@ impl Around for Outermost {
         F: Future<Output = Result<Response, Infallible>> + Send + 'static,
     {
         let Self(metrics) = self;
-        drop_useless_id(request.headers_mut());
         let id = identify(&mut request);
         let span = traces::span(&request);
         let codings = manners::codings(request.headers());
@@ -58,22 +53,15 @@ impl Around for Outermost {
     }
 }
 
-/// Who sends no id gets one.
+/// Who sends no id gets one. It goes into every line and answer: a client's own has to be short and printable.
 fn identify(request: &mut Request) -> HeaderValue {
-    let id = request.headers().get(&REQUEST_ID).cloned().unwrap_or_else(|| {
+    let is_useful =
+        |id: &&HeaderValue| (1..=128).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic);
+    let id = request.headers().get(&REQUEST_ID).filter(is_useful).cloned().unwrap_or_else(|| {
         let mut text = uuid::Uuid::encode_buffer();
         let text = uuid::Uuid::new_v4().hyphenated().encode_lower(&mut text);
         HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
     });
     request.extensions_mut().insert(RequestId::new(id.clone()));
     id
-}
-
-/// A client's own id goes into every line and answer: it has to be short and printable.
-fn drop_useless_id(headers: &mut HeaderMap) {
-    let id = headers.get(&REQUEST_ID);
-    if id.is_some_and(|id| id.is_empty() || id.len() > 128 || !id.as_bytes().iter().all(u8::is_ascii_graphic))
-    {
-        headers.remove(&REQUEST_ID);
-    }
 }
