@@ -6,7 +6,6 @@
 use std::collections::{HashMap, HashSet};
 
 use entity::product;
-use futures_util::future::join_all;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, RuntimeErr, SqlErr,
     Statement, Value as SqlValue, sqlx::error::DatabaseError,
@@ -115,28 +114,27 @@ impl Catalog {
     pub async fn create(&self, new: NewProduct, taken: Taken) -> Result<Product, Error> {
         match &self.0.batches {
             Some(batches) if taken == Taken::Refuse => {
-                batches.creates.ask(new, || Creator(self.clone())).await?
+                match batches.creates.ask(new, || Creator(self.clone())).await? {
+                    Ok(answer) => answer,
+                    Err(new) => self.create_alone(new, taken).await,
+                }
             }
             _ => self.create_alone(new, taken).await,
         }
     }
 
     /// Creates those of them whose ids are free, in one statement; no id is named twice.
-    async fn create_each(&self, mut new: Vec<NewProduct>) -> Vec<Result<Product, Error>> {
+    async fn create_each(&self, mut new: Vec<NewProduct>) -> Vec<OrAlone> {
         let version = Version::first(uuid::Uuid::new_v4().as_u64_pair().0);
-        let conflict = if new.len() == 1 { Conflict::Skip } else { Conflict::SkipInTime };
-        let stored = match self.try_store(&new, version, conflict).await {
+        let stored = match self.try_store(&new, version, Conflict::SkipInTime).await {
             Ok(Some(stored)) => stored,
             Err(error) if !is_refusal(&error) => {
                 let error = Error::from(error);
-                return new.iter().map(|_| Err(error.clone())).collect();
+                return new.iter().map(|_| Ok(Err(error.clone()))).collect();
             }
             // One is to blame: it waits for somebody else's transaction, no id is left to generate, or somebody used one
             // past the server.
-            _ => {
-                let alone = new.into_iter().map(|new| self.create_alone(new, Taken::Refuse));
-                return join_all(alone).await;
-            }
+            _ => return new.into_iter().map(Err).collect(),
         };
         self.0.feed.changed();
         let stored_ids: HashSet<i64> = stored.iter().copied().collect();
@@ -153,8 +151,8 @@ impl Catalog {
         });
         let mut products = products.into_iter();
         let answer = |refusal: Option<Error>| match refusal {
-            Some(refusal) => Err(refusal),
-            None => products.next().ok_or(Error::Internal),
+            Some(refusal) => Ok(Err(refusal)),
+            None => Ok(products.next().ok_or(Error::Internal)),
         };
         refusals.into_iter().map(answer).collect()
     }
@@ -347,12 +345,16 @@ impl Catalog {
     }
 }
 
+/// What became of a product; or the product itself, which its request has to create alone: to do that for it here would
+/// keep the others waiting.
+pub(super) type OrAlone = Result<Result<Product, Error>, NewProduct>;
+
 /// Creates for all that wait at the same time, each as if it were alone.
 #[derive(Clone)]
 struct Creator(Catalog);
 
-impl Serve<NewProduct, Result<Product, Error>> for Creator {
-    async fn serve(&self, new: Vec<NewProduct>) -> Vec<Result<Product, Error>> {
+impl Serve<NewProduct, OrAlone> for Creator {
+    async fn serve(&self, new: Vec<NewProduct>) -> Vec<OrAlone> {
         let Self(catalog) = self;
         // Of several with the same id, the first gets it or nobody does.
         let mut ids = HashSet::new();
@@ -364,13 +366,13 @@ impl Serve<NewProduct, Result<Product, Error>> for Creator {
         for (place, new) in again {
             let first = chosen.iter().position(|id| *id == new.id).map(|first| &answers[first].1);
             let answer = match (new.id, first) {
-                (Some(id), Some(Ok(_) | Err(Error::Duplicate(_)))) => {
-                    Error::Duplicate(vec![id_fault(new.at, id)])
+                (Some(id), Some(Ok(Ok(_) | Err(Error::Duplicate(_))))) => {
+                    Ok(Err(Error::Duplicate(vec![id_fault(new.at, id)])))
                 }
-                (_, Some(Err(error))) => error.clone(),
-                _ => Error::Internal,
+                (_, Some(Ok(Err(error)))) => Ok(Err(error.clone())),
+                _ => Err(new),
             };
-            answers.push((place, Err(answer)));
+            answers.push((place, answer));
         }
         answers.sort_unstable_by_key(|(place, _)| *place);
         answers.into_iter().map(|(_, answer)| answer).collect()

@@ -77,7 +77,7 @@ struct Parts {
 struct Batches {
     reads: Batcher<ProductId, Result<Option<Product>, Error>>,
     pages: Coalescer<PageQuestion, Arc<Page>>,
-    creates: Batcher<NewProduct, Result<Product, Error>>,
+    creates: Batcher<NewProduct, create::OrAlone>,
 }
 
 impl fmt::Debug for Batches {
