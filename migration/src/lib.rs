@@ -10,6 +10,7 @@ mod m20261123_000001_create_product;
 mod m20261124_000001_create_idempotency_key;
 mod m20261124_000002_create_product_change;
 mod m20261125_000001_group_product_changes;
+mod m20261125_000002_lighten_inserts;
 
 /// Runs the migrations.
 pub struct Migrator;
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000001_create_idempotency_key::Migration),
             Box::new(m20261124_000002_create_product_change::Migration),
             Box::new(m20261125_000001_group_product_changes::Migration),
+            Box::new(m20261125_000002_lighten_inserts::Migration),
         ]
     }
 }

@@ -15,9 +15,6 @@ use super::{
     shared::{Asker, serve_within},
 };
 
-/// Most questions of one turn.
-const MOST: usize = 512;
-
 /// When a turn takes so long, a further one begins, if there may be one and somebody waits for it: this one may wait for a
 /// lock or a lost connection.
 const LONG: Duration = Duration::from_millis(10);
@@ -37,12 +34,22 @@ pub(super) struct Turns {
     pub most: usize,
 }
 
+/// How much there may be to one turn.
+#[derive(Clone, Copy)]
+pub(super) struct Size<Q> {
+    /// Of one question.
+    pub of: fn(&Q) -> usize,
+    /// Of all of a turn's, unless it is one alone.
+    pub most: usize,
+}
+
 /// Those who wait to be served together.
 pub(super) struct Batcher<Q, A>(Arc<Shared<Q, A>>);
 
 struct Shared<Q, A> {
     queue: Mutex<Queue<Q, A>>,
     turns: Turns,
+    size: Size<Q>,
 }
 
 struct Queue<Q, A> {
@@ -52,12 +59,13 @@ struct Queue<Q, A> {
 }
 
 impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
-    /// With so many turns at a time.
-    pub fn new(turns: Turns) -> Self {
-        Self(Arc::new(Shared { queue: Mutex::new(Queue { waiting: Vec::new(), turns: 0 }), turns }))
+    /// With so many turns at a time, of this size.
+    pub fn new(turns: Turns, size: Size<Q>) -> Self {
+        Self(Arc::new(Shared { queue: Mutex::new(Queue { waiting: Vec::new(), turns: 0 }), turns, size }))
     }
 
-    /// Asks, and waits for the answer. Once its turn has begun, a question is served even if the one who asked leaves.
+    /// Asks, and waits for the answer. Once its turn has begun, a question has its part in that even if the one who asked
+    /// leaves.
     ///
     /// # Errors
     /// [`Error::Internal`] where serving panicked, [`Error::Unavailable`] where it took too long.
@@ -80,7 +88,8 @@ where
 {
     Box::pin(async move {
         loop {
-            // Those who are about to ask come along.
+            // Those who are about to ask come along: who has been woken, and who reads what has just arrived.
+            tokio::task::yield_now().await;
             tokio::task::yield_now().await;
             let Some(waiting) = shared.next() else {
                 return;
@@ -136,11 +145,16 @@ impl<Q, A> Shared<Q, A> {
     fn next(&self) -> Option<Vec<(Q, Asker<A>)>> {
         let mut queue = self.queue();
         queue.waiting.retain(|(_, asker)| asker.is_there());
-        let count = queue.waiting.len().min(MOST);
-        if count == 0 {
+        if queue.waiting.is_empty() {
             queue.turns -= 1;
             return None;
         }
+        let sizes = queue.waiting.iter().map(|(question, _)| (self.size.of)(question));
+        let sums = sizes.scan(0, |sum, size| {
+            *sum += size;
+            Some(*sum)
+        });
+        let count = sums.take_while(|sum| *sum <= self.size.most).count().max(1);
         Some(queue.waiting.drain(..count).collect())
     }
 }

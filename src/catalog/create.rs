@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use entity::product;
+use futures_util::future::join_all;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, RuntimeErr, SqlErr,
     Statement, Value as SqlValue, sqlx::error::DatabaseError,
@@ -38,17 +39,28 @@ pub enum Taken {
 pub(super) enum Conflict {
     Fail,
     Skip,
-    /// As [`Conflict::Skip`], but does not wait long for other transactions.
-    SkipInTime,
     Replace,
 }
 
-impl Conflict {
+/// Who waits for a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum For {
+    One,
+    /// They are not kept waiting long by another transaction.
+    Many,
+}
+
+impl For {
     /// What PostgreSQL is told before it inserts; ends with the statement.
     fn patience(self) -> &'static str {
-        if self == Self::SkipInTime { "set_config('lock_timeout', '100ms', true) AS patience," } else { "" }
+        match self {
+            Self::One => "",
+            Self::Many => "set_config('lock_timeout', '100ms', true) AS patience,",
+        }
     }
+}
 
+impl Conflict {
     /// The chosen ids that are stored, where that need not be all of them.
     fn chosen(self) -> &'static str {
         if self == Self::Fail { "" } else { "UNION ALL SELECT id FROM chosen" }
@@ -58,7 +70,7 @@ impl Conflict {
     fn clause(self) -> &'static str {
         match self {
             Self::Fail => "",
-            Self::Skip | Self::SkipInTime => "ON CONFLICT (id) DO NOTHING",
+            Self::Skip => "ON CONFLICT (id) DO NOTHING",
             Self::Replace => {
                 "ON CONFLICT (id) DO UPDATE SET name = excluded.name, price = excluded.price, \
                  amount = excluded.amount, version = excluded.version \
@@ -68,10 +80,22 @@ impl Conflict {
     }
 }
 
-/// `$1` to `$4` are the columns as arrays (id 0: generate one), `$5` is the version, `$6` how many ids to
-/// generate. Chosen ids go in first, then the sequence moves past them, then the others get theirs: a refused
-/// array leaves the sequence where it was. Ids go in sorted, so that two arrays can't deadlock. `{conflict}` is for
-/// [`Conflict::clause`], `{patience}` for [`Conflict::patience`], `{chosen}` for [`Conflict::chosen`].
+/// `$1` to `$4` are the columns as arrays, `$5` is the version. Ids go in sorted, so that two arrays can't deadlock, and
+/// only then the sequence moves past them: a refused array leaves it where it was. `{conflict}` is for
+/// [`Conflict::clause`], `{patience}` for [`For::patience`], `{chosen}` for [`Conflict::chosen`].
+const INSERT_CHOSEN_POSTGRESQL: &str = "
+WITH chosen AS (
+    INSERT INTO product (id, name, price, amount, version)
+    SELECT id, name, price, amount, $5
+    FROM {patience} unnest($1::bigint[], $2::text[], $3::bigint[], $4::integer[]) AS sent (id, name, price, amount)
+    ORDER BY id {conflict}
+    RETURNING id
+), moved AS MATERIALIZED (
+    SELECT product_id_used(max(id) FILTER (WHERE id < 4503599627370496), 0) FROM chosen
+)
+SELECT NULL::bigint FROM moved {chosen}";
+
+/// As [`INSERT_CHOSEN_POSTGRESQL`], with `$6` ids to generate, for products with the id 0: after the chosen ones.
 const INSERT_POSTGRESQL: &str = "
 WITH sent AS MATERIALIZED (
     SELECT sent.* FROM {patience} unnest($1::bigint[], $2::text[], $3::bigint[], $4::integer[])
@@ -91,15 +115,21 @@ WITH sent AS MATERIALIZED (
 )
 SELECT numbered.id FROM moved LEFT JOIN numbered ON true {chosen}";
 
-/// `?1` is a JSON array of `[id, name, price, amount]` (id -1: the first to generate, -2: the second), `?2` the version,
-/// `?3` how many ids to generate (when so many are not left, nothing is stored), `?4` the highest id below 2^52 that was
-/// chosen.
+/// `{rows}` are the products, those with chosen ids first. Of ids to generate, -1 is the first one, -2 the second; `{missing}`
+/// is how many there are, and where so many are not left, nothing is stored. `{highest}` is the highest id below 2^52 that
+/// was chosen, `{version}` the version, `{conflict}` for [`Conflict::clause`].
 const INSERT_SQLITE: &str = "
+WITH sent (id, name, price, amount) AS ({rows}), used (last, missing) AS (
+    SELECT max(last, {highest}, coalesce((SELECT max(id) FROM product WHERE id < 4503599627370496), 0)), {missing}
+    FROM product_id
+)
 INSERT INTO product (id, name, price, amount, version)
-SELECT CASE WHEN value ->> 0 < 0 THEN max(last, ?4) - (value ->> 0) ELSE value ->> 0 END,
-    value ->> 1, value ->> 2, value ->> 3, ?2
-FROM product_id, json_each(?1)
-WHERE ?3 = 0 OR max(last, ?4) + ?3 < 4503599627370496 {conflict}";
+SELECT CASE WHEN id < 0 THEN last - id ELSE id END, name, price, amount, {version} FROM used, sent
+WHERE id IS NOT NULL AND (missing = 0 OR last + missing < 4503599627370496) {conflict}";
+
+/// Most products of several arrays that are stored together; and most that SQLite gets as so many parameters, which takes
+/// it half as long as a JSON array of them.
+pub(super) const MOST_TOGETHER: usize = 4096;
 
 /// Brings the sequence behind ids that somebody stored past the server.
 const CATCH_UP_POSTGRESQL: &str =
@@ -124,9 +154,9 @@ impl Catalog {
     }
 
     /// Creates those of them whose ids are free, in one statement; no id is named twice.
-    async fn create_each(&self, mut new: Vec<NewProduct>) -> Vec<OrAlone> {
+    async fn create_each(&self, mut new: Vec<NewProduct>) -> Vec<OrAlone<NewProduct, Product>> {
         let version = Version::first(uuid::Uuid::new_v4().as_u64_pair().0);
-        let stored = match self.try_store(&new, version, Conflict::SkipInTime).await {
+        let stored = match self.try_store(&new, version, Conflict::Skip, For::Many).await {
             Ok(Some(stored)) => stored,
             Err(error) if !is_refusal(&error) => {
                 let error = Error::from(error);
@@ -168,7 +198,47 @@ impl Catalog {
     /// As [`Catalog::create`]; [`Error::Duplicate`] names each product whose id is taken, or given twice.
     pub async fn create_many(&self, new: Vec<NewProduct>, taken: Taken) -> Result<Vec<Product>, Error> {
         refuse_repeated_ids(&new)?;
-        self.insert(new, taken).await
+        match &self.0.batches {
+            Some(batches) if taken == Taken::Refuse && !new.is_empty() => {
+                match batches.arrays.ask(new, || Creator(self.clone())).await? {
+                    Ok(answer) => answer,
+                    Err(new) => self.insert(new, taken).await,
+                }
+            }
+            _ => self.insert(new, taken).await,
+        }
+    }
+
+    /// Creates all of all arrays, in one statement; where one of them can't be, the others are to be created alone.
+    async fn create_together(
+        &self,
+        arrays: Vec<Vec<NewProduct>>,
+    ) -> Vec<OrAlone<Vec<NewProduct>, Vec<Product>>> {
+        let lengths: Vec<usize> = arrays.iter().map(Vec::len).collect();
+        let new: Vec<NewProduct> = arrays.into_iter().flatten().collect();
+        let version = Version::first(uuid::Uuid::new_v4().as_u64_pair().0);
+        let error = match self.try_store(&new, version, Conflict::Fail, For::Many).await {
+            Ok(Some(stored)) => {
+                self.0.feed.changed();
+                match put_together(new, stored, version) {
+                    Ok(products) => {
+                        return split(products, &lengths).map(|products| Ok(Ok(products))).collect();
+                    }
+                    Err(error) => error,
+                }
+            }
+            Err(error) if !is_refusal(&error) => error.into(),
+            refused => {
+                let is_taken = refused.is_err_and(|error| is_unique_violation(&error));
+                let answer = async |array: Vec<NewProduct>| match self.taken(&array).await {
+                    Ok(taken) if !taken.is_empty() => Ok(Err(Error::Duplicate(taken))),
+                    _ => Err(array),
+                };
+                let arrays = split(new, &lengths);
+                return if is_taken { join_all(arrays.map(answer)).await } else { arrays.map(Err).collect() };
+            }
+        };
+        lengths.iter().map(|_| Ok(Err(error.clone()))).collect()
     }
 
     async fn insert(&self, new: Vec<NewProduct>, taken: Taken) -> Result<Vec<Product>, Error> {
@@ -204,11 +274,11 @@ impl Catalog {
             return Ok(Vec::new());
         }
         for _ in 0..TRIES {
-            let error = match self.try_store(new, version, conflict).await {
+            let error = match self.try_store(new, version, conflict, For::One).await {
                 Ok(ids) => return ids.ok_or(Error::IdsExhausted),
                 Err(error) => error,
             };
-            if !matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) {
+            if !is_unique_violation(&error) {
                 return Err(error.into());
             }
             if conflict == Conflict::Fail {
@@ -230,9 +300,10 @@ impl Catalog {
         new: &[NewProduct],
         version: Version,
         conflict: Conflict,
+        who: For,
     ) -> Result<Option<Vec<i64>>, DbErr> {
         match self.0.database.kind() {
-            Kind::PostgreSql => self.try_store_postgresql(new, version, conflict).await,
+            Kind::PostgreSql => self.try_store_postgresql(new, version, conflict, who).await,
             Kind::Sqlite => self.try_store_sqlite(new, version, conflict).await,
         }
     }
@@ -242,19 +313,25 @@ impl Catalog {
         new: &[NewProduct],
         version: Version,
         conflict: Conflict,
+        who: For,
     ) -> Result<Option<Vec<i64>>, DbErr> {
         let sent: Vec<i64> = new.iter().map(|product| product.id.map_or(0, ProductId::get)).collect();
         let missing = count(sent.iter().filter(|id| **id == 0));
-        let values = [
+        let mut values: Vec<SqlValue> = vec![
             sent.into(),
             new.iter().map(|product| product.name.as_str().to_owned()).collect::<Vec<String>>().into(),
             new.iter().map(|product| product.price.ten_thousandths()).collect::<Vec<i64>>().into(),
             new.iter().map(|product| product.amount.get()).collect::<Vec<i32>>().into(),
             version.into(),
-            missing.into(),
         ];
-        let sql = INSERT_POSTGRESQL.replace("{conflict}", conflict.clause());
-        let sql = sql.replace("{patience}", conflict.patience()).replace("{chosen}", conflict.chosen());
+        let sql = if missing > 0 {
+            values.push(missing.into());
+            INSERT_POSTGRESQL
+        } else {
+            INSERT_CHOSEN_POSTGRESQL
+        };
+        let sql = sql.replace("{conflict}", conflict.clause());
+        let sql = sql.replace("{patience}", who.patience()).replace("{chosen}", conflict.chosen());
         match self.returned_ids(sql, values).await {
             Err(error) if is_sequence_end(&error) => Ok(None),
             ids => ids.map(Some),
@@ -274,15 +351,16 @@ impl Catalog {
         let generated = (1..).zip(new.iter().filter(|product| product.id.is_none()));
         let generated = generated.map(|(place, product): (i64, _)| (-place, product));
         let missing = count(generated.clone());
-        let rows = chosen.iter().copied().chain(generated);
-        let rows: Vec<_> = rows
-            .map(|(id, new)| (id, new.name.as_str(), new.price.ten_thousandths(), new.amount.get()))
-            .collect();
-        let rows = serde_json::to_string(&rows);
-        let rows = rows.map_err(|error| DbErr::Json(error.to_string()))?;
+        let rows: Vec<(i64, &NewProduct)> = chosen.iter().copied().chain(generated).collect();
         let highest = chosen.iter().rev().map(|(id, _)| *id).find(|id| *id < GENERATED_BELOW).unwrap_or(0);
-        let values = [rows.into(), version.into(), missing.into(), highest.into()];
-        let sql = INSERT_SQLITE.replace("{conflict}", conflict.clause());
+        let (rows, mut values) = rows_sqlite(&rows)?;
+        let mut sql = INSERT_SQLITE.replace("{rows}", &rows).replace("{conflict}", conflict.clause());
+        for (name, value) in
+            [("{version}", version.into()), ("{highest}", highest.into()), ("{missing}", missing.into())]
+        {
+            values.push(value);
+            sql = sql.replace(name, &format!("?{}", values.len()));
+        }
         let ids = if conflict == Conflict::Fail {
             // All of them or none: no need to hand each row over.
             let database = self.0.database.writes();
@@ -339,24 +417,30 @@ impl Catalog {
             Kind::PostgreSql => {
                 self.0.database.writes().execute_unprepared(CATCH_UP_POSTGRESQL).await.map(drop)
             }
-            // The trigger never lags behind.
+            // Generated ids follow those that are there.
             Kind::Sqlite => Ok(()),
         }
     }
 }
 
-/// What became of a product; or the product itself, which its request has to create alone: to do that for it here would
+/// What became of a question; or the question itself, which its request has to serve alone: to do that for it here would
 /// keep the others waiting.
-pub(super) type OrAlone = Result<Result<Product, Error>, NewProduct>;
+pub(super) type OrAlone<Q, A> = Result<Result<A, Error>, Q>;
 
 /// Creates for all that wait at the same time, each as if it were alone.
 #[derive(Clone)]
 struct Creator(Catalog);
 
-impl Serve<NewProduct, OrAlone> for Creator {
-    async fn serve(&self, new: Vec<NewProduct>) -> Vec<OrAlone> {
+impl Serve<Vec<NewProduct>, OrAlone<Vec<NewProduct>, Vec<Product>>> for Creator {
+    async fn serve(&self, arrays: Vec<Vec<NewProduct>>) -> Vec<OrAlone<Vec<NewProduct>, Vec<Product>>> {
+        self.0.create_together(arrays).await
+    }
+}
+
+impl Serve<NewProduct, OrAlone<NewProduct, Product>> for Creator {
+    async fn serve(&self, new: Vec<NewProduct>) -> Vec<OrAlone<NewProduct, Product>> {
         let Self(catalog) = self;
-        // Of several with the same id, the first gets it or nobody does.
+        // Of several with the same id, the first gets it, unless each goes on alone.
         let mut ids = HashSet::new();
         let (first, again): (Vec<_>, Vec<_>) =
             new.into_iter().enumerate().partition(|(_, new)| new.id.is_none_or(|id| ids.insert(id)));
@@ -379,6 +463,35 @@ impl Serve<NewProduct, OrAlone> for Creator {
     }
 }
 
+/// Rows of products, and the parameters in them.
+fn rows_sqlite(rows: &[(i64, &NewProduct)]) -> Result<(String, Vec<SqlValue>), DbErr> {
+    if rows.len() > MOST_TOGETHER {
+        let rows: Vec<_> = rows
+            .iter()
+            .map(|(id, new)| (id, new.name.as_str(), new.price.ten_thousandths(), new.amount.get()))
+            .collect();
+        let rows = serde_json::to_string(&rows).map_err(|error| DbErr::Json(error.to_string()))?;
+        let sql = "SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)";
+        return Ok((sql.to_owned(), vec![rows.into()]));
+    }
+    // Few different statements, that they stay prepared: filled up with rows of nothing.
+    let count = rows.len().next_power_of_two();
+    let mut values = Vec::with_capacity(4 * count + 3);
+    for (id, new) in rows {
+        let NewProduct { name, price, amount, .. } = new;
+        let (name, price, amount) = (name.as_str().to_owned(), price.ten_thousandths(), amount.get());
+        values.extend([SqlValue::from(*id), name.into(), price.into(), amount.into()]);
+    }
+    values.resize(4 * count, SqlValue::BigInt(None));
+    Ok((format!("VALUES (?,?,?,?){}", ",(?,?,?,?)".repeat(count - 1)), values))
+}
+
+/// Parts of these lengths, one after the other.
+fn split<T>(items: Vec<T>, lengths: &[usize]) -> impl Iterator<Item = Vec<T>> {
+    let mut items = items.into_iter();
+    lengths.iter().map(move |length| items.by_ref().take(*length).collect())
+}
+
 fn count(items: impl Iterator) -> i64 {
     i64::try_from(items.count()).unwrap_or(i64::MAX)
 }
@@ -390,6 +503,11 @@ pub(super) fn id_fault(at: At, id: ProductId) -> Fault {
 
 /// Two products of one array with the same id.
 pub(super) fn refuse_repeated_ids(new: &[NewProduct]) -> Result<(), Error> {
+    let mut ids: Vec<ProductId> = new.iter().filter_map(|product| product.id).collect();
+    ids.sort_unstable();
+    if ids.is_sorted_by(|one, next| one < next) {
+        return Ok(());
+    }
     let mut places = HashMap::new();
     let mut faults = Vec::new();
     for (at, id) in new.iter().filter_map(|product| Some((product.at, product.id?))) {
@@ -399,13 +517,14 @@ pub(super) fn refuse_repeated_ids(new: &[NewProduct]) -> Result<(), Error> {
         }
     }
     faults.truncate(MOST_FAULTS);
-    if faults.is_empty() { Ok(()) } else { Err(Error::Duplicate(faults)) }
+    Err(Error::Duplicate(faults))
 }
 
 /// The products as stored. Generated ids rise in the order of the products without one.
 fn put_together(new: Vec<NewProduct>, mut stored: Vec<i64>, version: Version) -> Result<Vec<Product>, Error> {
-    let chosen: HashSet<i64> = new.iter().filter_map(|product| product.id).map(ProductId::get).collect();
-    stored.retain(|id| !chosen.contains(id));
+    let mut chosen: Vec<i64> = new.iter().filter_map(|product| product.id).map(ProductId::get).collect();
+    chosen.sort_unstable();
+    stored.retain(|id| chosen.binary_search(id).is_err());
     stored.sort_unstable();
     let mut generated = stored.into_iter();
     let products = new.into_iter().map(|new| {
@@ -416,6 +535,10 @@ fn put_together(new: Vec<NewProduct>, mut stored: Vec<i64>, version: Version) ->
         Ok(Product { id, name, price, amount, version })
     });
     products.collect()
+}
+
+fn is_unique_violation(error: &DbErr) -> bool {
+    matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
 }
 
 /// PostgreSQL's sequence has no further value (SQLSTATE 2200H).

@@ -4,8 +4,9 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use batch::{Batcher, Turns};
+use batch::{Batcher, Size, Turns};
 use coalesce::Coalescer;
+use create::OrAlone;
 use page::PageQuestion;
 
 use crate::database::{Database, Kind};
@@ -26,6 +27,7 @@ mod order;
 mod page;
 mod product;
 mod reads;
+mod rows;
 mod shared;
 mod stock;
 mod totals;
@@ -77,7 +79,8 @@ struct Parts {
 struct Batches {
     reads: Batcher<ProductId, Result<Option<Product>, Error>>,
     pages: Coalescer<PageQuestion, Arc<Page>>,
-    creates: Batcher<NewProduct, create::OrAlone>,
+    creates: Batcher<NewProduct, OrAlone<NewProduct, Product>>,
+    arrays: Batcher<Vec<NewProduct>, OrAlone<Vec<NewProduct>, Vec<Product>>>,
 }
 
 impl fmt::Debug for Batches {
@@ -102,8 +105,9 @@ impl Catalog {
     pub fn new(database: Database, rules: Rules) -> Self {
         let batches = Batches {
             pages: Coalescer::default(),
-            reads: Batcher::new(READS),
-            creates: Batcher::new(writes(database.kind())),
+            reads: Batcher::new(READS, Size { of: |_| 1, most: 512 }),
+            creates: Batcher::new(writes(database.kind()), Size { of: |_| 1, most: 512 }),
+            arrays: Batcher::new(writes(database.kind()), Size { of: Vec::len, most: create::MOST_TOGETHER }),
         };
         Self(Arc::new(Parts {
             database,

@@ -7,7 +7,7 @@ use sea_orm::{
     ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
 };
 
-use super::{Catalog, Cursor, Error, Filter, Order, Product};
+use super::{Catalog, Cursor, Error, Filter, Order, Product, rows};
 
 /// Which products to list, and in which order.
 #[derive(Clone, Debug, Default)]
@@ -156,7 +156,7 @@ impl Catalog {
         let read = move |statement| {
             let database = database.clone();
             async move {
-                let products = product::Entity::find().from_raw_sql(statement).all(&database).await?;
+                let products = rows::products(&database.query_all_raw(statement).await?)?;
                 Ok(page(products))
             }
         };

@@ -1,12 +1,10 @@
 //! Reads of one product.
 
-use std::collections::HashMap;
-
 use entity::product;
 use futures_util::future::join_all;
 use sea_orm::{ConnectionTrait, EntityTrait, Statement, Value as SqlValue};
 
-use super::{Catalog, Error, Product, ProductId, batch::Serve};
+use super::{Catalog, Error, Product, ProductId, batch::Serve, rows};
 use crate::database::{Connection, Kind};
 
 /// One text for any number of ids, so that it is prepared once.
@@ -35,7 +33,7 @@ impl Catalog {
             Kind::Sqlite => (MANY_SQLITE, format!("{ids:?}").into()),
         };
         let statement = Statement::from_sql_and_values(database.get_database_backend(), sql, [ids]);
-        Ok(product::Entity::find().from_raw_sql(statement).all(database).await?)
+        Ok(rows::products(&database.query_all_raw(statement).await?)?)
     }
 
     pub(super) async fn get_from(&self, from: &Connection, id: ProductId) -> Result<Product, Error> {
@@ -62,15 +60,22 @@ impl Serve<ProductId, Result<Option<Product>, Error>> for Reader {
             [id] => find(database, *id).await.map(Vec::from_iter),
             _ => catalog.get_many(&ids).await,
         };
-        let found: HashMap<_, _> = match found {
-            Ok(products) => products.into_iter().map(|product| (product.id, product)).collect(),
+        let mut found: Vec<_> = match found {
+            Ok(products) => products.into_iter().map(|product| (product.id, Some(product))).collect(),
             // One that can't be read is no reason to keep the others back.
             Err(Error::Internal) if ids.len() > 1 => {
                 return join_all(asked.iter().map(|id| find(database, *id))).await;
             }
             Err(error) => return asked.iter().map(|_| Err(error.clone())).collect(),
         };
-        asked.iter().map(|id| Ok(found.get(id).cloned())).collect()
+        found.sort_unstable_by_key(|(id, _)| *id);
+        let is_asked_once = asked.len() == ids.len();
+        let answer = |id: &ProductId| {
+            let place = found.binary_search_by_key(id, |(id, _)| *id).ok()?;
+            let (_, product) = &mut found[place];
+            if is_asked_once { product.take() } else { product.clone() }
+        };
+        asked.iter().map(answer).map(Ok).collect()
     }
 }
 

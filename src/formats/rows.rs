@@ -6,7 +6,7 @@ use super::{Format, csv::Csv, import::ImportError, ndjson::Ndjson};
 use crate::catalog::{NewProduct, NewProducts};
 
 /// So many go into one statement.
-const BATCH: usize = 5_000;
+const BATCH: usize = 4_000;
 
 /// Reads a file batch by batch. A batch with a bad line in it is an error that names the lines, and the last.
 pub struct Rows<R> {

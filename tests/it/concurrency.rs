@@ -12,6 +12,7 @@ on_both_stores!(
     one_of_many_wins_an_id,
     generated_and_chosen_ids_never_meet,
     crossing_arrays_do_not_deadlock,
+    arrays_that_come_at_the_same_time_are_answered_each_by_itself,
     a_product_that_comes_and_goes_is_there_or_not,
     deletions_and_replacements_of_many_do_not_deadlock,
     pages_that_are_read_at_the_same_time_are_not_mixed_up,
@@ -74,6 +75,28 @@ async fn crossing_arrays_do_not_deadlock(store: Store) {
         statuses.sort_unstable();
         assert_eq!(statuses, [201, 409, 409, 409]);
     }
+}
+
+async fn arrays_that_come_at_the_same_time_are_answered_each_by_itself(store: Store) {
+    let server = Server::start(store).await;
+    server.post("/products", r#"{"id":1,"name":"x","price":1,"amount":1}"#).await;
+    let product = |id: usize| json!({ "id": id, "name": format!("n {id}"), "price": 1.5, "amount": 1 });
+    let is_refused = |n: usize| n.is_multiple_of(4);
+    for round in 1..=5 {
+        let array = |n: usize| {
+            let first = round * 1000 + n * 10;
+            json!([product(first + 1), product(if is_refused(n) { 1 } else { first }), product(first + 2)])
+        };
+        let post = |n| server.post("/products", array(n).to_string());
+        for (n, answer) in join_all((0..16).map(post)).await.into_iter().enumerate() {
+            if is_refused(n) {
+                answer.is_problem(409, "DUPLICATE_ID", &["/1/id"]);
+            } else {
+                assert_eq!((answer.status, answer.json()), (201, array(n)));
+            }
+        }
+    }
+    assert_eq!(server.get("/products").await.json().as_array().unwrap().len(), 1 + 5 * 12 * 3);
 }
 
 async fn a_product_that_comes_and_goes_is_there_or_not(store: Store) {

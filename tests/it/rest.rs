@@ -108,7 +108,14 @@ async fn a_generated_id_is_a_fresh_one(store: Store) {
     server.delete("/products/62").await;
     assert_eq!(id().await, 63);
     let server = server.kill_and_restart().await;
-    assert!(server.post("/products", new).await.json()["id"].as_i64().unwrap() > 63);
+    let next = server.post("/products", new).await.json()["id"].as_i64().unwrap();
+    assert!(next > 63);
+
+    // An array that is longer than what one statement takes by value.
+    let long = vec![new; 5000].join(",");
+    let created = server.post("/products", format!("[{long}]")).await.json();
+    let ids = created.as_array().unwrap().iter().map(|product| product["id"].as_i64().unwrap());
+    assert!(ids.eq(next + 1..=next + 5000));
 }
 
 async fn the_highest_ids_leave_room_for_generated_ones(store: Store) {
