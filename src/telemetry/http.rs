@@ -37,10 +37,12 @@ const CLIENT_LEFT: u16 = 499;
 /// The status that is counted when an answer broke off, whatever its head had promised.
 const BROKEN_OFF: u16 = 500;
 
+/// A body that is no larger goes out with its head.
+const SMALL: u64 = 16 << 10;
+
 /// A request under way, in its span. It is recorded when its answer has been sent, or is given up.
 pub struct Measured {
-    /// In one place of the memory: it goes from the request to its answer to its answer's body.
-    record: Box<Record>,
+    record: Record,
     span: Span,
 }
 
@@ -48,7 +50,7 @@ impl Measured {
     /// Begins with a request that came at `start`.
     pub fn begin(metrics: HttpMetrics, span: Span, start: Instant, request: Request) -> (Self, Request) {
         metrics.begun();
-        let mut record = Box::new(Record {
+        let mut record = Record {
             start,
             route: metrics.routes().place(&request),
             path: request.uri().path_and_query().cloned(),
@@ -61,7 +63,7 @@ impl Measured {
             sent: 0,
             spent: Spent::default(),
             metrics,
-        });
+        };
         // Most requests have no body to be counted.
         if request.body().is_end_stream() {
             return (Self { record, span }, request);
@@ -70,7 +72,8 @@ impl Measured {
         (Self { record, span }, request.map(|body| Body::new(Arriving { body, received })))
     }
 
-    /// Runs it to the head of its answer, with the time that took. The record goes with the answer's body, until it ends.
+    /// Runs it to the head of its answer, with the time that took. The record goes with the answer's body, until it ends;
+    /// it ends here where that is small and there already: it goes out in one piece with the head.
     pub async fn end(self, mut run: Pin<&mut impl Future<Output = (Response, Duration)>>) -> Response {
         let Self { mut record, span } = self;
         let run =
@@ -80,8 +83,10 @@ impl Measured {
         record.status = response.status().as_u16();
         record.head = head;
         record.is_stream = media_type(response.headers()) == Some("text/event-stream");
-        // What is there already costs nothing more, and can't fail: its span ends here.
-        let span = response.body().size_hint().exact().is_none().then_some(span);
+        if let Some(size) = response.body().size_hint().exact().filter(|size| *size <= SMALL) {
+            record.sent = size;
+            return response;
+        }
         response.map(|body| Body::new(Leaving { body, record, span }))
     }
 }
@@ -153,9 +158,8 @@ pin_project! {
     struct Leaving {
         #[pin]
         body: Body,
-        record: Box<Record>,
-        // None where it does nothing.
-        span: Option<Span>,
+        record: Record,
+        span: Span,
     }
 }
 
@@ -189,18 +193,13 @@ impl HttpBody for Leaving {
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Polled {
         let this = self.project();
-        let frame = match this.span {
-            Some(span) => span.in_scope(|| this.record.spent.within(|| this.body.poll_frame(context))),
-            None => this.body.poll_frame(context),
-        };
-        match (&frame, this.span) {
-            (Poll::Ready(Some(Ok(frame))), _) => this.record.sent += length(frame),
-            (Poll::Ready(Some(Err(error))), span) => {
+        let frame = this.span.in_scope(|| this.record.spent.within(|| this.body.poll_frame(context)));
+        match &frame {
+            Poll::Ready(Some(Ok(frame))) => this.record.sent += length(frame),
+            Poll::Ready(Some(Err(error))) => {
                 this.record.status = BROKEN_OFF;
-                if let Some(span) = span {
-                    span.record("otel.status_code", "ERROR");
-                    span.in_scope(|| tracing::error!(%error, "the answer broke off"));
-                }
+                this.span.record("otel.status_code", "ERROR");
+                this.span.in_scope(|| tracing::error!(%error, "the answer broke off"));
             }
             _ => {}
         }

@@ -8,13 +8,14 @@ use std::{
 
 use opentelemetry::{
     KeyValue,
-    metrics::{BoundCounter, BoundHistogram, Counter, Histogram, Meter, UpDownCounter},
+    metrics::{BoundCounter, BoundHistogram, Counter, Histogram, Meter},
 };
 
 use super::{
     names,
     routes::{Place, Routes},
     slow::SlowBook,
+    tally::Tallies,
 };
 
 /// The instruments of the requests. Cheap to clone.
@@ -27,9 +28,9 @@ struct Instruments {
     fine_duration: Histogram<f64>,
     request_size: Histogram<u64>,
     response_size: Histogram<u64>,
-    in_flight: UpDownCounter<i64>,
     slow: SlowBook,
     routes: Routes,
+    tallies: Tallies<(Place, Ended)>,
     /// By [`Place::index`].
     series: Vec<Series>,
 }
@@ -96,27 +97,35 @@ impl HttpMetrics {
         };
         let request_size = size(names::HTTP_REQUEST_SIZE, "Bodies of requests, as they arrived");
         let response_size = size(names::HTTP_RESPONSE_SIZE, "Bodies of answers, as they were sent");
-        let in_flight = meter
-            .i64_up_down_counter(names::HTTP_REQUESTS_IN_FLIGHT)
-            .with_description("Requests whose answers have not ended")
-            .build();
         for (method, endpoint, statuses) in routes.usual() {
             for status in *statuses {
                 requests.add(0, &request_labels(method, endpoint, *status));
             }
         }
         let series = routes.all().map(|_| Series::default()).collect();
-        Self(Arc::new(Instruments {
+        let instruments = Arc::new(Instruments {
             requests,
             duration,
             fine_duration,
             request_size,
             response_size,
-            in_flight,
             slow,
             routes,
+            tallies: Tallies::new(),
             series,
-        }))
+        });
+        let seen = instruments.clone();
+        // Readers ask the observed ones before they look at the others.
+        meter
+            .i64_observable_up_down_counter(names::HTTP_REQUESTS_IN_FLIGHT)
+            .with_description("Requests whose answers have not ended")
+            .with_callback(move |observer| {
+                seen.tallies.record_all(|(place, ended)| seen.record(place, ended));
+                // One that ends on another thread while they are added up is missed here and counted there.
+                observer.observe(seen.tallies.in_flight().max(0), &[]);
+            })
+            .build();
+        Self(instruments)
     }
 
     pub(super) fn routes(&self) -> &Routes {
@@ -129,32 +138,34 @@ impl HttpMetrics {
 
     /// A request has come.
     pub(super) fn begun(&self) {
-        self.0.in_flight.add(1, &[]);
+        self.0.tallies.begun();
     }
 
     /// Its answer has been sent, or given up.
     pub(super) fn ended(&self, place: Place, ended: Ended) {
+        self.0.tallies.ended((place, ended), |(place, ended)| self.0.record(place, ended));
+    }
+}
+
+impl Instruments {
+    fn record(&self, place: Place, ended: Ended) {
         let Ended { status, time, received, sent } = ended;
         let seconds = time.as_secs_f64();
-        let Instruments { series, in_flight, .. } = &*self.0;
-        let series = &series[place.index()];
-        let of_all = series.of_all.get_or_init(|| self.0.bind(place));
+        let series = &self.series[place.index()];
+        let of_all = series.of_all.get_or_init(|| self.bind(place));
         of_all.duration.record(seconds);
         of_all.request_size.record(received);
         of_all.response_size.record(sent);
         series.with_status(
             status,
-            || self.0.bind_status(place, status),
+            || self.bind_status(place, status),
             |of_status| {
                 of_status.requests.add(1);
                 of_status.fine_duration.record(seconds);
             },
         );
-        in_flight.add(-1, &[]);
     }
-}
 
-impl Instruments {
     fn bind(&self, place: Place) -> OfAll {
         let (method, endpoint) = self.routes.labels(place);
         let labels = [KeyValue::new(names::METHOD, method), KeyValue::new(names::ENDPOINT, endpoint)];

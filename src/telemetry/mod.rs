@@ -21,6 +21,7 @@ mod process;
 pub mod routes;
 mod runtime;
 pub mod slow;
+mod tally;
 pub mod traces;
 
 pub use endpoint::{ROUTES, api};
