@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     error,
+    ready::json,
     service::{Answers, failure},
 };
 use crate::{
@@ -125,7 +126,7 @@ pub async fn events(answers: Answers, stop: CancellationToken) -> Response {
         return one(first, Media::EventStream);
     }
     let next = |answer: Answer| {
-        let json = serde_json::to_string(&Body::from(&answer)).unwrap_or_default();
+        let json = String::from_utf8(json(&Body::from(&answer))).unwrap_or_default();
         Event::default().event("next").data(json)
     };
     // `EventSource` passes on only what has data.
@@ -145,8 +146,8 @@ fn status(answer: &Answer) -> StatusCode {
 }
 
 fn respond(status: StatusCode, body: &impl Serialize, media: Media) -> Response {
-    let json = serde_json::to_vec(body).unwrap_or_default();
-    let mut response = (status, [(header::CONTENT_TYPE, media.content_type())], json).into_response();
+    let content_type = [(header::CONTENT_TYPE, media.content_type())];
+    let mut response = (status, content_type, json(body)).into_response();
     response.headers_mut().insert(header::VARY, HeaderValue::from_name(header::ACCEPT));
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use async_graphql::{
-    ComplexObject, Context, Result, SimpleObject, Value, connection::PageInfo, parser::types::Field,
+    ComplexObject, Context, Result, SimpleObject, connection::PageInfo, parser::types::Field,
 };
 
 use tokio::sync::OnceCell;
 
 use super::{
-    product::Product,
+    product::{Shown, text},
     ready::{Item, Ready, object},
 };
 use crate::catalog::{self, Catalog, Cursor, Filter, Listing, Order, Page};
@@ -20,8 +20,10 @@ use crate::catalog::{self, Catalog, Cursor, Filter, Listing, Order, Page};
 pub struct ProductConnection {
     /// Whether there are more, and from where on.
     page_info: PageInfo,
-    /// The products with their places.
-    edges: Ready<ProductEdge>,
+    #[graphql(skip)]
+    page: Arc<Page>,
+    #[graphql(skip)]
+    order: Order,
     #[graphql(skip)]
     filter: Filter,
     #[graphql(skip)]
@@ -31,18 +33,26 @@ pub struct ProductConnection {
 /// A product, and its place in the list.
 #[derive(SimpleObject)]
 #[graphql(complex)]
-pub struct ProductEdge {
+pub struct ProductEdge<'a> {
     /// The product.
-    node: Product,
+    node: Shown<'a>,
     #[graphql(skip)]
-    order: Arc<Order>,
+    product: &'a catalog::Product,
+    #[graphql(skip)]
+    order: &'a Order,
 }
 
 #[ComplexObject]
 impl ProductConnection {
+    /// The products with their places.
+    async fn edges(&self) -> Ready<ProductEdge<'_>> {
+        let edge = |product| ProductEdge { node: Shown::from(product), product, order: &self.order };
+        Ready(self.page.products.iter().map(edge).collect())
+    }
+
     /// The products alone.
-    async fn nodes(&self) -> Ready<&Product> {
-        Ready(self.edges.0.iter().map(|edge| &edge.node).collect())
+    async fn nodes(&self) -> Ready<Shown<'_>> {
+        Ready(self.page.products.iter().map(Shown::from).collect())
     }
 
     /// How many products pass the filter, on all pages together; counted only when it is asked for.
@@ -54,24 +64,27 @@ impl ProductConnection {
 }
 
 #[ComplexObject]
-impl ProductEdge {
+impl ProductEdge<'_> {
     /// The place, for `after` and `before`.
     async fn cursor(&self) -> String {
         self.place()
     }
 }
 
-impl ProductEdge {
+impl ProductEdge<'_> {
     fn place(&self) -> String {
-        Cursor::of(self.node.product(), &self.order).encode()
+        Cursor::of(self.product, self.order).encode()
     }
 }
 
-impl Item for ProductEdge {
-    fn value(&self, field: &Field) -> Option<Value> {
+impl Item for ProductEdge<'_> {
+    fn write(&self, field: &Field, json: &mut Vec<u8>) -> Option<()> {
         match field.name.node.as_str() {
-            "node" => object(&self.node, &field.selection_set.node),
-            "cursor" => Some(self.place().into()),
+            "node" => object(&self.node, &field.selection_set.node, json),
+            "cursor" => {
+                text(&self.place(), json);
+                Some(())
+            }
             _ => None,
         }
     }
@@ -79,18 +92,15 @@ impl Item for ProductEdge {
 
 impl ProductConnection {
     /// A page of this listing.
-    pub fn new(page: &Page, listing: Listing) -> Self {
-        let Page { products, has_next, has_previous } = page;
-        let order = Arc::new(listing.order);
-        let edge =
-            |product: &catalog::Product| ProductEdge { node: product.clone().into(), order: order.clone() };
-        let edges: Vec<_> = products.iter().map(edge).collect();
+    pub fn new(page: Arc<Page>, listing: Listing) -> Self {
+        let Listing { filter, order } = listing;
+        let place = |product: &catalog::Product| Cursor::of(product, &order).encode();
         let page_info = PageInfo {
-            has_previous_page: *has_previous,
-            has_next_page: *has_next,
-            start_cursor: edges.first().map(ProductEdge::place),
-            end_cursor: edges.last().map(ProductEdge::place),
+            has_previous_page: page.has_previous,
+            has_next_page: page.has_next,
+            start_cursor: page.products.first().map(place),
+            end_cursor: page.products.last().map(place),
         };
-        Self { page_info, edges: Ready(edges), filter: listing.filter, total: OnceCell::new() }
+        Self { page_info, page, order, filter, total: OnceCell::new() }
     }
 }

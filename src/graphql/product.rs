@@ -1,16 +1,21 @@
 //! The product as GraphQL shows it, and as it takes it in.
 
-use async_graphql::{self as graphql, ID, InputObject, MaybeUndefined, Object, parser::types::Field};
+use std::{borrow::Cow, fmt::Display, io::Write};
+
+use async_graphql::{ID, InputObject, MaybeUndefined, Object, parser::types::Field};
 
 use super::{ready::Item, scalars::Decimal};
 use crate::catalog::{self, Draft, Value};
 
-/// A product in the inventory.
-pub struct Product(catalog::Product);
+/// A product, or one that is in a list.
+pub struct Shown<'a>(Cow<'a, catalog::Product>);
+
+/// A product by itself.
+pub type Product = Shown<'static>;
 
 /// A product in the inventory.
-#[Object]
-impl Product {
+#[Object(name = "Product")]
+impl Shown<'_> {
     /// Its number, from 1 to 9007199254740991.
     async fn id(&self) -> ID {
         ID(self.0.id.to_string())
@@ -37,36 +42,36 @@ impl Product {
     }
 }
 
-impl Product {
-    /// As the catalog has it.
-    pub fn product(&self) -> &catalog::Product {
-        &self.0
-    }
-}
-
-impl Item for Product {
-    fn value(&self, field: &Field) -> Option<graphql::Value> {
+impl Item for Shown<'_> {
+    fn write(&self, field: &Field, json: &mut Vec<u8>) -> Option<()> {
         let Self(product) = self;
-        Some(match field.name.node.as_str() {
-            "id" => product.id.to_string().into(),
-            "name" => product.name.as_str().into(),
-            "price" => product.price.to_string().into(),
-            "amount" => product.amount.get().into(),
-            "version" => product.version.to_string().into(),
+        match field.name.node.as_str() {
+            "id" => text(&product.id, json),
+            // Writing to a Vec can't fail.
+            "name" => drop(serde_json::to_writer(json, product.name.as_str())),
+            "price" => text(&product.price, json),
+            "amount" => drop(write!(json, "{}", product.amount.get())),
+            "version" => text(&product.version, json),
             _ => return None,
-        })
+        }
+        Some(())
     }
 }
 
-impl Item for &Product {
-    fn value(&self, field: &Field) -> Option<graphql::Value> {
-        (*self).value(field)
-    }
+/// A text that needs no escapes.
+pub fn text(value: &impl Display, json: &mut Vec<u8>) {
+    drop(write!(json, "\"{value}\""));
 }
 
 impl From<catalog::Product> for Product {
     fn from(product: catalog::Product) -> Self {
-        Self(product)
+        Self(Cow::Owned(product))
+    }
+}
+
+impl<'a> From<&'a catalog::Product> for Shown<'a> {
+    fn from(product: &'a catalog::Product) -> Self {
+        Self(Cow::Borrowed(product))
     }
 }
 

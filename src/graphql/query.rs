@@ -55,6 +55,6 @@ impl Query {
         let listing = Listing { filter, order: order(&order_by.unwrap_or_default())? };
         let request = PageRequest::relay(first, after.as_deref(), last, before.as_deref(), &listing.order)?;
         let page = ctx.data::<Catalog>()?.page(&listing, request).await?;
-        Ok(Some(ProductConnection::new(&page, listing)))
+        Ok(Some(ProductConnection::new(page, listing)))
     }
 }

@@ -1,38 +1,57 @@
-//! Lists whose items are there already. The library makes a future for each field of each item; what needs no waiting is
-//! written at once instead.
+//! Lists whose items are there already. The library makes a future for each field of each item, and a value; what needs no
+//! waiting is written at once instead, as the JSON that it will be.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, io};
 
 use async_graphql::{
     ContextSelectionSet, OutputType, Positioned, ServerResult, Value,
-    indexmap::IndexMap,
     parser::types::{Field, Selection, SelectionSet},
     registry::Registry,
 };
+use serde::Serialize;
+use serde_json::{Serializer, ser::Formatter};
 
 /// A list of such items.
 pub struct Ready<T>(pub Vec<T>);
 
 /// What has fields that are there already.
 pub trait Item: OutputType {
-    /// The value of a field; none where the library has to find it.
-    fn value(&self, field: &Field) -> Option<Value>;
+    /// Appends the value of a field; none where the library has to find it.
+    fn write(&self, field: &Field, json: &mut Vec<u8>) -> Option<()>;
 }
 
-/// An object with the fields that are asked for; none where there is more to it than names: fragments, directives, a field
-/// that comes twice.
-pub fn object(item: &impl Item, asked: &SelectionSet) -> Option<Value> {
-    let mut object = IndexMap::with_capacity(asked.items.len());
-    for selection in &asked.items {
+/// In the data of a request: it asks for a field twice, and what it asks of both is put together by the library.
+pub struct Merging;
+
+/// An object with the fields that are asked for; none where there is more to it than names: fragments, directives.
+pub fn object(item: &impl Item, asked: &SelectionSet, json: &mut Vec<u8>) -> Option<()> {
+    json.push(b'{');
+    // None at all where the document had the library skip them.
+    for (place, selection) in asked.items.iter().enumerate() {
         let Selection::Field(field) = &selection.node else {
             return None;
         };
-        let value = item.value(&field.node).filter(|_| field.node.directives.is_empty())?;
-        if object.insert(field.node.response_key().node.clone(), value).is_some() {
+        if !field.node.directives.is_empty() {
             return None;
         }
+        json.extend_from_slice(if place > 0 { b",\"" } else { b"\"" });
+        json.extend_from_slice(field.node.response_key().node.as_bytes());
+        json.extend_from_slice(b"\":");
+        item.write(&field.node, json)?;
     }
-    Some(Value::Object(object))
+    json.push(b'}');
+    Some(())
+}
+
+fn list(items: &[impl Item], asked: &SelectionSet) -> Option<Vec<u8>> {
+    let mut json = vec![b'['];
+    for item in items {
+        object(item, asked, &mut json)?;
+        json.push(b',');
+    }
+    json.pop_if(|last| *last == b',');
+    json.push(b']');
+    Some(json)
 }
 
 /// In the schema it is a list like any other.
@@ -50,10 +69,27 @@ impl<T: Item> OutputType for Ready<T> {
     }
 
     async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
-        let objects = self.0.iter().map(|item| object(item, &ctx.item.node)).collect();
-        match objects {
-            Some(objects) => Ok(Value::List(objects)),
+        let is_merged = ctx.data_opt::<Merging>().is_some();
+        match list(&self.0, &ctx.item.node).filter(|_| !is_merged) {
+            // The library's way to carry bytes; nothing else in the schema is of that kind.
+            Some(json) => Ok(Value::Binary(json.into())),
             None => self.0.resolve(ctx, field).await,
         }
+    }
+}
+
+/// The JSON of what may have such lists in it.
+pub fn json(value: &impl Serialize) -> Vec<u8> {
+    let mut json = Vec::with_capacity(256);
+    // Writing to a Vec can't fail.
+    let _ = value.serialize(&mut Serializer::with_formatter(&mut json, AsItIs));
+    json
+}
+
+struct AsItIs;
+
+impl Formatter for AsItIs {
+    fn write_byte_array<W: io::Write + ?Sized>(&mut self, writer: &mut W, json: &[u8]) -> io::Result<()> {
+        writer.write_all(json)
     }
 }

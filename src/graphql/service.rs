@@ -20,6 +20,7 @@ use super::{
     documents::Documents,
     error::{self, ErrorCode, Refusal},
     limits::Limits,
+    ready::Merging,
     schema::{self, Schema},
     shape::Shape,
     spans,
@@ -148,6 +149,9 @@ impl Service {
             // GraphQL specification, section 5.2.3.1.
             let detail = "a subscription has exactly one field of the root".to_owned();
             return Err(error::refused((ErrorCode::Invalid, detail)).into());
+        }
+        if shape.repeats {
+            request = request.data(Merging);
         }
         // The library wants a document of its own: a copy costs a fraction of parsing it.
         request.set_parsed_query(Arc::unwrap_or_clone(document));

@@ -3,13 +3,17 @@
 
 use async_graphql::{
     Name, Value,
-    indexmap::IndexMap,
+    indexmap::{IndexMap, map::Entry},
     parser::types::{ExecutableDocument, OperationDefinition, Selection, SelectionSet},
 };
 
 /// The names of an answer's fields in order, each with those below it.
 #[derive(Debug, Default)]
-pub struct Shape(IndexMap<Name, Shape>);
+pub struct Shape {
+    fields: IndexMap<Name, Shape>,
+    /// Whether one of them, or of those below, is asked for more than once.
+    pub repeats: bool,
+}
 
 impl Shape {
     /// The shape of an operation's answer; the cost of the document must have been checked, since fragments are
@@ -22,15 +26,18 @@ impl Shape {
 
     /// How many fields of the root it has.
     pub fn fields(&self) -> usize {
-        self.0.len()
+        self.fields.len()
     }
 
     fn add(&mut self, document: &ExecutableDocument, set: &SelectionSet) {
         for item in &set.items {
             match &item.node {
                 Selection::Field(field) => {
-                    let below = self.0.entry(field.node.response_key().node.clone()).or_default();
+                    let entry = self.fields.entry(field.node.response_key().node.clone());
+                    self.repeats |= matches!(entry, Entry::Occupied(_));
+                    let below = entry.or_default();
                     below.add(document, &field.node.selection_set.node);
+                    self.repeats |= below.repeats;
                 }
                 Selection::InlineFragment(fragment) => self.add(document, &fragment.node.selection_set.node),
                 Selection::FragmentSpread(spread) => {
@@ -48,10 +55,10 @@ impl Shape {
             Value::List(items) => items.iter_mut().for_each(|item| self.sort(item)),
             Value::Object(fields) => {
                 // Most are in order and complete: then no name has to be looked up.
-                if !fields.keys().eq(self.0.keys()) {
-                    fields.sort_by_cached_key(|name, _| self.0.get_index_of(name));
+                if !fields.keys().eq(self.fields.keys()) {
+                    fields.sort_by_cached_key(|name, _| self.fields.get_index_of(name));
                 }
-                let mut shapes = self.0.iter();
+                let mut shapes = self.fields.iter();
                 for (name, value) in fields {
                     // Only those are passed over that the answer lacks.
                     if let Some((_, below)) = shapes.find(|(known, _)| *known == name) {

@@ -25,6 +25,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     answer::{Body, was_refused},
     error::{self, ErrorCode},
+    ready::json,
     service::{Answers, Service},
 };
 use crate::{body::BodyLimits, problem::Problem};
@@ -185,7 +186,7 @@ enum Said<'a> {
 
 impl From<Said<'_>> for Message {
     fn from(said: Said<'_>) -> Self {
-        Self::Text(serde_json::to_string(&said).unwrap_or_default().into())
+        Self::Text(String::from_utf8(json(&said)).unwrap_or_default().into())
     }
 }
 

@@ -9,6 +9,7 @@ on_both_stores!(
     a_change_keeps_what_it_leaves_out,
     a_mutation_that_fails_is_null_beside_the_others,
     answers_are_in_the_order_asked,
+    fields_of_a_list_may_be_asked_for_twice_or_skipped,
     connections_page_both_ways,
     values_to_be_in_are_taken_one_by_one,
 );
@@ -74,6 +75,25 @@ async fn answers_are_in_the_order_asked(store: Store) {
             rest = rest.split_once(place).unwrap_or_else(|| panic!("{place} is not next in {answer}")).1;
         }
     }
+}
+
+async fn fields_of_a_list_may_be_asked_for_twice_or_skipped(store: Store) {
+    let server = Server::start(store).await;
+    let product = json!({ "id": 1, "name": "\"é\\", "price": 1.5, "amount": 7 });
+    server.post("/products", product.to_string()).await;
+    let once = "{ products { edges { node { id n: name } } nodes { amount price } } }";
+    let twice = "{ products { edges { node { id } } edges { node { n: name } } nodes { amount } }
+        products { nodes { price } } }";
+    let expected = json!({ "products": {
+        "edges": [{ "node": { "id": "1", "n": product["name"] } }], "nodes": [{ "amount": 7, "price": "1.5" }]
+    } });
+    for query in [once, twice] {
+        assert_eq!(server.graphql(query, json!({})).await["data"], expected, "{query}");
+    }
+    let skipped = "query($no: Boolean!) { products { nodes { id @include(if: $no) ...f @include(if: $no) }
+        edges { cursor @include(if: $no) node { id @skip(if: true) } } } } fragment f on Product { name }";
+    let expected = json!({ "products": { "nodes": [{}], "edges": [{ "node": {} }] } });
+    assert_eq!(server.graphql(skipped, json!({ "no": false })).await["data"], expected);
 }
 
 const PAGE: &str = "query($first: Int, $after: String, $last: Int, $before: String) {
