@@ -4,8 +4,10 @@ use tokio::task::spawn_blocking;
 
 use super::{
     Catalog, Error, NewProduct, Taken, Version,
-    create::{Conflict, id_fault, refuse_repeated_ids},
+    create::{id_fault, refuse_repeated_ids},
+    insert::Conflict,
     product::MOST_FAULTS,
+    version,
 };
 
 impl Catalog {
@@ -23,7 +25,7 @@ impl Catalog {
         E: From<Error> + Send + 'static,
     {
         self.may_replace(taken)?;
-        let version = Version::first(uuid::Uuid::new_v4().as_u64_pair().0);
+        let version = version::fresh();
         self.atomically(async move |catalog| {
             catalog.catch_up().await.map_err(Error::from)?;
             let mut reading = spawn_blocking(move || next(batches));

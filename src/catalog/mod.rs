@@ -6,7 +6,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use batch::{Batcher, Size, Turns};
 use coalesce::Coalescer;
-use create::OrAlone;
+use create_together::OrAlone;
 use page::PageQuestion;
 
 use crate::database::{Database, Kind};
@@ -17,12 +17,14 @@ mod bulk;
 mod changes;
 mod coalesce;
 mod create;
+mod create_together;
 mod draft;
 mod error;
 mod feed;
 mod filter;
 mod idempotency;
 mod import;
+mod insert;
 mod order;
 mod page;
 mod product;
@@ -107,7 +109,7 @@ impl Catalog {
             pages: Coalescer::default(),
             reads: Batcher::new(READS, Size { of: |_| 1, most: 512 }),
             creates: Batcher::new(writes(database.kind()), Size { of: |_| 1, most: 512 }),
-            arrays: Batcher::new(writes(database.kind()), Size { of: Vec::len, most: create::MOST_TOGETHER }),
+            arrays: Batcher::new(writes(database.kind()), Size { of: Vec::len, most: insert::MOST_TOGETHER }),
         };
         Self(Arc::new(Parts {
             database,

@@ -5,6 +5,11 @@ use sea_orm::{ColumnTrait, Condition};
 
 use super::{Catalog, Error, ProductId};
 
+/// A version that no product had before.
+pub(super) fn fresh() -> Version {
+    Version::first(uuid::Uuid::new_v4().as_u64_pair().0)
+}
+
 /// Which version of a product a change is meant for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expected {

@@ -9,8 +9,8 @@ use async_graphql::{
 use tokio::sync::OnceCell;
 
 use super::{
-    product::{Shown, text},
-    ready::{Item, Ready, object},
+    product::Shown,
+    ready::{Item, Ready, object, text},
 };
 use crate::catalog::{self, Catalog, Cursor, Filter, Listing, Order, Page};
 
@@ -37,8 +37,6 @@ pub struct ProductEdge<'a> {
     /// The product.
     node: Shown<'a>,
     #[graphql(skip)]
-    product: &'a catalog::Product,
-    #[graphql(skip)]
     order: &'a Order,
 }
 
@@ -46,7 +44,7 @@ pub struct ProductEdge<'a> {
 impl ProductConnection {
     /// The products with their places.
     async fn edges(&self) -> Ready<ProductEdge<'_>> {
-        let edge = |product| ProductEdge { node: Shown::from(product), product, order: &self.order };
+        let edge = |product| ProductEdge { node: Shown::from(product), order: &self.order };
         Ready(self.page.products.iter().map(edge).collect())
     }
 
@@ -73,7 +71,7 @@ impl ProductEdge<'_> {
 
 impl ProductEdge<'_> {
     fn place(&self) -> String {
-        Cursor::of(self.product, self.order).encode()
+        Cursor::of(self.node.product(), self.order).encode()
     }
 }
 

@@ -1,10 +1,13 @@
 //! The product as GraphQL shows it, and as it takes it in.
 
-use std::{borrow::Cow, fmt::Display, io::Write};
+use std::{borrow::Cow, io::Write};
 
 use async_graphql::{ID, InputObject, MaybeUndefined, Object, parser::types::Field};
 
-use super::{ready::Item, scalars::Decimal};
+use super::{
+    ready::{Item, text},
+    scalars::Decimal,
+};
 use crate::catalog::{self, Draft, Value};
 
 /// A product, or one that is in a list.
@@ -42,6 +45,13 @@ impl Shown<'_> {
     }
 }
 
+impl Shown<'_> {
+    /// As the catalog has it.
+    pub fn product(&self) -> &catalog::Product {
+        &self.0
+    }
+}
+
 impl Item for Shown<'_> {
     fn write(&self, field: &Field, json: &mut Vec<u8>) -> Option<()> {
         let Self(product) = self;
@@ -56,11 +66,6 @@ impl Item for Shown<'_> {
         }
         Some(())
     }
-}
-
-/// A text that needs no escapes.
-pub fn text(value: &impl Display, json: &mut Vec<u8>) {
-    drop(write!(json, "\"{value}\""));
 }
 
 impl From<catalog::Product> for Product {

@@ -1,7 +1,11 @@
 //! Lists whose items are there already. The library makes a future for each field of each item, and a value; what needs no
 //! waiting is written at once instead, as the JSON that it will be.
 
-use std::{borrow::Cow, io};
+use std::{
+    borrow::Cow,
+    fmt::Display,
+    io::{self, Write},
+};
 
 use async_graphql::{
     ContextSelectionSet, OutputType, Positioned, ServerResult, Value,
@@ -54,6 +58,12 @@ fn list(items: &[impl Item], asked: &SelectionSet) -> Option<Vec<u8>> {
     Some(json)
 }
 
+/// A text that needs no escapes.
+pub fn text(value: &impl Display, json: &mut Vec<u8>) {
+    // Writing to a Vec can't fail.
+    drop(write!(json, "\"{value}\""));
+}
+
 /// In the schema it is a list like any other.
 impl<T: Item> OutputType for Ready<T> {
     fn type_name() -> Cow<'static, str> {
@@ -69,12 +79,13 @@ impl<T: Item> OutputType for Ready<T> {
     }
 
     async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
-        let is_merged = ctx.data_opt::<Merging>().is_some();
-        match list(&self.0, &ctx.item.node).filter(|_| !is_merged) {
+        if ctx.data_opt::<Merging>().is_none()
+            && let Some(json) = list(&self.0, &ctx.item.node)
+        {
             // The library's way to carry bytes; nothing else in the schema is of that kind.
-            Some(json) => Ok(Value::Binary(json.into())),
-            None => self.0.resolve(ctx, field).await,
+            return Ok(Value::Binary(json.into()));
         }
+        self.0.resolve(ctx, field).await
     }
 }
 

@@ -1,0 +1,119 @@
+//! Creates for all that wait at the same time (see `batch`), each as if it were alone.
+
+use std::collections::HashSet;
+
+use futures_util::future::join_all;
+
+use super::{
+    Catalog, Error, NewProduct, Product,
+    batch::Serve,
+    create::{id_fault, put_together},
+    insert::{Conflict, For, is_refusal, is_unique_violation},
+    version,
+};
+
+/// What became of a question; or the question itself, which its request has to serve alone: to do that for it here would
+/// keep the others waiting.
+pub(super) type OrAlone<Q, A> = Result<Result<A, Error>, Q>;
+
+/// Creates for all that wait at the same time, each as if it were alone.
+#[derive(Clone)]
+pub(super) struct Creator(pub Catalog);
+
+/// All of all arrays, in one statement; where one of them can't be created, the others go on alone.
+impl Serve<Vec<NewProduct>, OrAlone<Vec<NewProduct>, Vec<Product>>> for Creator {
+    async fn serve(&self, arrays: Vec<Vec<NewProduct>>) -> Vec<OrAlone<Vec<NewProduct>, Vec<Product>>> {
+        let Self(catalog) = self;
+        let lengths: Vec<usize> = arrays.iter().map(Vec::len).collect();
+        let new: Vec<NewProduct> = arrays.into_iter().flatten().collect();
+        let version = version::fresh();
+        let products = match catalog.try_store(&new, version, Conflict::Fail, For::Many).await {
+            Ok(Some(stored)) => {
+                catalog.0.feed.changed();
+                put_together(new, stored, version)
+            }
+            Err(error) if !is_refusal(&error) => Err(error.into()),
+            refused => {
+                let is_taken = refused.is_err_and(|error| is_unique_violation(&error));
+                let answer = async |array: Vec<NewProduct>| match catalog.taken(&array).await {
+                    Ok(taken) if !taken.is_empty() => Ok(Err(Error::Duplicate(taken))),
+                    _ => Err(array),
+                };
+                let arrays = split(new, &lengths);
+                return if is_taken { join_all(arrays.map(answer)).await } else { arrays.map(Err).collect() };
+            }
+        };
+        match products {
+            Ok(products) => split(products, &lengths).map(|products| Ok(Ok(products))).collect(),
+            Err(error) => lengths.iter().map(|_| Ok(Err(error.clone()))).collect(),
+        }
+    }
+}
+
+impl Serve<NewProduct, OrAlone<NewProduct, Product>> for Creator {
+    async fn serve(&self, new: Vec<NewProduct>) -> Vec<OrAlone<NewProduct, Product>> {
+        let Self(catalog) = self;
+        // Of several with the same id, the first gets it, unless each goes on alone.
+        let mut ids = HashSet::new();
+        let (first, again): (Vec<_>, Vec<_>) =
+            new.into_iter().enumerate().partition(|(_, new)| new.id.is_none_or(|id| ids.insert(id)));
+        let (places, first): (Vec<usize>, Vec<NewProduct>) = first.into_iter().unzip();
+        let chosen: Vec<_> = first.iter().map(|new| new.id).collect();
+        let mut answers: Vec<_> = places.into_iter().zip(catalog.create_each(first).await).collect();
+        for (place, new) in again {
+            let first = chosen.iter().position(|id| *id == new.id).map(|first| &answers[first].1);
+            let answer = match (new.id, first) {
+                (Some(id), Some(Ok(Ok(_) | Err(Error::Duplicate(_))))) => {
+                    Ok(Err(Error::Duplicate(vec![id_fault(new.at, id)])))
+                }
+                (_, Some(Ok(Err(error)))) => Ok(Err(error.clone())),
+                _ => Err(new),
+            };
+            answers.push((place, answer));
+        }
+        answers.sort_unstable_by_key(|(place, _)| *place);
+        answers.into_iter().map(|(_, answer)| answer).collect()
+    }
+}
+
+impl Catalog {
+    /// Creates those of them whose ids are free, in one statement; no id is named twice.
+    async fn create_each(&self, mut new: Vec<NewProduct>) -> Vec<OrAlone<NewProduct, Product>> {
+        let version = version::fresh();
+        let stored = match self.try_store(&new, version, Conflict::Skip, For::Many).await {
+            Ok(Some(stored)) => stored,
+            Err(error) if !is_refusal(&error) => {
+                let error = Error::from(error);
+                return new.iter().map(|_| Ok(Err(error.clone()))).collect();
+            }
+            // One is to blame: it waits for somebody else's transaction, no id is left to generate, or somebody used one
+            // past the server.
+            _ => return new.into_iter().map(Err).collect(),
+        };
+        self.0.feed.changed();
+        let stored_ids: HashSet<i64> = stored.iter().copied().collect();
+        let refusal = |new: &NewProduct| {
+            let id = new.id.filter(|id| !stored_ids.contains(&id.get()))?;
+            Some(Error::Duplicate(vec![id_fault(new.at, id)]))
+        };
+        let refusals: Vec<_> = new.iter().map(refusal).collect();
+        let mut refused = refusals.iter().map(Option::is_some);
+        new.retain(|_| refused.next() != Some(true));
+        let products = put_together(new, stored, version).unwrap_or_else(|error| {
+            tracing::error!(%error, "products were stored under ids that nobody asked for");
+            Vec::new()
+        });
+        let mut products = products.into_iter();
+        let answer = |refusal: Option<Error>| match refusal {
+            Some(refusal) => Ok(Err(refusal)),
+            None => Ok(products.next().ok_or(Error::Internal)),
+        };
+        refusals.into_iter().map(answer).collect()
+    }
+}
+
+/// Parts of these lengths, one after the other.
+fn split<T>(items: Vec<T>, lengths: &[usize]) -> impl Iterator<Item = Vec<T>> {
+    let mut items = items.into_iter();
+    lengths.iter().map(move |length| items.by_ref().take(*length).collect())
+}
