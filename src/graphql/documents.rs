@@ -1,16 +1,23 @@
-//! Documents that were read before: as they are parsed, by their text, and their texts by hash (automatic persisted
+//! Documents that were read before: what is known of them, by their text, and their texts by hash (automatic persisted
 //! queries, as Apollo's clients send them).
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_graphql::{
     Request, ServerError, Value,
-    parser::{parse_query, types::ExecutableDocument},
+    parser::{
+        parse_query,
+        types::{ExecutableDocument, OperationDefinition},
+    },
 };
 use quick_cache::{Weighter, sync::Cache};
 use sha2::{Digest, Sha256};
 
-use super::error::{self, ErrorCode, Refusal};
+use super::{
+    error::{self, ErrorCode, Refusal},
+    shape::Shape,
+    validation::Found,
+};
 
 /// All the texts in each of the caches, in bytes; a parsed document takes about twenty times its text.
 const MAX_BYTES: u64 = 512 << 10;
@@ -19,17 +26,26 @@ const DOCUMENTS: usize = 1000;
 
 type Hash = [u8; 32];
 
+/// A document, and what was found out of it.
+pub struct Known {
+    pub document: ExecutableDocument,
+    /// Of its only operation.
+    shape: OnceLock<Arc<Shape>>,
+    /// Of its only operation too.
+    pub found: Arc<Found>,
+}
+
 /// Both caches.
 pub struct Documents {
-    parsed: Cache<Arc<str>, Arc<ExecutableDocument>, Length>,
+    parsed: Cache<Arc<str>, Arc<Known>, Length>,
     persisted: Cache<Hash, Arc<str>, Length>,
 }
 
 #[derive(Clone)]
 struct Length;
 
-impl Weighter<Arc<str>, Arc<ExecutableDocument>> for Length {
-    fn weight(&self, text: &Arc<str>, _: &Arc<ExecutableDocument>) -> u64 {
+impl Weighter<Arc<str>, Arc<Known>> for Length {
+    fn weight(&self, text: &Arc<str>, _: &Arc<Known>) -> u64 {
         text.len() as u64
     }
 }
@@ -49,13 +65,27 @@ impl Default for Documents {
     }
 }
 
+impl Known {
+    /// Whether it has just one operation.
+    pub fn is_single(&self) -> bool {
+        self.document.operations.iter().count() == 1
+    }
+
+    /// The shape of an operation's answer; the cost of the document must have been checked.
+    pub fn shape(&self, operation: &OperationDefinition) -> Arc<Shape> {
+        let shape = || Arc::new(Shape::of(&self.document, operation));
+        if self.is_single() { self.shape.get_or_init(shape).clone() } else { shape() }
+    }
+}
+
 impl Documents {
     /// The parsed document of a text.
-    pub fn parse(&self, text: &str) -> Result<Arc<ExecutableDocument>, ServerError> {
-        match self.parsed.get(text) {
-            Some(document) => Ok(document),
-            None => Ok(Arc::new(parse_query(text).map_err(error::unreadable)?)),
+    pub fn parse(&self, text: &str) -> Result<Arc<Known>, ServerError> {
+        if let Some(known) = self.parsed.get(text) {
+            return Ok(known);
         }
+        let document = parse_query(text).map_err(error::unreadable)?;
+        Ok(Arc::new(Known { document, shape: OnceLock::new(), found: Arc::default() }))
     }
 
     /// Puts the text into a request that has only its hash. The hash of a text that came with it is returned, to be
@@ -86,12 +116,12 @@ impl Documents {
     }
 
     /// Keeps a document to be found by its text, and by its hash if it came with one.
-    pub fn keep(&self, hash: Option<Hash>, text: &str, document: &Arc<ExecutableDocument>) {
+    pub fn keep(&self, hash: Option<Hash>, text: &str, known: &Arc<Known>) {
         if let Some(hash) = hash {
             self.persisted.insert(hash, text.into());
         }
         if self.parsed.peek(text).is_none() {
-            self.parsed.insert(text.into(), document.clone());
+            self.parsed.insert(text.into(), known.clone());
         }
     }
 }

@@ -25,6 +25,7 @@ mod shape;
 mod socket;
 mod spans;
 mod subscription;
+mod validation;
 
 pub use error::codes;
 pub use limits::Limits;

@@ -4,11 +4,10 @@ use async_graphql::{Context, ID, Object, Result};
 
 use super::{
     filter::ProductFilter,
-    product::{CreateProductInput, Product, ReplaceProductInput, UpdateProductInput},
+    product::{CreateProductInput, Product, Products, ReplaceProductInput, UpdateProductInput},
 };
 use crate::catalog::{
-    self, Catalog, Delta, Draft, Error, Expected, NewProduct, NewProducts, ProductChange, Taken, Value,
-    existing_id,
+    Catalog, Delta, Draft, Error, Expected, NewProduct, NewProducts, ProductChange, Taken, Value, existing_id,
 };
 
 /// The root of mutations.
@@ -32,9 +31,9 @@ impl Mutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The products.")] inputs: Vec<CreateProductInput>,
-    ) -> Result<Option<Vec<Product>>> {
+    ) -> Result<Option<Products>> {
         let created = ctx.data::<Catalog>()?.create_many(checked(inputs)?, Taken::Refuse).await?;
-        Ok(Some(shown(created)))
+        Ok(Some(created.into()))
     }
 
     /// Creates all of the products or none; one whose id is taken replaces what is there. The answer is in the
@@ -43,9 +42,9 @@ impl Mutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The products.")] inputs: Vec<CreateProductInput>,
-    ) -> Result<Option<Vec<Product>>> {
+    ) -> Result<Option<Products>> {
         let stored = ctx.data::<Catalog>()?.create_many(checked(inputs)?, Taken::Replace).await?;
-        Ok(Some(shown(stored)))
+        Ok(Some(stored.into()))
     }
 
     /// Changes a product and returns it as it is now.
@@ -69,8 +68,8 @@ impl Mutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The products, which have to be there.")] inputs: Vec<ReplaceProductInput>,
-    ) -> Result<Option<Vec<Product>>> {
-        Ok(Some(shown(ctx.data::<Catalog>()?.replace_many(checked(inputs)?).await?)))
+    ) -> Result<Option<Products>> {
+        Ok(Some(ctx.data::<Catalog>()?.replace_many(checked(inputs)?).await?.into()))
     }
 
     /// Adds to a product's amount, or takes from it, however many do so at once; never below 0.
@@ -118,10 +117,6 @@ fn checked<T: Into<Draft<'static>>>(inputs: Vec<T>) -> Result<Vec<NewProduct>, E
         new.push(Some(&input.into()));
     }
     new.all()
-}
-
-fn shown(products: Vec<catalog::Product>) -> Vec<Product> {
-    products.into_iter().map(Product::from).collect()
 }
 
 fn expected(version: Option<&str>) -> Result<Expected, Error> {

@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 
 use super::{
     product::Shown,
-    ready::{Item, Ready, object, text},
+    ready::{Item, List, object, text},
 };
 use crate::catalog::{self, Catalog, Cursor, Filter, Listing, Order, Page};
 
@@ -43,14 +43,14 @@ pub struct ProductEdge<'a> {
 #[ComplexObject]
 impl ProductConnection {
     /// The products with their places.
-    async fn edges(&self) -> Ready<ProductEdge<'_>> {
+    async fn edges(&self) -> List<ProductEdge<'_>> {
         let edge = |product| ProductEdge { node: Shown::from(product), order: &self.order };
-        Ready(self.page.products.iter().map(edge).collect())
+        List(self.page.products.iter().map(edge).collect())
     }
 
     /// The products alone.
-    async fn nodes(&self) -> Ready<Shown<'_>> {
-        Ready(self.page.products.iter().map(Shown::from).collect())
+    async fn nodes(&self) -> List<Shown<'_>> {
+        List(self.page.products.iter().map(Shown::from).collect())
     }
 
     /// How many products pass the filter, on all pages together; counted only when it is asked for.

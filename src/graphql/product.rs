@@ -5,16 +5,19 @@ use std::{borrow::Cow, io::Write};
 use async_graphql::{ID, InputObject, MaybeUndefined, Object, parser::types::Field};
 
 use super::{
-    ready::{Item, text},
+    ready::{Item, List, One, text},
     scalars::Decimal,
 };
 use crate::catalog::{self, Draft, Value};
 
-/// A product, or one that is in a list.
+/// The fields of a product.
 pub struct Shown<'a>(Cow<'a, catalog::Product>);
 
 /// A product by itself.
-pub type Product = Shown<'static>;
+pub type Product = One<Shown<'static>>;
+
+/// Products of which nothing else is to be told.
+pub type Products = List<Shown<'static>>;
 
 /// A product in the inventory.
 #[Object(name = "Product")]
@@ -68,9 +71,21 @@ impl Item for Shown<'_> {
     }
 }
 
-impl From<catalog::Product> for Product {
+impl From<catalog::Product> for Shown<'_> {
     fn from(product: catalog::Product) -> Self {
         Self(Cow::Owned(product))
+    }
+}
+
+impl From<catalog::Product> for Product {
+    fn from(product: catalog::Product) -> Self {
+        Self(product.into())
+    }
+}
+
+impl From<Vec<catalog::Product>> for Products {
+    fn from(products: Vec<catalog::Product>) -> Self {
+        Self(products.into_iter().map(Shown::from).collect())
     }
 }
 

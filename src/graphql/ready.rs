@@ -1,5 +1,5 @@
-//! Lists whose items are there already. The library makes a future for each field of each item, and a value; what needs no
-//! waiting is written at once instead, as the JSON that it will be.
+//! Objects that are there already, alone or in a list. The library makes a future for each field of each of them, and a
+//! value; what needs no waiting is written at once instead, as the JSON that it will be.
 
 use std::{
     borrow::Cow,
@@ -15,8 +15,14 @@ use async_graphql::{
 use serde::Serialize;
 use serde_json::{Serializer, ser::Formatter};
 
-/// A list of such items.
-pub struct Ready<T>(pub Vec<T>);
+/// Such an object.
+pub struct One<T>(pub T);
+
+/// A list of them.
+pub struct List<T>(pub Vec<T>);
+
+/// About what an object takes.
+const OBJECT_BYTES: usize = 128;
 
 /// What has fields that are there already.
 pub trait Item: OutputType {
@@ -64,8 +70,42 @@ pub fn text(value: &impl Display, json: &mut Vec<u8>) {
     drop(write!(json, "\"{value}\""));
 }
 
+/// What a field answers: written at once where that can be, else the way of the library.
+fn written(
+    ctx: &ContextSelectionSet<'_>,
+    write: impl FnOnce(&SelectionSet) -> Option<Vec<u8>>,
+) -> Option<Value> {
+    if ctx.data_opt::<Merging>().is_some() {
+        return None;
+    }
+    // The library's way to carry bytes; nothing else in the schema is of that kind.
+    write(&ctx.item.node).map(|json| Value::Binary(json.into()))
+}
+
+/// In the schema it is an object like any other.
+impl<T: Item> OutputType for One<T> {
+    fn type_name() -> Cow<'static, str> {
+        T::type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        T::create_type_info(registry)
+    }
+
+    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+        let write = |asked: &SelectionSet| {
+            let mut json = Vec::with_capacity(OBJECT_BYTES);
+            object(&self.0, asked, &mut json).map(|()| json)
+        };
+        match written(ctx, write) {
+            Some(value) => Ok(value),
+            None => self.0.resolve(ctx, field).await,
+        }
+    }
+}
+
 /// In the schema it is a list like any other.
-impl<T: Item> OutputType for Ready<T> {
+impl<T: Item> OutputType for List<T> {
     fn type_name() -> Cow<'static, str> {
         Vec::<T>::type_name()
     }
@@ -79,17 +119,14 @@ impl<T: Item> OutputType for Ready<T> {
     }
 
     async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
-        if ctx.data_opt::<Merging>().is_none()
-            && let Some(json) = list(&self.0, &ctx.item.node)
-        {
-            // The library's way to carry bytes; nothing else in the schema is of that kind.
-            return Ok(Value::Binary(json.into()));
+        match written(ctx, |asked| list(&self.0, asked)) {
+            Some(value) => Ok(value),
+            None => self.0.resolve(ctx, field).await,
         }
-        self.0.resolve(ctx, field).await
     }
 }
 
-/// The JSON of what may have such lists in it.
+/// The JSON of what may have such objects in it.
 pub fn json(value: &impl Serialize) -> Vec<u8> {
     let mut json = Vec::with_capacity(256);
     // Writing to a Vec can't fail.

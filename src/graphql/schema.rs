@@ -4,6 +4,7 @@ use async_graphql::{SDLExportOptions, SchemaBuilder};
 
 use super::{
     error::ErrorCode, limits::Limits, mutation::Mutation, query::Query, spans, subscription::Subscription,
+    validation,
 };
 use crate::{catalog::Catalog, spans::is_traced};
 
@@ -18,7 +19,7 @@ fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
 pub fn build(catalog: Catalog, limits: &Limits) -> Schema {
     // Ours come first, with codes of their own.
     let schema = builder().data(catalog).limit_recursive_depth(limits.depth.saturating_add(1));
-    // With an extension each field is dearer.
+    let schema = schema.extension(validation::Once);
     if is_traced() { schema.extension(spans::RootFields).finish() } else { schema.finish() }
 }
 

@@ -24,6 +24,7 @@ use super::{
     schema::{self, Schema},
     shape::Shape,
     spans,
+    validation::{Kinds, Validation},
 };
 use crate::catalog::Catalog;
 
@@ -51,7 +52,7 @@ pub trait Watch: Send + Sync {
 /// An operation that may be carried out.
 pub(super) struct Prepared {
     request: Request,
-    shape: Shape,
+    shape: Arc<Shape>,
     /// What it is; none where the document does not have the operation that the request names.
     pub operation: Option<OperationType>,
     name: Option<String>,
@@ -137,12 +138,16 @@ impl Service {
         let Inner { limits, documents, .. } = &*self.0;
         let new = documents.find_text(&mut request).map_err(error::refused)?;
         limits.check_text(&request.query).map_err(error::refused)?;
-        let document = documents.parse(&request.query)?;
-        limits.check(&document, &request.variables).map_err(error::refused)?;
+        let known = documents.parse(&request.query)?;
+        limits.check(&known.document, &request.variables).map_err(error::refused)?;
         // Only what may be carried out is worth its place.
-        documents.keep(new, &request.query, &document);
-        let operation = operation(&document, request.operation_name.as_deref());
-        let shape = operation.map(|(_, operation)| Shape::of(&document, operation)).unwrap_or_default();
+        documents.keep(new, &request.query, &known);
+        let operation = operation(&known.document, request.operation_name.as_deref());
+        let shape = operation.map(|(_, operation)| known.shape(operation)).unwrap_or_default();
+        let single = operation.filter(|_| known.is_single());
+        if let Some(kinds) = single.and_then(|(_, operation)| Kinds::of(operation, &request.variables)) {
+            request = request.data(Validation { found: known.found.clone(), kinds });
+        }
         let name = operation.and_then(|(name, _)| name).map(ToString::to_string);
         let operation = operation.map(|(_, operation)| operation.ty);
         if operation == Some(OperationType::Subscription) && shape.fields() != 1 {
@@ -154,7 +159,7 @@ impl Service {
             request = request.data(Merging);
         }
         // The library wants a document of its own: a copy costs a fraction of parsing it.
-        request.set_parsed_query(Arc::unwrap_or_clone(document));
+        request.set_parsed_query(known.document.clone());
         Ok(Prepared { request, shape, operation, name })
     }
 

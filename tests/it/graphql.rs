@@ -9,7 +9,8 @@ on_both_stores!(
     a_change_keeps_what_it_leaves_out,
     a_mutation_that_fails_is_null_beside_the_others,
     answers_are_in_the_order_asked,
-    fields_of_a_list_may_be_asked_for_twice_or_skipped,
+    fields_may_be_asked_for_twice_or_skipped,
+    a_document_that_was_valid_need_not_be_with_other_values,
     connections_page_both_ways,
     values_to_be_in_are_taken_one_by_one,
 );
@@ -77,16 +78,20 @@ async fn answers_are_in_the_order_asked(store: Store) {
     }
 }
 
-async fn fields_of_a_list_may_be_asked_for_twice_or_skipped(store: Store) {
+async fn fields_may_be_asked_for_twice_or_skipped(store: Store) {
     let server = Server::start(store).await;
     let product = json!({ "id": 1, "name": "\"é\\", "price": 1.5, "amount": 7 });
     server.post("/products", product.to_string()).await;
-    let once = "{ products { edges { node { id n: name } } nodes { amount price } } }";
+    let once =
+        "{ products { edges { node { id n: name } } nodes { amount price } } product(id: 1) { id n: name } }";
     let twice = "{ products { edges { node { id } } edges { node { n: name } } nodes { amount } }
-        products { nodes { price } } }";
-    let expected = json!({ "products": {
-        "edges": [{ "node": { "id": "1", "n": product["name"] } }], "nodes": [{ "amount": 7, "price": "1.5" }]
-    } });
+        products { nodes { price } } product(id: 1) { id } product(id: 1) { n: name } }";
+    let expected = json!({
+        "products": {
+            "edges": [{ "node": { "id": "1", "n": product["name"] } }], "nodes": [{ "amount": 7, "price": "1.5" }]
+        },
+        "product": { "id": "1", "n": product["name"] },
+    });
     for query in [once, twice] {
         assert_eq!(server.graphql(query, json!({})).await["data"], expected, "{query}");
     }
@@ -94,6 +99,34 @@ async fn fields_of_a_list_may_be_asked_for_twice_or_skipped(store: Store) {
         edges { cursor @include(if: $no) node { id @skip(if: true) } } } } fragment f on Product { name }";
     let expected = json!({ "products": { "nodes": [{}], "edges": [{ "node": {} }] } });
     assert_eq!(server.graphql(skipped, json!({ "no": false })).await["data"], expected);
+}
+
+async fn a_document_that_was_valid_need_not_be_with_other_values(store: Store) {
+    let server = Server::start(store).await;
+    server.post("/products", r#"{"id":1,"name":"a","price":1,"amount":1}"#).await;
+    let product = "query($id: ID!, $show: Boolean = true) { product(id: $id) { id @include(if: $show) } }";
+    let filtered = "query($filter: ProductFilter) { products(filter: $filter) { nodes { id } } }";
+    let two = "query One { product(id: 1) { id } } query Other($id: ID) { product(id: $id) { id } }";
+    for (document, variables, valid) in [
+        (product, json!({ "id": "1" }), true),
+        (product, json!({ "id": true }), false),
+        (product, json!({ "id": 1 }), true),
+        (product, json!({ "id": 1.5 }), false),
+        (product, json!({ "id": ["1"] }), false),
+        (product, json!({ "id": null }), false),
+        (product, json!({}), false),
+        (product, json!({ "id": "1", "show": false }), true),
+        (product, json!({ "id": "1", "show": "yes" }), false),
+        (filtered, json!({ "filter": { "amount": { "gte": 1 } } }), true),
+        (filtered, json!({ "filter": { "amount": { "gte": "1" } } }), false),
+        (two, json!({ "id": 1 }), false),
+    ] {
+        // The second time it is known.
+        for _ in 0..2 {
+            let answer = server.graphql(document, variables.clone()).await;
+            assert_eq!(answer["errors"].is_null(), valid, "{document} {variables} {answer}");
+        }
+    }
 }
 
 const PAGE: &str = "query($first: Int, $after: String, $last: Int, $before: String) {
