@@ -4,19 +4,24 @@
 use std::io::{self, IsTerminal};
 
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use tracing::{Level, level_filters::LevelFilter};
+use tracing::{Level, Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
     Layer,
     filter::{ParseError, Targets},
     fmt,
     prelude::*,
+    registry::LookupSpan,
 };
+
+use fields::SpanFields;
 
 use crate::{
     config::{Config, LogFormat},
     spans::{self, SPANS},
     telemetry::traces,
 };
+
+mod fields;
 
 /// Starts logging for the whole process, and tracing if there is where to.
 ///
@@ -32,15 +37,29 @@ pub fn start(config: &Config, traces: Option<&SdkTracerProvider>) -> Result<(), 
         LogFormat::Text => false,
         LogFormat::Auto => !terminal,
     };
-    let lines = if json {
-        fmt::layer().json().flatten_event(true).with_span_list(false).with_writer(io::stderr).boxed()
+    spans::trace(traces.is_some());
+    let registry = tracing_subscriber::registry();
+    match traces {
+        // A filter for all asks once where a line could come from; one for a layer, at each span that is entered.
+        None => registry.with(lines(json, terminal)).with(filter).init(),
+        Some(provider) => {
+            let lines = lines(json, terminal).with_filter(filter);
+            registry.with(lines).with(traces::layer(provider)).init();
+        }
+    }
+    Ok(())
+}
+
+fn lines<S>(json: bool, terminal: bool) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    if json {
+        let lines = fmt::layer().json().flatten_event(true).with_span_list(false);
+        lines.fmt_fields(SpanFields).with_writer(io::stderr).boxed()
     } else {
         fmt::layer().with_ansi(terminal).with_writer(io::stderr).boxed()
-    };
-    spans::trace(traces.is_some());
-    let traces = traces.map(traces::layer);
-    tracing_subscriber::registry().with(lines.with_filter(filter)).with(traces).init();
-    Ok(())
+    }
 }
 
 /// Levels, for all or by module. Plain targets, not `EnvFilter`, which looks at each span that is entered.
