@@ -19,6 +19,9 @@ pub(crate) fn scaled(text: &str, scale: u8) -> Result<i64, Fault> {
         Some(rest) => (true, rest),
         None => (false, text),
     };
+    if let Some(value) = plain(unsigned, scale) {
+        return Ok(if negative { -value } else { value });
+    }
     let (number, exponent) = match unsigned.split_once(['e', 'E']) {
         Some((number, exponent)) => (number, parse_exponent(exponent)?),
         None => (unsigned, 0),
@@ -47,6 +50,28 @@ pub(crate) fn scaled(text: &str, scale: u8) -> Result<i64, Fault> {
         .and_then(|unit| significant.parse::<i64>().ok()?.checked_mul(unit))
         .ok_or(Fault::TooLarge)?;
     Ok(if negative { -value } else { value })
+}
+
+/// The usual spelling, at once: not too many digits, and a point with no more of them behind it than the scale has.
+fn plain(unsigned: &str, scale: u8) -> Option<i64> {
+    // So many are no more than an `i64` holds.
+    if unsigned.is_empty() || unsigned.len() > 18 {
+        return None;
+    }
+    let (mut value, mut point) = (0, None);
+    for (place, byte) in unsigned.bytes().enumerate() {
+        match byte {
+            b'0'..=b'9' => value = value * 10 + i64::from(byte - b'0'),
+            b'.' if place > 0 && point.is_none() => point = Some(place),
+            _ => return None,
+        }
+    }
+    let decimals = match point.map(|place| unsigned.len() - place - 1) {
+        None => 0,
+        Some(0) => return None,
+        Some(decimals) => u32::try_from(decimals).ok()?,
+    };
+    10_i64.checked_pow(u32::from(scale).checked_sub(decimals)?)?.checked_mul(value)
 }
 
 fn is_digits(text: &str) -> bool {

@@ -129,7 +129,7 @@ impl<'de, T: Fields<'de>> Visitor<'de> for ItemVisitor<T> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut object = T::default();
-        while let Some(name) = map.next_key::<Cow<str>>()? {
+        while let Some(Text(name)) = map.next_key()? {
             let Some(field) = object.field(&name) else {
                 map.next_value::<IgnoredAny>()?;
                 continue;
@@ -200,6 +200,8 @@ impl<'de> Visitor<'de> for CheckedVisitor {
 /// Sorts a JSON value by its first byte; `serde_json` has checked its syntax.
 fn value(json: &str) -> Value<'_> {
     match json.as_bytes().first() {
+        // Without escapes it is what is between the quotes.
+        Some(b'"') if !json.contains('\\') => Value::Text(json[1..json.len() - 1].into()),
         Some(b'"') => match serde_json::from_str::<Text>(json) {
             Ok(Text(text)) => Value::Text(text),
             Err(_) => Value::BrokenText,

@@ -1,5 +1,7 @@
 //! Answers that hold products.
 
+use std::fmt::Write;
+
 use axum::{
     body::Body,
     http::{HeaderValue, StatusCode, header},
@@ -7,17 +9,31 @@ use axum::{
 };
 
 use crate::{
-    catalog::Product,
-    formats::{Format, Writer, json},
+    catalog::{Product, Version},
+    formats::{self, Format, json},
 };
 
 /// One product, its version as a strong entity tag (RFC 9110 section 8.8.3).
 pub fn one(status: StatusCode, product: &Product) -> Response {
     let mut body = Vec::with_capacity(json::PRODUCT_BYTES);
     json::write(&mut body, product);
-    let tag = format!("\"{}\"", product.version);
-    let kind = Format::Json.media_type();
-    (status, [(header::CONTENT_TYPE, kind), (header::ETAG, &tag)], Body::from(body)).into_response()
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    // With those that every answer has, once and for all.
+    response.headers_mut().reserve(7);
+    let kind = HeaderValue::from_static(Format::Json.media_type());
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    if let Some(tag) = entity_tag(product.version) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    response
+}
+
+fn entity_tag(version: Version) -> Option<HeaderValue> {
+    let mut tag = String::with_capacity(18);
+    // Writing to a String can't fail.
+    let _ = write!(tag, "\"{version}\"");
+    HeaderValue::try_from(tag).ok()
 }
 
 /// One product that is new.
@@ -32,7 +48,7 @@ pub fn created(product: &Product) -> Response {
 /// Products.
 pub fn many(status: StatusCode, format: Format, products: &[Product]) -> Response {
     let mut body = Vec::new();
-    let mut writer = Writer::begin(format, &mut body);
+    let mut writer = formats::Writer::begin(format, &mut body);
     writer.write(&mut body, products);
     writer.end(&mut body);
     (status, [(header::CONTENT_TYPE, format.media_type())], Body::from(body)).into_response()
