@@ -26,7 +26,7 @@ impl Catalog {
 
     /// Reads those of the products that are there.
     async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>, Error> {
-        let database = self.0.database.reads();
+        let database = self.0.database.points();
         let ids: Vec<i64> = ids.iter().map(|id| id.get()).collect();
         let (sql, ids): (_, SqlValue) = match self.0.database.kind() {
             Kind::PostgreSql => (MANY_POSTGRESQL, ids.into()),
@@ -52,7 +52,7 @@ struct Reader(Catalog);
 impl Serve<ProductId, Result<Option<Product>, Error>> for Reader {
     async fn serve(&self, mut ids: Vec<ProductId>) -> Vec<Result<Option<Product>, Error>> {
         let Self(catalog) = self;
-        let database = catalog.0.database.reads();
+        let database = catalog.0.database.points();
         let asked = ids.clone();
         ids.sort_unstable();
         ids.dedup();

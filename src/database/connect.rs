@@ -68,6 +68,7 @@ impl Database {
                 let writes = pool(open(1, false).await?, 1);
                 Connections {
                     reads: pool(open(options.connections, true).await?, options.connections),
+                    points: pool(open(1, true).await?, 1),
                     writes,
                     checks: open(1, true).await?,
                 }
@@ -75,7 +76,8 @@ impl Database {
             DatabaseUrl::PostgreSql(server) => {
                 wait_for(url, server, options.wait).await?;
                 let pool = pool(open(options.connections, false).await?, options.connections);
-                Connections { reads: pool.clone(), writes: pool, checks: open(2, true).await? }
+                let checks = open(2, true).await?;
+                Connections { reads: pool.clone(), points: pool.clone(), writes: pool, checks }
             }
         };
         Ok(Self(Arc::new(connections)))

@@ -140,7 +140,8 @@ impl Database {
         let transaction = Arc::new(transaction);
         let connection = Connection::Transaction(transaction.clone());
         let checks = self.0.checks.clone();
-        let inside = Self(Arc::new(Connections { reads: connection.clone(), writes: connection, checks }));
+        let (reads, points) = (connection.clone(), connection.clone());
+        let inside = Self(Arc::new(Connections { reads, points, writes: connection, checks }));
         Ok((inside, Transaction(transaction, place)))
     }
 }
