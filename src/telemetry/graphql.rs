@@ -1,30 +1,39 @@
 //! GraphQL's operations: most failures hide behind a 200, so HTTP's metrics do not show them.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use opentelemetry::{
     KeyValue, StringValue,
-    metrics::{Counter, Histogram, Meter},
+    metrics::{BoundCounter, BoundHistogram, Counter, Histogram, Meter},
 };
 
 use super::names;
 
 /// The instruments of GraphQL. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct GraphqlMetrics(Arc<Instruments>);
 
-#[derive(Debug)]
 struct Instruments {
     requests: Counter<u64>,
     duration: Histogram<f64>,
     errors: Counter<u64>,
     /// Labels are taken from here: their number is bounded whatever clients send.
     names: Vec<StringValue>,
+    /// Bound to their labels when they are first needed: for each type, outcome and name, and for each type and outcome.
+    bound_requests: Vec<OnceLock<BoundCounter<u64>>>,
+    bound_durations: Vec<OnceLock<BoundHistogram<f64>>>,
 }
 
-/// The kinds of operations, and what becomes of them.
+/// The kinds of operations, and what becomes of them. The last stands for all others.
 const TYPES: [&str; 4] = ["query", "mutation", "subscription", "unknown"];
 const OUTCOMES: [&str; 3] = ["ok", "error", "refused"];
+
+/// Where the names of no operation and of any other than the configured ones are.
+const NO_NAME: usize = 0;
+const OTHER_NAME: usize = 1;
 
 impl GraphqlMetrics {
     /// Instruments that exist at 0 for the configured operation names and all error codes.
@@ -42,11 +51,14 @@ impl GraphqlMetrics {
         for code in codes {
             errors.add(0, &[KeyValue::new(names::CODE, code)]);
         }
-        for (kind, outcome) in TYPES.into_iter().flat_map(|kind| OUTCOMES.map(|outcome| (kind, outcome))) {
-            requests.add(0, &labels(kind, StringValue::from(""), outcome));
-        }
-        let names = operation_names.iter().map(|name| StringValue::from(name.clone())).collect();
-        Self(Arc::new(Instruments { requests, duration, errors, names }))
+        let configured = operation_names.iter().map(|name| StringValue::from(name.clone()));
+        let names: Vec<_> = ["", "_OTHER"].map(StringValue::from).into_iter().chain(configured).collect();
+        let kinds = TYPES.len() * OUTCOMES.len();
+        let bound_requests = (0..kinds * names.len()).map(|_| OnceLock::new()).collect();
+        let bound_durations = (0..kinds).map(|_| OnceLock::new()).collect();
+        let instruments = Instruments { requests, duration, errors, names, bound_requests, bound_durations };
+        (0..kinds).for_each(|kind| instruments.count(kind, NO_NAME, 0));
+        Self(Arc::new(instruments))
     }
 
     /// An operation has ended, or was refused.
@@ -57,17 +69,14 @@ impl GraphqlMetrics {
         outcome: &'static str,
         time: Option<Duration>,
     ) {
-        let name = match name {
-            None => StringValue::from(""),
-            Some(name) => {
-                let known = self.0.names.iter().find(|known| known.as_str() == name);
-                known.cloned().unwrap_or(StringValue::from("_OTHER"))
-            }
-        };
-        self.0.requests.add(1, &labels(kind, name, outcome));
+        let kind = place(&TYPES, kind) * OUTCOMES.len() + place(&OUTCOMES, outcome);
+        let name = name.map_or(NO_NAME, |name| {
+            let known = self.0.names.iter().skip(OTHER_NAME + 1).position(|known| known.as_str() == name);
+            known.map_or(OTHER_NAME, |place| OTHER_NAME + 1 + place)
+        });
+        self.0.count(kind, name, 1);
         if let Some(time) = time {
-            let labels = [KeyValue::new(names::OPERATION_TYPE, kind), KeyValue::new(names::OUTCOME, outcome)];
-            self.0.duration.record(time.as_secs_f64(), &labels);
+            self.0.time(kind, time);
         }
     }
 
@@ -77,10 +86,31 @@ impl GraphqlMetrics {
     }
 }
 
-fn labels(kind: &'static str, name: StringValue, outcome: &'static str) -> [KeyValue; 3] {
-    [
-        KeyValue::new(names::OPERATION_TYPE, kind),
-        KeyValue::new(names::OPERATION_NAME, name),
-        KeyValue::new(names::OUTCOME, outcome),
-    ]
+impl Instruments {
+    fn count(&self, kind: usize, name: usize, number: u64) {
+        let bind = || {
+            let [kind, outcome] = labels(kind);
+            self.requests.bind(&[
+                kind,
+                KeyValue::new(names::OPERATION_NAME, self.names[name].clone()),
+                outcome,
+            ])
+        };
+        self.bound_requests[kind * self.names.len() + name].get_or_init(bind).add(number);
+    }
+
+    fn time(&self, kind: usize, time: Duration) {
+        let bound = self.bound_durations[kind].get_or_init(|| self.duration.bind(&labels(kind)));
+        bound.record(time.as_secs_f64());
+    }
+}
+
+fn place(known: &[&str], label: &str) -> usize {
+    known.iter().position(|known| *known == label).unwrap_or(known.len() - 1)
+}
+
+/// Of a type with an outcome.
+fn labels(kind: usize) -> [KeyValue; 2] {
+    let (kind, outcome) = (TYPES[kind / OUTCOMES.len()], OUTCOMES[kind % OUTCOMES.len()]);
+    [KeyValue::new(names::OPERATION_TYPE, kind), KeyValue::new(names::OUTCOME, outcome)]
 }
