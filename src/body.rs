@@ -46,7 +46,7 @@ const MERGE_PATCH: &str = "application/merge-patch+json";
 /// 8.3 allows.
 pub fn media_type(headers: &HeaderMap) -> Option<&str> {
     let kind = headers.get(header::CONTENT_TYPE)?.to_str().unwrap_or_default();
-    Some(kind.split(';').next().unwrap_or_default().trim())
+    Some(kind.split_once(';').map_or(kind, |(essence, _)| essence).trim_ascii())
 }
 
 /// Bodies are taken as they are.

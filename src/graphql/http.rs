@@ -2,7 +2,7 @@
 
 use async_graphql::{Request, ServerError, parser::types::OperationType};
 use axum::{
-    extract::{Query, Request as HttpRequest, State, rejection::QueryRejection},
+    extract::{FromRequest, Query, Request as HttpRequest, State, rejection::QueryRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::Response,
 };
@@ -104,25 +104,22 @@ fn wants_page(headers: &HeaderMap, asks: bool) -> bool {
             (serde_json::Value = "application/graphql-response+json"), (serde_json::Value = "application/json"), (serde_json::Value = "application/problem+json"))),
     )
 )]
-pub async fn post(
-    State((service, sockets)): State<(Service, Sockets)>,
-    headers: HeaderMap,
-    body: Result<JsonText, Problem>,
-) -> Response {
-    let media = Media::wanted(&headers);
-    match read(&headers, body, service.limits().values) {
+pub async fn post(State((service, sockets)): State<(Service, Sockets)>, request: HttpRequest) -> Response {
+    let media = Media::wanted(request.headers());
+    match read(request, service.limits().values).await {
         Ok(Sent::One(request)) => one(&service, &sockets, service.prepare(*request), media).await,
         Ok(Sent::Batch(requests)) => batch(&service, requests, media).await,
         Err(problem) => answer::problem(&problem, media),
     }
 }
 
-fn read(headers: &HeaderMap, body: Result<JsonText, Problem>, most: usize) -> Result<Sent, Problem> {
+async fn read(request: HttpRequest, most: usize) -> Result<Sent, Problem> {
     // A page of another origin could send a body without a type and not be asked.
-    if media_type(headers).is_none() {
+    if media_type(request.headers()).is_none() {
         return Err(Problem::unsupported_media_type("application/json"));
     }
-    request::read(&body?.0, most)
+    let JsonText(body) = JsonText::from_request(request, &()).await?;
+    request::read(&body, most)
 }
 
 async fn one(

@@ -31,7 +31,12 @@ const WORTH_COMPRESSING: u64 = 1024;
 
 /// The codings that a client takes.
 pub fn codings(headers: &HeaderMap) -> Vec<HeaderValue> {
-    headers.get_all(header::ACCEPT_ENCODING).iter().cloned().collect()
+    headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(copied).collect()
+}
+
+/// A value of its own: a clone keeps the buffer that the whole head was read into.
+pub fn copied(value: &HeaderValue) -> Option<HeaderValue> {
+    HeaderValue::from_bytes(value.as_bytes()).ok()
 }
 
 /// What is large enough; a stream of events is not, nor is what has a strong entity tag, which is of the exact bytes
@@ -86,8 +91,14 @@ pub fn cross_origin(origins: &[HeaderValue]) -> CorsLayer {
 
 /// Says how long the answer took to begin, and that it is to be asked for again before it is used again.
 pub fn annotate(headers: &mut HeaderMap, time: Duration) {
-    let (milliseconds, thousandths) = (time.as_millis(), time.subsec_micros() % 1000);
-    if let Ok(timing) = HeaderValue::try_from(format!("total;dur={milliseconds}.{thousandths:03}")) {
+    let mut digits = itoa::Buffer::new();
+    let mut timing = String::with_capacity(24);
+    timing.push_str("total;dur=");
+    timing.push_str(digits.format(time.as_millis()));
+    timing.push('.');
+    // Three digits: the first of four is cut off.
+    timing.push_str(&digits.format(1000 + time.subsec_micros() % 1000)[1..]);
+    if let Ok(timing) = HeaderValue::try_from(timing) {
         headers.insert(SERVER_TIMING, timing);
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));

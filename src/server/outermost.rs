@@ -24,10 +24,10 @@ impl Around for Outermost {
     {
         let Self(metrics) = self;
         let id = identify(&mut request);
-        let span = traces::span(&request);
+        let traced = traces::span(&request);
         let codings = manners::codings(request.headers());
         let start = Instant::now();
-        let (measured, request) = Measured::begin(metrics.clone(), span, start, request);
+        let (measured, request) = Measured::begin(metrics.clone(), traced, start, request);
         let answer = inner(request);
         Box::pin(async move {
             // Pinned here: what is moved from future to future is copied each time.
@@ -57,11 +57,12 @@ impl Around for Outermost {
 fn identify(request: &mut Request) -> HeaderValue {
     let is_useful =
         |id: &&HeaderValue| (1..=128).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic);
-    let id = request.headers().get(&REQUEST_ID).filter(is_useful).cloned().unwrap_or_else(|| {
-        let mut text = uuid::Uuid::encode_buffer();
-        let text = uuid::Uuid::new_v4().hyphenated().encode_lower(&mut text);
-        HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
-    });
+    let id =
+        request.headers().get(&REQUEST_ID).filter(is_useful).and_then(manners::copied).unwrap_or_else(|| {
+            let mut text = uuid::Uuid::encode_buffer();
+            let text = uuid::Uuid::new_v4().hyphenated().encode_lower(&mut text);
+            HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
+        });
     request.extensions_mut().insert(RequestId::new(id.clone()));
     id
 }

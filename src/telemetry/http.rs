@@ -14,7 +14,6 @@ use std::{
 use axum::{
     body::{Body, Bytes, HttpBody},
     extract::Request,
-    http::uri::PathAndQuery,
     response::Response,
 };
 use http_body::{Frame, SizeHint};
@@ -48,14 +47,19 @@ pub struct Measured {
 
 impl Measured {
     /// Begins with a request that came at `start`.
-    pub fn begin(metrics: HttpMetrics, span: Span, start: Instant, request: Request) -> (Self, Request) {
+    pub fn begin(
+        metrics: HttpMetrics,
+        (span, trace): (Span, Option<TraceId>),
+        start: Instant,
+        request: Request,
+    ) -> (Self, Request) {
         metrics.begun();
         let mut record = Record {
             start,
             route: metrics.routes().place(&request),
-            path: request.uri().path_and_query().cloned(),
+            path: request.uri().path().into(),
             id: request.extensions().get::<RequestId>().cloned(),
-            trace: traces::id(&span, &request),
+            trace,
             status: CLIENT_LEFT,
             is_stream: false,
             head: Duration::ZERO,
@@ -82,11 +86,11 @@ impl Measured {
         traces::answered(response.status(), &span);
         record.status = response.status().as_u16();
         record.head = head;
-        record.is_stream = media_type(response.headers()) == Some("text/event-stream");
         if let Some(size) = response.body().size_hint().exact().filter(|size| *size <= SMALL) {
             record.sent = size;
             return response;
         }
+        record.is_stream = media_type(response.headers()) == Some("text/event-stream");
         response.map(|body| Body::new(Leaving { body, record, span }))
     }
 }
@@ -95,7 +99,8 @@ impl Measured {
 struct Record {
     start: Instant,
     route: Place,
-    path: Option<PathAndQuery>,
+    /// Copied: what refers to a request's head keeps all of its connection's buffer.
+    path: Box<str>,
     id: Option<RequestId>,
     trace: Option<TraceId>,
     status: u16,
@@ -130,7 +135,7 @@ impl Record {
             method,
             endpoint,
             at: slow::moment(time),
-            path: slow::cut(self.path.as_ref().map_or("", PathAndQuery::path)),
+            path: slow::cut(&self.path),
             status: self.status,
             seconds: time.as_secs_f64(),
             head_seconds: self.head.as_secs_f64(),

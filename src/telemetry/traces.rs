@@ -2,7 +2,7 @@
 
 use axum::{
     extract::{MatchedPath, Request},
-    http::{StatusCode, header},
+    http::{HeaderName, StatusCode, header},
 };
 use opentelemetry::{
     Context,
@@ -22,6 +22,8 @@ use tracing_subscriber::{Layer, filter::Targets, registry::LookupSpan};
 use super::names;
 use crate::spans::{SPANS, is_traced};
 
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
 /// The target of the spans that are for the log as well.
 pub const REQUESTS: &str = "stockmeter::request";
 
@@ -40,14 +42,16 @@ where
         .with_filter(Targets::new().with_target(SPANS, Level::INFO).with_target(REQUESTS, Level::INFO))
 }
 
-/// The span of a request: of its log lines, and of its trace (semantic conventions for HTTP servers).
-pub fn span(request: &Request) -> Span {
+/// The span of a request, of its log lines and of its trace (semantic conventions for HTTP servers); and which trace that is,
+/// if there is one: of who calls, or a new one.
+pub fn span(request: &Request) -> (Span, Option<TraceId>) {
     let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok());
     let path = request.uri().path();
     if !is_traced() {
-        let trace_id = id_of(&caller(request)).map(field::display);
+        let trace = caller(request).as_ref().and_then(id_of);
+        let (trace_id, method) = (trace.map(field::display), request.method().as_str());
         // At the level of error, so that it is there whatever is logged.
-        return error_span!(target: REQUESTS, "request", id, trace_id, method = %request.method(), path, code = Empty);
+        return (error_span!(target: REQUESTS, "request", id, trace_id, method, path, code = Empty), trace);
     }
     let method = super::routes::method_label(request.method());
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
@@ -57,7 +61,7 @@ pub fn span(request: &Request) -> Span {
         "request",
         id,
         trace_id = Empty,
-        method = %request.method(),
+        method = request.method().as_str(),
         path,
         code = Empty,
         otel.name = format!("{method} {}", route.unwrap_or(names::UNMATCHED)),
@@ -65,7 +69,7 @@ pub fn span(request: &Request) -> Span {
         otel.status_code = Empty,
     );
     // Refused where the span is not sampled.
-    let _ = span.set_parent(caller(request));
+    let _ = span.set_parent(caller(request).unwrap_or_default());
     span.set_attribute("http.request.method", method);
     span.set_attribute("url.path", path.to_owned());
     for (name, value) in [("http.route", route), ("user_agent.original", agent)] {
@@ -73,10 +77,11 @@ pub fn span(request: &Request) -> Span {
             span.set_attribute(name, value.to_owned());
         }
     }
-    if let Some(trace) = id_of(&span.context()) {
+    let trace = id_of(&span.context());
+    if let Some(trace) = trace {
         span.record("trace_id", field::display(trace));
     }
-    span
+    (span, trace)
 }
 
 /// What is known of a request when its answer begins.
@@ -89,19 +94,14 @@ pub fn answered(status: StatusCode, span: &Span) {
     }
 }
 
-/// The trace that a request belongs to: that of its span, or of who calls.
-pub fn id(span: &Span, request: &Request) -> Option<TraceId> {
-    id_of(&if is_traced() { span.context() } else { caller(request) })
-}
-
 fn id_of(context: &Context) -> Option<TraceId> {
     let id = context.span().span_context().trace_id();
     (id != TraceId::INVALID).then_some(id)
 }
 
-fn caller(request: &Request) -> Context {
-    if !request.headers().contains_key("traceparent") {
-        return Context::new();
-    }
-    TraceContextPropagator::new().extract_with_context(&Context::new(), &HeaderExtractor(request.headers()))
+/// What the request says of the span that it was sent in.
+fn caller(request: &Request) -> Option<Context> {
+    let headers = request.headers();
+    headers.get(&TRACEPARENT)?;
+    Some(TraceContextPropagator::new().extract_with_context(&Context::new(), &HeaderExtractor(headers)))
 }

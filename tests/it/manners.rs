@@ -10,6 +10,7 @@ on_both_stores!(
     other_origins_are_kept_out_unless_let_in,
     options_and_head_tell_what_is_there,
     http2_works_without_tls,
+    lines_say_of_which_request_they_are,
 );
 
 async fn large_answers_are_compressed_as_asked(store: Store) {
@@ -97,4 +98,15 @@ async fn http2_works_without_tls(store: Store) {
     let answer = client.get(server.url("/products")).send().await.unwrap();
     assert_eq!((answer.version(), answer.status().as_u16()), (reqwest::Version::HTTP_2, 200));
     assert_eq!(answer.text().await.unwrap(), server.get("/products").await.text);
+}
+
+async fn lines_say_of_which_request_they_are(store: Store) {
+    let server = Setup::new(store).await.with("STOCKMETER_LOG", "debug").start().await;
+    let (id, trace) = (r#""a\b""#, "4bf92f3577b34da6a3ce929d0e0e4736");
+    let request = server.request("GET", "/health/live").header("x-request-id", id);
+    server.send(request.header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"))).await;
+    let line: Value = serde_json::from_str(&server.log.line("answered").await).unwrap();
+    let span =
+        json!({ "name": "request", "id": id, "trace_id": trace, "method": "GET", "path": "/health/live" });
+    assert_eq!(line["span"], span);
 }
