@@ -40,6 +40,10 @@ const TRY_TIMEOUT: Duration = Duration::from_secs(5);
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 /// A connection that idled longer is tested before use: a proxy may have closed it.
 const TEST_AFTER_IDLE: Duration = Duration::from_secs(10);
+/// What SQLite's connections of a pool keep of the file together, and each of them at least, in KiB. The system keeps it
+/// too: what is not at hand is a copy away.
+const POOL_CACHE: u32 = 4 << 10;
+const LEAST_CACHE: u32 = 64;
 /// How long a second process on the same SQLite file waits for its turn to write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -55,7 +59,7 @@ impl Database {
     ) -> Result<Self, ConnectError> {
         let open = async |connections, read_only| {
             let mut pool = match url {
-                DatabaseUrl::Sqlite(file) => sqlite(file, read_only, options),
+                DatabaseUrl::Sqlite(file) => sqlite(file, read_only, connections, options),
                 DatabaseUrl::PostgreSql(server) => postgres(server, options),
             };
             sea_orm::Database::connect(pool.max_connections(connections).to_owned())
@@ -91,7 +95,13 @@ fn pool(kind: &str, options: PoolOptions) -> ConnectOptions {
     pool
 }
 
-fn sqlite(file: &SqliteConnectOptions, read_only: bool, options: PoolOptions) -> ConnectOptions {
+fn sqlite(
+    file: &SqliteConnectOptions,
+    read_only: bool,
+    connections: u32,
+    options: PoolOptions,
+) -> ConnectOptions {
+    let cache = (POOL_CACHE / connections).max(LEAST_CACHE);
     let file = file
         .clone()
         .create_if_missing(true)
@@ -101,6 +111,8 @@ fn sqlite(file: &SqliteConnectOptions, read_only: bool, options: PoolOptions) ->
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
         .pragma("query_only", if read_only { "on" } else { "off" })
+        // Negative: in KiB.
+        .pragma("cache_size", format!("-{cache}"))
         .disable_statement_logging();
     let mut pool = pool("sqlite:", options);
     pool.map_sqlx_sqlite_opts(move |_| file.clone());

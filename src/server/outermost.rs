@@ -27,7 +27,7 @@ impl Around for Outermost {
         let traced = traces::span(&request);
         let codings = manners::codings(request.headers());
         let start = Instant::now();
-        let (measured, request) = Measured::begin(metrics.clone(), traced, start, request);
+        let measured = Measured::begin(metrics.clone(), traced, start, &mut request);
         let answer = inner(request);
         Box::pin(async move {
             // Pinned here: what is moved from future to future is copied each time.

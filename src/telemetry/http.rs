@@ -51,12 +51,12 @@ impl Measured {
         metrics: HttpMetrics,
         (span, trace): (Span, Option<TraceId>),
         start: Instant,
-        request: Request,
-    ) -> (Self, Request) {
+        request: &mut Request,
+    ) -> Self {
         metrics.begun();
         let mut record = Record {
             start,
-            route: metrics.routes().place(&request),
+            route: metrics.routes().place(request),
             path: request.uri().path().into(),
             id: request.extensions().get::<RequestId>().cloned(),
             trace,
@@ -69,11 +69,12 @@ impl Measured {
             metrics,
         };
         // Most requests have no body to be counted.
-        if request.body().is_end_stream() {
-            return (Self { record, span }, request);
+        if !request.body().is_end_stream() {
+            let received = record.received.insert(Arc::default()).clone();
+            let body = std::mem::take(request.body_mut());
+            *request.body_mut() = Body::new(Arriving { body, received });
         }
-        let received = record.received.insert(Arc::default()).clone();
-        (Self { record, span }, request.map(|body| Body::new(Arriving { body, received })))
+        Self { record, span }
     }
 
     /// Runs it to the head of its answer, with the time that took. The record goes with the answer's body, until it ends;
