@@ -26,7 +26,7 @@ pub struct Config {
     #[arg(default_value = "sqlite://stockmeter.db")]
     pub database_url: Secret,
 
-    /// Most connections to the database (on SQLite: those that read; one writes)
+    /// Most connections to the database (on SQLite: those that read lists; one reads single products, and one writes)
     #[arg(long, global = true, env = "STOCKMETER_DATABASE_CONNECTIONS", value_name = "N")]
     #[arg(default_value = "8", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub database_connections: u32,

@@ -51,8 +51,13 @@ pub use reads::existing_id;
 pub use stock::Delta;
 pub use version::Expected;
 
-/// Statements that read for many clients.
-const READS: Turns = Turns { usual: 1, most: 4 };
+/// Statements that read for many clients. SQLite has one connection for them.
+fn reads(kind: Kind) -> Turns {
+    match kind {
+        Kind::Sqlite => Turns { usual: 1, most: 1 },
+        Kind::PostgreSql => Turns { usual: 1, most: 4 },
+    }
+}
 
 /// Statements that write for many clients. SQLite has one writer; on PostgreSQL the next one runs while the last one waits
 /// for the disk.
@@ -107,7 +112,7 @@ impl Catalog {
     pub fn new(database: Database, rules: Rules) -> Self {
         let batches = Batches {
             pages: Coalescer::default(),
-            reads: Batcher::new(READS, Size { of: |_| 1, most: 512 }),
+            reads: Batcher::new(reads(database.kind()), Size { of: |_| 1, most: 512 }),
             creates: Batcher::new(writes(database.kind()), Size { of: |_| 1, most: 512 }),
             arrays: Batcher::new(writes(database.kind()), Size { of: Vec::len, most: insert::MOST_TOGETHER }),
         };

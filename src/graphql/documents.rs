@@ -16,11 +16,13 @@ use sha2::{Digest, Sha256};
 use super::{
     error::{self, ErrorCode, Refusal},
     shape::Shape,
-    validation::Found,
+    validation::{Found, has_variables_in_values},
 };
 
-/// All the texts in each of the caches, in bytes; a parsed document takes about twenty times its text.
+/// All the texts in each of the caches, in bytes; a parsed document takes about twenty times its text, and a field of its
+/// shape, which fragments may multiply, as much as five more bytes of text.
 const MAX_BYTES: u64 = 512 << 10;
+const BYTES_OF_FIELD: usize = 5;
 /// About as many documents as that are.
 const DOCUMENTS: usize = 1000;
 
@@ -31,8 +33,10 @@ pub struct Known {
     pub document: ExecutableDocument,
     /// Of its only operation.
     shape: OnceLock<Arc<Shape>>,
-    /// Of its only operation too.
-    pub found: Arc<Found>,
+    /// Whether it has just one operation.
+    is_single: bool,
+    /// None where it is to be validated for each request.
+    pub found: Option<Arc<Found>>,
 }
 
 /// Both caches.
@@ -45,8 +49,9 @@ pub struct Documents {
 struct Length;
 
 impl Weighter<Arc<str>, Arc<Known>> for Length {
-    fn weight(&self, text: &Arc<str>, _: &Arc<Known>) -> u64 {
-        text.len() as u64
+    fn weight(&self, text: &Arc<str>, known: &Arc<Known>) -> u64 {
+        let fields = known.shape.get().map_or(0, |shape| shape.size());
+        (text.len() + BYTES_OF_FIELD * fields) as u64
     }
 }
 
@@ -66,15 +71,16 @@ impl Default for Documents {
 }
 
 impl Known {
-    /// Whether it has just one operation.
-    pub fn is_single(&self) -> bool {
-        self.document.operations.iter().count() == 1
+    fn new(document: ExecutableDocument) -> Self {
+        let is_single = document.operations.iter().count() == 1;
+        let found = (is_single && !has_variables_in_values(&document)).then(Arc::default);
+        Self { document, shape: OnceLock::new(), is_single, found }
     }
 
     /// The shape of an operation's answer; the cost of the document must have been checked.
     pub fn shape(&self, operation: &OperationDefinition) -> Arc<Shape> {
         let shape = || Arc::new(Shape::of(&self.document, operation));
-        if self.is_single() { self.shape.get_or_init(shape).clone() } else { shape() }
+        if self.is_single { self.shape.get_or_init(shape).clone() } else { shape() }
     }
 }
 
@@ -84,8 +90,7 @@ impl Documents {
         if let Some(known) = self.parsed.get(text) {
             return Ok(known);
         }
-        let document = parse_query(text).map_err(error::unreadable)?;
-        Ok(Arc::new(Known { document, shape: OnceLock::new(), found: Arc::default() }))
+        Ok(Arc::new(Known::new(parse_query(text).map_err(error::unreadable)?)))
     }
 
     /// Puts the text into a request that has only its hash. The hash of a text that came with it is returned, to be
@@ -115,7 +120,8 @@ impl Documents {
         Ok(None)
     }
 
-    /// Keeps a document to be found by its text, and by its hash if it came with one.
+    /// Keeps a document to be found by its text, and by its hash if it came with one. Its shape has been made before, where
+    /// there is one to be kept.
     pub fn keep(&self, hash: Option<Hash>, text: &str, known: &Arc<Known>) {
         if let Some(hash) = hash {
             self.persisted.insert(hash, text.into());

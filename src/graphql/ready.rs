@@ -47,7 +47,11 @@ pub fn object(item: &impl Item, asked: &SelectionSet, json: &mut Vec<u8>) -> Opt
         json.extend_from_slice(if place > 0 { b",\"" } else { b"\"" });
         json.extend_from_slice(field.node.response_key().node.as_bytes());
         json.extend_from_slice(b"\":");
-        item.write(&field.node, json)?;
+        if field.node.name.node == "__typename" {
+            text(&item.introspection_type_name(), json);
+        } else {
+            item.write(&field.node, json)?;
+        }
     }
     json.push(b'}');
     Some(())

@@ -19,6 +19,7 @@ fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
 pub fn build(catalog: Catalog, limits: &Limits) -> Schema {
     // Ours come first, with codes of their own.
     let schema = builder().data(catalog).limit_recursive_depth(limits.depth.saturating_add(1));
+    // With an extension each field is dearer that is not written at once (see `ready`): less than to validate it.
     let schema = schema.extension(validation::Once);
     if is_traced() { schema.extension(spans::RootFields).finish() } else { schema.finish() }
 }

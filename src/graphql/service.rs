@@ -140,13 +140,13 @@ impl Service {
         limits.check_text(&request.query).map_err(error::refused)?;
         let known = documents.parse(&request.query)?;
         limits.check(&known.document, &request.variables).map_err(error::refused)?;
-        // Only what may be carried out is worth its place.
-        documents.keep(new, &request.query, &known);
         let operation = operation(&known.document, request.operation_name.as_deref());
         let shape = operation.map(|(_, operation)| known.shape(operation)).unwrap_or_default();
-        let single = operation.filter(|_| known.is_single());
-        if let Some(kinds) = single.and_then(|(_, operation)| Kinds::of(operation, &request.variables)) {
-            request = request.data(Validation { found: known.found.clone(), kinds });
+        // Only what may be carried out is worth its place.
+        documents.keep(new, &request.query, &known);
+        let kinds = operation.and_then(|(_, operation)| Kinds::of(operation, &request.variables));
+        if let (Some(found), Some(kinds)) = (known.found.clone(), kinds) {
+            request = request.data(Validation { found, kinds });
         }
         let name = operation.and_then(|(name, _)| name).map(ToString::to_string);
         let operation = operation.map(|(_, operation)| operation.ty);

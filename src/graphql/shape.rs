@@ -24,6 +24,11 @@ impl Shape {
         shape
     }
 
+    /// How many fields it has, at all levels.
+    pub fn size(&self) -> usize {
+        self.fields.values().map(|below| 1 + below.size()).sum()
+    }
+
     /// How many fields of the root it has.
     pub fn fields(&self) -> usize {
         self.fields.len()

@@ -1,5 +1,6 @@
 //! Documents are validated once. The rules look at the schema, which stays as it is, at the document, and at the kinds of its
-//! variables' values, unless those are of types of our own: then it is validated for each request.
+//! variables' values. Where they look at more, a document is validated for each request: at values of types of our own, and
+//! at those in lists and objects, where a text may stand for one of an enum.
 
 use std::sync::{
     Arc,
@@ -7,12 +8,12 @@ use std::sync::{
 };
 
 use async_graphql::{
-    CacheControl, ServerError, ValidationResult, Variables,
+    CacheControl, Positioned, ServerError, ValidationResult, Variables,
     async_trait::async_trait,
     extensions::{Extension, ExtensionContext, ExtensionFactory, NextValidation},
-    parser::types::{BaseType, OperationDefinition},
+    parser::types::{BaseType, Directive, ExecutableDocument, OperationDefinition, Selection, SelectionSet},
 };
-use async_graphql_value::ConstValue;
+use async_graphql_value::{ConstValue, Name, Value};
 
 /// The types of GraphQL's own scalars: a value is valid for them by its kind alone.
 const SCALARS: [&str; 5] = ["ID", "String", "Int", "Float", "Boolean"];
@@ -51,6 +52,43 @@ fn kind(value: Option<&ConstValue>) -> Option<u64> {
         Some(ConstValue::Number(_)) => 6,
         Some(_) => return None,
     })
+}
+
+/// Whether there are variables within lists or objects.
+pub fn has_variables_in_values(document: &ExecutableDocument) -> bool {
+    let operations = document.operations.iter().map(|(_, operation)| &operation.node);
+    let operations = operations.map(|operation| (&operation.directives, &operation.selection_set));
+    let fragments = document.fragments.values().map(|fragment| &fragment.node);
+    let fragments = fragments.map(|fragment| (&fragment.directives, &fragment.selection_set));
+    operations.chain(fragments).any(|(directives, set)| in_directives(directives) || in_set(&set.node))
+}
+
+/// Recurses as the document is nested, which has its limit.
+fn in_set(set: &SelectionSet) -> bool {
+    set.items.iter().any(|item| match &item.node {
+        Selection::Field(field) => {
+            let field = &field.node;
+            in_arguments(&field.arguments)
+                || in_directives(&field.directives)
+                || in_set(&field.selection_set.node)
+        }
+        Selection::InlineFragment(fragment) => {
+            in_directives(&fragment.node.directives) || in_set(&fragment.node.selection_set.node)
+        }
+        Selection::FragmentSpread(spread) => in_directives(&spread.node.directives),
+    })
+}
+
+fn in_directives(directives: &[Positioned<Directive>]) -> bool {
+    directives.iter().any(|directive| in_arguments(&directive.node.arguments))
+}
+
+fn in_arguments(arguments: &[(Positioned<Name>, Positioned<Value>)]) -> bool {
+    // A value that is a variable has none within.
+    let has_any = |(_, value): &(_, Positioned<Value>)| {
+        !matches!(value.node, Value::Variable(_)) && value.node.clone().into_const().is_none()
+    };
+    arguments.iter().any(has_any)
 }
 
 /// The kinds that a document was last found valid with.

@@ -27,7 +27,7 @@ struct Instruments {
     bound_durations: Vec<OnceLock<BoundHistogram<f64>>>,
 }
 
-/// The kinds of operations, and what becomes of them. The last stands for all others.
+/// The kinds of operations, and what becomes of them.
 const TYPES: [&str; 4] = ["query", "mutation", "subscription", "unknown"];
 const OUTCOMES: [&str; 3] = ["ok", "error", "refused"];
 
@@ -36,7 +36,7 @@ const NO_NAME: usize = 0;
 const OTHER_NAME: usize = 1;
 
 impl GraphqlMetrics {
-    /// Instruments that exist at 0 for the configured operation names and all error codes.
+    /// Instruments that exist at 0 for operations without a name and for all error codes.
     pub fn new(meter: &Meter, operation_names: &[String], codes: impl Iterator<Item = &'static str>) -> Self {
         let requests =
             meter.u64_counter(names::GRAPHQL_REQUESTS).with_description("GraphQL operations").build();

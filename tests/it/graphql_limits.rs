@@ -7,6 +7,7 @@ use crate::harness::{Server, Setup, Store};
 on_both_stores!(
     hostile_documents_are_refused,
     what_makes_much_of_little_is_refused,
+    documents_that_are_kept_fill_no_memory,
     brackets_in_strings_are_a_name_like_any_other,
     limits_are_the_operators,
     an_answer_that_takes_too_long_is_given_up,
@@ -143,6 +144,22 @@ async fn what_makes_much_of_little_is_refused(store: Store) {
         server.post("/graphql", request.to_string()).await.is_graphql_error(200, "TOO_COSTLY");
     }
     server.get("/products").await.is(200, "[]");
+}
+
+async fn documents_that_are_kept_fill_no_memory(store: Store) {
+    let server = Server::start(store).await;
+    let before = server.resident_bytes();
+    for number in 0..200 {
+        // Within the limits, and its answer would have 20,000 fields.
+        let fields = |level| repeat(7, &format!("a#{number} {{ ...f{level} }} "));
+        let fragments: String =
+            (0..4).map(|level| format!("fragment f{level} on T {{ {} }} ", fields(level + 1))).collect();
+        let document = format!("{{ q {{ ...f0 }} }} {fragments} fragment f4 on T {{ {} }}", repeat(7, "a# "));
+        let answer = server.post("/graphql", json!({ "query": document }).to_string()).await;
+        answer.is_graphql_error(200, "INVALID");
+    }
+    let grown = server.resident_bytes().saturating_sub(before);
+    assert!(grown < 100 << 20, "{grown} bytes more");
 }
 
 async fn brackets_in_strings_are_a_name_like_any_other(store: Store) {

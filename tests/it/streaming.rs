@@ -45,7 +45,7 @@ async fn all_products_are_listed_once_and_in_order(store: Store) {
 async fn slow_readers_cost_neither_memory_nor_connections(store: Store) {
     let server = Setup::new(store).await.with("STOCKMETER_DATABASE_CONNECTIONS", 2).start().await;
     load(&server).await;
-    let before = resident_bytes(&server);
+    let before = server.resident_bytes();
     let mut readers = Vec::new();
     for _ in 0..20 {
         let mut reader = TcpStream::connect(&server.address).await.unwrap();
@@ -56,12 +56,6 @@ async fn slow_readers_cost_neither_memory_nor_connections(store: Store) {
     }
     assert_eq!(server.get("/products/1").await.status, 200);
     let whole = server.get("/products").await.text.len();
-    let grown = resident_bytes(&server).saturating_sub(before);
+    let grown = server.resident_bytes().saturating_sub(before);
     assert!(grown < 3 * whole, "{grown} bytes for 20 readers of {whole}");
-}
-
-fn resident_bytes(server: &Server) -> usize {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
 }

@@ -109,6 +109,12 @@ impl Server {
         self.child.id().unwrap()
     }
 
+    pub fn resident_bytes(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+    }
+
     /// `kill -9`, and a new server on the same store.
     pub async fn kill_and_restart(mut self) -> Self {
         self.child.kill().await.unwrap();
