@@ -19,9 +19,15 @@ pub(crate) fn scaled(text: &str, scale: u8) -> Result<i64, Fault> {
         Some(rest) => (true, rest),
         None => (false, text),
     };
-    if let Some(value) = plain(unsigned, scale) {
-        return Ok(if negative { -value } else { value });
-    }
+    let value = match plain(unsigned, scale) {
+        Some(value) => value,
+        None => any(unsigned, scale)?,
+    };
+    Ok(if negative { -value } else { value })
+}
+
+/// Any spelling but for the sign.
+fn any(unsigned: &str, scale: u8) -> Result<i64, Fault> {
     let (number, exponent) = match unsigned.split_once(['e', 'E']) {
         Some((number, exponent)) => (number, parse_exponent(exponent)?),
         None => (unsigned, 0),
@@ -45,11 +51,10 @@ pub(crate) fn scaled(text: &str, scale: u8) -> Result<i64, Fault> {
     let place = i64::try_from(whole.len()).unwrap_or(i64::MAX) - i64::try_from(kept.len()).unwrap_or(0);
     let power = exponent + i64::from(scale) + place;
     let power = u32::try_from(power).map_err(|_| Fault::TooPrecise)?;
-    let value = 10_i64
+    10_i64
         .checked_pow(power)
         .and_then(|unit| significant.parse::<i64>().ok()?.checked_mul(unit))
-        .ok_or(Fault::TooLarge)?;
-    Ok(if negative { -value } else { value })
+        .ok_or(Fault::TooLarge)
 }
 
 /// The usual spelling, at once: not too many digits, and a point with no more of them behind it than the scale has.

@@ -19,7 +19,6 @@ use async_graphql_value::{ConstValue, Name, Value};
 const SCALARS: [&str; 5] = ["ID", "String", "Int", "Float", "Boolean"];
 
 /// The kinds of the values that an operation's variables have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kinds(u64);
 
 impl Kinds {
@@ -92,7 +91,7 @@ fn in_arguments(arguments: &[(Positioned<Name>, Positioned<Value>)]) -> bool {
 }
 
 /// The kinds that a document was last found valid with.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Found(AtomicU64);
 
 /// In the data of a request: what its validation depends on.

@@ -22,14 +22,12 @@ pub struct SpanFields;
 
 impl<'writer> FormatFields<'writer> for SpanFields {
     fn format_fields<R: RecordFields>(&self, mut writer: Writer<'writer>, fields: R) -> fmt::Result {
-        writer.write_str(&Members::new().with(&fields)?)
+        writer.write_str(&Members::of("{}").with(&fields)?)
     }
 
     fn add_fields(&self, known: &'writer mut FormattedFields<Self>, fields: &Record<'_>) -> fmt::Result {
-        let mut members = Members::new();
         // One that was recorded before is there twice then; who reads takes the last.
-        members.0.extend_from_slice(known.fields.strip_suffix('}').unwrap_or("{").as_bytes());
-        known.fields = members.with(fields)?;
+        known.fields = Members::of(&known.fields).with(fields)?;
         Ok(())
     }
 }
@@ -38,14 +36,14 @@ impl<'writer> FormatFields<'writer> for SpanFields {
 struct Members(Vec<u8>);
 
 impl Members {
-    fn new() -> Self {
-        Self(Vec::with_capacity(USUAL_BYTES))
+    /// Those that an object has already.
+    fn of(object: &str) -> Self {
+        let mut members = Vec::with_capacity(USUAL_BYTES);
+        members.extend_from_slice(object.strip_suffix('}').unwrap_or("{").as_bytes());
+        Self(members)
     }
 
     fn with(mut self, fields: &impl RecordFields) -> Result<String, fmt::Error> {
-        if self.0.is_empty() {
-            self.0.push(b'{');
-        }
         fields.record(&mut self);
         self.0.push(b'}');
         String::from_utf8(self.0).map_err(|_| fmt::Error)

@@ -71,8 +71,7 @@ impl GraphqlMetrics {
     ) {
         let kind = place(&TYPES, kind) * OUTCOMES.len() + place(&OUTCOMES, outcome);
         let name = name.map_or(NO_NAME, |name| {
-            let known = self.0.names.iter().skip(OTHER_NAME + 1).position(|known| known.as_str() == name);
-            known.map_or(OTHER_NAME, |place| OTHER_NAME + 1 + place)
+            self.0.names.iter().position(|known| known.as_str() == name).unwrap_or(OTHER_NAME)
         });
         self.0.count(kind, name, 1);
         if let Some(time) = time {

@@ -257,9 +257,7 @@ async fn used_up_file_descriptors_are_told(store: Store) {
         until(name, 64.0).await;
     }
     // Memory is told even so, and limits do not change.
-    let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap().trim();
-    let resident = resident.trim_end_matches(" kB").parse::<f64>().unwrap() * 1024.0;
+    let resident = f64::from(u32::try_from(server.resident_bytes()).unwrap());
     let told = server.metric("process_resident_memory_bytes").await.unwrap();
     assert!((told - resident).abs() < 5e6, "{told} {resident}");
     assert_eq!(server.metric("system_cpu_limit_cores").await, Some(limit));
