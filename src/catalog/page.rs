@@ -155,10 +155,7 @@ impl Catalog {
         let statement = query.build(database.get_database_backend());
         let read = move |statement| {
             let database = database.clone();
-            async move {
-                let products = rows::products(&database.query_all_raw(statement).await?)?;
-                Ok(page(products))
-            }
+            async move { Ok(page(rows::read(&database, statement).await?)) }
         };
         match &self.0.batches {
             Some(batches) => {

@@ -33,7 +33,7 @@ impl Catalog {
             Kind::Sqlite => (MANY_SQLITE, format!("{ids:?}").into()),
         };
         let statement = Statement::from_sql_and_values(database.get_database_backend(), sql, [ids]);
-        Ok(rows::products(&database.query_all_raw(statement).await?)?)
+        Ok(rows::read(database, statement).await?)
     }
 
     pub(super) async fn get_from(&self, from: &Connection, id: ProductId) -> Result<Product, Error> {
