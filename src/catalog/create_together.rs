@@ -1,6 +1,6 @@
 //! Creates for all that wait at the same time (see `batch`), each as if it were alone.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::atomic::Ordering::Relaxed};
 
 use futures_util::future::join_all;
 
@@ -80,7 +80,14 @@ impl Catalog {
     /// Creates those of them whose ids are free, in one statement; no id is named twice.
     async fn create_each(&self, mut new: Vec<NewProduct>) -> Vec<OrAlone<NewProduct, Product>> {
         let version = version::fresh();
-        let stored = match self.try_store(&new, version, Conflict::Skip, For::Many).await {
+        // As a rule all ids are free, and then the database need not tell which ones were.
+        let mut conflict = if self.0.ids_were_taken.load(Relaxed) { Conflict::Skip } else { Conflict::Fail };
+        let mut stored = self.try_store(&new, version, conflict, For::Many).await;
+        if conflict == Conflict::Fail && stored.as_ref().is_err_and(is_unique_violation) {
+            conflict = Conflict::Skip;
+            stored = self.try_store(&new, version, conflict, For::Many).await;
+        }
+        let stored = match stored {
             Ok(Some(stored)) => stored,
             Err(error) if !is_refusal(&error) => {
                 let error = Error::from(error);
@@ -93,10 +100,11 @@ impl Catalog {
         self.0.feed.changed();
         let stored_ids: HashSet<i64> = stored.iter().copied().collect();
         let refusal = |new: &NewProduct| {
-            let id = new.id.filter(|id| !stored_ids.contains(&id.get()))?;
+            let id = new.id.filter(|id| conflict == Conflict::Skip && !stored_ids.contains(&id.get()))?;
             Some(Error::Duplicate(vec![id_fault(new.at, id)]))
         };
         let refusals: Vec<_> = new.iter().map(refusal).collect();
+        self.0.ids_were_taken.store(refusals.iter().any(Option::is_some), Relaxed);
         let mut refused = refusals.iter().map(Option::is_some);
         new.retain(|_| refused.next() != Some(true));
         let products = put_together(new, stored, version).unwrap_or_else(|error| {
