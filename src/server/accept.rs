@@ -1,20 +1,31 @@
 //! Takes connections, and lets go of them gracefully.
 
-use std::{io, net::SocketAddr, pin::pin, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    time::Duration,
+};
 
 use axum::{Router, http::Request};
-use hyper::body::Incoming;
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto::Builder, graceful::GracefulShutdown},
     service::TowerToHyperService,
 };
 use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::net::{TcpListener, TcpStream};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
-use super::idle::{IdleTimeout, Work};
+use super::{
+    idle::{IdleTimeout, Work},
+    preface,
+};
 
 /// The system says that a slow reader has moved only when a third of this is free: larger buffers would make it
 /// look idle.
@@ -33,35 +44,71 @@ pub struct Patience {
 
 /// Serves HTTP/1.1 and HTTP/2 until `stop`.
 pub async fn serve(listener: TcpListener, app: Router, stop: impl Future<Output = ()>, patience: Patience) {
-    let Patience { idle, grace } = patience;
-    let mut builder = Builder::new(TokioExecutor::new());
-    // A head that trickles in moves bytes all the time.
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(idle);
-    let connections = GracefulShutdown::new();
+    let connections = TaskTracker::new();
+    let stopping = CancellationToken::new();
     let mut stop = pin!(stop);
     loop {
         let (stream, peer) = tokio::select! {
             accepted = accept(&listener) => accepted,
             () = &mut stop => break,
         };
-        let work = Work::default();
-        let done = work.clone();
-        let app =
-            ServiceExt::<Request<Incoming>>::map_future(app.clone(), move |answer| done.clone().on(answer));
-        let service = TowerToHyperService::new(app);
-        let (builder, watcher) = (builder.clone(), connections.watcher());
-        tokio::spawn(async move {
-            let stream = TokioIo::new(IdleTimeout::new(stream, idle, work));
-            let connection = builder.serve_connection_with_upgrades(stream, service);
-            if let Err(error) = watcher.watch(connection.into_owned()).await {
+        let connection = connection(stream, app.clone(), patience.idle, stopping.clone());
+        connections.spawn(async move {
+            if let Err(error) = connection.await {
                 debug!(%peer, error, "the connection broke");
             }
         });
     }
     drop(listener);
-    if tokio::time::timeout(grace, connections.shutdown()).await.is_err() {
+    stopping.cancel();
+    connections.close();
+    let grace = patience.grace;
+    if tokio::time::timeout(grace, connections.wait()).await.is_err() {
         warn!("requests still under way after {} are cut off", humantime::format_duration(grace));
     }
+}
+
+/// Serves one connection, until one of the two sides is done with it.
+async fn connection(
+    stream: TcpStream,
+    app: Router,
+    idle: Duration,
+    stopping: CancellationToken,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let speaks_http2 = tokio::select! {
+        speaks_http2 = tokio::time::timeout(idle, preface::is_http2(&stream)) => speaks_http2??,
+        () = stopping.cancelled() => return Ok(()),
+    };
+    let work = Work::default();
+    let done = work.clone();
+    let app = ServiceExt::<Request<Incoming>>::map_future(app, move |answer| done.clone().on(answer));
+    let service = TowerToHyperService::new(app);
+    let stream = TokioIo::new(IdleTimeout::new(stream, idle, work));
+    if speaks_http2 {
+        let connection = http2::Builder::new(TokioExecutor::new()).serve_connection(stream, service);
+        // Boxed: its state is large, and most connections have none of it.
+        let mut connection = Box::pin(connection);
+        return Ok(until(stopping, connection.as_mut(), http2::Connection::graceful_shutdown).await?);
+    }
+    let mut builder = http1::Builder::new();
+    // A head that trickles in moves bytes all the time.
+    builder.timer(TokioTimer::new()).header_read_timeout(idle);
+    let connection = pin!(builder.serve_connection(stream, service).with_upgrades());
+    Ok(until(stopping, connection, http1::UpgradeableConnection::graceful_shutdown).await?)
+}
+
+/// Runs a connection to its end, which is near when the server is stopping: it answers what was asked, and no more.
+async fn until<C: Future>(
+    stopping: CancellationToken,
+    mut connection: Pin<&mut C>,
+    end: fn(Pin<&mut C>),
+) -> C::Output {
+    tokio::select! {
+        biased;
+        done = &mut connection => return done,
+        () = stopping.cancelled() => end(connection.as_mut()),
+    }
+    connection.await
 }
 
 async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {

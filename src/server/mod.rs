@@ -41,6 +41,7 @@ pub mod layers;
 mod manners;
 mod outermost;
 mod places;
+mod preface;
 mod root;
 mod watch;
 
