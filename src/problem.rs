@@ -8,7 +8,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
-use tower_http::request_id::RequestId;
 use tracing::Span;
 
 use crate::{
@@ -209,7 +208,7 @@ impl IntoResponse for Problem {
 }
 
 /// Writes the problem into a response that has one.
-pub fn render(mut response: Response, id: Option<&RequestId>) -> Response {
+pub fn render(mut response: Response, id: &HeaderValue) -> Response {
     let Some(problem) = response.extensions_mut().remove::<Problem>() else {
         return response;
     };
@@ -224,7 +223,7 @@ pub fn render(mut response: Response, id: Option<&RequestId>) -> Response {
         detail: &problem.detail,
         code: &problem.code,
         errors: &problem.errors,
-        request_id: id.and_then(|id| id.header_value().to_str().ok()),
+        request_id: id.to_str().ok(),
     };
     let json = serde_json::to_vec(&body).unwrap_or_default();
     let headers = response.headers_mut();

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     error::{self, ErrorCode, Refusal},
+    limits::Limits,
     shape::Shape,
     validation::{Found, has_variables_in_values},
 };
@@ -85,11 +86,12 @@ impl Known {
 }
 
 impl Documents {
-    /// The parsed document of a text.
-    pub fn parse(&self, text: &str) -> Result<Arc<Known>, ServerError> {
+    /// The parsed document of a text; one that is kept has passed the limits of texts before.
+    pub fn parse(&self, text: &str, limits: &Limits) -> Result<Arc<Known>, Box<ServerError>> {
         if let Some(known) = self.parsed.get(text) {
             return Ok(known);
         }
+        limits.check_text(text).map_err(error::refused)?;
         Ok(Arc::new(Known::new(parse_query(text).map_err(error::unreadable)?)))
     }
 

@@ -137,8 +137,7 @@ impl Service {
     fn check(&self, mut request: Request) -> Result<Prepared, Box<ServerError>> {
         let Inner { limits, documents, .. } = &*self.0;
         let new = documents.find_text(&mut request).map_err(error::refused)?;
-        limits.check_text(&request.query).map_err(error::refused)?;
-        let known = documents.parse(&request.query)?;
+        let known = documents.parse(&request.query, limits)?;
         limits.check(&known.document, &request.variables).map_err(error::refused)?;
         let operation = operation(&known.document, request.operation_name.as_deref());
         let shape = operation.map(|(_, operation)| known.shape(operation)).unwrap_or_default();

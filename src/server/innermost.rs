@@ -1,4 +1,5 @@
-//! The layer around the rooms: whatever goes wrong in them becomes a problem.
+//! The layer around the rooms: who needs a place in them and gets none learns so at once, and whatever goes wrong in them
+//! becomes a problem.
 
 use std::{any::Any, convert::Infallible, panic::AssertUnwindSafe};
 
@@ -6,44 +7,60 @@ use axum::{
     extract::Request,
     response::{IntoResponse, Response},
 };
-use futures_util::FutureExt;
-use tower_http::request_id::RequestId;
+use futures_util::{FutureExt, future::ready};
 
 use super::{
     around::{Answer, Around},
-    places::brings_file,
+    places::Places,
 };
 use crate::{
-    body::BodyLimits,
+    body::{BodyLimits, media_type},
     catalog::Error,
+    formats::Format,
     panics,
-    problem::{self, Problem},
+    problem::Problem,
 };
 
-/// Bodies are taken within these limits, and answers given.
+/// What is asked of a request before it may enter.
 #[derive(Clone)]
-pub struct Innermost(pub BodyLimits);
+pub struct Innermost {
+    /// Bodies are taken within these limits, and answers given.
+    pub body: BodyLimits,
+    /// None for rooms that are open to all.
+    pub places: Option<Places>,
+}
 
 impl Around for Innermost {
     fn answer<F>(&self, mut request: Request, inner: impl FnOnce(Request) -> F) -> Answer
     where
         F: Future<Output = Result<Response, Infallible>> + Send + 'static,
     {
-        let Self(body) = *self;
-        let id = request.extensions().get::<RequestId>().cloned();
+        let Self { body, places } = self;
+        let brings_file = brings_file(&request);
+        let place = match places.as_ref().map(|places| places.take(brings_file)).transpose() {
+            Ok(place) => place,
+            Err(problem) => return Box::pin(ready(Ok(problem.into_response()))),
+        };
         // The body's time and the same again for the answer.
-        let limit = if brings_file(&request) { body.import_time } else { body.time * 2 };
-        request.extensions_mut().insert(body);
+        let limit = if brings_file { body.import_time } else { body.time * 2 };
+        request.extensions_mut().insert(*body);
         let run = AssertUnwindSafe(tokio::time::timeout(limit, inner(request))).catch_unwind();
         Box::pin(async move {
+            let _place = place;
             let response = match run.await {
                 Ok(Ok(Ok(response))) => response,
                 Ok(Err(_)) => Problem::timeout().into_response(),
                 Err(panic) => panicked(&*panic),
             };
-            Ok(problem::render(response, id.as_ref()))
+            Ok(response)
         })
     }
+}
+
+/// Whether its body is a file to be imported.
+fn brings_file(request: &Request) -> bool {
+    let format = media_type(request.headers()).and_then(Format::of_media_type);
+    matches!(format, Some(Format::Csv | Format::Ndjson))
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Response {

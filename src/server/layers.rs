@@ -7,19 +7,33 @@ use axum::{
 };
 use tower::ServiceBuilder;
 
-use super::{around::AroundLayer, innermost::Innermost, manners, outermost::Outermost};
+use super::{around::AroundLayer, innermost::Innermost, manners, outermost::Outermost, places::Places};
 use crate::{body::BodyLimits, problem::Problem, telemetry::HttpMetrics};
 
-/// The rooms within their layers; pages of these `origins` may use them.
-pub fn wrap(rooms: Router, metrics: HttpMetrics, body: BodyLimits, origins: &[HeaderValue]) -> Router {
+/// The rooms within their layers, together with those for which a request needs a place; pages of these `origins` may use
+/// them.
+pub fn wrap(
+    rooms: Router,
+    with_places: Option<(Router, Places)>,
+    metrics: &HttpMetrics,
+    body: BodyLimits,
+    origins: &[HeaderValue],
+) -> Router {
     let cross_origin = (!origins.is_empty()).then(|| manners::cross_origin(origins));
-    rooms.fallback(no_route).method_not_allowed_fallback(method_not_allowed).layer(
-        ServiceBuilder::new()
-            .layer(AroundLayer(Outermost(metrics)))
-            // Answers by itself what browsers ask before they send.
-            .option_layer(cross_origin)
-            .layer(AroundLayer(Innermost(body))),
-    )
+    let layer = |rooms: Router, places: Option<Places>| {
+        rooms.method_not_allowed_fallback(method_not_allowed).layer(
+            ServiceBuilder::new()
+                .layer(AroundLayer(Outermost(metrics.clone())))
+                // Answers by itself what browsers ask before they send.
+                .option_layer(cross_origin.clone())
+                .layer(AroundLayer(Innermost { body, places })),
+        )
+    };
+    let free = layer(rooms.fallback(no_route), None);
+    match with_places {
+        Some((rooms, places)) => free.merge(layer(rooms, Some(places))),
+        None => free,
+    }
 }
 
 async fn no_route(uri: Uri) -> Problem {

@@ -172,13 +172,9 @@ impl Server {
         let metrics_room = Router::from(telemetry::api().with_state(telemetry.clone()))
             .merge(slow::api().with_state(slow.clone()));
         let metrics_room = bearers::for_bearers(metrics_room, config.metrics_token.as_ref());
-        let rooms = Router::new().merge(root::api()).merge(health.clone()).merge(docs::router()).merge(
-            places::limit(
-                Router::from(rest::api().with_state(catalog.clone()))
-                    .merge(graphql::api().with_state((service, sockets.clone()))),
-                places,
-            ),
-        );
+        let rooms = Router::new().merge(root::api()).merge(health.clone()).merge(docs::router());
+        let api = Router::from(rest::api().with_state(catalog.clone()))
+            .merge(graphql::api().with_state((service, sockets.clone())));
         let (rooms, management) = match config.metrics_listen {
             Some(address) => (rooms, Some((address, health.merge(metrics_room)))),
             None => (rooms.merge(metrics_room), None),
@@ -196,10 +192,12 @@ impl Server {
             import_size: config.import_limit,
             import_time: config.import_timeout,
         };
-        let app = layers::wrap(rooms, metrics.clone(), body, &config.cors_origins);
+        let app = layers::wrap(rooms, Some((api, places)), &metrics, body, &config.cors_origins);
         let listener = listen(config.listen).await?;
         let management = match management {
-            Some((address, rooms)) => Some((listen(address).await?, layers::wrap(rooms, metrics, body, &[]))),
+            Some((address, rooms)) => {
+                Some((listen(address).await?, layers::wrap(rooms, None, &metrics, body, &[])))
+            }
             None => None,
         };
         let server = Self { listener, app, management, catalog, sockets, leaving, telemetry, config };

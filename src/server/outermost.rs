@@ -3,15 +3,21 @@
 
 use std::{convert::Infallible, pin::pin, time::Instant};
 
-use axum::{extract::Request, http::HeaderValue, response::Response};
-use tower_http::request_id::RequestId;
+use axum::{
+    extract::Request,
+    http::{HeaderMap, HeaderValue},
+    response::Response,
+};
 use tracing::{debug, error};
 
 use super::{
     around::{Answer, Around},
     manners::{self, REQUEST_ID},
 };
-use crate::telemetry::{HttpMetrics, http::Measured, traces};
+use crate::{
+    problem,
+    telemetry::{HttpMetrics, http::Measured, traces},
+};
 
 /// Whatever happens below is measured by these.
 #[derive(Clone)]
@@ -23,17 +29,18 @@ impl Around for Outermost {
         F: Future<Output = Result<Response, Infallible>> + Send + 'static,
     {
         let Self(metrics) = self;
-        let id = identify(&mut request);
-        let traced = traces::span(&request);
+        let id = identify(request.headers());
+        let traced = traces::span(&request, &id);
         let codings = manners::codings(request.headers());
         let start = Instant::now();
-        let measured = Measured::begin(metrics.clone(), traced, start, &mut request);
+        let measured = Measured::begin(metrics.clone(), traced, start, id.clone(), &mut request);
         let answer = inner(request);
         Box::pin(async move {
             // Pinned here: what is moved from future to future is copied each time.
             let mut answer = pin!(answer);
             let run = async {
-                let Ok(mut response) = answer.as_mut().await;
+                let Ok(response) = answer.as_mut().await;
+                let mut response = problem::render(response, &id);
                 let (status, time) = (response.status(), start.elapsed());
                 if status.is_server_error() {
                     error!(status = status.as_u16(), ?time, "response failed");
@@ -54,15 +61,12 @@ impl Around for Outermost {
 }
 
 /// Who sends no id gets one. It goes into every line and answer: a client's own has to be short and printable.
-fn identify(request: &mut Request) -> HeaderValue {
+fn identify(headers: &HeaderMap) -> HeaderValue {
     let is_useful =
         |id: &&HeaderValue| (1..=128).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic);
-    let id =
-        request.headers().get(&REQUEST_ID).filter(is_useful).and_then(manners::copied).unwrap_or_else(|| {
-            let mut text = uuid::Uuid::encode_buffer();
-            let text = uuid::Uuid::new_v4().hyphenated().encode_lower(&mut text);
-            HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
-        });
-    request.extensions_mut().insert(RequestId::new(id.clone()));
-    id
+    headers.get(&REQUEST_ID).filter(is_useful).and_then(manners::copied).unwrap_or_else(|| {
+        let mut text = uuid::Uuid::encode_buffer();
+        let text = uuid::Uuid::new_v4().hyphenated().encode_lower(&mut text);
+        HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
+    })
 }

@@ -14,12 +14,12 @@ use std::{
 use axum::{
     body::{Body, Bytes, HttpBody},
     extract::Request,
+    http::HeaderValue,
     response::Response,
 };
 use http_body::{Frame, SizeHint};
 use opentelemetry::trace::TraceId;
 use pin_project_lite::pin_project;
-use tower_http::request_id::RequestId;
 use tracing::Span;
 
 use super::{
@@ -51,6 +51,7 @@ impl Measured {
         metrics: HttpMetrics,
         (span, trace): (Span, Option<TraceId>),
         start: Instant,
+        id: HeaderValue,
         request: &mut Request,
     ) -> Self {
         metrics.begun();
@@ -58,7 +59,7 @@ impl Measured {
             start,
             route: metrics.routes().place(request),
             path: request.uri().path().into(),
-            id: request.extensions().get::<RequestId>().cloned(),
+            id,
             trace,
             status: CLIENT_LEFT,
             is_stream: false,
@@ -102,7 +103,7 @@ struct Record {
     route: Place,
     /// Copied: what refers to a request's head keeps all of its connection's buffer.
     path: Box<str>,
-    id: Option<RequestId>,
+    id: HeaderValue,
     trace: Option<TraceId>,
     status: u16,
     /// Its end is its client's wish.
@@ -131,7 +132,6 @@ impl Drop for Record {
 impl Record {
     fn describe(&self, time: Duration) -> SlowRequest {
         let (method, endpoint) = self.metrics.routes().labels(self.route);
-        let id = self.id.as_ref().and_then(|id| id.header_value().to_str().ok());
         SlowRequest {
             method,
             endpoint,
@@ -144,7 +144,7 @@ impl Record {
             sql_statements: self.spent.statements(),
             connection_wait_seconds: self.spent.waiting().as_secs_f64(),
             response_bytes: self.sent,
-            request_id: id.unwrap_or_default().to_owned(),
+            request_id: self.id.to_str().unwrap_or_default().to_owned(),
             trace_id: self.trace.map(|trace| trace.to_string()),
         }
     }

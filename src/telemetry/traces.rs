@@ -2,7 +2,7 @@
 
 use axum::{
     extract::{MatchedPath, Request},
-    http::{HeaderName, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
 };
 use opentelemetry::{
     Context,
@@ -11,7 +11,6 @@ use opentelemetry::{
 };
 use opentelemetry_http::HeaderExtractor;
 use opentelemetry_sdk::{propagation::TraceContextPropagator, trace::SdkTracerProvider};
-use tower_http::request_id::RequestId;
 use tracing::{
     Level, Span, Subscriber, error_span,
     field::{self, Empty},
@@ -44,8 +43,8 @@ where
 
 /// The span of a request, of its log lines and of its trace (semantic conventions for HTTP servers); and which trace that is,
 /// if there is one: of who calls, or a new one.
-pub fn span(request: &Request) -> (Span, Option<TraceId>) {
-    let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok());
+pub fn span(request: &Request, id: &HeaderValue) -> (Span, Option<TraceId>) {
+    let id = id.to_str().ok();
     let path = request.uri().path();
     if !is_traced() {
         let trace = caller(request).as_ref().and_then(id_of);

@@ -302,12 +302,8 @@ async fn a_panic_is_a_500_and_counted() {
     let slow = SlowBook::new(&routes);
     let metrics = HttpMetrics::new(&telemetry.meter(), &[0.1], &[100.0], routes, slow);
     let app = Router::new().route("/panics", get(panics)).merge(telemetry::api().with_state(telemetry));
-    let app = layers::wrap(
-        app,
-        metrics,
-        BodyLimits { size: 1000, time: PATIENCE, import_size: 1000, import_time: PATIENCE },
-        &[],
-    );
+    let limits = BodyLimits { size: 1000, time: PATIENCE, import_size: 1000, import_time: PATIENCE };
+    let app = layers::wrap(app, None, &metrics, limits, &[]);
     let ask = async |path: &str| {
         let request = Request::builder().uri(path).body(Body::empty()).unwrap();
         let response = app.clone().oneshot(request).await.unwrap();
