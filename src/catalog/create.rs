@@ -9,7 +9,7 @@ use super::{
     At, Catalog, Error, NewProduct, Product, ProductId, Version,
     create_together::Creator,
     error::Fault,
-    insert::{Conflict, For, is_unique_violation},
+    insert::{Conflict, For, Stored, is_unique_violation},
     product::MOST_FAULTS,
     version::{self, TRIES},
 };
@@ -76,7 +76,7 @@ impl Catalog {
         let version = version::fresh();
         let stored = self.store(&new, version, conflict).await?;
         self.0.feed.changed();
-        put_together(new, stored, version)
+        put_together(new, stored.generated, version)
     }
 
     /// Who replaces can't tell which version he means.
@@ -88,20 +88,19 @@ impl Catalog {
         }
     }
 
-    /// Stores the products in one statement and returns their ids, in any order: with [`Conflict::Fail`] the generated ones
-    /// alone, with the others those that nobody else took.
+    /// Stores the products in one statement.
     pub(super) async fn store(
         &self,
         new: &[NewProduct],
         version: Version,
         conflict: Conflict,
-    ) -> Result<Vec<i64>, Error> {
+    ) -> Result<Stored, Error> {
         if new.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Stored::default());
         }
         for _ in 0..TRIES {
             let error = match self.try_store(new, version, conflict, For::One).await {
-                Ok(ids) => return ids.ok_or(Error::IdsExhausted),
+                Ok(stored) => return stored.ok_or(Error::IdsExhausted),
                 Err(error) => error,
             };
             if !is_unique_violation(&error) {
@@ -171,14 +170,11 @@ pub(super) fn refuse_repeated_ids(new: &[NewProduct]) -> Result<(), Error> {
 /// The products as stored. Generated ids rise in the order of the products without one.
 pub(super) fn put_together(
     new: Vec<NewProduct>,
-    mut stored: Vec<i64>,
+    mut generated: Vec<i64>,
     version: Version,
 ) -> Result<Vec<Product>, Error> {
-    let mut chosen: Vec<i64> = new.iter().filter_map(|product| product.id).map(ProductId::get).collect();
-    chosen.sort_unstable();
-    stored.retain(|id| chosen.binary_search(id).is_err());
-    stored.sort_unstable();
-    let mut generated = stored.into_iter();
+    generated.sort_unstable();
+    let mut generated = generated.into_iter();
     let products = new.into_iter().map(|new| {
         let NewProduct { at: _, id, name, price, amount } = new;
         // The table's check keeps ids in range.

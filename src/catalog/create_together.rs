@@ -1,6 +1,6 @@
 //! Creates for all that wait at the same time (see `batch`), each as if it were alone.
 
-use std::{collections::HashSet, sync::atomic::Ordering::Relaxed};
+use std::collections::HashSet;
 
 use futures_util::future::join_all;
 
@@ -8,7 +8,7 @@ use super::{
     Catalog, Error, NewProduct, Product,
     batch::Serve,
     create::{id_fault, put_together},
-    insert::{Conflict, For, is_refusal, is_unique_violation},
+    insert::{Conflict, For, Stored, is_refusal, is_unique_violation},
     version,
 };
 
@@ -30,7 +30,7 @@ impl Serve<Vec<NewProduct>, OrAlone<Vec<NewProduct>, Vec<Product>>> for Creator 
         let products = match catalog.try_store(&new, version, Conflict::Fail, For::Many).await {
             Ok(Some(stored)) => {
                 catalog.0.feed.changed();
-                put_together(new, stored, version)
+                put_together(new, stored.generated, version)
             }
             Err(error) if !is_refusal(&error) => Err(error.into()),
             refused => {
@@ -80,14 +80,7 @@ impl Catalog {
     /// Creates those of them whose ids are free, in one statement; no id is named twice.
     async fn create_each(&self, mut new: Vec<NewProduct>) -> Vec<OrAlone<NewProduct, Product>> {
         let version = version::fresh();
-        // As a rule all ids are free, and then the database need not tell which ones were.
-        let mut conflict = if self.0.ids_were_taken.load(Relaxed) { Conflict::Skip } else { Conflict::Fail };
-        let mut stored = self.try_store(&new, version, conflict, For::Many).await;
-        if conflict == Conflict::Fail && stored.as_ref().is_err_and(is_unique_violation) {
-            conflict = Conflict::Skip;
-            stored = self.try_store(&new, version, conflict, For::Many).await;
-        }
-        let stored = match stored {
+        let Stored { generated, chosen } = match self.try_store_free(&new, version).await {
             Ok(Some(stored)) => stored,
             Err(error) if !is_refusal(&error) => {
                 let error = Error::from(error);
@@ -98,16 +91,14 @@ impl Catalog {
             _ => return new.into_iter().map(Err).collect(),
         };
         self.0.feed.changed();
-        let stored_ids: HashSet<i64> = stored.iter().copied().collect();
         let refusal = |new: &NewProduct| {
-            let id = new.id.filter(|id| conflict == Conflict::Skip && !stored_ids.contains(&id.get()))?;
+            let id = new.id.filter(|id| chosen.as_ref().is_some_and(|chosen| !chosen.contains(&id.get())))?;
             Some(Error::Duplicate(vec![id_fault(new.at, id)]))
         };
         let refusals: Vec<_> = new.iter().map(refusal).collect();
-        self.0.ids_were_taken.store(refusals.iter().any(Option::is_some), Relaxed);
         let mut refused = refusals.iter().map(Option::is_some);
         new.retain(|_| refused.next() != Some(true));
-        let products = put_together(new, stored, version).unwrap_or_else(|error| {
+        let products = put_together(new, generated, version).unwrap_or_else(|error| {
             tracing::error!(%error, "products were stored under ids that nobody asked for");
             Vec::new()
         });

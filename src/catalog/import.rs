@@ -51,13 +51,11 @@ impl Catalog {
             Taken::Refuse => Conflict::Skip,
             Taken::Replace => Conflict::Replace,
         };
-        let mut stored = self.store(batch, version, conflict).await?;
-        if stored.len() == batch.len() {
+        let Some(stored) = self.store(batch, version, conflict).await?.chosen else {
             return Ok(());
-        }
-        stored.sort_unstable();
+        };
         let sent = batch.iter().filter_map(|product| Some((product.at, product.id?)));
-        let taken = sent.filter(|(_, id)| stored.binary_search(&id.get()).is_err());
+        let taken = sent.filter(|(_, id)| !stored.contains(&id.get()));
         Err(Error::Duplicate(taken.take(MOST_FAULTS).map(|(at, id)| id_fault(at, id)).collect()))
     }
 }

@@ -3,6 +3,8 @@
 //! One statement, because a request may be dropped at any moment when its client leaves: the database either
 //! gets the whole of it or nothing, and no connection goes back to the pool inside a transaction.
 
+use std::collections::HashSet;
+
 use sea_orm::{
     ConnectionTrait, DbErr, RuntimeErr, SqlErr, Statement, Value as SqlValue, sqlx::error::DatabaseError,
 };
@@ -19,6 +21,15 @@ pub(super) enum Conflict {
     Fail,
     Skip,
     Replace,
+}
+
+/// What a statement has stored.
+#[derive(Debug, Default)]
+pub(super) struct Stored {
+    /// The ids that were generated, in any order.
+    pub generated: Vec<i64>,
+    /// The chosen ids that are stored; none where that is all of them.
+    pub chosen: Option<HashSet<i64>>,
 }
 
 /// Who waits for a statement.
@@ -40,9 +51,13 @@ impl For {
 }
 
 impl Conflict {
-    /// The chosen ids that are stored, where that need not be all of them.
+    /// How PostgreSQL tells the chosen ids that are stored where that is not all of them: below zero, and behind a 0.
     fn chosen(self) -> &'static str {
-        if self == Self::Fail { "" } else { "UNION ALL SELECT id FROM chosen" }
+        if self == Self::Fail {
+            return "";
+        }
+        "UNION ALL SELECT -id FROM (SELECT 0 AS id UNION ALL SELECT id FROM chosen) AS stored \
+         WHERE (SELECT count(*) FROM chosen) < (SELECT count(*) FROM unnest($1::bigint[]) AS sent (id) WHERE id > 0)"
     }
 
     /// A product that has the version already was stored by the same call before: nothing replaces that one.
@@ -115,6 +130,22 @@ const CATCH_UP_POSTGRESQL: &str =
     "SELECT product_id_used((SELECT max(id) FROM product WHERE id < 4503599627370496), 0)";
 
 impl Catalog {
+    /// Stores those of the products whose ids are free, for many; `None` where no more ids can be generated.
+    pub(super) async fn try_store_free(
+        &self,
+        new: &[NewProduct],
+        version: Version,
+    ) -> Result<Option<Stored>, DbErr> {
+        if self.0.database.kind() == Kind::Sqlite {
+            // As a rule all of them are, and SQLite would tell each of the ids that it stored.
+            match self.try_store(new, version, Conflict::Fail, For::Many).await {
+                Err(error) if is_unique_violation(&error) => {}
+                stored => return stored,
+            }
+        }
+        self.try_store(new, version, Conflict::Skip, For::Many).await
+    }
+
     /// Runs the statement; `None` where no more ids can be generated.
     pub(super) async fn try_store(
         &self,
@@ -122,7 +153,7 @@ impl Catalog {
         version: Version,
         conflict: Conflict,
         who: For,
-    ) -> Result<Option<Vec<i64>>, DbErr> {
+    ) -> Result<Option<Stored>, DbErr> {
         match self.0.database.kind() {
             Kind::PostgreSql => self.try_store_postgresql(new, version, conflict, who).await,
             Kind::Sqlite => self.try_store_sqlite(new, version, conflict).await,
@@ -135,7 +166,7 @@ impl Catalog {
         version: Version,
         conflict: Conflict,
         who: For,
-    ) -> Result<Option<Vec<i64>>, DbErr> {
+    ) -> Result<Option<Stored>, DbErr> {
         let sent: Vec<i64> = new.iter().map(|product| product.id.map_or(0, ProductId::get)).collect();
         let missing = count(sent.iter().filter(|id| **id == 0));
         let mut values: Vec<SqlValue> = vec![
@@ -155,7 +186,12 @@ impl Catalog {
         let sql = sql.replace("{patience}", who.patience()).replace("{chosen}", conflict.chosen());
         match self.returned_ids(sql, values).await {
             Err(error) if is_sequence_end(&error) => Ok(None),
-            ids => ids.map(Some),
+            Err(error) => Err(error),
+            Ok(ids) => {
+                let (generated, chosen): (Vec<i64>, Vec<i64>) = ids.into_iter().partition(|id| *id > 0);
+                let chosen = (!chosen.is_empty()).then(|| chosen.into_iter().map(|id| -id).collect());
+                Ok(Some(Stored { generated, chosen }))
+            }
         }
     }
 
@@ -164,7 +200,7 @@ impl Catalog {
         new: &[NewProduct],
         version: Version,
         conflict: Conflict,
-    ) -> Result<Option<Vec<i64>>, DbErr> {
+    ) -> Result<Option<Stored>, DbErr> {
         let mut chosen: Vec<_> =
             new.iter().filter_map(|product| Some((product.id?.get(), product))).collect();
         chosen.sort_unstable_by_key(|(id, _)| *id);
@@ -184,7 +220,7 @@ impl Catalog {
         }
         // Last, since they are long.
         let sql = sql.replace("{rows}", &rows);
-        let ids = if conflict == Conflict::Fail {
+        if conflict == Conflict::Fail {
             // All of them or none: no need to hand each row over.
             let database = self.0.database.writes();
             let statement = Statement::from_sql_and_values(database.get_database_backend(), sql, values);
@@ -193,11 +229,18 @@ impl Catalog {
                 return Ok(None);
             }
             let last = if missing > 0 { i64::try_from(done.last_insert_id()).unwrap_or(i64::MAX) } else { 0 };
-            (last - missing + 1..=last).collect()
-        } else {
-            self.returned_ids(sql + " RETURNING id", values).await?
-        };
-        Ok(if ids.is_empty() && missing > 0 { None } else { Some(ids) })
+            return Ok(Some(Stored { generated: (last - missing + 1..=last).collect(), chosen: None }));
+        }
+        let ids = self.returned_ids(sql + " RETURNING id", values).await?;
+        if ids.is_empty() && missing > 0 {
+            return Ok(None);
+        }
+        let is_chosen = |id: &i64| chosen.binary_search_by_key(id, |(id, _)| *id).is_ok();
+        let (stored, generated): (Vec<i64>, Vec<i64>) = ids.into_iter().partition(is_chosen);
+        Ok(Some(Stored {
+            generated,
+            chosen: (stored.len() < chosen.len()).then(|| stored.into_iter().collect()),
+        }))
     }
 
     /// The ids that a statement returns. All rows are read to the end, since SQLite commits with the last step.
@@ -264,7 +307,7 @@ pub(super) fn is_refusal(error: &DbErr) -> bool {
     refusal(error).is_some()
 }
 
-fn refusal(error: &DbErr) -> Option<&dyn DatabaseError> {
+pub(super) fn refusal(error: &DbErr) -> Option<&dyn DatabaseError> {
     let (DbErr::Query(RuntimeErr::SqlxError(error)) | DbErr::Exec(RuntimeErr::SqlxError(error))) = error
     else {
         return None;

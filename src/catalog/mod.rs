@@ -2,11 +2,7 @@
 //!
 //! REST and GraphQL both come through here; nothing below may know which one called.
 
-use std::{
-    fmt,
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use batch::{Batcher, Size, Turns};
 use coalesce::Coalescer;
@@ -84,8 +80,6 @@ struct Parts {
     feed: feed::Feed,
     /// None within a transaction, which is one client's alone.
     batches: Option<Batches>,
-    /// Whether of the single creates served last one named an id that was taken.
-    ids_were_taken: AtomicBool,
 }
 
 /// What is done for many clients at once.
@@ -128,7 +122,6 @@ impl Catalog {
             under_way: idempotency::UnderWay::default(),
             feed: feed::Feed::default(),
             batches: Some(batches),
-            ids_were_taken: AtomicBool::default(),
         }))
     }
 
@@ -136,7 +129,6 @@ impl Catalog {
     fn over(&self, database: Database) -> Self {
         let Parts { rules, under_way, feed, .. } = &*self.0;
         let (under_way, feed) = (under_way.clone(), feed.clone());
-        let ids_were_taken = AtomicBool::default();
-        Self(Arc::new(Parts { database, rules: *rules, under_way, feed, batches: None, ids_were_taken }))
+        Self(Arc::new(Parts { database, rules: *rules, under_way, feed, batches: None }))
     }
 }

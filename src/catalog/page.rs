@@ -128,7 +128,7 @@ impl Catalog {
     pub async fn page(&self, listing: &Listing, request: PageRequest) -> Result<Arc<Page>, Error> {
         let PageRequest { size, from_end, after, before } = request;
         let order = &listing.order;
-        let mut query = product::Entity::find().filter(listing.filter.condition()).limit(size + 1);
+        let mut query = product::Entity::find().filter(listing.filter.condition());
         if let Some(after) = &after {
             query = query.filter(order.beyond(after, false));
         }
@@ -138,6 +138,16 @@ impl Catalog {
         for (column, direction) in order.columns(from_end) {
             query = query.order_by(column, direction);
         }
+        let (database, kind) = (self.0.database.reads().clone(), self.0.database.kind());
+        let backend = database.get_database_backend();
+        let statement = if order.is_by_id() && listing.filter.is_empty() {
+            // There is one plan for it. PostgreSQL would make it each time if it did not see how many are wanted.
+            let mut statement = query.build(backend);
+            statement.sql.push_str(&format!(" LIMIT {}", size + 1));
+            statement
+        } else {
+            query.limit(size + 1).build(backend)
+        };
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         let (is_after, is_before) = (after.is_some(), before.is_some());
         let page = move |mut products: Vec<Product>| {
@@ -151,11 +161,9 @@ impl Catalog {
                 Page { products, has_next: has_more, has_previous: is_after }
             })
         };
-        let database = self.0.database.reads().clone();
-        let statement = query.build(database.get_database_backend());
         let read = move |statement| {
             let database = database.clone();
-            async move { Ok(page(rows::read(&database, statement).await?)) }
+            async move { Ok(page(rows::read(&database, kind, statement).await?)) }
         };
         match &self.0.batches {
             Some(batches) => {

@@ -33,7 +33,7 @@ impl Catalog {
             Kind::Sqlite => (MANY_SQLITE, format!("{ids:?}").into()),
         };
         let statement = Statement::from_sql_and_values(database.get_database_backend(), sql, [ids]);
-        Ok(rows::read(database, statement).await?)
+        Ok(rows::read(database, self.0.database.kind(), statement).await?)
     }
 
     pub(super) async fn get_from(&self, from: &Connection, id: ProductId) -> Result<Product, Error> {

@@ -1,35 +1,45 @@
 //! Rows of the table `product`, decoded.
 
-use entity::{Amount, Name, Price, Version};
 use sea_orm::{
-    ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, Value as SqlValue, sea_query::ValueType,
+    ConnectionTrait, DbErr, QueryResult, Statement, Value as SqlValue, sea_query::ValueType,
+    sqlx::error::DatabaseError,
 };
 
-use super::{Product, ProductId};
-use crate::database::Connection;
+use super::{Product, insert::refusal};
+use crate::database::{Connection, Kind};
 
 /// SQLite's rows come from a thread of its own, each value of each row by itself: one text with all of them takes a
-/// third of the time.
+/// third of the time. They stay in the order of the statement within, which its `LIMIT` makes.
 const AS_JSON_SQLITE: &str = "SELECT json_group_array(json_array(id, name, price, amount, version)) FROM (";
 
 /// A product as its columns.
 type Columns = (i64, String, i64, i32, i64);
 
-/// Reads the products that a statement selects, which names the entity's columns in its order, and keeps the statement's
-/// order.
+/// Reads the products that a statement selects, which names the entity's columns in its order.
 ///
 /// # Errors
 /// The database fails, or one of them is no product.
-pub(super) async fn read(database: &Connection, mut select: Statement) -> Result<Vec<Product>, DbErr> {
-    if database.get_database_backend() == DbBackend::Postgres {
+pub(super) async fn read(
+    database: &Connection,
+    kind: Kind,
+    mut select: Statement,
+) -> Result<Vec<Product>, DbErr> {
+    if kind == Kind::PostgreSql {
         return database.query_all_raw(select).await?.iter().map(product).collect();
     }
     select.sql = format!("{AS_JSON_SQLITE}{})", select.sql);
-    let row = database.query_one_raw(select).await?;
-    let row = row.ok_or_else(|| DbErr::RecordNotFound("an aggregate is always there".to_owned()))?;
-    let rows: Vec<Columns> = serde_json::from_str(&row.try_get_by_index::<String>(0)?)
-        .map_err(|error| DbErr::Json(error.to_string()))?;
+    let row = database.query_one_raw(select).await.map_err(unreadable)?;
+    let json: String = row.map_or_else(|| Ok(String::new()), |row| row.try_get_by_index(0))?;
+    let rows: Vec<Columns> = serde_json::from_str(&json).map_err(|error| DbErr::Json(error.to_string()))?;
     rows.into_iter().map(of_columns).collect()
+}
+
+/// A BLOB is none of our values, and not the database's fault, which SQLite tells from others by its words alone.
+fn unreadable(error: DbErr) -> DbErr {
+    match refusal(&error).map(DatabaseError::message) {
+        Some("JSON cannot hold BLOB values") => DbErr::Json(error.to_string()),
+        _ => error,
+    }
 }
 
 /// By its columns' places: to look each value up by its column's name would take as long again.
@@ -45,15 +55,15 @@ fn product(row: &QueryResult) -> Result<Product, DbErr> {
 
 fn of_columns((id, name, price, amount, version): Columns) -> Result<Product, DbErr> {
     Ok(Product {
-        id: stored::<ProductId>(id)?,
-        name: stored::<Name>(name)?,
-        price: stored::<Price>(price)?,
-        amount: stored::<Amount>(amount)?,
-        version: stored::<Version>(version)?,
+        id: of_value(id)?,
+        name: of_value(name)?,
+        price: of_value(price)?,
+        amount: of_value(amount)?,
+        version: of_value(version)?,
     })
 }
 
-/// A value as the database has it.
-fn stored<T: ValueType>(value: impl Into<SqlValue>) -> Result<T, DbErr> {
+/// Our type of a value of the database.
+fn of_value<T: ValueType>(value: impl Into<SqlValue>) -> Result<T, DbErr> {
     T::try_from(value.into()).map_err(|error| DbErr::Type(error.to_string()))
 }

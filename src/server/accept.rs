@@ -44,6 +44,7 @@ pub struct Patience {
 
 /// Serves HTTP/1.1 and HTTP/2 until `stop`.
 pub async fn serve(listener: TcpListener, app: Router, stop: impl Future<Output = ()>, patience: Patience) {
+    let Patience { idle, grace } = patience;
     let connections = TaskTracker::new();
     let stopping = CancellationToken::new();
     let mut stop = pin!(stop);
@@ -52,9 +53,10 @@ pub async fn serve(listener: TcpListener, app: Router, stop: impl Future<Output 
             accepted = accept(&listener) => accepted,
             () = &mut stop => break,
         };
-        let connection = connection(stream, app.clone(), patience.idle, stopping.clone());
+        // A token of its own: all connections would meet at the lock of a shared one.
+        let served = serve_one(stream, app.clone(), idle, stopping.child_token());
         connections.spawn(async move {
-            if let Err(error) = connection.await {
+            if let Err(error) = served.await {
                 debug!(%peer, error, "the connection broke");
             }
         });
@@ -62,20 +64,20 @@ pub async fn serve(listener: TcpListener, app: Router, stop: impl Future<Output 
     drop(listener);
     stopping.cancel();
     connections.close();
-    let grace = patience.grace;
     if tokio::time::timeout(grace, connections.wait()).await.is_err() {
         warn!("requests still under way after {} are cut off", humantime::format_duration(grace));
     }
 }
 
-/// Serves one connection, until one of the two sides is done with it.
-async fn connection(
+/// Serves a connection, until one of the two sides is done with it.
+async fn serve_one(
     stream: TcpStream,
     app: Router,
     idle: Duration,
     stopping: CancellationToken,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let speaks_http2 = tokio::select! {
+        biased;
         speaks_http2 = tokio::time::timeout(idle, preface::is_http2(&stream)) => speaks_http2??,
         () = stopping.cancelled() => return Ok(()),
     };

@@ -1,5 +1,5 @@
-//! Lets go of connections on which nothing moves: silent clients, those that stop in the middle of HTTP/2's
-//! preface, and readers that have stopped reading. A client that waits for us is none of these.
+//! Lets go of connections on which nothing moves: silent clients, and readers that have stopped reading. A client that
+//! waits for us is none of these.
 
 use std::{
     io,

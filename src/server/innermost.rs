@@ -21,12 +21,12 @@ use crate::{
     problem::Problem,
 };
 
-/// What is asked of a request before it may enter.
+/// What bounds a request in the rooms.
 #[derive(Clone)]
 pub struct Innermost {
     /// Bodies are taken within these limits, and answers given.
     pub body: BodyLimits,
-    /// None for rooms that are open to all.
+    /// None for rooms that take any number.
     pub places: Option<Places>,
 }
 

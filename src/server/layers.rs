@@ -20,7 +20,7 @@ pub fn wrap(
     origins: &[HeaderValue],
 ) -> Router {
     let cross_origin = (!origins.is_empty()).then(|| manners::cross_origin(origins));
-    let layer = |rooms: Router, places: Option<Places>| {
+    let within = |rooms: Router, places: Option<Places>| {
         rooms.method_not_allowed_fallback(method_not_allowed).layer(
             ServiceBuilder::new()
                 .layer(AroundLayer(Outermost(metrics.clone())))
@@ -29,9 +29,9 @@ pub fn wrap(
                 .layer(AroundLayer(Innermost { body, places })),
         )
     };
-    let free = layer(rooms.fallback(no_route), None);
+    let free = within(rooms.fallback(no_route), None);
     match with_places {
-        Some((rooms, places)) => free.merge(layer(rooms, Some(places))),
+        Some((rooms, places)) => free.merge(within(rooms, Some(places))),
         None => free,
     }
 }

@@ -5,23 +5,31 @@
 
 use std::io;
 
+use rustix::net::{RecvFlags, recv};
 use tokio::{io::Interest, net::TcpStream};
 
-/// The preface begins with a method that HTTP/1.1 must not have (RFC 9113 section 11.6).
-const START: &[u8; 4] = b"PRI ";
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Waits for the first bytes, and tells whether they are those of HTTP/2.
+/// Waits for the first bytes, as many as it takes to tell whether they are those of HTTP/2.
 ///
 /// # Errors
 /// The connection breaks.
 pub async fn is_http2(stream: &TcpStream) -> io::Result<bool> {
-    let mut start = [0; START.len()];
     loop {
-        let length = stream.peek(&mut start).await?;
-        if length == 0 || length == START.len() || !START.starts_with(&start[..length]) {
-            return Ok(start == *START);
+        // Asked before each look: what comes behind it wakes us again.
+        let ready = stream.ready(Interest::READABLE).await?;
+        let look = || {
+            let mut start = [0; PREFACE.len()];
+            let (length, _) = recv(stream, &mut start, RecvFlags::PEEK)?;
+            let is_too_short = (1..PREFACE.len()).contains(&length) && PREFACE.starts_with(&start[..length]);
+            if is_too_short && !ready.is_read_closed() {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            Ok(start == *PREFACE)
+        };
+        match stream.try_io(Interest::READABLE, look) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            told => return told,
         }
-        // Too few to tell. To have looked at all that is there makes the next look wait for more.
-        let _ = stream.try_io(Interest::READABLE, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
     }
 }

@@ -196,17 +196,21 @@ async fn who_waits_for_an_id_keeps_nobody_else_waiting() {
     tokio::time::timeout(PATIENCE, everything).await.expect("nobody waits for the holder");
 }
 
-/// SQLite lets others store what is no price: that product can't be read, but its neighbours can.
+/// SQLite lets others store what is no price and no name: such a product can't be read, but its neighbours can.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_product_that_can_not_be_read_is_alone_with_that() {
-    let server = Server::start(Store::Sqlite).await;
-    server.post("/products", NORTHWIND).await;
-    let database = server.behind_the_back().await;
-    database.execute_unprepared("UPDATE product SET price = 19.99 WHERE id = 7").await.unwrap();
-    for _ in 0..10 {
-        let paths: Vec<_> = (1..=20).map(|id| format!("/products/{id}")).collect();
-        for (id, answer) in (1..).zip(join_all(paths.iter().map(|path| server.get(path))).await) {
-            assert_eq!(answer.status, if id == 7 { 500 } else { 200 }, "{id}");
+    for (id, fault) in [(7, "price = 19.99"), (8, "name = x'00ff'")] {
+        let server = Server::start(Store::Sqlite).await;
+        server.post("/products", NORTHWIND).await;
+        let database = server.behind_the_back().await;
+        let update = format!("UPDATE product SET {fault} WHERE id = {id}");
+        database.execute_unprepared(&update).await.unwrap();
+        for _ in 0..10 {
+            let paths: Vec<_> = (1..=20).map(|id| format!("/products/{id}")).collect();
+            for (one, answer) in (1..).zip(join_all(paths.iter().map(|path| server.get(path))).await) {
+                assert_eq!(answer.status, if one == id { 500 } else { 200 }, "{fault}: {one}");
+            }
         }
+        server.get("/products").await.is_problem(500, "INTERNAL", &[]);
     }
 }

@@ -2,14 +2,19 @@
 
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
-use crate::harness::{NORTHWIND, Server, Setup, Store, http_client};
+use crate::harness::{NORTHWIND, PATIENCE, Server, Setup, Store, http_client};
 
 on_both_stores!(
     large_answers_are_compressed_as_asked,
     other_origins_are_kept_out_unless_let_in,
     options_and_head_tell_what_is_there,
     http2_works_without_tls,
+    who_begins_in_pieces_is_understood,
     lines_say_of_which_request_they_are,
 );
 
@@ -98,6 +103,31 @@ async fn http2_works_without_tls(store: Store) {
     let answer = client.get(server.url("/products")).send().await.unwrap();
     assert_eq!((answer.version(), answer.status().as_u16()), (reqwest::Version::HTTP_2, 200));
     assert_eq!(answer.text().await.unwrap(), server.get("/products").await.text);
+}
+
+async fn who_begins_in_pieces_is_understood(store: Store) {
+    let server = Server::start(store).await;
+    let begin = async |piece: &str| {
+        let mut client = TcpStream::connect(&server.address).await.unwrap();
+        client.set_nodelay(true).unwrap();
+        client.write_all(piece.as_bytes()).await.unwrap();
+        // The server has seen it when it has answered somebody who came later.
+        server.get("/health/live").await;
+        client
+    };
+    let rest = "UT /products HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    for (start, rest, answer) in [("P", rest, "HTTP/1.1"), ("PRI * HT", "TP/2.0\r\n\r\nSM\r\n\r\n", "\0\0")] {
+        let mut client = begin(start).await;
+        client.write_all(rest.as_bytes()).await.unwrap();
+        let mut head = vec![0; answer.len()];
+        client.read_exact(&mut head).await.unwrap();
+        assert_eq!(head, answer.as_bytes(), "{start}");
+    }
+    // One that will say no more is not waited for.
+    let mut client = begin("P").await;
+    client.shutdown().await.unwrap();
+    let end = tokio::time::timeout(PATIENCE, client.read_to_end(&mut Vec::new())).await;
+    assert!(end.is_ok(), "it stays open");
 }
 
 async fn lines_say_of_which_request_they_are(store: Store) {
