@@ -8,7 +8,8 @@ use super::{
     Catalog, Error, NewProduct, Product,
     batch::Serve,
     create::{id_fault, put_together},
-    insert::{Conflict, For, Stored, is_refusal, is_unique_violation},
+    error::is_refusal,
+    insert::{Conflict, For, Stored, is_unique_violation},
     version,
 };
 

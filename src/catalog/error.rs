@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, fmt};
 
-use sea_orm::{DbErr, RuntimeErr, sqlx};
+use sea_orm::{
+    DbErr, RuntimeErr,
+    sqlx::{self, error::DatabaseError},
+};
 
 use super::{Amount, ProductId, Version};
 
@@ -185,6 +188,20 @@ fn is_ours(error: &sqlx::Error) -> bool {
         }
         _ => false,
     }
+}
+
+/// The database answered, and did not like the statement.
+pub(super) fn is_refusal(error: &DbErr) -> bool {
+    refusal(error).is_some()
+}
+
+/// What it then said.
+pub(super) fn refusal(error: &DbErr) -> Option<&dyn DatabaseError> {
+    let (DbErr::Query(RuntimeErr::SqlxError(error)) | DbErr::Exec(RuntimeErr::SqlxError(error))) = error
+    else {
+        return None;
+    };
+    error.as_database_error()
 }
 
 /// Where a product is in what was sent.

@@ -5,11 +5,9 @@
 
 use std::collections::HashSet;
 
-use sea_orm::{
-    ConnectionTrait, DbErr, RuntimeErr, SqlErr, Statement, Value as SqlValue, sqlx::error::DatabaseError,
-};
+use sea_orm::{ConnectionTrait, DbErr, SqlErr, Statement, Value as SqlValue};
 
-use super::{Catalog, NewProduct, ProductId, Version};
+use super::{Catalog, NewProduct, ProductId, Version, error::refusal};
 use crate::database::Kind;
 
 /// Generated ids are below this, and follow every id below it that was ever used (see the migration).
@@ -28,7 +26,7 @@ pub(super) enum Conflict {
 pub(super) struct Stored {
     /// The ids that were generated, in any order.
     pub generated: Vec<i64>,
-    /// The chosen ids that are stored; none where that is all of them.
+    /// The chosen ids that are stored; `None` where all of them are.
     pub chosen: Option<HashSet<i64>>,
 }
 
@@ -51,7 +49,8 @@ impl For {
 }
 
 impl Conflict {
-    /// How PostgreSQL tells the chosen ids that are stored where that is not all of them: below zero, and behind a 0.
+    /// How PostgreSQL tells which of the chosen ids are stored, where not all of them are: below zero, and with a 0, so that
+    /// there is something to tell where none is.
     fn chosen(self) -> &'static str {
         if self == Self::Fail {
             return "";
@@ -300,17 +299,4 @@ pub(super) fn is_unique_violation(error: &DbErr) -> bool {
 /// PostgreSQL's sequence has no further value (SQLSTATE 2200H).
 fn is_sequence_end(error: &DbErr) -> bool {
     refusal(error).is_some_and(|refusal| refusal.code().is_some_and(|code| code == "2200H"))
-}
-
-/// The database answered, and did not like the statement.
-pub(super) fn is_refusal(error: &DbErr) -> bool {
-    refusal(error).is_some()
-}
-
-pub(super) fn refusal(error: &DbErr) -> Option<&dyn DatabaseError> {
-    let (DbErr::Query(RuntimeErr::SqlxError(error)) | DbErr::Exec(RuntimeErr::SqlxError(error))) = error
-    else {
-        return None;
-    };
-    error.as_database_error()
 }

@@ -8,6 +8,7 @@ use sea_orm::{
 };
 
 use super::{Catalog, Cursor, Error, Filter, Order, Product, rows};
+use crate::database::Kind;
 
 /// Which products to list, and in which order.
 #[derive(Clone, Debug, Default)]
@@ -140,8 +141,11 @@ impl Catalog {
         }
         let (database, kind) = (self.0.database.reads().clone(), self.0.database.kind());
         let backend = database.get_database_backend();
-        let statement = if order.is_by_id() && listing.filter.is_empty() {
-            // There is one plan for it. PostgreSQL would make it each time if it did not see how many are wanted.
+        // PostgreSQL plans anew each time when it can't see how many are wanted. Where there is but one good plan, it can keep
+        // that; of the usual sizes alone, since each makes another statement.
+        let is_usual = [PageRequest::DEFAULT_SIZE, PageRequest::MAX_SIZE].contains(&size);
+        let is_plain = order.is_by_id() && listing.filter.is_empty();
+        let statement = if kind == Kind::PostgreSql && is_usual && is_plain {
             let mut statement = query.build(backend);
             statement.sql.push_str(&format!(" LIMIT {}", size + 1));
             statement

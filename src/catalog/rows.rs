@@ -5,11 +5,11 @@ use sea_orm::{
     sqlx::error::DatabaseError,
 };
 
-use super::{Product, insert::refusal};
+use super::{Product, error::refusal};
 use crate::database::{Connection, Kind};
 
 /// SQLite's rows come from a thread of its own, each value of each row by itself: one text with all of them takes a
-/// third of the time. They stay in the order of the statement within, which its `LIMIT` makes.
+/// third of the time. They are in the order of the statement within.
 const AS_JSON_SQLITE: &str = "SELECT json_group_array(json_array(id, name, price, amount, version)) FROM (";
 
 /// A product as its columns.
@@ -29,15 +29,16 @@ pub(super) async fn read(
     }
     select.sql = format!("{AS_JSON_SQLITE}{})", select.sql);
     let row = database.query_one_raw(select).await.map_err(unreadable)?;
-    let json: String = row.map_or_else(|| Ok(String::new()), |row| row.try_get_by_index(0))?;
+    let row = row.ok_or_else(|| DbErr::RecordNotFound("no row of an aggregate".to_owned()))?;
+    let json: String = row.try_get_by_index(0)?;
     let rows: Vec<Columns> = serde_json::from_str(&json).map_err(|error| DbErr::Json(error.to_string()))?;
     rows.into_iter().map(of_columns).collect()
 }
 
-/// A BLOB is none of our values, and not the database's fault, which SQLite tells from others by its words alone.
+/// A BLOB is none of our values, and not the database's fault. SQLite tells it from a wrong statement by its words alone.
 fn unreadable(error: DbErr) -> DbErr {
     match refusal(&error).map(DatabaseError::message) {
-        Some("JSON cannot hold BLOB values") => DbErr::Json(error.to_string()),
+        Some("JSON cannot hold BLOB values" | "malformed JSON") => DbErr::Json(error.to_string()),
         _ => error,
     }
 }

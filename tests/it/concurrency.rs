@@ -199,7 +199,7 @@ async fn who_waits_for_an_id_keeps_nobody_else_waiting() {
 /// SQLite lets others store what is no price and no name: such a product can't be read, but its neighbours can.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_product_that_can_not_be_read_is_alone_with_that() {
-    for (id, fault) in [(7, "price = 19.99"), (8, "name = x'00ff'")] {
+    for (id, fault) in [(7, "price = 19.99"), (8, "name = x'00ff'"), (9, "name = x'1bff'")] {
         let server = Server::start(Store::Sqlite).await;
         server.post("/products", NORTHWIND).await;
         let database = server.behind_the_back().await;

@@ -111,7 +111,7 @@ async fn who_begins_in_pieces_is_understood(store: Store) {
         let mut client = TcpStream::connect(&server.address).await.unwrap();
         client.set_nodelay(true).unwrap();
         client.write_all(piece.as_bytes()).await.unwrap();
-        // The server has seen it when it has answered somebody who came later.
+        // As a rule the server has seen it when it has answered somebody who came later.
         server.get("/health/live").await;
         client
     };
