@@ -51,15 +51,17 @@ impl Connection {
 
 /// Runs one statement in its span: on a connection of the pool, or in a savepoint of the transaction.
 macro_rules! run {
-    ($connection:ident, $span:expr, $statement:ident ( $argument:expr )) => {
+    ($connection:ident, $sql:expr, $on_lease:ident, $statement:ident ( $argument:expr )) => {{
+        let span = spans::statement($connection.get_database_backend(), $sql);
         match $connection {
             Self::Pool(pool) => {
-                let (connections, _place) = pool.enter().await?;
-                spans::within($span, connections.$statement($argument)).await
+                let mut leased = pool.lease($sql).await?;
+                let done = spans::within(span, leased.lease.$on_lease($argument)).await;
+                leased.end(done)
             }
             Self::Transaction(transaction) => {
                 let savepoint = transaction.begin().await?;
-                match spans::within($span, savepoint.$statement($argument)).await {
+                match spans::within(span, savepoint.$statement($argument)).await {
                     Ok(done) => savepoint.commit().await.map(|()| done),
                     Err(error) => {
                         // Where this fails too, the transaction is lost, and the next statement says so.
@@ -69,7 +71,7 @@ macro_rules! run {
                 }
             }
         }
-    };
+    }};
 }
 
 #[sea_orm::prelude::async_trait::async_trait]
@@ -82,19 +84,19 @@ impl ConnectionTrait for Connection {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        run!(self, spans::statement(self.get_database_backend(), &statement.sql), execute_raw(statement))
+        run!(self, &statement.sql, execute, execute_raw(statement))
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        run!(self, spans::statement(self.get_database_backend(), sql), execute_unprepared(sql))
+        run!(self, sql, execute_unprepared, execute_unprepared(sql))
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        run!(self, spans::statement(self.get_database_backend(), &statement.sql), query_one_raw(statement))
+        run!(self, &statement.sql, query_one, query_one_raw(statement))
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        run!(self, spans::statement(self.get_database_backend(), &statement.sql), query_all_raw(statement))
+        run!(self, &statement.sql, query_all, query_all_raw(statement))
     }
 }
 

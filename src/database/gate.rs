@@ -11,7 +11,10 @@ use std::{
 use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::PoolOptions;
+use super::{
+    PoolOptions,
+    lease::{AtHand, Lease},
+};
 
 /// Is told what statements do.
 pub trait Watch: Send + Sync {
@@ -49,6 +52,7 @@ impl PoolState {
 #[derive(Clone)]
 pub struct Pool {
     connections: DatabaseConnection,
+    at_hand: AtHand,
     places: Arc<Semaphore>,
     pending: Arc<AtomicU64>,
     max: u64,
@@ -77,6 +81,7 @@ impl Pool {
         }
         Self {
             connections,
+            at_hand: AtHand::default(),
             places: Arc::new(Semaphore::new(usize::try_from(max).unwrap_or(Semaphore::MAX_PERMITS))),
             pending: Arc::default(),
             max: max.into(),
@@ -87,14 +92,30 @@ impl Pool {
 
     /// The connections, of which one is free as long as the place is held.
     pub(super) async fn enter(&self) -> Result<(&DatabaseConnection, OwnedSemaphorePermit), DbErr> {
-        let place = match self.places.clone().try_acquire_owned() {
+        let place = self.place().await?;
+        // As one that is at hand is none that the pool has.
+        drop(self.at_hand.take());
+        Ok((&self.connections, place))
+    }
+
+    /// A connection for one statement.
+    pub(super) async fn lease(&self, sql: &str) -> Result<Leased<'_>, DbErr> {
+        let place = self.place().await?;
+        let lease = match self.at_hand.take() {
+            Some(lease) => lease,
+            None => Lease::new(&self.connections).await?,
+        };
+        Ok(Leased { pool: self, operation: operation(sql), start: Instant::now(), lease, _place: place })
+    }
+
+    async fn place(&self) -> Result<OwnedSemaphorePermit, DbErr> {
+        match self.places.clone().try_acquire_owned() {
             Ok(place) => {
                 self.waited(Duration::ZERO);
-                place
+                Ok(place)
             }
-            Err(_) => self.wait().await?,
-        };
-        Ok((&self.connections, place))
+            Err(_) => self.wait().await,
+        }
     }
 
     async fn wait(&self) -> Result<OwnedSemaphorePermit, DbErr> {
@@ -127,6 +148,30 @@ impl Pool {
             max: self.max,
             pending: self.pending.load(Ordering::Relaxed),
         }
+    }
+}
+
+/// A connection on which one statement runs. Its place is given up last.
+pub(super) struct Leased<'a> {
+    pool: &'a Pool,
+    operation: &'static str,
+    start: Instant,
+    pub lease: Lease,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Leased<'_> {
+    /// The statement has ended.
+    pub(super) fn end<T>(self, done: Result<T, DbErr>) -> Result<T, DbErr> {
+        if let Some(watch) = &self.pool.watch {
+            watch.ran(self.operation, self.start.elapsed(), done.is_err());
+        }
+        match done {
+            Ok(_) => self.pool.at_hand.keep(self.lease),
+            // Whatever it is may be wrong with all of them.
+            Err(_) => self.pool.at_hand.clear(),
+        }
+        done
     }
 }
 

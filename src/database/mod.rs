@@ -7,6 +7,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, Query
 mod connect;
 mod connection;
 mod gate;
+mod lease;
 mod migrate;
 mod spans;
 mod url;
