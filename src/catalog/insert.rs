@@ -110,15 +110,16 @@ SELECT numbered.id FROM moved LEFT JOIN numbered ON true {chosen}";
 
 /// `{rows}` are the products, those with chosen ids first. Of ids to generate, -1 is the first one, -2 the second; `{missing}`
 /// is how many there are, and where so many are not left, nothing is stored. `{highest}` is the highest id below 2^52 that
-/// was chosen, `{version}` the version, `{conflict}` for [`Conflict::clause`].
+/// was chosen, `{version}` the version, `{conflict}` for [`Conflict::clause`]. The last id that was used is looked up where
+/// it is needed, at most twice: as a table to join, it would cost each row.
 const INSERT_SQLITE: &str = "
-WITH sent (id, name, price, amount) AS ({rows}), used (last, missing) AS (
-    SELECT max(last, {highest}, coalesce((SELECT max(id) FROM product WHERE id < 4503599627370496), 0)), {missing}
+WITH sent (id, name, price, amount) AS ({rows}), used (last) AS (
+    SELECT max(last, {highest}, coalesce((SELECT max(id) FROM product WHERE id < 4503599627370496), 0))
     FROM product_id
 )
 INSERT INTO product (id, name, price, amount, version)
-SELECT CASE WHEN id < 0 THEN last - id ELSE id END, name, price, amount, {version} FROM used, sent
-WHERE id IS NOT NULL AND (missing = 0 OR last + missing < 4503599627370496) {conflict}";
+SELECT CASE WHEN id < 0 THEN (SELECT last FROM used) - id ELSE id END, name, price, amount, {version} FROM sent
+WHERE id IS NOT NULL AND ({missing} = 0 OR (SELECT last FROM used) + {missing} < 4503599627370496) {conflict}";
 
 /// Most products of several arrays that are stored together; and most that SQLite gets as so many parameters, which takes
 /// it half as long as a JSON array of them.
