@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashSet, VecDeque},
-    sync::{Arc, Mutex as SyncMutex, PoisonError},
+    sync::{Arc, Mutex as SyncMutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -94,8 +94,7 @@ pub(super) struct Feed(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    /// None once the feed is closed.
-    sender: SyncMutex<Option<broadcast::Sender<Event>>>,
+    channel: SyncMutex<Channel>,
     /// Up to where the subscribers have been told; none without subscribers.
     told: Mutex<Option<Place>>,
     /// Something changed, or may have.
@@ -104,10 +103,19 @@ struct Shared {
     changed: Notify,
 }
 
+/// The way to the subscribers. It takes 2 MB, so there is none as long as nobody wants to be told.
+#[derive(Debug)]
+enum Channel {
+    None,
+    Open(broadcast::Sender<Event>),
+    /// For ever.
+    Closed,
+}
+
 impl Default for Feed {
     fn default() -> Self {
         Self(Arc::new(Shared {
-            sender: SyncMutex::new(Some(broadcast::Sender::new(WAITING))),
+            channel: SyncMutex::new(Channel::None),
             told: Mutex::new(None),
             look: Notify::new(),
             changed: Notify::new(),
@@ -122,8 +130,36 @@ impl Feed {
         self.0.changed.notify_one();
     }
 
+    fn channel(&self) -> MutexGuard<'_, Channel> {
+        self.0.channel.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// To those who are subscribed, if there are any; else there is no channel afterwards, so `told` has to be held: somebody
+    /// may be about to subscribe.
     fn sender(&self) -> Option<broadcast::Sender<Event>> {
-        self.0.sender.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let mut channel = self.channel();
+        match &*channel {
+            Channel::Open(sender) if sender.receiver_count() > 0 => Some(sender.clone()),
+            Channel::Open(_) => {
+                *channel = Channel::None;
+                None
+            }
+            Channel::None | Channel::Closed => None,
+        }
+    }
+
+    /// For one more subscriber, who holds `told`; none once the feed is closed.
+    fn sender_for_another(&self) -> Option<broadcast::Sender<Event>> {
+        let mut channel = self.channel();
+        match &*channel {
+            Channel::Open(sender) => Some(sender.clone()),
+            Channel::None => {
+                let sender = broadcast::Sender::new(WAITING);
+                *channel = Channel::Open(sender.clone());
+                Some(sender)
+            }
+            Channel::Closed => None,
+        }
     }
 }
 
@@ -153,8 +189,8 @@ impl Catalog {
     /// A receiver of all that is told from a place on.
     async fn join_subscribers(&self) -> Result<(broadcast::Receiver<Event>, Place), Error> {
         for _ in 0..TRIES {
-            let sender = self.0.feed.sender().ok_or(Error::Unavailable)?;
             let mut told = self.0.feed.0.told.lock().await;
+            let sender = self.0.feed.sender_for_another().ok_or(Error::Unavailable)?;
             if sender.receiver_count() >= self.0.rules.subscriptions {
                 return Err(Error::TooManySubscriptions);
             }
@@ -184,12 +220,15 @@ impl Catalog {
 
     /// Ends all subscriptions; there can be no new ones.
     pub fn close_feed(&self) {
-        *self.0.feed.0.sender.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.0.feed.channel() = Channel::Closed;
     }
 
     /// How many subscribers there are.
     pub fn subscribers(&self) -> usize {
-        self.0.feed.sender().map_or(0, |sender| sender.receiver_count())
+        match &*self.0.feed.channel() {
+            Channel::Open(sender) => sender.receiver_count(),
+            Channel::None | Channel::Closed => 0,
+        }
     }
 
     async fn tell_subscribers(&self) {
@@ -203,8 +242,7 @@ impl Catalog {
     }
 
     async fn tell(&self, told: &mut Option<Place>) -> Result<(), Error> {
-        let sender = self.0.feed.sender().filter(|sender| sender.receiver_count() > 0);
-        let (Some(sender), Some(mut place)) = (sender, *told) else {
+        let (Some(sender), Some(mut place)) = (self.0.feed.sender(), *told) else {
             *told = None;
             return Ok(());
         };
