@@ -90,7 +90,7 @@ impl Lease {
     }
 }
 
-/// As SeaORM makes it, which copies the values once more.
+/// As SeaORM makes it, but for its copy of the values.
 fn query<DB: sqlx::Database>(statement: Statement) -> Query<'static, DB, SqlxValues>
 where
     SqlxValues: IntoArguments<DB>,
@@ -115,7 +115,7 @@ impl AtHand {
         self.leases().leases.pop()
     }
 
-    /// For the next statement. Only after a success: else, or dropped on its way, sqlx has to see what became of it.
+    /// For the next statement. Only after a success: of one that failed or was given up, sqlx has to see what became.
     pub fn keep(&self, lease: Lease) {
         if lease.end <= Instant::now() {
             return;
