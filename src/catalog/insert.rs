@@ -110,8 +110,8 @@ SELECT numbered.id FROM moved LEFT JOIN numbered ON true {chosen}";
 
 /// `{rows}` are the products, those with chosen ids first. Of ids to generate, -1 is the first one, -2 the second; `{missing}`
 /// is how many there are, and where so many are not left, nothing is stored. `{highest}` is the highest id below 2^52 that
-/// was chosen, `{version}` the version, `{conflict}` for [`Conflict::clause`]. The last id that was used is looked up where
-/// it is needed, at most twice: as a table to join, it would cost each row.
+/// was chosen, `{version}` the version, `{conflict}` for [`Conflict::clause`]. The last id that was used is looked up only
+/// where it is needed: as a table to join, it would cost each row.
 const INSERT_SQLITE: &str = "
 WITH sent (id, name, price, amount) AS ({rows}), used (last) AS (
     SELECT max(last, {highest}, coalesce((SELECT max(id) FROM product WHERE id < 4503599627370496), 0))

@@ -34,7 +34,7 @@ impl Connection {
         };
         match self {
             Self::Pool(pool) => {
-                let (connections, place) = pool.enter().await?;
+                let (connections, _waiting, place) = pool.enter().await?;
                 Ok((connections.begin_with_options(options).await?, Some(place)))
             }
             Self::Transaction(transaction) => Ok((transaction.begin().await?, None)),
@@ -52,15 +52,17 @@ impl Connection {
 /// Runs one statement in its span: on a connection of the pool, or in a savepoint of the transaction.
 macro_rules! run {
     ($connection:ident, $sql:expr, $on_lease:ident, $statement:ident ( $argument:expr )) => {{
-        let span = spans::statement($connection.get_database_backend(), $sql);
+        let backend = $connection.get_database_backend();
         match $connection {
             Self::Pool(pool) => {
                 let mut leased = pool.lease($sql).await?;
+                let span = spans::statement(backend, $sql);
                 let done = spans::within(span, leased.lease.$on_lease($argument)).await;
                 leased.end(done)
             }
             Self::Transaction(transaction) => {
                 let savepoint = transaction.begin().await?;
+                let span = spans::statement(backend, $sql);
                 match spans::within(span, savepoint.$statement($argument)).await {
                     Ok(done) => savepoint.commit().await.map(|()| done),
                     Err(error) => {

@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     PoolOptions,
-    lease::{AtHand, Lease},
+    lease::{AtHand, Lease, Waiting},
 };
 
 /// Is told what statements do.
@@ -90,20 +90,18 @@ impl Pool {
         }
     }
 
-    /// The connections, of which one is free as long as the place is held.
-    pub(super) async fn enter(&self) -> Result<(&DatabaseConnection, OwnedSemaphorePermit), DbErr> {
+    /// A place, and the connections to begin a transaction on, of which one comes free while one waits.
+    pub(super) async fn enter(&self) -> Result<(&DatabaseConnection, Waiting, OwnedSemaphorePermit), DbErr> {
         let place = self.place().await?;
-        // As one that is at hand is none that the pool has.
-        drop(self.at_hand.take());
-        Ok((&self.connections, place))
+        Ok((&self.connections, self.at_hand.wait(), place))
     }
 
     /// A connection for one statement.
     pub(super) async fn lease(&self, sql: &str) -> Result<Leased<'_>, DbErr> {
         let place = self.place().await?;
         let lease = match self.at_hand.take() {
-            Some(lease) => lease,
-            None => Lease::new(&self.connections).await?,
+            Ok(lease) => lease,
+            Err(_waiting) => Lease::new(&self.connections).await?,
         };
         Ok(Leased { pool: self, operation: operation(sql), start: Instant::now(), lease, _place: place })
     }
@@ -168,7 +166,7 @@ impl Leased<'_> {
         }
         match done {
             Ok(_) => self.pool.at_hand.keep(self.lease),
-            // Whatever it is may be wrong with all of them.
+            // If the database went away, so did they.
             Err(_) => self.pool.at_hand.clear(),
         }
         done

@@ -16,7 +16,8 @@ use sea_orm::{
 };
 use sea_query_sqlx::SqlxValues;
 
-/// So long a connection goes from one to the next. Then sqlx gets it back, which looks after old, idle and broken ones.
+/// So long a connection goes from one to the next, and up to twice as long where it lies idle. Then sqlx gets it back, which
+/// looks after old, idle and broken ones.
 const TERM: Duration = Duration::from_secs(1);
 
 /// A connection that sqlx has lent.
@@ -105,14 +106,32 @@ pub(super) struct AtHand(Arc<Mutex<Leases>>);
 
 #[derive(Default)]
 struct Leases {
-    leases: Vec<Lease>,
+    free: Vec<Lease>,
+    /// Who waits for sqlx to have one.
+    waiting: usize,
     /// A task gives those back whose time is over.
     is_watched: bool,
 }
 
 impl AtHand {
-    pub fn take(&self) -> Option<Lease> {
-        self.leases().leases.pop()
+    /// One that is at hand; else sqlx has to lend one.
+    pub fn take(&self) -> Result<Lease, Waiting> {
+        let mut leases = self.leases();
+        leases.free.pop().ok_or_else(|| self.waiting(leases))
+    }
+
+    /// Has sqlx lend one: if there is one at hand, that may be the only one left.
+    pub fn wait(&self) -> Waiting {
+        let mut leases = self.leases();
+        let lease = leases.free.pop();
+        let waiting = self.waiting(leases);
+        drop(lease);
+        waiting
+    }
+
+    fn waiting(&self, mut leases: MutexGuard<'_, Leases>) -> Waiting {
+        leases.waiting += 1;
+        Waiting(self.clone())
     }
 
     /// For the next statement. Only after a success: of one that failed or was given up, sqlx has to see what became.
@@ -121,7 +140,12 @@ impl AtHand {
             return;
         }
         let mut leases = self.leases();
-        leases.leases.push(lease);
+        if leases.waiting > 0 {
+            // Whose turn it is, sqlx knows.
+            drop(leases);
+            return drop(lease);
+        }
+        leases.free.push(lease);
         if !std::mem::replace(&mut leases.is_watched, true) {
             drop(tokio::spawn(self.clone().watch()));
         }
@@ -129,7 +153,7 @@ impl AtHand {
 
     /// Gives all of them back, which sqlx tests then.
     pub fn clear(&self) {
-        let leases = std::mem::take(&mut self.leases().leases);
+        let leases = std::mem::take(&mut self.leases().free);
         drop(leases);
     }
 
@@ -138,8 +162,8 @@ impl AtHand {
             tokio::time::sleep(TERM).await;
             let now = Instant::now();
             let mut leases = self.leases();
-            let over: Vec<Lease> = leases.leases.extract_if(.., |lease| lease.end <= now).collect();
-            leases.is_watched = !leases.leases.is_empty();
+            let over: Vec<Lease> = leases.free.extract_if(.., |lease| lease.end <= now).collect();
+            leases.is_watched = !leases.free.is_empty();
             let is_over = !leases.is_watched;
             drop(leases);
             drop(over);
@@ -151,5 +175,14 @@ impl AtHand {
 
     fn leases(&self) -> MutexGuard<'_, Leases> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One who waits for sqlx, until it is dropped: meanwhile nothing is kept from sqlx.
+pub(super) struct Waiting(AtHand);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.leases().waiting -= 1;
     }
 }
