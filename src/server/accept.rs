@@ -11,15 +11,13 @@ use axum::{Router, http::Request};
 use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
+    service::service_fn,
 };
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower::ServiceExt;
+use tower::Service;
 use tracing::{debug, warn};
 
 use super::{
@@ -83,19 +81,19 @@ async fn serve_one(
     };
     let work = Work::default();
     let done = work.clone();
-    let app = ServiceExt::<Request<Incoming>>::map_future(app, move |answer| done.clone().on(answer));
-    let service = TowerToHyperService::new(app);
-    let stream = TokioIo::new(IdleTimeout::new(stream, idle, work));
+    let service = service_fn(move |request: Request<Incoming>| done.clone().on(app.clone().call(request)));
     if speaks_http2 {
+        let stream = TokioIo::new(IdleTimeout::of_http2(stream, idle, work));
         let connection = http2::Builder::new(TokioExecutor::new()).serve_connection(stream, service);
         // Boxed: its state is large, and most connections have none of it.
         let mut connection = Box::pin(connection);
         return Ok(until(stopping, connection.as_mut(), http2::Connection::graceful_shutdown).await?);
     }
-    let mut builder = http1::Builder::new();
-    // A head that trickles in moves bytes all the time.
-    builder.timer(TokioTimer::new()).header_read_timeout(idle);
-    let connection = pin!(builder.serve_connection(stream, service).with_upgrades());
+    let stream = TokioIo::new(IdleTimeout::of_http1(stream, idle, work));
+    // A head's time is that of the stream.
+    let connection =
+        http1::Builder::new().header_read_timeout(None).serve_connection(stream, service).with_upgrades();
+    let connection = pin!(connection);
     Ok(until(stopping, connection, http1::UpgradeableConnection::graceful_shutdown).await?)
 }
 

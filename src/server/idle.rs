@@ -1,5 +1,5 @@
-//! Lets go of connections on which nothing moves: silent clients, and readers that have stopped reading. A client that
-//! waits for us is none of these.
+//! Lets go of connections on which nothing moves: silent clients, those whose requests trickle in, and readers that have
+//! stopped reading. A client that waits for us is none of these.
 
 use std::{
     io,
@@ -27,6 +27,10 @@ impl Work {
         let _part = Part::of(self);
         answer.await
     }
+
+    fn is_under_way(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
 }
 
 struct Part(Work);
@@ -51,22 +55,40 @@ pub struct IdleTimeout<S> {
     limit: Duration,
     moved: Instant,
     work: Work,
+    /// Whether bytes that arrive while we work on no request are a movement.
+    heads_move: bool,
 }
 
 impl<S> IdleTimeout<S> {
-    pub fn new(stream: S, limit: Duration, work: Work) -> Self {
-        Self { stream, clock: Box::pin(sleep(limit)), limit, moved: Instant::now(), work }
+    /// In HTTP/1, what arrives between two requests is the head of the next one, which has to be there in time.
+    pub fn of_http1(stream: S, limit: Duration, work: Work) -> Self {
+        Self::new(stream, limit, work, false)
     }
 
-    /// Notes a movement, or fails when the last one is too long ago.
-    fn watch<T>(&mut self, context: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    pub fn of_http2(stream: S, limit: Duration, work: Work) -> Self {
+        Self::new(stream, limit, work, true)
+    }
+
+    fn new(stream: S, limit: Duration, work: Work, heads_move: bool) -> Self {
+        Self { stream, clock: Box::pin(sleep(limit)), limit, moved: Instant::now(), work, heads_move }
+    }
+
+    /// Notes a movement, if it is one, or fails when the last one is too long ago.
+    fn watch<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        poll: Poll<io::Result<T>>,
+        is_movement: bool,
+    ) -> Poll<io::Result<T>> {
         if poll.is_ready() {
-            // The clock is set only when it rings: this is on the way of every byte.
-            self.moved = Instant::now();
+            if is_movement {
+                // The clock is set only when it rings: this is on the way of every byte.
+                self.moved = Instant::now();
+            }
             return poll;
         }
         while self.clock.as_mut().poll(context).is_ready() {
-            if self.work.0.load(Ordering::Relaxed) > 0 {
+            if self.work.is_under_way() {
                 self.moved = Instant::now();
             }
             let end = self.moved + self.limit;
@@ -86,7 +108,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for IdleTimeout<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let poll = Pin::new(&mut self.stream).poll_read(context, buffer);
-        self.watch(context, poll)
+        let is_movement = self.heads_move || self.work.is_under_way();
+        self.watch(context, poll, is_movement)
     }
 }
 
@@ -97,7 +120,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for IdleTimeout<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.watch(context, poll)
+        self.watch(context, poll, true)
     }
 
     fn poll_write_vectored(
@@ -106,7 +129,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for IdleTimeout<S> {
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.stream).poll_write_vectored(context, buffers);
-        self.watch(context, poll)
+        self.watch(context, poll, true)
     }
 
     fn is_write_vectored(&self) -> bool {

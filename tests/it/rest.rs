@@ -1,5 +1,7 @@
 //! The routes under `/products`, as the service before had them.
 
+use std::time::Duration;
+
 use sea_orm::{ConnectionTrait, TransactionTrait};
 use serde_json::{Value, json};
 
@@ -23,6 +25,7 @@ on_both_stores!(
     a_body_has_a_type_and_a_size,
     a_body_that_stalls_is_given_up,
     a_connection_on_which_nothing_moves_is_closed,
+    a_head_that_trickles_in_is_not_waited_for,
     a_client_that_waits_for_us_is_not_cut_off,
     more_requests_than_allowed_learn_so_at_once,
 );
@@ -263,6 +266,19 @@ async fn a_connection_on_which_nothing_moves_is_closed(store: Store) {
         let _ =
             tokio::time::timeout(PATIENCE, closed).await.unwrap_or_else(|_| panic!("{begun:?} stays open"));
     }
+}
+
+async fn a_head_that_trickles_in_is_not_waited_for(store: Store) {
+    let server = Setup::new(store).await.with("STOCKMETER_IDLE_TIMEOUT", "300ms").start().await;
+    let mut client = TcpStream::connect(&server.address).await.unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\nHost: ").await.unwrap();
+    let mut clock = tokio::time::interval(Duration::from_millis(20));
+    let trickle = async {
+        while client.write_all(b"x").await.is_ok() {
+            clock.tick().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, trickle).await.unwrap();
 }
 
 async fn a_client_that_waits_for_us_is_not_cut_off(store: Store) {
