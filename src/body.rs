@@ -38,6 +38,9 @@ impl BodyLimits {
 /// have sent everything; hung up on before that, they would report a broken connection instead of the 413.
 const DISCARDED: u64 = 64 << 20;
 
+/// Bytes for which room is made before they are there: they may never come.
+const MOST_AHEAD: usize = 128 << 10;
+
 const JSON: &str = "application/json";
 /// JSON Merge Patch (RFC 7396), of a PATCH.
 const MERGE_PATCH: &str = "application/merge-patch+json";
@@ -86,8 +89,9 @@ impl<S: Send + Sync> FromRequest<S> for JsonText {
 }
 
 async fn read(request: Request, limit: usize) -> Result<Vec<u8>, Problem> {
+    let declared = usize::try_from(request.body().size_hint().lower()).unwrap_or(usize::MAX);
     let mut parts = Parts::of(request, limit as u64)?;
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(declared.min(MOST_AHEAD));
     while let Some(part) = parts.next().await? {
         bytes.extend_from_slice(&part);
     }

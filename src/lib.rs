@@ -11,6 +11,7 @@
 //! - [`telemetry`]: meters, and their bridge to Prometheus; wrapped around the rest by a layer
 //! - [`server`]: puts the rooms together, listens, shuts down
 //! - [`panics`]: what a panic said
+//! - [`quoted`]: strings as JSON has them
 //! - [`spans`]: what the spans of a trace have in common
 //! - [`spent`]: what a request costs the database, told by the store and read by telemetry
 //! - [`transfer`], [`healthcheck`] and [`logging`]: for the command line
@@ -26,6 +27,7 @@ pub mod healthcheck;
 pub mod logging;
 pub mod panics;
 pub mod problem;
+pub mod quoted;
 pub mod rest;
 pub mod server;
 pub mod spans;

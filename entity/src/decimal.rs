@@ -63,20 +63,26 @@ fn plain(unsigned: &str, scale: u8) -> Option<i64> {
     if unsigned.is_empty() || unsigned.len() > 18 {
         return None;
     }
-    let (mut value, mut point) = (0, None);
-    for (place, byte) in unsigned.bytes().enumerate() {
-        match byte {
-            b'0'..=b'9' => value = value * 10 + i64::from(byte - b'0'),
-            b'.' if place > 0 && point.is_none() => point = Some(place),
-            _ => return None,
+    let (value, rest) = digits(0, unsigned.as_bytes());
+    let (value, decimals) = match rest {
+        [] => (value, 0),
+        [b'.', decimals @ ..] if rest.len() < unsigned.len() && !decimals.is_empty() => {
+            let (value, rest) = digits(value, decimals);
+            (value, rest.is_empty().then_some(decimals.len())?)
         }
-    }
-    let decimals = match point.map(|place| unsigned.len() - place - 1) {
-        None => 0,
-        Some(0) => return None,
-        Some(decimals) => u32::try_from(decimals).ok()?,
+        _ => return None,
     };
-    10_i64.checked_pow(u32::from(scale).checked_sub(decimals)?)?.checked_mul(value)
+    let missing = u32::from(scale).checked_sub(u32::try_from(decimals).ok()?)?;
+    (0..missing).try_fold(value, |value, _| value.checked_mul(10))
+}
+
+/// The number with the digits behind it that the text begins with, and the rest of the text.
+fn digits(mut number: i64, mut text: &[u8]) -> (i64, &[u8]) {
+    while let [digit @ b'0'..=b'9', rest @ ..] = text {
+        number = number * 10 + i64::from(digit - b'0');
+        text = rest;
+    }
+    (number, text)
 }
 
 fn is_digits(text: &str) -> bool {

@@ -125,11 +125,14 @@ impl FromStr for Name {
         if name.is_empty() {
             return Err(InvalidValue("must not be empty"));
         }
-        // A character takes at most four bytes: a huge name is refused without counting it.
-        if name.len() > 4 * Self::MAX_CHARS || name.chars().count() > Self::MAX_CHARS {
+        // A character takes one to four bytes: few have to be counted.
+        let is_long = name.len() > Self::MAX_CHARS;
+        if is_long && (name.len() > 4 * Self::MAX_CHARS || name.chars().count() > Self::MAX_CHARS) {
             return Err(InvalidValue("must have at most 255 characters"));
         }
-        if name.chars().any(char::is_control) {
+        // Not by `all`, which looks at one byte at a time.
+        let is_plain = name.bytes().fold(true, |all, byte| all & matches!(byte, b' '..=b'~'));
+        if !is_plain && name.chars().any(char::is_control) {
             return Err(InvalidValue("must not contain control characters"));
         }
         Ok(Self(name.to_owned()))
@@ -153,6 +156,13 @@ impl Price {
     pub fn ten_thousandths(self) -> i64 {
         self.0
     }
+
+    /// What it is displayed as, in parts: all digits that count and at least one decimal (`18.0`), as the service before
+    /// printed a price.
+    pub fn parts<'a>(self, whole: &'a mut itoa::Buffer, decimals: &'a mut itoa::Buffer) -> [&'a str; 3] {
+        let decimals = decimals.format(Self::UNIT + self.0 % Self::UNIT)[1..].trim_end_matches('0');
+        [whole.format(self.0 / Self::UNIT), ".", if decimals.is_empty() { "0" } else { decimals }]
+    }
 }
 
 impl FromStr for Price {
@@ -169,14 +179,10 @@ impl FromStr for Price {
 }
 
 impl fmt::Display for Price {
-    /// All digits that count and at least one decimal (`18.0`), as the service before printed a price.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Without the padding of `write!`, which would take longer than all the rest of a product.
-        let mut digits = itoa::Buffer::new();
-        f.write_str(digits.format(self.0 / Self::UNIT))?;
-        f.write_str(".")?;
-        let decimals = digits.format(Self::UNIT + self.0 % Self::UNIT)[1..].trim_end_matches('0');
-        f.write_str(if decimals.is_empty() { "0" } else { decimals })
+        let (mut whole, mut decimals) = Default::default();
+        self.parts(&mut whole, &mut decimals).into_iter().try_for_each(|part| f.write_str(part))
     }
 }
 

@@ -73,22 +73,22 @@ impl Conflict {
     }
 }
 
-/// `$1` to `$4` are the columns as arrays, `$5` is the version. Ids go in sorted, so that two arrays can't deadlock, and
-/// only then the sequence moves past them: a refused array leaves it where it was. `{conflict}` is for
+/// `$1` to `$4` are the columns as arrays, sorted by id, `$5` is the version. Ids go in sorted, so that two arrays can't
+/// deadlock, and only then the sequence moves past them: a refused array leaves it where it was. `{conflict}` is for
 /// [`Conflict::clause`], `{patience}` for [`For::patience`], `{chosen}` for [`Conflict::chosen`].
 const INSERT_CHOSEN_POSTGRESQL: &str = "
 WITH chosen AS (
     INSERT INTO product (id, name, price, amount, version)
     SELECT id, name, price, amount, $5
     FROM {patience} unnest($1::bigint[], $2::text[], $3::bigint[], $4::integer[]) AS sent (id, name, price, amount)
-    ORDER BY id {conflict}
+    {conflict}
     RETURNING id
 ), moved AS MATERIALIZED (
     SELECT product_id_used(max(id) FILTER (WHERE id < 4503599627370496), 0) FROM chosen
 )
 SELECT NULL::bigint FROM moved {chosen}";
 
-/// As [`INSERT_CHOSEN_POSTGRESQL`], with `$6` ids to generate, for products with the id 0: after the chosen ones.
+/// As [`INSERT_CHOSEN_POSTGRESQL`] of columns in the order sent, with `$6` ids to generate, for products with the id 0: after the chosen ones.
 const INSERT_POSTGRESQL: &str = "
 WITH sent AS MATERIALIZED (
     SELECT sent.* FROM {patience} unnest($1::bigint[], $2::text[], $3::bigint[], $4::integer[])
@@ -167,10 +167,13 @@ impl Catalog {
         conflict: Conflict,
         who: For,
     ) -> Result<Option<Stored>, DbErr> {
-        let sent: Vec<i64> = new.iter().map(|product| product.id.map_or(0, ProductId::get)).collect();
-        let missing = count(sent.iter().filter(|id| **id == 0));
+        let missing = count(new.iter().filter(|product| product.id.is_none()));
+        let mut new: Vec<&NewProduct> = new.iter().collect();
+        if missing == 0 {
+            new.sort_by_key(|product| product.id);
+        }
         let mut values: Vec<SqlValue> = vec![
-            sent.into(),
+            new.iter().map(|product| product.id.map_or(0, ProductId::get)).collect::<Vec<i64>>().into(),
             new.iter().map(|product| product.name.as_str().to_owned()).collect::<Vec<String>>().into(),
             new.iter().map(|product| product.price.ten_thousandths()).collect::<Vec<i64>>().into(),
             new.iter().map(|product| product.amount.get()).collect::<Vec<i32>>().into(),

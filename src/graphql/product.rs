@@ -1,6 +1,6 @@
 //! The product as GraphQL shows it, and as it takes it in.
 
-use std::{borrow::Cow, io::Write};
+use std::borrow::Cow;
 
 use async_graphql::{ID, InputObject, MaybeUndefined, Object, parser::types::Field};
 
@@ -8,7 +8,11 @@ use super::{
     ready::{Item, List, One, text},
     scalars::Decimal,
 };
-use crate::catalog::{self, Draft, Value};
+use crate::{
+    catalog::{self, Draft, Value},
+    formats::json,
+    quoted,
+};
 
 /// The fields of a product.
 pub struct Shown<'a>(Cow<'a, catalog::Product>);
@@ -56,15 +60,19 @@ impl Shown<'_> {
 }
 
 impl Item for Shown<'_> {
-    fn write(&self, field: &Field, json: &mut Vec<u8>) -> Option<()> {
+    fn write(&self, field: &Field, out: &mut Vec<u8>) -> Option<()> {
         let Self(product) = self;
+        let mut digits = itoa::Buffer::new();
         match field.name.node.as_str() {
-            "id" => text(&product.id, json),
-            // Writing to a Vec can't fail.
-            "name" => drop(serde_json::to_writer(json, product.name.as_str())),
-            "price" => text(&product.price, json),
-            "amount" => drop(write!(json, "{}", product.amount.get())),
-            "version" => text(&product.version, json),
+            "id" => quoted::write(out, digits.format(product.id.get())),
+            "name" => quoted::write(out, product.name.as_str()),
+            "price" => {
+                out.push(b'"');
+                json::write_price(out, product.price);
+                out.push(b'"');
+            }
+            "amount" => out.extend_from_slice(digits.format(product.amount.get()).as_bytes()),
+            "version" => text(&product.version, out),
             _ => return None,
         }
         Some(())

@@ -14,6 +14,8 @@ use tracing_subscriber::{
     fmt::{FormatFields, FormattedFields, format::Writer},
 };
 
+use crate::quoted;
+
 /// About what the fields of a request take.
 const USUAL_BYTES: usize = 192;
 
@@ -70,7 +72,8 @@ impl Visit for Members {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.add(field, value);
+        self.name(field);
+        quoted::write(&mut self.0, value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {

@@ -1,7 +1,7 @@
 //! Products as JSON. They are read into drafts, each value with its digits as sent, and written straight into
 //! bytes: no floating point, no tree on the way.
 
-use std::{borrow::Cow, io::Write, marker::PhantomData};
+use std::{borrow::Cow, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer,
@@ -9,7 +9,12 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use crate::catalog::{Draft, NewProducts, Product, Value};
+use crate::{
+    catalog::{Draft, NewProducts, Price, Product, Value},
+    quoted,
+};
+
+mod usual;
 
 /// A text that is no JSON.
 #[derive(Debug, thiserror::Error)]
@@ -35,11 +40,20 @@ pub fn write(out: &mut Vec<u8>, product: &Product) {
     out.extend_from_slice(br#"{"id":"#);
     out.extend_from_slice(digits.format(id.get()).as_bytes());
     out.extend_from_slice(br#","name":"#);
-    // Writing to a Vec can't fail.
-    let _ = serde_json::to_writer(&mut *out, name.as_str());
-    let _ = write!(out, r#","price":{price},"amount":"#);
+    quoted::write(out, name.as_str());
+    out.extend_from_slice(br#","price":"#);
+    write_price(out, *price);
+    out.extend_from_slice(br#","amount":"#);
     out.extend_from_slice(digits.format(amount.get()).as_bytes());
     out.push(b'}');
+}
+
+/// Appends the digits of a price.
+pub fn write_price(out: &mut Vec<u8>, price: Price) {
+    let (mut whole, mut decimals) = Default::default();
+    for part in price.parts(&mut whole, &mut decimals) {
+        out.extend_from_slice(part.as_bytes());
+    }
 }
 
 /// What a body holds.
@@ -67,7 +81,10 @@ pub fn one_or_many(text: &str) -> Result<OneOrMany<'_>, Malformed> {
 /// # Errors
 /// [`Malformed`].
 pub fn one<'a, T: Fields<'a>>(text: &'a str) -> Result<Option<T>, Malformed> {
-    serde_json::from_str(text).map(|Item(object)| object).map_err(Malformed)
+    match usual::one(text) {
+        Some(object) => Ok(Some(object)),
+        None => serde_json::from_str(text).map(|Item(object)| object).map_err(Malformed),
+    }
 }
 
 /// Reads an array of products, checked as they come.
@@ -75,7 +92,11 @@ pub fn one<'a, T: Fields<'a>>(text: &'a str) -> Result<Option<T>, Malformed> {
 /// # Errors
 /// [`Malformed`], also where the text is no array.
 pub fn many(text: &str) -> Result<NewProducts, Malformed> {
-    serde_json::from_str(text).map(|Checked(products)| products).map_err(Malformed)
+    let mut products = NewProducts::default();
+    match usual::many(text, |draft| products.push(Some(draft))) {
+        Some(()) => Ok(products),
+        None => serde_json::from_str(text).map(|Checked(products)| products).map_err(Malformed),
+    }
 }
 
 /// An object whose fields are known by name. Others are passed over, as the service before did.
