@@ -88,7 +88,8 @@ WITH chosen AS (
 )
 SELECT NULL::bigint FROM moved {chosen}";
 
-/// As [`INSERT_CHOSEN_POSTGRESQL`] of columns in the order sent, with `$6` ids to generate, for products with the id 0: after the chosen ones.
+/// As [`INSERT_CHOSEN_POSTGRESQL`] of columns in the order sent, with `$6` ids to generate, for products with the id 0: after
+/// the chosen ones.
 const INSERT_POSTGRESQL: &str = "
 WITH sent AS MATERIALIZED (
     SELECT sent.* FROM {patience} unnest($1::bigint[], $2::text[], $3::bigint[], $4::integer[])

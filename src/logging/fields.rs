@@ -51,7 +51,7 @@ impl Members {
         String::from_utf8(self.0).map_err(|_| fmt::Error)
     }
 
-    fn add(&mut self, field: &Field, value: &(impl Serialize + ?Sized)) {
+    fn add(&mut self, field: &Field, value: &impl Serialize) {
         self.name(field);
         // Writing to a Vec can't fail.
         drop(serde_json::to_writer(&mut self.0, value));

@@ -34,7 +34,7 @@ const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
 /// How long connections may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// Without a byte in either direction, before a client is let go.
+    /// Without a byte in either direction, and for a head of HTTP/1 as a whole, before a client is let go.
     pub idle: Duration,
     /// For what is under way at the end.
     pub grace: Duration,

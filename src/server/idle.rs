@@ -1,5 +1,5 @@
-//! Lets go of connections on which nothing moves: silent clients, those whose requests trickle in, and readers that have
-//! stopped reading. A client that waits for us is none of these.
+//! Lets go of connections on which nothing moves: silent clients, in HTTP/1 those whose heads trickle in, and readers that
+//! have stopped reading. A client that waits for us is none of these.
 
 use std::{
     io,
@@ -22,10 +22,13 @@ use tokio::{
 pub struct Work(Arc<AtomicUsize>);
 
 impl Work {
-    /// Waits for an answer, as a part of the work.
-    pub async fn on<T>(self, answer: impl Future<Output = T>) -> T {
-        let _part = Part::of(self);
-        answer.await
+    /// Waits for an answer, as a part of the work, which begins now: hyper reads once more before it polls an answer.
+    pub fn on<T>(self, answer: impl Future<Output = T>) -> impl Future<Output = T> {
+        let part = Part::of(self);
+        async move {
+            let _part = part;
+            answer.await
+        }
     }
 
     fn is_under_way(&self) -> bool {
@@ -56,11 +59,12 @@ pub struct IdleTimeout<S> {
     moved: Instant,
     work: Work,
     /// Whether bytes that arrive while we work on no request are a movement.
-    heads_move: bool,
+    reads_move: bool,
 }
 
 impl<S> IdleTimeout<S> {
-    /// In HTTP/1, what arrives between two requests is the head of the next one, which has to be there in time.
+    /// In HTTP/1, what arrives between two requests is the head of the next one, which has to be there in time. What a
+    /// WebSocket brings is no movement either: it lives as long as we ping it.
     pub fn of_http1(stream: S, limit: Duration, work: Work) -> Self {
         Self::new(stream, limit, work, false)
     }
@@ -69,8 +73,8 @@ impl<S> IdleTimeout<S> {
         Self::new(stream, limit, work, true)
     }
 
-    fn new(stream: S, limit: Duration, work: Work, heads_move: bool) -> Self {
-        Self { stream, clock: Box::pin(sleep(limit)), limit, moved: Instant::now(), work, heads_move }
+    fn new(stream: S, limit: Duration, work: Work, reads_move: bool) -> Self {
+        Self { stream, clock: Box::pin(sleep(limit)), limit, moved: Instant::now(), work, reads_move }
     }
 
     /// Notes a movement, if it is one, or fails when the last one is too long ago.
@@ -108,7 +112,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for IdleTimeout<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let poll = Pin::new(&mut self.stream).poll_read(context, buffer);
-        let is_movement = self.heads_move || self.work.is_under_way();
+        let is_movement = self.reads_move || self.work.is_under_way();
         self.watch(context, poll, is_movement)
     }
 }

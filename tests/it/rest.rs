@@ -16,6 +16,7 @@ on_both_stores!(
     northwind_goes_in_and_comes_out,
     a_product_lives_and_dies,
     prices_keep_their_digits,
+    a_product_can_be_spelt_in_many_ways,
     a_generated_id_is_a_fresh_one,
     the_highest_ids_leave_room_for_generated_ones,
     an_array_is_created_whole_or_not_at_all,
@@ -89,6 +90,27 @@ async fn prices_keep_their_digits(store: Store) {
         let read = server.get(&format!("/products/{}", product["id"].as_str().unwrap())).await.text;
         assert!(read.contains(&format!(r#""price":{price},"#)), "{read}");
     }
+}
+
+async fn a_product_can_be_spelt_in_many_ways(store: Store) {
+    let server = Server::start(store).await;
+    let spellings = [
+        r#"{"id":1,"name":"a b","price":1.5,"amount":7}"#,
+        " {\t\"amount\" : 7 ,\r\n\"price\":1.50, \"name\": \" a b \" , \"id\" :1 } ",
+        r#"{"id":1,"name":"\u0061 b","price":15e-1,"amount":7}"#,
+        r#"{"\u0069d":1,"name":"a b","price":0.15E+1,"amount":7.0}"#,
+        r#"{"id":1,"name":"a b","price":1.5,"amount":7,"more":"é","less":-0}"#,
+        r#"{"id":1,"name":"a b","price":1.5,"amount":7,"x":null,"y":[{"id":2}],"z\"":true}"#,
+    ];
+    for one in spellings {
+        let product = r#"{"id":1,"name":"a b","price":1.5,"amount":7}"#;
+        server.post("/products", one).await.is(201, product);
+        server.delete("/products/1").await.is(204, "");
+        server.post("/products", format!("[{one}]")).await.is(201, &format!("[{product}]"));
+        server.delete("/products/1").await.is(204, "");
+    }
+    let quoted = r#"{"id":1,"name":"\\ \"quoted\"","price":1.5,"amount":7}"#;
+    server.post("/products", quoted).await.is(201, quoted);
 }
 
 async fn a_generated_id_is_a_fresh_one(store: Store) {

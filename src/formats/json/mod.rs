@@ -93,10 +93,11 @@ pub fn one<'a, T: Fields<'a>>(text: &'a str) -> Result<Option<T>, Malformed> {
 /// [`Malformed`], also where the text is no array.
 pub fn many(text: &str) -> Result<NewProducts, Malformed> {
     let mut products = NewProducts::default();
-    match usual::many(text, |draft| products.push(Some(draft))) {
-        Some(()) => Ok(products),
-        None => serde_json::from_str(text).map(|Checked(products)| products).map_err(Malformed),
+    if usual::many(text, |draft| products.push(Some(draft))).is_some() {
+        return Ok(products);
     }
+    drop(products);
+    serde_json::from_str(text).map(|Checked(products)| products).map_err(Malformed)
 }
 
 /// An object whose fields are known by name. Others are passed over, as the service before did.
