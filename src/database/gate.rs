@@ -13,7 +13,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     PoolOptions,
-    lease::{AtHand, Lease, Waiting},
+    at_hand::{AtHand, TERM, Waiting},
+    lease::Lease,
 };
 
 /// Is told what statements do.
@@ -101,7 +102,7 @@ impl Pool {
         let place = self.place().await?;
         let lease = match self.at_hand.take() {
             Ok(lease) => lease,
-            Err(_waiting) => Lease::new(&self.connections).await?,
+            Err(_waiting) => Lease::new(&self.connections, TERM).await?,
         };
         Ok(Leased { pool: self, operation: operation(sql), start: Instant::now(), lease, _place: place })
     }

@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, QuerySelect};
 
+mod at_hand;
 mod connect;
 mod connection;
 mod gate;
