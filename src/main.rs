@@ -134,9 +134,10 @@ fn block_on<T>(task: impl Future<Output = T>) -> Result<T, String> {
 async fn serve(config: Config) -> Result<(), StartError> {
     let mut stop = pin!(stop_signal());
     tokio::select! {
-        server = Server::start(config) => server?.run(stop).await,
-        // Also while it waits for the database.
+        // Listened for before anything begins; also while it waits for the database.
+        biased;
         () = &mut stop => {}
+        server = Server::start(config) => server?.run(stop).await,
     }
     Ok(())
 }
