@@ -9,10 +9,11 @@ use super::{
     At, Catalog, Error, NewProduct, Product, ProductId, Version,
     create_together::Creator,
     error::Fault,
-    insert::{Conflict, For, Stored, is_unique_violation},
+    insert::{Conflict, For, Stored},
     product::MOST_FAULTS,
     version::{self, TRIES},
 };
+use crate::database::is_unique_violation;
 
 /// Ids asked for in one statement: well below the databases' limits on parameters.
 const IDS_PER_QUERY: usize = 10_000;

@@ -9,9 +9,10 @@ use super::{
     batch::Serve,
     create::{id_fault, put_together},
     error::is_refusal,
-    insert::{Conflict, For, Stored, is_unique_violation},
+    insert::{Conflict, For, Stored},
     version,
 };
+use crate::database::is_unique_violation;
 
 /// What became of a question; or the question itself, which its request has to serve alone: to do that for it here would
 /// keep the others waiting.

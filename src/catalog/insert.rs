@@ -3,12 +3,15 @@
 //! One statement, because a request may be dropped at any moment when its client leaves: the database either
 //! gets the whole of it or nothing, and no connection goes back to the pool inside a transaction.
 
-use std::collections::HashSet;
+use std::{
+    collections::HashSet,
+    sync::atomic::{AtomicU8, Ordering},
+};
 
-use sea_orm::{ConnectionTrait, DbErr, SqlErr, Statement, Value as SqlValue};
+use sea_orm::{ConnectionTrait, DbErr, Statement, Value as SqlValue};
 
 use super::{Catalog, NewProduct, ProductId, Version, error::refusal};
-use crate::database::Kind;
+use crate::database::{Kind, is_unique_violation};
 
 /// Generated ids are below this, and follow every id below it that was ever used (see the migration).
 const GENERATED_BELOW: i64 = 1 << 52;
@@ -28,6 +31,24 @@ pub(super) struct Stored {
     pub generated: Vec<i64>,
     /// The chosen ids that are stored; `None` where all of them are.
     pub chosen: Option<HashSet<i64>>,
+}
+
+/// Whether ids were taken of late. As a rule all of many are free, and a database that looks at each first takes longer.
+#[derive(Debug, Default)]
+pub(super) struct TakenOfLate(AtomicU8);
+
+impl TakenOfLate {
+    /// So many statements expect a taken id after one that has met it.
+    const STATEMENTS: u8 = 100;
+
+    fn is_expected(&self) -> bool {
+        let left = |left: u8| left.checked_sub(1);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left).is_ok()
+    }
+
+    fn met(&self) {
+        self.0.store(Self::STATEMENTS, Ordering::Relaxed);
+    }
 }
 
 /// Who waits for a statement.
@@ -137,10 +158,9 @@ impl Catalog {
         new: &[NewProduct],
         version: Version,
     ) -> Result<Option<Stored>, DbErr> {
-        if self.0.database.kind() == Kind::Sqlite {
-            // As a rule all of them are, and SQLite would tell each of the ids that it stored.
+        if !self.0.taken_of_late.is_expected() {
             match self.try_store(new, version, Conflict::Fail, For::Many).await {
-                Err(error) if is_unique_violation(&error) => {}
+                Err(error) if is_unique_violation(&error) => self.0.taken_of_late.met(),
                 stored => return stored,
             }
         }
@@ -295,10 +315,6 @@ fn rows_sqlite(rows: &[(i64, &NewProduct)]) -> Result<(String, Vec<SqlValue>), D
 
 fn count(items: impl Iterator) -> i64 {
     i64::try_from(items.count()).unwrap_or(i64::MAX)
-}
-
-pub(super) fn is_unique_violation(error: &DbErr) -> bool {
-    matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
 }
 
 /// PostgreSQL's sequence has no further value (SQLSTATE 2200H).

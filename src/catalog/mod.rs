@@ -78,6 +78,7 @@ struct Parts {
     rules: Rules,
     under_way: idempotency::UnderWay,
     feed: feed::Feed,
+    taken_of_late: insert::TakenOfLate,
     /// None within a transaction, which is one client's alone.
     batches: Option<Batches>,
 }
@@ -121,6 +122,7 @@ impl Catalog {
             rules,
             under_way: idempotency::UnderWay::default(),
             feed: feed::Feed::default(),
+            taken_of_late: insert::TakenOfLate::default(),
             batches: Some(batches),
         }))
     }
@@ -129,6 +131,7 @@ impl Catalog {
     fn over(&self, database: Database) -> Self {
         let Parts { rules, under_way, feed, .. } = &*self.0;
         let (under_way, feed) = (under_way.clone(), feed.clone());
-        Self(Arc::new(Parts { database, rules: *rules, under_way, feed, batches: None }))
+        let taken_of_late = insert::TakenOfLate::default();
+        Self(Arc::new(Parts { database, rules: *rules, under_way, feed, taken_of_late, batches: None }))
     }
 }

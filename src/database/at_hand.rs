@@ -46,7 +46,7 @@ impl AtHand {
         Waiting(self.clone())
     }
 
-    /// For the next statement. Only after a success: of one that failed or was given up, sqlx has to see what became.
+    /// For the next statement. Not after one that failed or was given up: of that, sqlx has to see what became.
     pub fn keep(&self, lease: Lease) {
         if lease.is_over(Instant::now()) {
             return;

@@ -15,6 +15,7 @@ use super::{
     PoolOptions,
     at_hand::{AtHand, TERM, Waiting},
     lease::Lease,
+    outcome::Outcome,
 };
 
 /// Is told what statements do.
@@ -22,7 +23,7 @@ pub trait Watch: Send + Sync {
     /// A statement has got its connection.
     fn waited(&self, time: Duration);
     /// A statement has ended: SELECT, INSERT, UPDATE, DELETE or OTHER.
-    fn ran(&self, operation: &'static str, time: Duration, failed: bool);
+    fn ran(&self, operation: &'static str, time: Duration, outcome: Outcome);
 }
 
 /// How connections are doing.
@@ -77,7 +78,8 @@ impl Pool {
     ) -> Self {
         if let Some(watch) = watch.clone() {
             connections.set_metric_callback(move |ran| {
-                watch.ran(operation(&ran.statement.sql), ran.elapsed, ran.failed);
+                let outcome = if ran.failed { Outcome::Failed } else { Outcome::Done };
+                watch.ran(operation(&ran.statement.sql), ran.elapsed, outcome);
             });
         }
         Self {
@@ -162,13 +164,14 @@ pub(super) struct Leased<'a> {
 impl Leased<'_> {
     /// The statement has ended.
     pub(super) fn end<T>(self, done: Result<T, DbErr>) -> Result<T, DbErr> {
+        let outcome = Outcome::of(&done);
         if let Some(watch) = &self.pool.watch {
-            watch.ran(self.operation, self.start.elapsed(), done.is_err());
+            watch.ran(self.operation, self.start.elapsed(), outcome);
         }
-        match done {
-            Ok(_) => self.pool.at_hand.keep(self.lease),
+        match outcome {
+            Outcome::Done | Outcome::Refused => self.pool.at_hand.keep(self.lease),
             // If the database went away, so did they.
-            Err(_) => self.pool.at_hand.clear(),
+            Outcome::Failed => self.pool.at_hand.clear(),
         }
         done
     }

@@ -10,6 +10,7 @@ mod connection;
 mod gate;
 mod lease;
 mod migrate;
+mod outcome;
 mod spans;
 mod url;
 mod wake;
@@ -18,6 +19,7 @@ pub use connect::ConnectError;
 pub use connection::{Connection, Transaction};
 pub use gate::{PoolState, Watch};
 pub use migrate::{Applied, MigrateError};
+pub use outcome::{Outcome, is_unique_violation};
 pub use url::DatabaseUrl;
 
 /// The open store. Cheap to clone.

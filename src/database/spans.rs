@@ -3,7 +3,7 @@
 use sea_orm::{DbBackend, DbErr};
 use tracing::{Instrument, Span, field::Empty, info_span};
 
-use super::gate::operation;
+use super::{gate::operation, outcome::Outcome};
 use crate::spans::SPANS;
 
 /// The span of a statement (semantic conventions for database clients); its text has places for values, not values.
@@ -23,7 +23,7 @@ pub(super) fn statement(backend: DbBackend, sql: &str) -> Span {
 /// Runs it in its span.
 pub(super) async fn within<T>(span: Span, run: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
     let done = run.instrument(span.clone()).await;
-    if done.is_err() {
+    if Outcome::of(&done) == Outcome::Failed {
         span.record("otel.status_code", "ERROR");
     }
     done

@@ -7,7 +7,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::{
     catalog::Catalog,
-    database::{self, Database},
+    database::{self, Database, Outcome},
     graphql,
     telemetry::{
         catalog::CatalogMetrics,
@@ -21,8 +21,13 @@ impl database::Watch for DatabaseMetrics {
         self.waited(time);
     }
 
-    fn ran(&self, operation: &'static str, time: Duration, failed: bool) {
-        self.ran(operation, time, failed);
+    fn ran(&self, operation: &'static str, time: Duration, outcome: Outcome) {
+        let outcome = match outcome {
+            Outcome::Done => "ok",
+            Outcome::Refused => "refused",
+            Outcome::Failed => "error",
+        };
+        self.ran(operation, time, outcome);
     }
 }
 

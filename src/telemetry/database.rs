@@ -44,8 +44,7 @@ impl DatabaseMetrics {
     }
 
     /// A statement has ended.
-    pub fn ran(&self, operation: &'static str, time: Duration, failed: bool) {
-        let outcome = if failed { "error" } else { "ok" };
+    pub fn ran(&self, operation: &'static str, time: Duration, outcome: &'static str) {
         let labels = [KeyValue::new(names::DB_OPERATION, operation), KeyValue::new(names::OUTCOME, outcome)];
         self.operation.record(time.as_secs_f64(), &labels);
         spent::statement(time);

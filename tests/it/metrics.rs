@@ -26,6 +26,7 @@ on_both_stores!(
     the_process_is_described_as_proc_has_it,
     metrics_can_be_kept_apart,
     used_up_file_descriptors_are_told,
+    a_taken_id_is_no_failed_statement,
 );
 
 async fn promtool_accepts_the_metrics(store: Store) {
@@ -97,6 +98,21 @@ async fn requests_are_counted_by_route_and_status(store: Store) {
     }
     assert_eq!(server.metric(&duration("count", "")).await, Some(4.0));
     assert!(server.metric(&duration("sum", "")).await.unwrap() > 0.0);
+}
+
+async fn a_taken_id_is_no_failed_statement(store: Store) {
+    let server = Server::start(store).await;
+    let (one, many) =
+        (r#"{"id":7,"name":"nut","price":1,"amount":1}"#, r#"[{"id":7,"name":"nut","price":1,"amount":1}]"#);
+    for (product, status) in [(one, 201), (one, 409), (many, 409)] {
+        assert_eq!(server.post("/products", product).await.status, status);
+    }
+    let count = async |outcome| {
+        let labels = format!("db_operation_name=\"INSERT\",outcome=\"{outcome}\"");
+        server.metric(&format!("db_client_operation_duration_seconds_count{{{labels}}}")).await
+    };
+    assert!(count("refused").await >= Some(1.0));
+    assert_eq!(count("error").await, None);
 }
 
 /// What is there at 0 from the start are routes that exist, each counted under its own name.
