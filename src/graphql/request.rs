@@ -1,8 +1,10 @@
 //! Reads requests as the GraphQL-over-HTTP specification has them (section 5).
 
-use async_graphql::{Request, Variables};
+use std::collections::HashMap;
+
+use async_graphql::{Request, Value};
 use serde::Deserialize;
-use serde_json::{Map, Value, value::RawValue};
+use serde_json::value::RawValue;
 
 use crate::problem::Problem;
 
@@ -21,7 +23,7 @@ struct Members<'a> {
     /// Not read before their values are counted.
     #[serde(borrow)]
     variables: Option<&'a RawValue>,
-    extensions: Option<Map<String, Value>>,
+    extensions: Option<HashMap<String, Value>>,
 }
 
 /// The parameters of a `GET`.
@@ -90,12 +92,8 @@ fn request(members: Members, most: usize) -> Result<Request, Problem> {
             let detail = format!("the variables have more than {most} values: send them in parts");
             return Err(Problem::too_large(detail));
         }
-        let variables: Option<Map<String, Value>> = parse(variables)?;
-        request.variables = Variables::from_json(Value::Object(variables.unwrap_or_default()));
+        request.variables = parse(variables)?;
     }
-    let extensions = extensions
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, async_graphql::Value::from_json(value).ok()?)));
     request.extensions.extend(extensions);
     Ok(request)
 }
