@@ -11,7 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     Connections, Database,
-    gate::{Pool, PoolState},
+    gate::{Pool, PoolState, operation},
     spans,
 };
 
@@ -52,17 +52,17 @@ impl Connection {
 /// Runs one statement in its span: on a connection of the pool, or in a savepoint of the transaction.
 macro_rules! run {
     ($connection:ident, $sql:expr, $on_lease:ident, $statement:ident ( $argument:expr )) => {{
-        let backend = $connection.get_database_backend();
+        let (backend, operation) = ($connection.get_database_backend(), operation($sql));
         match $connection {
             Self::Pool(pool) => {
-                let mut leased = pool.lease($sql).await?;
-                let span = spans::statement(backend, $sql);
+                let mut leased = pool.lease(operation).await?;
+                let span = spans::statement(backend, operation, $sql);
                 let done = spans::within(span, leased.lease.$on_lease($argument)).await;
                 leased.end(done)
             }
             Self::Transaction(transaction) => {
                 let savepoint = transaction.begin().await?;
-                let span = spans::statement(backend, $sql);
+                let span = spans::statement(backend, operation, $sql);
                 match spans::within(span, savepoint.$statement($argument)).await {
                     Ok(done) => savepoint.commit().await.map(|()| done),
                     Err(error) => {

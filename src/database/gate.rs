@@ -99,14 +99,14 @@ impl Pool {
         Ok((&self.connections, self.at_hand.wait(), place))
     }
 
-    /// A connection for one statement.
-    pub(super) async fn lease(&self, sql: &str) -> Result<Leased<'_>, DbErr> {
+    /// A connection for one statement of this kind.
+    pub(super) async fn lease(&self, operation: &'static str) -> Result<Leased<'_>, DbErr> {
         let place = self.place().await?;
         let lease = match self.at_hand.take() {
             Ok(lease) => lease,
             Err(_waiting) => Lease::new(&self.connections, TERM).await?,
         };
-        Ok(Leased { pool: self, operation: operation(sql), start: Instant::now(), lease, _place: place })
+        Ok(Leased { pool: self, operation, start: Instant::now(), lease, _place: place })
     }
 
     async fn place(&self) -> Result<OwnedSemaphorePermit, DbErr> {

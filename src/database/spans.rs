@@ -3,19 +3,19 @@
 use sea_orm::{DbBackend, DbErr};
 use tracing::{Instrument, Span, field::Empty, info_span};
 
-use super::{gate::operation, outcome::Outcome};
+use super::outcome::Outcome;
 use crate::spans::SPANS;
 
 /// The span of a statement (semantic conventions for database clients); its text has places for values, not values.
-pub(super) fn statement(backend: DbBackend, sql: &str) -> Span {
+pub(super) fn statement(backend: DbBackend, operation: &'static str, sql: &str) -> Span {
     info_span!(
         target: SPANS,
         "sql",
-        otel.name = operation(sql),
+        otel.name = operation,
         otel.kind = "client",
         otel.status_code = Empty,
         db.system.name = if backend == DbBackend::Postgres { "postgresql" } else { "sqlite" },
-        db.operation.name = operation(sql),
+        db.operation.name = operation,
         db.query.text = sql,
     )
 }
