@@ -17,7 +17,8 @@ use tracing::info;
 
 use super::{
     Connection, Connections, Database, DatabaseUrl, PoolOptions,
-    gate::{Pool, Watch},
+    gate::Pool,
+    outcome::{Watch, Watcher},
 };
 
 /// Why the store can't be opened.
@@ -66,7 +67,8 @@ impl Database {
                 .await
                 .map_err(|error| ConnectError::Open(url.clone(), error))
         };
-        let pool = |connections, max| Connection::Pool(Pool::new(connections, max, options, watch.clone()));
+        let watcher = Watcher(watch);
+        let pool = |connections, max| Connection::Pool(Pool::new(connections, max, options, watcher.clone()));
         let connections = match url {
             DatabaseUrl::Sqlite(_) => {
                 let writes = pool(open(1, false).await?, 1);

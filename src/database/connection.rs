@@ -1,6 +1,6 @@
 //! What statements run on: a pool, or a transaction that many statements share.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, SqliteTransactionMode,
@@ -12,6 +12,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::{
     Connections, Database,
     gate::{Pool, PoolState, operation},
+    outcome::Watcher,
     spans,
 };
 
@@ -21,7 +22,7 @@ pub enum Connection {
     /// Each statement is a transaction of its own.
     Pool(Pool),
     /// Each statement has a savepoint: one that fails leaves the others as they are.
-    Transaction(Arc<DatabaseTransaction>),
+    Transaction(Arc<DatabaseTransaction>, Watcher),
 }
 
 impl Connection {
@@ -37,14 +38,21 @@ impl Connection {
                 let (connections, _waiting, place) = pool.enter().await?;
                 Ok((connections.begin_with_options(options).await?, Some(place)))
             }
-            Self::Transaction(transaction) => Ok((transaction.begin().await?, None)),
+            Self::Transaction(transaction, _) => Ok((transaction.begin().await?, None)),
+        }
+    }
+
+    fn watcher(&self) -> &Watcher {
+        match self {
+            Self::Pool(pool) => &pool.watcher,
+            Self::Transaction(_, watcher) => watcher,
         }
     }
 
     pub(super) fn state(&self) -> PoolState {
         match self {
             Self::Pool(pool) => pool.state(),
-            Self::Transaction(_) => PoolState::default(),
+            Self::Transaction(..) => PoolState::default(),
         }
     }
 }
@@ -60,10 +68,12 @@ macro_rules! run {
                 let done = spans::within(span, leased.lease.$on_lease($argument)).await;
                 leased.end(done)
             }
-            Self::Transaction(transaction) => {
+            Self::Transaction(transaction, watcher) => {
                 let savepoint = transaction.begin().await?;
-                let span = spans::statement(backend, operation, $sql);
-                match spans::within(span, savepoint.$statement($argument)).await {
+                let (span, start) = (spans::statement(backend, operation, $sql), Instant::now());
+                let done = spans::within(span, savepoint.$statement($argument)).await;
+                watcher.ran(operation, start, &done);
+                match done {
                     Ok(done) => savepoint.commit().await.map(|()| done),
                     Err(error) => {
                         // Where this fails too, the transaction is lost, and the next statement says so.
@@ -81,7 +91,7 @@ impl ConnectionTrait for Connection {
     fn get_database_backend(&self) -> DbBackend {
         match self {
             Self::Pool(pool) => pool.connections().get_database_backend(),
-            Self::Transaction(transaction) => transaction.get_database_backend(),
+            Self::Transaction(transaction, _) => transaction.get_database_backend(),
         }
     }
 
@@ -142,7 +152,7 @@ impl Database {
     pub async fn begin(&self) -> Result<(Self, Transaction), DbErr> {
         let (transaction, place) = self.0.writes.begin().await?;
         let transaction = Arc::new(transaction);
-        let connection = Connection::Transaction(transaction.clone());
+        let connection = Connection::Transaction(transaction.clone(), self.0.writes.watcher().clone());
         let checks = self.0.checks.clone();
         let (reads, points) = (connection.clone(), connection.clone());
         let inside = Self(Arc::new(Connections { reads, points, writes: connection, checks }));

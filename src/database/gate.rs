@@ -15,16 +15,8 @@ use super::{
     PoolOptions,
     at_hand::{AtHand, TERM, Waiting},
     lease::Lease,
-    outcome::Outcome,
+    outcome::{Outcome, Watcher},
 };
-
-/// Is told what statements do.
-pub trait Watch: Send + Sync {
-    /// A statement has got its connection.
-    fn waited(&self, time: Duration);
-    /// A statement has ended: SELECT, INSERT, UPDATE, DELETE or OTHER.
-    fn ran(&self, operation: &'static str, time: Duration, outcome: Outcome);
-}
 
 /// How connections are doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,7 +51,7 @@ pub struct Pool {
     pending: Arc<AtomicU64>,
     max: u64,
     patience: Duration,
-    watch: Option<Arc<dyn Watch>>,
+    pub(super) watcher: Watcher,
 }
 
 impl std::fmt::Debug for Pool {
@@ -71,17 +63,11 @@ impl std::fmt::Debug for Pool {
 impl Pool {
     /// Over connections, of which there are `max`.
     pub(super) fn new(
-        mut connections: DatabaseConnection,
+        connections: DatabaseConnection,
         max: u32,
         options: PoolOptions,
-        watch: Option<Arc<dyn Watch>>,
+        watcher: Watcher,
     ) -> Self {
-        if let Some(watch) = watch.clone() {
-            connections.set_metric_callback(move |ran| {
-                let outcome = if ran.failed { Outcome::Failed } else { Outcome::Done };
-                watch.ran(operation(&ran.statement.sql), ran.elapsed, outcome);
-            });
-        }
         Self {
             connections,
             at_hand: AtHand::default(),
@@ -89,7 +75,7 @@ impl Pool {
             pending: Arc::default(),
             max: max.into(),
             patience: options.acquire_timeout,
-            watch,
+            watcher,
         }
     }
 
@@ -112,7 +98,7 @@ impl Pool {
     async fn place(&self) -> Result<OwnedSemaphorePermit, DbErr> {
         match self.places.clone().try_acquire_owned() {
             Ok(place) => {
-                self.waited(Duration::ZERO);
+                self.watcher.waited(Duration::ZERO);
                 Ok(place)
             }
             Err(_) => self.wait().await,
@@ -123,14 +109,8 @@ impl Pool {
         let start = Instant::now();
         let _pending = Pending::among(&self.pending);
         let place = tokio::time::timeout(self.patience, self.places.clone().acquire_owned()).await;
-        self.waited(start.elapsed());
+        self.watcher.waited(start.elapsed());
         place.ok().and_then(Result::ok).ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))
-    }
-
-    fn waited(&self, time: Duration) {
-        if let Some(watch) = &self.watch {
-            watch.waited(time);
-        }
     }
 
     pub(super) fn connections(&self) -> &DatabaseConnection {
@@ -164,11 +144,7 @@ pub(super) struct Leased<'a> {
 impl Leased<'_> {
     /// The statement has ended.
     pub(super) fn end<T>(self, done: Result<T, DbErr>) -> Result<T, DbErr> {
-        let outcome = Outcome::of(&done);
-        if let Some(watch) = &self.pool.watch {
-            watch.ran(self.operation, self.start.elapsed(), outcome);
-        }
-        match outcome {
+        match self.pool.watcher.ran(self.operation, self.start, &done) {
             Outcome::Done | Outcome::Refused => self.pool.at_hand.keep(self.lease),
             // If the database went away, so did they.
             Outcome::Failed => self.pool.at_hand.clear(),

@@ -17,9 +17,9 @@ mod wake;
 
 pub use connect::ConnectError;
 pub use connection::{Connection, Transaction};
-pub use gate::{PoolState, Watch};
+pub use gate::PoolState;
 pub use migrate::{Applied, MigrateError};
-pub use outcome::{Outcome, is_unique_violation};
+pub use outcome::{Outcome, Watch, is_unique_violation};
 pub use url::DatabaseUrl;
 
 /// The open store. Cheap to clone.

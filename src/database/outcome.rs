@@ -1,13 +1,27 @@
-//! What became of a statement.
+//! What becomes of statements, and who is told of it.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use sea_orm::{DbErr, SqlErr};
+
+/// Is told what statements do.
+pub trait Watch: Send + Sync {
+    /// A statement has got its connection.
+    fn waited(&self, time: Duration);
+    /// A statement has ended: SELECT, INSERT, UPDATE, DELETE or OTHER.
+    fn ran(&self, operation: &'static str, time: Duration, outcome: Outcome);
+}
 
 /// What became of a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It did what it is for.
     Done,
-    /// It would have used a key twice, which is for the client to hear of.
+    /// It would have used a key twice, and did nothing: no failure, since whoever sends it is prepared for that.
     Refused,
     /// The database did not do it.
     Failed,
@@ -26,4 +40,31 @@ impl Outcome {
 /// Whether a key is taken that a statement wanted to use.
 pub fn is_unique_violation(error: &DbErr) -> bool {
     matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
+}
+
+/// One who is told, if there is one. Cheap to clone.
+#[derive(Clone)]
+pub struct Watcher(pub(super) Option<Arc<dyn Watch>>);
+
+impl Watcher {
+    pub(super) fn waited(&self, time: Duration) {
+        if let Some(watch) = &self.0 {
+            watch.waited(time);
+        }
+    }
+
+    /// A statement that began at `start` is done.
+    pub(super) fn ran<T>(&self, operation: &'static str, start: Instant, done: &Result<T, DbErr>) -> Outcome {
+        let outcome = Outcome::of(done);
+        if let Some(watch) = &self.0 {
+            watch.ran(operation, start.elapsed(), outcome);
+        }
+        outcome
+    }
+}
+
+impl fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watcher")
+    }
 }
