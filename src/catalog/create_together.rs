@@ -1,11 +1,15 @@
 //! Creates for all that wait at the same time (see `batch`), each as if it were alone.
 
-use std::collections::HashSet;
+use std::{
+    collections::HashSet,
+    sync::atomic::{AtomicU8, Ordering},
+};
 
 use futures_util::future::join_all;
+use sea_orm::DbErr;
 
 use super::{
-    Catalog, Error, NewProduct, Product,
+    Catalog, Error, NewProduct, Product, Version,
     batch::Serve,
     create::{id_fault, put_together},
     error::is_refusal,
@@ -78,6 +82,24 @@ impl Serve<NewProduct, OrAlone<NewProduct, Product>> for Creator {
     }
 }
 
+/// Whether ids were taken of late. As a rule all of many are free, and a database that looks at each first takes longer.
+#[derive(Debug, Default)]
+pub(super) struct TakenOfLate(AtomicU8);
+
+impl TakenOfLate {
+    /// So many statements expect a taken id after one that has met it.
+    const STATEMENTS: u8 = 100;
+
+    fn is_expected(&self) -> bool {
+        let left = |left: u8| left.checked_sub(1);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left).is_ok()
+    }
+
+    fn met(&self) {
+        self.0.store(Self::STATEMENTS, Ordering::Relaxed);
+    }
+}
+
 impl Catalog {
     /// Creates those of them whose ids are free, in one statement; no id is named twice.
     async fn create_each(&self, mut new: Vec<NewProduct>) -> Vec<OrAlone<NewProduct, Product>> {
@@ -110,6 +132,17 @@ impl Catalog {
             None => Ok(products.next().ok_or(Error::Internal)),
         };
         refusals.into_iter().map(answer).collect()
+    }
+
+    /// Stores those of the products whose ids are free, for many; `None` where no more ids can be generated.
+    async fn try_store_free(&self, new: &[NewProduct], version: Version) -> Result<Option<Stored>, DbErr> {
+        if !self.0.taken_of_late.is_expected() {
+            match self.try_store(new, version, Conflict::Fail, For::Many).await {
+                Err(error) if is_unique_violation(&error) => self.0.taken_of_late.met(),
+                stored => return stored,
+            }
+        }
+        self.try_store(new, version, Conflict::Skip, For::Many).await
     }
 }
 

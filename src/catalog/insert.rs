@@ -3,15 +3,12 @@
 //! One statement, because a request may be dropped at any moment when its client leaves: the database either
 //! gets the whole of it or nothing, and no connection goes back to the pool inside a transaction.
 
-use std::{
-    collections::HashSet,
-    sync::atomic::{AtomicU8, Ordering},
-};
+use std::collections::HashSet;
 
 use sea_orm::{ConnectionTrait, DbErr, Statement, Value as SqlValue};
 
 use super::{Catalog, NewProduct, ProductId, Version, error::refusal};
-use crate::database::{Kind, is_unique_violation};
+use crate::database::Kind;
 
 /// Generated ids are below this, and follow every id below it that was ever used (see the migration).
 const GENERATED_BELOW: i64 = 1 << 52;
@@ -31,24 +28,6 @@ pub(super) struct Stored {
     pub generated: Vec<i64>,
     /// The chosen ids that are stored; `None` where all of them are.
     pub chosen: Option<HashSet<i64>>,
-}
-
-/// Whether ids were taken of late. As a rule all of many are free, and a database that looks at each first takes longer.
-#[derive(Debug, Default)]
-pub(super) struct TakenOfLate(AtomicU8);
-
-impl TakenOfLate {
-    /// So many statements expect a taken id after one that has met it.
-    const STATEMENTS: u8 = 100;
-
-    fn is_expected(&self) -> bool {
-        let left = |left: u8| left.checked_sub(1);
-        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left).is_ok()
-    }
-
-    fn met(&self) {
-        self.0.store(Self::STATEMENTS, Ordering::Relaxed);
-    }
 }
 
 /// Who waits for a statement.
@@ -152,21 +131,6 @@ const CATCH_UP_POSTGRESQL: &str =
     "SELECT product_id_used((SELECT max(id) FROM product WHERE id < 4503599627370496), 0)";
 
 impl Catalog {
-    /// Stores those of the products whose ids are free, for many; `None` where no more ids can be generated.
-    pub(super) async fn try_store_free(
-        &self,
-        new: &[NewProduct],
-        version: Version,
-    ) -> Result<Option<Stored>, DbErr> {
-        if !self.0.taken_of_late.is_expected() {
-            match self.try_store(new, version, Conflict::Fail, For::Many).await {
-                Err(error) if is_unique_violation(&error) => self.0.taken_of_late.met(),
-                stored => return stored,
-            }
-        }
-        self.try_store(new, version, Conflict::Skip, For::Many).await
-    }
-
     /// Runs the statement; `None` where no more ids can be generated.
     pub(super) async fn try_store(
         &self,

@@ -6,7 +6,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use batch::{Batcher, Size, Turns};
 use coalesce::Coalescer;
-use create_together::OrAlone;
+use create_together::{OrAlone, TakenOfLate};
 use page::PageQuestion;
 
 use crate::database::{Database, Kind};
@@ -81,7 +81,7 @@ struct Parts {
     rules: Rules,
     under_way: idempotency::UnderWay,
     feed: feed::Feed,
-    taken_of_late: insert::TakenOfLate,
+    taken_of_late: TakenOfLate,
     /// None within a transaction, which is one client's alone.
     batches: Option<Batches>,
 }
@@ -125,7 +125,7 @@ impl Catalog {
             rules,
             under_way: idempotency::UnderWay::default(),
             feed: feed::Feed::default(),
-            taken_of_late: insert::TakenOfLate::default(),
+            taken_of_late: TakenOfLate::default(),
             batches: Some(batches),
         }))
     }
@@ -134,7 +134,7 @@ impl Catalog {
     fn over(&self, database: Database) -> Self {
         let Parts { rules, under_way, feed, .. } = &*self.0;
         let (under_way, feed) = (under_way.clone(), feed.clone());
-        let taken_of_late = insert::TakenOfLate::default();
+        let taken_of_late = TakenOfLate::default();
         Self(Arc::new(Parts { database, rules: *rules, under_way, feed, taken_of_late, batches: None }))
     }
 }

@@ -112,7 +112,7 @@ pub const DB_CONNECTION_WAIT: &str = "db.client.connection.wait_time";
 pub const DATABASE_UP: &str = "database_up";
 /// Label: SELECT, INSERT, UPDATE, DELETE or OTHER.
 pub const DB_OPERATION: &str = "db.operation.name";
-/// Label: ok or error; of GraphQL also refused.
+/// Label: ok, error or refused.
 pub const OUTCOME: &str = "outcome";
 /// Label: which state.
 pub const STATE: &str = "state";
