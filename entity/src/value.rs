@@ -74,6 +74,11 @@ impl Version {
         // Two bits less leave room for more changes than a product will ever see.
         Self((random >> 2).cast_signed())
     }
+
+    /// The version as a plain integer.
+    pub fn get(self) -> i64 {
+        self.0
+    }
 }
 
 impl FromStr for Version {

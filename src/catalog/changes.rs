@@ -135,9 +135,14 @@ WHERE (xact, seq) IN (SELECT xact, seq FROM product_change_log ORDER BY xact, se
     AND (xact, seq) < (SELECT xact, seq FROM product_change_log ORDER BY xact DESC, seq DESC LIMIT 1)",
 };
 
-/// There, `xact` is always 0, and `seq` is the key.
+/// There, `xact` is always 0, and `seq` is the key. A row with `product_ids` holds as many changes, numbered from `first_seq` to
+/// `seq`. They come in the order of the array: to sort by that, too, would take all rows apart for the first few changes.
 const SQLITE: Questions = Questions {
-    from_place: "SELECT * FROM product_change WHERE seq >= $2 AND xact = $1 ORDER BY seq LIMIT $3",
+    from_place: "
+SELECT xact, coalesce(first_seq, log.seq) + key AS seq, at, kind, value AS product_id, version
+FROM product_change AS log, json_each(coalesce(product_ids, json_array(product_id)))
+WHERE log.seq >= $2 AND xact = $1 AND coalesce(first_seq, log.seq) + key >= $2
+ORDER BY log.seq LIMIT $3",
     newest: "SELECT * FROM product_change ORDER BY seq DESC LIMIT 1",
     waiting: None,
     mark: "INSERT INTO product_change (kind) SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM product_change)",

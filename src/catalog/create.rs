@@ -1,6 +1,9 @@
 //! Creates products: any number, all or none.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use entity::product;
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
@@ -74,10 +77,10 @@ impl Catalog {
             Taken::Replace => Conflict::Replace,
         };
         self.may_replace(taken)?;
-        let version = version::fresh();
+        let (new, version) = (Arc::new(new), version::fresh());
         let stored = self.store(&new, version, conflict).await?;
         self.0.feed.changed();
-        put_together(new, stored.generated, version)
+        put_together(Arc::unwrap_or_clone(new), stored.generated, version)
     }
 
     /// Who replaces can't tell which version he means.
@@ -89,10 +92,10 @@ impl Catalog {
         }
     }
 
-    /// Stores the products in one statement.
+    /// Stores the products, all or none.
     pub(super) async fn store(
         &self,
-        new: &[NewProduct],
+        new: &Arc<Vec<NewProduct>>,
         version: Version,
         conflict: Conflict,
     ) -> Result<Stored, Error> {

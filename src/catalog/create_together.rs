@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashSet,
-    sync::atomic::{AtomicU8, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
 };
 
 use futures_util::future::join_all;
@@ -31,12 +34,12 @@ impl Serve<Vec<NewProduct>, OrAlone<Vec<NewProduct>, Vec<Product>>> for Creator 
     async fn serve(&self, arrays: Vec<Vec<NewProduct>>) -> Vec<OrAlone<Vec<NewProduct>, Vec<Product>>> {
         let Self(catalog) = self;
         let lengths: Vec<usize> = arrays.iter().map(Vec::len).collect();
-        let new: Vec<NewProduct> = arrays.into_iter().flatten().collect();
+        let new: Arc<Vec<NewProduct>> = Arc::new(arrays.into_iter().flatten().collect());
         let version = version::fresh();
         let products = match catalog.try_store(&new, version, Conflict::Fail, For::Many).await {
             Ok(Some(stored)) => {
                 catalog.0.feed.changed();
-                put_together(new, stored.generated, version)
+                put_together(Arc::unwrap_or_clone(new), stored.generated, version)
             }
             Err(error) if !is_refusal(&error) => Err(error.into()),
             refused => {
@@ -45,7 +48,7 @@ impl Serve<Vec<NewProduct>, OrAlone<Vec<NewProduct>, Vec<Product>>> for Creator 
                     Ok(taken) if !taken.is_empty() => Ok(Err(Error::Duplicate(taken))),
                     _ => Err(array),
                 };
-                let arrays = split(new, &lengths);
+                let arrays = split(Arc::unwrap_or_clone(new), &lengths);
                 return if is_taken { join_all(arrays.map(answer)).await } else { arrays.map(Err).collect() };
             }
         };
@@ -102,8 +105,8 @@ impl TakenOfLate {
 
 impl Catalog {
     /// Creates those of them whose ids are free, in one statement; no id is named twice.
-    async fn create_each(&self, mut new: Vec<NewProduct>) -> Vec<OrAlone<NewProduct, Product>> {
-        let version = version::fresh();
+    async fn create_each(&self, new: Vec<NewProduct>) -> Vec<OrAlone<NewProduct, Product>> {
+        let (new, version) = (Arc::new(new), version::fresh());
         let Stored { generated, chosen } = match self.try_store_free(&new, version).await {
             Ok(Some(stored)) => stored,
             Err(error) if !is_refusal(&error) => {
@@ -112,7 +115,7 @@ impl Catalog {
             }
             // One is to blame: it waits for somebody else's transaction, no id is left to generate, or somebody used one
             // past the server.
-            _ => return new.into_iter().map(Err).collect(),
+            _ => return Arc::unwrap_or_clone(new).into_iter().map(Err).collect(),
         };
         self.0.feed.changed();
         let refusal = |new: &NewProduct| {
@@ -120,6 +123,7 @@ impl Catalog {
             Some(Error::Duplicate(vec![id_fault(new.at, id)]))
         };
         let refusals: Vec<_> = new.iter().map(refusal).collect();
+        let mut new = Arc::unwrap_or_clone(new);
         let mut refused = refusals.iter().map(Option::is_some);
         new.retain(|_| refused.next() != Some(true));
         let products = put_together(new, generated, version).unwrap_or_else(|error| {
@@ -135,7 +139,11 @@ impl Catalog {
     }
 
     /// Stores those of the products whose ids are free, for many; `None` where no more ids can be generated.
-    async fn try_store_free(&self, new: &[NewProduct], version: Version) -> Result<Option<Stored>, DbErr> {
+    async fn try_store_free(
+        &self,
+        new: &Arc<Vec<NewProduct>>,
+        version: Version,
+    ) -> Result<Option<Stored>, DbErr> {
         if !self.0.taken_of_late.is_expected() {
             match self.try_store(new, version, Conflict::Fail, For::Many).await {
                 Err(error) if is_unique_violation(&error) => self.0.taken_of_late.met(),

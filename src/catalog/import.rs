@@ -1,5 +1,7 @@
 //! Imports: any number of products with flat memory, all or none.
 
+use std::sync::Arc;
+
 use tokio::task::spawn_blocking;
 
 use super::{
@@ -37,21 +39,22 @@ impl Catalog {
                 };
                 // The next one is read while this one is stored.
                 reading = spawn_blocking(move || next(batches));
-                catalog.store_batch(&batch, version, taken).await?;
                 count += batch.len() as u64;
+                catalog.store_batch(batch, version, taken).await?;
             }
         })
         .await
     }
 
     /// Ids that an earlier batch has stored are taken too, by products of the same version.
-    async fn store_batch(&self, batch: &[NewProduct], version: Version, taken: Taken) -> Result<(), Error> {
-        refuse_repeated_ids(batch)?;
+    async fn store_batch(&self, batch: Vec<NewProduct>, version: Version, taken: Taken) -> Result<(), Error> {
+        refuse_repeated_ids(&batch)?;
+        let batch = Arc::new(batch);
         let conflict = match taken {
             Taken::Refuse => Conflict::Skip,
             Taken::Replace => Conflict::Replace,
         };
-        let Some(stored) = self.store(batch, version, conflict).await?.chosen else {
+        let Some(stored) = self.store(&batch, version, conflict).await?.chosen else {
             return Ok(());
         };
         let sent = batch.iter().filter_map(|product| Some((product.at, product.id?)));

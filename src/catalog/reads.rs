@@ -2,15 +2,13 @@
 
 use entity::product;
 use futures_util::future::join_all;
-use sea_orm::{ConnectionTrait, EntityTrait, Statement, Value as SqlValue};
+use sea_orm::{ConnectionTrait, EntityTrait, Statement};
 
 use super::{Catalog, Error, Product, ProductId, batch::Serve, rows};
 use crate::database::{Connection, Kind};
 
 /// One text for any number of ids, so that it is prepared once.
 const MANY_POSTGRESQL: &str = "SELECT id, name, price, amount, version FROM product WHERE id = ANY($1)";
-const MANY_SQLITE: &str =
-    "SELECT id, name, price, amount, version FROM product WHERE id IN (SELECT value FROM json_each(?1))";
 
 impl Catalog {
     /// Reads one product.
@@ -26,14 +24,17 @@ impl Catalog {
 
     /// Reads those of the products that are there.
     async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>, Error> {
-        let database = self.0.database.points();
+        let database = self.0.database.reads();
         let ids: Vec<i64> = ids.iter().map(|id| id.get()).collect();
-        let (sql, ids): (_, SqlValue) = match self.0.database.kind() {
-            Kind::PostgreSql => (MANY_POSTGRESQL, ids.into()),
-            Kind::Sqlite => (MANY_SQLITE, format!("{ids:?}").into()),
+        let products = match self.0.database.kind() {
+            Kind::PostgreSql => {
+                let backend = database.get_database_backend();
+                let statement = Statement::from_sql_and_values(backend, MANY_POSTGRESQL, [ids.into()]);
+                rows::read(database, Kind::PostgreSql, statement).await?
+            }
+            Kind::Sqlite => rows::read_directly(database, ids).await?,
         };
-        let statement = Statement::from_sql_and_values(database.get_database_backend(), sql, [ids]);
-        Ok(rows::read(database, self.0.database.kind(), statement).await?)
+        Ok(products)
     }
 
     pub(super) async fn get_from(&self, from: &Connection, id: ProductId) -> Result<Product, Error> {
@@ -52,15 +53,11 @@ struct Reader(Catalog);
 impl Serve<ProductId, Result<Option<Product>, Error>> for Reader {
     async fn serve(&self, mut ids: Vec<ProductId>) -> Vec<Result<Option<Product>, Error>> {
         let Self(catalog) = self;
-        let database = catalog.0.database.points();
+        let database = catalog.0.database.reads();
         let asked = ids.clone();
         ids.sort_unstable();
         ids.dedup();
-        let found = match ids.as_slice() {
-            [id] => find(database, *id).await.map(Vec::from_iter),
-            _ => catalog.get_many(&ids).await,
-        };
-        let mut found: Vec<_> = match found {
+        let mut found: Vec<_> = match catalog.get_many(&ids).await {
             Ok(products) => products.into_iter().map(|product| (product.id, Some(product))).collect(),
             // One that can't be read is no reason to keep the others back.
             Err(Error::Internal) if ids.len() > 1 => {

@@ -1,5 +1,6 @@
 //! Rows of the table `product`, decoded.
 
+use rusqlite::{OptionalExtension, Row, Transaction};
 use sea_orm::{
     ConnectionTrait, DbErr, QueryResult, Statement, Value as SqlValue, sea_query::ValueType,
     sqlx::error::DatabaseError,
@@ -33,6 +34,25 @@ pub(super) async fn read(
     let json: String = row.try_get_by_index(0)?;
     let rows: Vec<Columns> = serde_json::from_str(&json).map_err(|error| DbErr::Json(error.to_string()))?;
     rows.into_iter().map(of_columns).collect()
+}
+
+/// One of [`read_directly`].
+const ONE_SQLITE: &str = "SELECT id, name, price, amount, version FROM product WHERE id = ?1";
+
+/// Reads those products from SQLite that are there.
+///
+/// # Errors
+/// The database fails, or one of them is no product.
+pub(super) async fn read_directly(database: &Connection, ids: Vec<i64>) -> Result<Vec<Product>, DbErr> {
+    let read = move |transaction: &Transaction<'_>| {
+        let mut one = transaction.prepare_cached(ONE_SQLITE)?;
+        let columns = |row: &Row<'_>| Columns::try_from(row);
+        let found = ids.iter().map(|id| one.query_row([id], columns).optional());
+        found.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()
+    };
+    let rows = database.directly(ONE_SQLITE, read).await;
+    let rows = rows.ok_or_else(|| DbErr::Custom("a transaction reads by sqlx".to_owned()))?;
+    rows?.into_iter().map(of_columns).collect()
 }
 
 /// A BLOB is none of our values, and not the database's fault. SQLite tells it from a wrong statement by its words alone.

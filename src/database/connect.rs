@@ -17,6 +17,7 @@ use tracing::info;
 
 use super::{
     Connection, Connections, Database, DatabaseUrl, PoolOptions,
+    direct::{Access, Direct},
     gate::Pool,
     outcome::{Watch, Watcher},
 };
@@ -46,7 +47,7 @@ const TEST_AFTER_IDLE: Duration = Duration::from_secs(10);
 const POOL_CACHE: u32 = 4 << 10;
 const LEAST_CACHE: u32 = 64;
 /// How long a second process on the same SQLite file waits for its turn to write.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Database {
     /// Opens the store; creates a SQLite file that is missing.
@@ -68,22 +69,25 @@ impl Database {
                 .map_err(|error| ConnectError::Open(url.clone(), error))
         };
         let watcher = Watcher(watch);
-        let pool = |connections, max| Connection::Pool(Pool::new(connections, max, options, watcher.clone()));
+        let pool = |connections, direct, max| {
+            Connection::Pool(Pool::new(connections, direct, max, options, watcher.clone()))
+        };
         let connections = match url {
-            DatabaseUrl::Sqlite(_) => {
-                let writes = pool(open(1, false).await?, 1);
+            DatabaseUrl::Sqlite(file) => {
+                let direct = |access| Some(Direct::new(file.get_filename(), access));
+                let writes = pool(open(1, false).await?, direct(Access::Write), 1);
+                let reads = open(options.connections, true).await?;
                 Connections {
-                    reads: pool(open(options.connections, true).await?, options.connections),
-                    points: pool(open(1, true).await?, 1),
+                    reads: pool(reads, direct(Access::Read), options.connections),
                     writes,
                     checks: open(1, true).await?,
                 }
             }
             DatabaseUrl::PostgreSql(server) => {
                 wait_for(url, server, options.wait).await?;
-                let pool = pool(open(options.connections, false).await?, options.connections);
+                let pool = pool(open(options.connections, false).await?, None, options.connections);
                 let checks = open(2, true).await?;
-                Connections { reads: pool.clone(), points: pool.clone(), writes: pool, checks }
+                Connections { reads: pool.clone(), writes: pool, checks }
             }
         };
         Ok(Self(Arc::new(connections)))

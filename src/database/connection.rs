@@ -42,6 +42,19 @@ impl Connection {
         }
     }
 
+    /// Does in one transaction of SQLite's and without sqlx what this statement is the main part of. `None` where that can't be:
+    /// on PostgreSQL, and within a transaction.
+    pub async fn directly<T: Send + 'static>(
+        &self,
+        sql: &str,
+        work: impl FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Option<Result<T, DbErr>> {
+        match self {
+            Self::Pool(pool) => pool.directly(sql, work).await,
+            Self::Transaction(..) => None,
+        }
+    }
+
     fn watcher(&self) -> &Watcher {
         match self {
             Self::Pool(pool) => &pool.watcher,
@@ -154,8 +167,7 @@ impl Database {
         let transaction = Arc::new(transaction);
         let connection = Connection::Transaction(transaction.clone(), self.0.writes.watcher().clone());
         let checks = self.0.checks.clone();
-        let (reads, points) = (connection.clone(), connection.clone());
-        let inside = Self(Arc::new(Connections { reads, points, writes: connection, checks }));
+        let inside = Self(Arc::new(Connections { reads: connection.clone(), writes: connection, checks }));
         Ok((inside, Transaction(transaction, place)))
     }
 }

@@ -8,14 +8,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rusqlite::Transaction;
 use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     PoolOptions,
     at_hand::{AtHand, TERM, Waiting},
+    direct::Direct,
     lease::Lease,
     outcome::{Outcome, Watcher},
+    spans,
 };
 
 /// How connections are doing.
@@ -46,6 +49,8 @@ impl PoolState {
 #[derive(Clone)]
 pub struct Pool {
     connections: DatabaseConnection,
+    /// For what can be done without sqlx.
+    direct: Option<Direct>,
     at_hand: AtHand,
     places: Arc<Semaphore>,
     pending: Arc<AtomicU64>,
@@ -64,12 +69,14 @@ impl Pool {
     /// Over connections, of which there are `max`.
     pub(super) fn new(
         connections: DatabaseConnection,
+        direct: Option<Direct>,
         max: u32,
         options: PoolOptions,
         watcher: Watcher,
     ) -> Self {
         Self {
             connections,
+            direct,
             at_hand: AtHand::default(),
             places: Arc::new(Semaphore::new(usize::try_from(max).unwrap_or(Semaphore::MAX_PERMITS))),
             pending: Arc::default(),
@@ -93,6 +100,24 @@ impl Pool {
             Err(_waiting) => Lease::new(&self.connections, TERM).await?,
         };
         Ok(Leased { pool: self, operation, start: Instant::now(), lease, _place: place })
+    }
+
+    /// Does without sqlx what this statement is the main part of; `None` where that can't be.
+    pub(super) async fn directly<T: Send + 'static>(
+        &self,
+        sql: &str,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Option<Result<T, DbErr>> {
+        let direct = self.direct.as_ref()?;
+        let place = match self.place().await {
+            Ok(place) => place,
+            Err(error) => return Some(Err(error)),
+        };
+        let (operation, start) = (operation(sql), Instant::now());
+        let span = spans::statement(self.connections.get_database_backend(), operation, sql);
+        let done = spans::within(span, direct.run(place, work)).await;
+        self.watcher.ran(operation, start, &done);
+        Some(done)
     }
 
     async fn place(&self) -> Result<OwnedSemaphorePermit, DbErr> {

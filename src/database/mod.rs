@@ -7,6 +7,8 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, Query
 mod at_hand;
 mod connect;
 mod connection;
+mod direct;
+mod failure;
 mod gate;
 mod lease;
 mod migrate;
@@ -29,9 +31,6 @@ pub struct Database(Arc<Connections>);
 #[derive(Debug)]
 struct Connections {
     reads: Connection,
-    /// On SQLite one connection for reads of single products: it has the pages at hand that it read before, where several
-    /// that take turns have each to read them. On PostgreSQL those of `reads`.
-    points: Connection,
     /// On SQLite the one connection that writes: callers queue for it in order, none meets `SQLITE_BUSY`.
     writes: Connection,
     /// One connection for health, since a busy pool is not a database that can't be reached, and on PostgreSQL one
@@ -58,11 +57,6 @@ impl Database {
         &self.0.reads
     }
 
-    /// For statements that read single products, one at a time.
-    pub fn points(&self) -> &Connection {
-        &self.0.points
-    }
-
     /// For statements that write.
     pub fn writes(&self) -> &Connection {
         &self.0.writes
@@ -74,7 +68,7 @@ impl Database {
         if self.kind() == Kind::PostgreSql {
             return reads;
         }
-        reads.and(self.0.points.state()).and(self.0.writes.state())
+        reads.and(self.0.writes.state())
     }
 
     /// Which of the two it is.

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sea_orm::{DbErr, SqlErr};
+use sea_orm::{DbErr, RuntimeErr, sqlx::error::DatabaseError};
 
 /// Is told what statements do.
 pub trait Watch: Send + Sync {
@@ -39,7 +39,12 @@ impl Outcome {
 
 /// Whether a key is taken that a statement wanted to use.
 pub fn is_unique_violation(error: &DbErr) -> bool {
-    matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
+    match error {
+        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
+            error.as_database_error().is_some_and(DatabaseError::is_unique_violation)
+        }
+        _ => false,
+    }
 }
 
 /// One who is told, if there is one. Cheap to clone.

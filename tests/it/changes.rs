@@ -14,6 +14,9 @@ on_both_stores!(
     only_the_products_asked_for_are_told_of,
     who_comes_back_misses_nothing,
     who_comes_back_goes_on_within_an_array,
+    changes_outlive_a_migration_down_and_up,
+    what_is_inserted_past_the_server_is_told,
+    triggers_of_ones_own_see_every_product,
     what_another_copy_changes_is_told,
     who_was_away_too_long_is_told_to_read_again,
     a_slow_subscriber_is_let_go,
@@ -133,6 +136,63 @@ async fn who_comes_back_goes_on_within_an_array(store: Store) {
     for id in 1201..=2500 {
         assert_eq!(again.next().await.unwrap().data["id"], id);
     }
+}
+
+async fn changes_outlive_a_migration_down_and_up(store: Store) {
+    let mut server = Server::start(store).await;
+    let mut first = server.follow("", "").await;
+    server.post("/products", json!([product(1), product(2), product(3)]).to_string()).await;
+    let place = first.next().await.unwrap().id;
+    server.signal(rustix::process::Signal::TERM);
+    server.ended().await;
+    for direction in ["down", "up"] {
+        let output = server.setup.command().args(["migrate", direction]).output().await.unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+    let server = server.setup.clone().start().await;
+    let mut again = server.follow("", &place).await;
+    server.post("/products", product(4).to_string()).await;
+    for id in 2..=4 {
+        assert_eq!(again.next().await.unwrap().data["id"], id);
+    }
+}
+
+async fn what_is_inserted_past_the_server_is_told(store: Store) {
+    let server = Server::start(store).await;
+    let mut events = server.follow("", "").await;
+    server.post("/products", product(1).to_string()).await;
+    let insert = "INSERT INTO product (id, name, price, amount) VALUES (2, 'a', 1, 1), (3, 'a', 1, 1)";
+    server.behind_the_back().await.execute_unprepared(insert).await.unwrap();
+    server.post("/products", product(4).to_string()).await;
+    for id in 1..=4 {
+        assert_eq!(events.next().await.unwrap().data["id"], id);
+    }
+}
+
+async fn triggers_of_ones_own_see_every_product(store: Store) {
+    let server = Server::start(store).await;
+    let trigger = match store {
+        Store::Sqlite => {
+            "CREATE TRIGGER seen AFTER INSERT ON product BEGIN INSERT INTO seen VALUES (NEW.id); END"
+        }
+        Store::PostgreSql => {
+            "CREATE FUNCTION seen() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN INSERT INTO seen VALUES (NEW.id); RETURN NULL; END $$;
+            CREATE TRIGGER seen AFTER INSERT ON product FOR EACH ROW EXECUTE FUNCTION seen()"
+        }
+    };
+    let database = server.behind_the_back().await;
+    database.execute_unprepared("CREATE TABLE seen (id bigint PRIMARY KEY)").await.unwrap();
+    database.execute_unprepared(trigger).await.unwrap();
+    let mut events = server.follow("", "").await;
+    server.post("/products", product(1).to_string()).await;
+    server.post("/products", json!([product(2), product(3)]).to_string()).await;
+    for id in 1..=3 {
+        assert_eq!(events.next().await.unwrap().data["id"], id);
+    }
+    let seen = database
+        .query_one_raw(Statement::from_string(database.get_database_backend(), "SELECT count(*) FROM seen"));
+    assert_eq!(seen.await.unwrap().unwrap().try_get_by_index::<i64>(0).unwrap(), 3);
 }
 
 async fn what_another_copy_changes_is_told(store: Store) {

@@ -28,6 +28,7 @@ async fn migrations_go_up_and_down_and_up(store: Store) {
         "24_000002_create_product_change",
         "25_000001_group_product_changes",
         "25_000002_lighten_inserts",
+        "28_000001_group_sqlite_changes",
     ];
     // The first ones are applied.
     let status = |applied: usize| {
@@ -38,15 +39,16 @@ async fn migrations_go_up_and_down_and_up(store: Store) {
     };
     for (direction, applied) in [
         (&["status"][..], 0),
-        (&[], 5),
-        (&["status"], 5),
+        (&[], 6),
+        (&["status"], 6),
+        (&["down"], 5),
         (&["down"], 4),
         (&["down"], 3),
         (&["down"], 2),
         (&["down"], 1),
         (&["down"], 0),
         (&["down"], 0),
-        (&["up"], 5),
+        (&["up"], 6),
     ] {
         assert_eq!(migrate(direction).await, status(applied), "{direction:?}");
     }

@@ -1,0 +1,127 @@
+//! Inserts into PostgreSQL.
+//!
+//! One statement, because a request may be dropped at any moment when its client leaves: the database either
+//! gets the whole of it or nothing, and no connection goes back to the pool inside a transaction.
+
+use sea_orm::{ConnectionTrait, DbErr, Value as SqlValue};
+
+use super::{Conflict, For, Stored, count};
+use crate::{
+    catalog::{Catalog, NewProduct, ProductId, Version, error::refusal},
+    database::Kind,
+};
+
+impl For {
+    /// What PostgreSQL is told before it inserts; ends with the statement.
+    fn patience(self) -> &'static str {
+        match self {
+            Self::One => "",
+            Self::Many => "set_config('lock_timeout', '100ms', true) AS patience,",
+        }
+    }
+}
+
+impl Conflict {
+    /// How PostgreSQL tells which of the chosen ids are stored, where not all of them are: below zero, and with a 0, so that
+    /// there is something to tell where none is.
+    fn chosen(self) -> &'static str {
+        if self == Self::Fail {
+            return "";
+        }
+        "UNION ALL SELECT -id FROM (SELECT 0 AS id UNION ALL SELECT id FROM chosen) AS stored \
+         WHERE (SELECT count(*) FROM chosen) < (SELECT count(*) FROM unnest($1::bigint[]) AS sent (id) WHERE id > 0)"
+    }
+}
+
+/// `$1` to `$4` are the columns as arrays, sorted by id, `$5` is the version. Ids go in sorted, so that two arrays can't
+/// deadlock, and only then the sequence moves past them: a refused array leaves it where it was. `{conflict}` is for
+/// [`Conflict::clause`], `{patience}` for [`For::patience`], `{chosen}` for [`Conflict::chosen`].
+const INSERT_CHOSEN: &str = "
+WITH chosen AS (
+    INSERT INTO product (id, name, price, amount, version)
+    SELECT id, name, price, amount, $5
+    FROM {patience} unnest($1::bigint[], $2::text[], $3::bigint[], $4::integer[]) AS sent (id, name, price, amount)
+    {conflict}
+    RETURNING id
+), moved AS MATERIALIZED (
+    SELECT product_id_used(max(id) FILTER (WHERE id < 4503599627370496), 0) FROM chosen
+)
+SELECT NULL::bigint FROM moved {chosen}";
+
+/// As [`INSERT_CHOSEN`] of columns in the order sent, with `$6` ids to generate, for products with the id 0: after
+/// the chosen ones.
+const INSERT: &str = "
+WITH sent AS MATERIALIZED (
+    SELECT sent.* FROM {patience} unnest($1::bigint[], $2::text[], $3::bigint[], $4::integer[])
+        WITH ORDINALITY AS sent (id, name, price, amount, place)
+), chosen AS (
+    INSERT INTO product (id, name, price, amount, version)
+    SELECT id, name, price, amount, $5 FROM sent WHERE id > 0 ORDER BY id {conflict}
+    RETURNING id
+), moved AS MATERIALIZED (
+    SELECT product_id_used(max(id) FILTER (WHERE id < 4503599627370496), $6) FROM chosen
+), numbered AS MATERIALIZED (
+    SELECT nextval('product_id') AS id, name, price, amount
+    FROM moved, (SELECT * FROM sent WHERE id = 0 ORDER BY place) AS without_id
+), generated AS (
+    INSERT INTO product (id, name, price, amount, version)
+    SELECT id, name, price, amount, $5 FROM numbered
+)
+SELECT numbered.id FROM moved LEFT JOIN numbered ON true {chosen}";
+
+/// Brings the sequence behind ids that somebody stored past the server.
+const CATCH_UP: &str = "SELECT product_id_used((SELECT max(id) FROM product WHERE id < 4503599627370496), 0)";
+
+impl Catalog {
+    pub(super) async fn try_store_postgresql(
+        &self,
+        new: &[NewProduct],
+        version: Version,
+        conflict: Conflict,
+        who: For,
+    ) -> Result<Option<Stored>, DbErr> {
+        let missing = count(new.iter().filter(|product| product.id.is_none()));
+        let mut new: Vec<&NewProduct> = new.iter().collect();
+        if missing == 0 {
+            new.sort_by_key(|product| product.id);
+        }
+        let mut values: Vec<SqlValue> = vec![
+            new.iter().map(|product| product.id.map_or(0, ProductId::get)).collect::<Vec<i64>>().into(),
+            new.iter().map(|product| product.name.as_str().to_owned()).collect::<Vec<String>>().into(),
+            new.iter().map(|product| product.price.ten_thousandths()).collect::<Vec<i64>>().into(),
+            new.iter().map(|product| product.amount.get()).collect::<Vec<i32>>().into(),
+            version.into(),
+        ];
+        let sql = if missing > 0 {
+            values.push(missing.into());
+            INSERT
+        } else {
+            INSERT_CHOSEN
+        };
+        let sql = sql.replace("{conflict}", conflict.clause());
+        let sql = sql.replace("{patience}", who.patience()).replace("{chosen}", conflict.chosen());
+        match self.returned_ids(sql, values).await {
+            Err(error) if is_sequence_end(&error) => Ok(None),
+            Err(error) => Err(error),
+            Ok(ids) => {
+                let (generated, chosen): (Vec<i64>, Vec<i64>) = ids.into_iter().partition(|id| *id > 0);
+                let chosen = (!chosen.is_empty()).then(|| chosen.into_iter().map(|id| -id).collect());
+                Ok(Some(Stored { generated, chosen }))
+            }
+        }
+    }
+
+    /// Brings what generates ids behind those that somebody stored past the server.
+    pub(in crate::catalog) async fn catch_up(&self) -> Result<(), DbErr> {
+        match self.0.database.kind() {
+            Kind::PostgreSql => self.0.database.writes().execute_unprepared(CATCH_UP).await.map(drop),
+            // Generated ids follow those that are there.
+            Kind::Sqlite => Ok(()),
+        }
+    }
+}
+
+/// PostgreSQL's sequence has no further value (SQLSTATE 2200H).
+fn is_sequence_end(error: &DbErr) -> bool {
+    refusal(error).is_some_and(|refusal| refusal.code().is_some_and(|code| code == "2200H"))
+}

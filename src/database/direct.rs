@@ -1,0 +1,116 @@
+//! A connection to SQLite without sqlx, for the statements of which there are most: sqlx has a thread for each connection, to
+//! which every statement is handed over, and every value of it.
+
+use std::{
+    panic,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use rusqlite::{
+    Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior,
+    config::DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER,
+};
+use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
+use tokio::{sync::OwnedSemaphorePermit, task::spawn_blocking};
+
+use super::{connect::BUSY_TIMEOUT, failure};
+
+/// One connection. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Direct(Arc<Shared>);
+
+struct Shared {
+    file: PathBuf,
+    access: Access,
+    /// Opened when it is needed, and anew after a failure.
+    connection: Mutex<Option<Connection>>,
+}
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    /// By transactions that are alone from their begin.
+    Write,
+}
+
+/// What a connection keeps of the file, in KiB.
+const CACHE: u32 = 4 << 10;
+
+/// Triggers on products that are none of ours.
+const OTHER_TRIGGERS: &str = "
+SELECT count(*) > 0 FROM sqlite_schema WHERE type = 'trigger' AND lower(tbl_name) = 'product' AND name NOT IN (
+    'product_created', 'product_updated', 'product_deleted', 'product_id_gone', 'product_id_changed'
+)";
+
+impl Direct {
+    /// To a file that is there.
+    pub fn new(file: &Path, access: Access) -> Self {
+        Self(Arc::new(Shared { file: file.to_owned(), access, connection: Mutex::default() }))
+    }
+
+    /// Does the work in a transaction, on a thread that may block, and to its end even where nobody waits for it any more; so
+    /// long it has the place.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        place: OwnedSemaphorePermit,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, DbErr> {
+        let Self(shared) = self.clone();
+        let run = move || {
+            let done = shared.run(work);
+            drop(place);
+            done
+        };
+        match spawn_blocking(run).await {
+            Ok(done) => {
+                done.map_err(|error| DbErr::Exec(RuntimeErr::SqlxError(Arc::new(failure::of_sqlite(error)))))
+            }
+            Err(error) if error.is_panic() => panic::resume_unwind(error.into_panic()),
+            Err(_) => Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)),
+        }
+    }
+}
+
+impl Shared {
+    fn run<T>(&self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let opened = match connection.take() {
+            Some(opened) => opened,
+            None => self.open()?,
+        };
+        let begin = match self.access {
+            Access::Read => TransactionBehavior::Deferred,
+            Access::Write => TransactionBehavior::Immediate,
+        };
+        let done = connection.insert(opened).transaction_with_behavior(begin).and_then(|transaction| {
+            let done = work(&transaction)?;
+            transaction.commit()?;
+            Ok(done)
+        });
+        let failure = done.as_ref().err().and_then(rusqlite::Error::sqlite_error_code);
+        if failure.is_some_and(|code| code != ErrorCode::ConstraintViolation) {
+            *connection = None;
+        }
+        done
+    }
+
+    fn open(&self) -> rusqlite::Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.file, flags)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.pragma_update(None, "cache_size", format!("-{CACHE}"))?;
+        if self.access == Access::Read {
+            connection.pragma_update(None, "query_only", "on")?;
+            return Ok(connection);
+        }
+        // FULL: a commit is on the disk before it is acknowledged.
+        connection.pragma_update(None, "synchronous", "full")?;
+        connection.pragma_update(None, "foreign_keys", "on")?;
+        // They run for each row: ours would take a third of the time. Somebody else's must not be passed over.
+        let others: bool = connection.query_row(OTHER_TRIGGERS, [], |row| row.get(0))?;
+        connection.set_db_config(SQLITE_DBCONFIG_ENABLE_TRIGGER, others)?;
+        Ok(connection)
+    }
+}
