@@ -62,6 +62,14 @@ fn reads(kind: Kind) -> Turns {
     }
 }
 
+/// Ids in one of them. SQLite's are read by who asks, who must not be held up long.
+fn most_read(kind: Kind) -> usize {
+    match kind {
+        Kind::Sqlite => 64,
+        Kind::PostgreSql => 512,
+    }
+}
+
 /// Statements that write for many clients. SQLite has one writer; on PostgreSQL the next one runs while the last one waits
 /// for the disk.
 fn writes(kind: Kind) -> Turns {
@@ -116,7 +124,7 @@ impl Catalog {
     pub fn new(database: Database, rules: Rules) -> Self {
         let batches = Batches {
             pages: Coalescer::default(),
-            reads: Batcher::new(reads(database.kind()), Size { of: |_| 1, most: 512 }),
+            reads: Batcher::new(reads(database.kind()), Size { of: |_| 1, most: most_read(database.kind()) }),
             creates: Batcher::new(writes(database.kind()), Size { of: |_| 1, most: 512 }),
             arrays: Batcher::new(writes(database.kind()), Size { of: Vec::len, most: insert::MOST_TOGETHER }),
         };

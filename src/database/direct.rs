@@ -12,7 +12,7 @@ use rusqlite::{
     config::DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER,
 };
 use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
-use tokio::{sync::OwnedSemaphorePermit, task::spawn_blocking};
+use tokio::{runtime::Handle, sync::OwnedSemaphorePermit, task::spawn_blocking};
 
 use super::{connect::BUSY_TIMEOUT, failure};
 
@@ -30,6 +30,7 @@ struct Shared {
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Access {
+    /// Of a few rows by their keys.
     Read,
     /// By transactions that are alone from their begin.
     Write,
@@ -50,8 +51,7 @@ impl Direct {
         Self(Arc::new(Shared { file: file.to_owned(), access, connection: Mutex::default() }))
     }
 
-    /// Does the work in a transaction, on a thread that may block, and to its end even where nobody waits for it any more; so
-    /// long it has the place.
+    /// Does the work in a transaction, and to its end even where nobody waits for it any more; so long it has the place.
     pub async fn run<T: Send + 'static>(
         &self,
         place: OwnedSemaphorePermit,
@@ -61,15 +61,22 @@ impl Direct {
         let run = move || {
             let done = shared.run(work);
             drop(place);
-            done
+            done.map_err(|error| DbErr::Exec(RuntimeErr::SqlxError(Arc::new(failure::of_sqlite(error)))))
         };
+        if self.is_quick() {
+            return run();
+        }
         match spawn_blocking(run).await {
-            Ok(done) => {
-                done.map_err(|error| DbErr::Exec(RuntimeErr::SqlxError(Arc::new(failure::of_sqlite(error)))))
-            }
+            Ok(done) => done,
             Err(error) if error.is_panic() => panic::resume_unwind(error.into_panic()),
             Err(_) => Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)),
         }
+    }
+
+    /// Whether it takes less time than to hand it over to another thread. A disk that does not answer holds up the one that
+    /// asks, which must not be the only one.
+    fn is_quick(&self) -> bool {
+        self.0.access == Access::Read && Handle::current().metrics().num_workers() > 1
     }
 }
 
