@@ -32,7 +32,8 @@ impl Catalog {
                 let statement = Statement::from_sql_and_values(backend, MANY_POSTGRESQL, [ids.into()]);
                 rows::read(database, Kind::PostgreSql, statement).await?
             }
-            Kind::Sqlite => rows::read_directly(database, ids).await?,
+            // A transaction reads for one alone.
+            Kind::Sqlite => rows::read_directly(database, ids).await.ok_or(Error::Internal)??,
         };
         Ok(products)
     }

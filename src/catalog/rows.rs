@@ -39,20 +39,22 @@ pub(super) async fn read(
 /// One of [`read_directly`].
 const ONE_SQLITE: &str = "SELECT id, name, price, amount, version FROM product WHERE id = ?1";
 
-/// Reads those products from SQLite that are there.
+/// Reads those products from SQLite that are there; `None` where [`Connection::directly`] can't.
 ///
 /// # Errors
 /// The database fails, or one of them is no product.
-pub(super) async fn read_directly(database: &Connection, ids: Vec<i64>) -> Result<Vec<Product>, DbErr> {
+pub(super) async fn read_directly(
+    database: &Connection,
+    ids: Vec<i64>,
+) -> Option<Result<Vec<Product>, DbErr>> {
     let read = move |transaction: &Transaction<'_>| {
         let mut one = transaction.prepare_cached(ONE_SQLITE)?;
         let columns = |row: &Row<'_>| Columns::try_from(row);
         let found = ids.iter().map(|id| one.query_row([id], columns).optional());
         found.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()
     };
-    let rows = database.directly(ONE_SQLITE, read).await;
-    let rows = rows.ok_or_else(|| DbErr::Custom("a transaction reads by sqlx".to_owned()))?;
-    rows?.into_iter().map(of_columns).collect()
+    let rows = database.directly(ONE_SQLITE, read).await?;
+    Some(rows.and_then(|rows| rows.into_iter().map(of_columns).collect()))
 }
 
 /// A BLOB is none of our values, and not the database's fault. SQLite tells it from a wrong statement by its words alone.

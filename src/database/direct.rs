@@ -51,10 +51,15 @@ impl Direct {
         Self(Arc::new(Shared { file: file.to_owned(), access, connection: Mutex::default() }))
     }
 
+    /// What it is for.
+    pub fn access(&self) -> Access {
+        self.0.access
+    }
+
     /// Does the work in a transaction, and to its end even where nobody waits for it any more; so long it has the place.
     pub async fn run<T: Send + 'static>(
         &self,
-        place: OwnedSemaphorePermit,
+        place: Option<OwnedSemaphorePermit>,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, DbErr> {
         let Self(shared) = self.clone();

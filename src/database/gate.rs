@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::{
     PoolOptions,
     at_hand::{AtHand, TERM, Waiting},
-    direct::Direct,
+    direct::{Access, Direct},
     lease::Lease,
     outcome::{Outcome, Watcher},
     spans,
@@ -109,9 +109,16 @@ impl Pool {
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Option<Result<T, DbErr>> {
         let direct = self.direct.as_ref()?;
-        let place = match self.place().await {
-            Ok(place) => place,
-            Err(error) => return Some(Err(error)),
+        let place = match direct.access() {
+            // It has a connection to itself, and waits for nobody who reads much.
+            Access::Read => {
+                self.watcher.waited(Duration::ZERO);
+                None
+            }
+            Access::Write => match self.place().await {
+                Ok(place) => Some(place),
+                Err(error) => return Some(Err(error)),
+            },
         };
         let (operation, start) = (operation(sql), Instant::now());
         let span = spans::statement(self.connections.get_database_backend(), operation, sql);
