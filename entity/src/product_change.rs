@@ -1,10 +1,11 @@
-//! Something that happened to a product, as triggers write it down.
+//! Something that happened to a product, as it is written down.
 
 use sea_orm::entity::prelude::*;
 
 use crate::{ProductId, Version};
 
-/// One row of `product_change`: on SQLite a table, on PostgreSQL a view of `product_change_log`, whose rows hold many.
+/// One change. On PostgreSQL a row of the view `product_change` of `product_change_log`, whose rows hold many; on SQLite of the
+/// table, whose rows can hold many, too (`first_seq`, `product_ids`).
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "product_change")]

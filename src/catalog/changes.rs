@@ -1,4 +1,5 @@
-//! What happened to products of late, in order: the log that triggers write (see the migration).
+//! What happened to products of late, in order: the log that triggers write (see the migration), and creates on SQLite
+//! themselves (`insert/directly.rs`).
 
 use std::{
     collections::HashMap,
@@ -136,7 +137,8 @@ WHERE (xact, seq) IN (SELECT xact, seq FROM product_change_log ORDER BY xact, se
 };
 
 /// There, `xact` is always 0, and `seq` is the key. A row with `product_ids` holds as many changes, numbered from `first_seq` to
-/// `seq`. They come in the order of the array: to sort by that, too, would take all rows apart for the first few changes.
+/// `seq`. `json_each` goes through an array in its order, and the planner can't turn the join round: to sort by the place, too, would
+/// take all rows apart for the first few changes.
 const SQLITE: Questions = Questions {
     from_place: "
 SELECT xact, coalesce(first_seq, log.seq) + key AS seq, at, kind, value AS product_id, version

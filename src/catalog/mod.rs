@@ -62,7 +62,7 @@ fn reads(kind: Kind) -> Turns {
     }
 }
 
-/// Ids in one of them. SQLite's are read by who asks, who must not be held up long.
+/// Ids in one of them. SQLite's are read on a thread of the runtime, which must not be held up long.
 fn most_read(kind: Kind) -> usize {
     match kind {
         Kind::Sqlite => 64,

@@ -5,6 +5,7 @@ use std::{
     panic,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use rusqlite::{
@@ -12,7 +13,7 @@ use rusqlite::{
     config::DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER,
 };
 use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
-use tokio::{runtime::Handle, sync::OwnedSemaphorePermit, task::spawn_blocking};
+use tokio::{runtime::Handle, task::spawn_blocking};
 
 use super::{connect::BUSY_TIMEOUT, failure};
 
@@ -24,8 +25,18 @@ struct Shared {
     file: PathBuf,
     access: Access,
     /// Opened when it is needed, and anew after a failure.
-    connection: Mutex<Option<Connection>>,
+    connection: Mutex<Option<Opened>>,
 }
+
+struct Opened {
+    connection: Connection,
+    /// The version of the schema when its triggers were looked at.
+    schema: Option<i64>,
+    at: Instant,
+}
+
+/// Then it is opened anew, as sqlx's are: the file may be another one now.
+const LIFETIME: Duration = Duration::from_mins(10);
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,9 +50,12 @@ pub(super) enum Access {
 /// What a connection keeps of the file, in KiB.
 const CACHE: u32 = 4 << 10;
 
-/// Triggers on products that are none of ours.
+/// As a rule no reader waits for anybody; one that has to does not hold up its thread long.
+const READ_BUSY_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// Whether what a create writes has triggers that are none of ours.
 const OTHER_TRIGGERS: &str = "
-SELECT count(*) > 0 FROM sqlite_schema WHERE type = 'trigger' AND lower(tbl_name) = 'product' AND name NOT IN (
+SELECT count(*) > 0 FROM sqlite_schema WHERE type = 'trigger' AND lower(tbl_name) IN ('product', 'product_change') AND name NOT IN (
     'product_created', 'product_updated', 'product_deleted', 'product_id_gone', 'product_id_changed'
 )";
 
@@ -56,17 +70,17 @@ impl Direct {
         self.0.access
     }
 
-    /// Does the work in a transaction, and to its end even where nobody waits for it any more; so long it has the place.
-    pub async fn run<T: Send + 'static>(
+    /// Does the work in a transaction, and to its end even where nobody waits for it any more. So long, what is to be held is
+    /// held; then it comes back.
+    pub async fn run<T: Send + 'static, H: Send + 'static>(
         &self,
-        place: Option<OwnedSemaphorePermit>,
+        hold: H,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, DbErr> {
+    ) -> (Result<T, DbErr>, Option<H>) {
         let Self(shared) = self.clone();
         let run = move || {
-            let done = shared.run(work);
-            drop(place);
-            done.map_err(|error| DbErr::Exec(RuntimeErr::SqlxError(Arc::new(failure::of_sqlite(error)))))
+            let done = shared.run(work).map_err(failure::of_sqlite);
+            (done.map_err(|error| DbErr::Exec(RuntimeErr::SqlxError(Arc::new(error)))), Some(hold))
         };
         if self.is_quick() {
             return run();
@@ -74,7 +88,7 @@ impl Direct {
         match spawn_blocking(run).await {
             Ok(done) => done,
             Err(error) if error.is_panic() => panic::resume_unwind(error.into_panic()),
-            Err(_) => Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)),
+            Err(_) => (Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)), None),
         }
     }
 
@@ -88,19 +102,11 @@ impl Direct {
 impl Shared {
     fn run<T>(&self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        let opened = match connection.take() {
+        let opened = match connection.take().filter(|opened| opened.at.elapsed() < LIFETIME) {
             Some(opened) => opened,
             None => self.open()?,
         };
-        let begin = match self.access {
-            Access::Read => TransactionBehavior::Deferred,
-            Access::Write => TransactionBehavior::Immediate,
-        };
-        let done = connection.insert(opened).transaction_with_behavior(begin).and_then(|transaction| {
-            let done = work(&transaction)?;
-            transaction.commit()?;
-            Ok(done)
-        });
+        let done = self.run_on(connection.insert(opened), work);
         let failure = done.as_ref().err().and_then(rusqlite::Error::sqlite_error_code);
         if failure.is_some_and(|code| code != ErrorCode::ConstraintViolation) {
             *connection = None;
@@ -108,21 +114,45 @@ impl Shared {
         done
     }
 
-    fn open(&self) -> rusqlite::Result<Connection> {
+    fn run_on<T>(
+        &self,
+        Opened { connection, schema, .. }: &mut Opened,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        let transaction = match self.access {
+            Access::Read => connection.transaction_with_behavior(TransactionBehavior::Deferred)?,
+            Access::Write => {
+                let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+                let version = transaction.pragma_query_value(None, "schema_version", |row| row.get(0))?;
+                if schema.replace(version) != Some(version) {
+                    // They run for each row: ours would take a third of the time. Somebody else's must not be passed over.
+                    let others: bool = transaction.query_row(OTHER_TRIGGERS, [], |row| row.get(0))?;
+                    transaction.set_db_config(SQLITE_DBCONFIG_ENABLE_TRIGGER, others)?;
+                }
+                transaction
+            }
+        };
+        let done = work(&transaction)?;
+        transaction.commit()?;
+        Ok(done)
+    }
+
+    fn open(&self) -> rusqlite::Result<Opened> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.file, flags)?;
-        connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.pragma_update(None, "cache_size", format!("-{CACHE}"))?;
-        if self.access == Access::Read {
-            connection.pragma_update(None, "query_only", "on")?;
-            return Ok(connection);
+        match self.access {
+            Access::Read => {
+                connection.busy_timeout(READ_BUSY_TIMEOUT)?;
+                connection.pragma_update(None, "query_only", "on")?;
+            }
+            Access::Write => {
+                connection.busy_timeout(BUSY_TIMEOUT)?;
+                // FULL: a commit is on the disk before it is acknowledged.
+                connection.pragma_update(None, "synchronous", "full")?;
+                connection.pragma_update(None, "foreign_keys", "on")?;
+            }
         }
-        // FULL: a commit is on the disk before it is acknowledged.
-        connection.pragma_update(None, "synchronous", "full")?;
-        connection.pragma_update(None, "foreign_keys", "on")?;
-        // They run for each row: ours would take a third of the time. Somebody else's must not be passed over.
-        let others: bool = connection.query_row(OTHER_TRIGGERS, [], |row| row.get(0))?;
-        connection.set_db_config(SQLITE_DBCONFIG_ENABLE_TRIGGER, others)?;
-        Ok(connection)
+        Ok(Opened { connection, schema: None, at: Instant::now() })
     }
 }

@@ -99,7 +99,7 @@ impl Pool {
             Ok(lease) => lease,
             Err(_waiting) => Lease::new(&self.connections, TERM).await?,
         };
-        Ok(Leased { pool: self, operation, start: Instant::now(), lease, _place: place })
+        Ok(Leased { pool: self, operation, start: Instant::now(), lease, place })
     }
 
     /// Does without sqlx what this statement is the main part of; `None` where that can't be.
@@ -109,22 +109,47 @@ impl Pool {
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Option<Result<T, DbErr>> {
         let direct = self.direct.as_ref()?;
-        let place = match direct.access() {
-            // It has a connection to itself, and waits for nobody who reads much.
-            Access::Read => {
-                self.watcher.waited(Duration::ZERO);
-                None
-            }
-            Access::Write => match self.place().await {
-                Ok(place) => Some(place),
-                Err(error) => return Some(Err(error)),
-            },
-        };
+        Some(match direct.access() {
+            Access::Read => self.read_directly(direct, sql, work).await,
+            Access::Write => self.write_directly(direct, sql, work).await,
+        })
+    }
+
+    /// It has a connection to itself, and waits for nobody who reads much.
+    async fn read_directly<T: Send + 'static>(
+        &self,
+        direct: &Direct,
+        sql: &str,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, DbErr> {
+        self.watcher.waited(Duration::ZERO);
         let (operation, start) = (operation(sql), Instant::now());
         let span = spans::statement(self.connections.get_database_backend(), operation, sql);
-        let done = spans::within(span, direct.run(place, work)).await;
+        let done = spans::within(span, async { direct.run((), work).await.0 }).await;
         self.watcher.ran(operation, start, &done);
-        Some(done)
+        done
+    }
+
+    /// Meanwhile it has sqlx's connection, too: so nothing is under way there, not even a statement that was given up.
+    async fn write_directly<T: Send + 'static>(
+        &self,
+        direct: &Direct,
+        sql: &str,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, DbErr> {
+        let Leased { pool, operation, start, lease, place } = self.lease(operation(sql)).await?;
+        let span = spans::statement(self.connections.get_database_backend(), operation, sql);
+        let mut held = None;
+        let run = async {
+            let (done, given_back) = direct.run((lease, place), work).await;
+            held = given_back;
+            done
+        };
+        let done = spans::within(span, run).await;
+        match held {
+            Some((lease, place)) => Leased { pool, operation, start, lease, place }.end(done),
+            None => done,
+        }
     }
 
     async fn place(&self) -> Result<OwnedSemaphorePermit, DbErr> {
@@ -170,17 +195,22 @@ pub(super) struct Leased<'a> {
     operation: &'static str,
     start: Instant,
     pub lease: Lease,
-    _place: OwnedSemaphorePermit,
+    place: OwnedSemaphorePermit,
 }
 
 impl Leased<'_> {
     /// The statement has ended.
     pub(super) fn end<T>(self, done: Result<T, DbErr>) -> Result<T, DbErr> {
-        match self.pool.watcher.ran(self.operation, self.start, &done) {
-            Outcome::Done | Outcome::Refused => self.pool.at_hand.keep(self.lease),
-            // If the database went away, so did they.
-            Outcome::Failed => self.pool.at_hand.clear(),
+        let Self { pool, operation, start, lease, place } = self;
+        match pool.watcher.ran(operation, start, &done) {
+            Outcome::Done | Outcome::Refused => pool.at_hand.keep(lease),
+            Outcome::Failed => {
+                drop(lease);
+                // If the database went away, so did they.
+                pool.at_hand.clear();
+            }
         }
+        drop(place);
         done
     }
 }

@@ -16,7 +16,7 @@ on_both_stores!(
     who_comes_back_goes_on_within_an_array,
     changes_outlive_a_migration_down_and_up,
     what_is_inserted_past_the_server_is_told,
-    triggers_of_ones_own_see_every_product,
+    triggers_of_ones_own_see_new_products,
     what_another_copy_changes_is_told,
     who_was_away_too_long_is_told_to_read_again,
     a_slow_subscriber_is_let_go,
@@ -162,14 +162,19 @@ async fn what_is_inserted_past_the_server_is_told(store: Store) {
     let mut events = server.follow("", "").await;
     server.post("/products", product(1).to_string()).await;
     let insert = "INSERT INTO product (id, name, price, amount) VALUES (2, 'a', 1, 1), (3, 'a', 1, 1)";
-    server.behind_the_back().await.execute_unprepared(insert).await.unwrap();
+    let database = server.behind_the_back().await;
+    database.execute_unprepared(insert).await.unwrap();
+    if store == Store::Sqlite {
+        // As in a database that was restored without SQLite's own tables.
+        database.execute_unprepared("DELETE FROM sqlite_sequence").await.unwrap();
+    }
     server.post("/products", product(4).to_string()).await;
     for id in 1..=4 {
         assert_eq!(events.next().await.unwrap().data["id"], id);
     }
 }
 
-async fn triggers_of_ones_own_see_every_product(store: Store) {
+async fn triggers_of_ones_own_see_new_products(store: Store) {
     let server = Server::start(store).await;
     let trigger = match store {
         Store::Sqlite => {
@@ -181,18 +186,18 @@ async fn triggers_of_ones_own_see_every_product(store: Store) {
             CREATE TRIGGER seen AFTER INSERT ON product FOR EACH ROW EXECUTE FUNCTION seen()"
         }
     };
+    let mut events = server.follow("", "").await;
+    server.post("/products", product(1).to_string()).await;
     let database = server.behind_the_back().await;
     database.execute_unprepared("CREATE TABLE seen (id bigint PRIMARY KEY)").await.unwrap();
     database.execute_unprepared(trigger).await.unwrap();
-    let mut events = server.follow("", "").await;
-    server.post("/products", product(1).to_string()).await;
     server.post("/products", json!([product(2), product(3)]).to_string()).await;
     for id in 1..=3 {
         assert_eq!(events.next().await.unwrap().data["id"], id);
     }
     let seen = database
         .query_one_raw(Statement::from_string(database.get_database_backend(), "SELECT count(*) FROM seen"));
-    assert_eq!(seen.await.unwrap().unwrap().try_get_by_index::<i64>(0).unwrap(), 3);
+    assert_eq!(seen.await.unwrap().unwrap().try_get_by_index::<i64>(0).unwrap(), 2);
 }
 
 async fn what_another_copy_changes_is_told(store: Store) {

@@ -16,18 +16,24 @@ const INSERT_OR_SKIP: &str = "INSERT INTO product (id, name, price, amount, vers
 /// The highest id below 2^52 that is or was used.
 const LAST_ID: &str = "SELECT max(last, coalesce((SELECT max(id) FROM product WHERE id < 4503599627370496), 0)) FROM product_id";
 
-/// `?1` is how many were created, `?2` their version, `?3` a JSON array of their ids. Each change has a number of its own; the
-/// row's is that of the last one.
+/// `?1` is how many were created, `?2` their version, `?3` a JSON array of their ids. Each change has a number of its own, as
+/// AUTOINCREMENT counts them; the row's is that of the last one.
 const LOG: &str = "
 INSERT INTO product_change (seq, first_seq, kind, version, product_ids)
-SELECT last + ?1, last + 1, 1, ?2, ?3
-FROM (SELECT coalesce(max(seq), 0) AS last FROM sqlite_sequence WHERE name = 'product_change')";
+SELECT last + ?1, last + 1, 1, ?2, ?3 FROM (
+    SELECT max(
+        coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'product_change'), 0),
+        coalesce((SELECT max(seq) FROM product_change), 0)
+    ) AS last
+)";
 
 /// Most changes in a row of the log: who reads one of them takes all apart.
 const LOGGED_TOGETHER: usize = 1000;
 
 impl Catalog {
-    /// As [`Catalog::try_store`]; `None` where it can't be done so.
+    /// As [`Catalog::try_store`], where [`Connection::directly`] can; `None` where it can't, and where products are replaced.
+    ///
+    /// [`Connection::directly`]: crate::database::Connection::directly
     pub(super) async fn try_store_directly(
         &self,
         new: &Arc<Vec<NewProduct>>,
@@ -81,7 +87,10 @@ fn insert(
     let is_all = ids.len() == chosen.len();
     let chosen = (!is_all).then(|| ids.iter().copied().collect());
     for (id, new) in generated.iter().zip(without_id) {
-        store(*id, new)?;
+        if store(*id, new)? == 0 {
+            // A trigger of somebody's has passed it over.
+            return Err(rusqlite::Error::StatementChangedRows(0));
+        }
     }
     ids.extend(&generated);
     Ok(Some((ids, Stored { generated, chosen })))

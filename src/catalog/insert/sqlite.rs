@@ -1,4 +1,4 @@
-//! Inserts into SQLite by one statement: within transactions, and where products are replaced.
+//! Inserts into SQLite by one statement of sqlx's: within transactions, and where products are replaced. Triggers log them.
 
 use sea_orm::{DbErr, Value as SqlValue};
 
