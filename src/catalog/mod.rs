@@ -62,7 +62,7 @@ fn reads(kind: Kind) -> Turns {
     }
 }
 
-/// Ids in one of them. SQLite's are read on a thread of the runtime, which must not be held up long.
+/// Most products that they read at a time. SQLite's are read on a thread of the runtime, which must not be held up long.
 fn most_read(kind: Kind) -> usize {
     match kind {
         Kind::Sqlite => 64,

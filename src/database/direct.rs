@@ -35,7 +35,7 @@ struct Opened {
     at: Instant,
 }
 
-/// Then it is opened anew, as sqlx's are: the file may be another one now.
+/// Then it is opened anew: the file may be another one now.
 const LIFETIME: Duration = Duration::from_mins(10);
 
 /// What a connection is for.
@@ -123,11 +123,12 @@ impl Shared {
             Access::Read => connection.transaction_with_behavior(TransactionBehavior::Deferred)?,
             Access::Write => {
                 let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-                let version = transaction.pragma_query_value(None, "schema_version", |row| row.get(0))?;
-                if schema.replace(version) != Some(version) {
+                let version = Some(transaction.pragma_query_value(None, "schema_version", |row| row.get(0))?);
+                if *schema != version {
                     // They run for each row: ours would take a third of the time. Somebody else's must not be passed over.
                     let others: bool = transaction.query_row(OTHER_TRIGGERS, [], |row| row.get(0))?;
                     transaction.set_db_config(SQLITE_DBCONFIG_ENABLE_TRIGGER, others)?;
+                    *schema = version;
                 }
                 transaction
             }
@@ -140,14 +141,12 @@ impl Shared {
     fn open(&self) -> rusqlite::Result<Opened> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.file, flags)?;
+        let patience = if self.access == Access::Read { READ_BUSY_TIMEOUT } else { BUSY_TIMEOUT };
+        connection.busy_timeout(patience)?;
         connection.pragma_update(None, "cache_size", format!("-{CACHE}"))?;
         match self.access {
-            Access::Read => {
-                connection.busy_timeout(READ_BUSY_TIMEOUT)?;
-                connection.pragma_update(None, "query_only", "on")?;
-            }
+            Access::Read => connection.pragma_update(None, "query_only", "on")?,
             Access::Write => {
-                connection.busy_timeout(BUSY_TIMEOUT)?;
                 // FULL: a commit is on the disk before it is acknowledged.
                 connection.pragma_update(None, "synchronous", "full")?;
                 connection.pragma_update(None, "foreign_keys", "on")?;

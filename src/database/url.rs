@@ -32,6 +32,12 @@ impl FromStr for DatabaseUrl {
                             (sqlite://stockmeter.db)"
                     .to_owned());
             }
+            // What opens the file past sqlx knows none of them.
+            if query.split('&').any(|option| !["", "mode=rw", "mode=rwc"].contains(&option)) {
+                return Err("DATABASE_URL has options behind its file, of which SQLite takes none here \
+                            (sqlite://stockmeter.db)"
+                    .to_owned());
+            }
             return Ok(Self::Sqlite(Box::new(options)));
         }
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {

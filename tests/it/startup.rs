@@ -113,6 +113,7 @@ async fn a_useless_database_url_is_refused_at_once() {
         (format!("{good}_missing?sslpassword={PASSWORD}"), "does not exist"),
         ("sqlite::memory:".to_owned(), "DATABASE_URL must name a file"),
         ("sqlite://?cache=private".to_owned(), "DATABASE_URL must name a file"),
+        ("sqlite://stock.db?mode=ro".to_owned(), "DATABASE_URL has options behind its file"),
         ("sqlite://no/such/folder/stock.db".to_owned(), "can't open SQLite in no/such/folder/stock.db"),
     ] {
         setup.database_url = url;

@@ -47,7 +47,7 @@ impl Catalog {
         };
         let new = new.clone();
         let insert = move |transaction: &Transaction<'_>| {
-            let Some((ids, stored)) = insert(transaction, sql, &new, version)? else {
+            let Some((ids, stored)) = insert(transaction, sql, conflict, &new, version)? else {
                 return Ok(None);
             };
             if !transaction.db_config(SQLITE_DBCONFIG_ENABLE_TRIGGER)? {
@@ -63,6 +63,7 @@ impl Catalog {
 fn insert(
     transaction: &Transaction<'_>,
     sql: &str,
+    conflict: Conflict,
     new: &[NewProduct],
     version: Version,
 ) -> rusqlite::Result<Option<(Vec<i64>, Stored)>> {
@@ -74,23 +75,25 @@ fn insert(
         return Ok(None);
     };
     let mut statement = transaction.prepare_cached(sql)?;
-    let mut store = |id: i64, new: &NewProduct| {
+    let mut store = |id: i64, new: &NewProduct, conflict| {
         let NewProduct { name, price, amount, .. } = new;
-        statement.execute(params![id, name.as_str(), price.ten_thousandths(), amount.get(), version.get()])
+        let values = params![id, name.as_str(), price.ten_thousandths(), amount.get(), version.get()];
+        match statement.execute(values)? {
+            // A trigger of somebody's has passed it over.
+            0 if conflict == Conflict::Fail => Err(rusqlite::Error::StatementChangedRows(0)),
+            stored => Ok(stored > 0),
+        }
     };
     let mut ids = Vec::with_capacity(new.len());
     for (id, new) in &chosen {
-        if store(*id, new)? > 0 {
+        if store(*id, new, conflict)? {
             ids.push(*id);
         }
     }
     let is_all = ids.len() == chosen.len();
     let chosen = (!is_all).then(|| ids.iter().copied().collect());
     for (id, new) in generated.iter().zip(without_id) {
-        if store(*id, new)? == 0 {
-            // A trigger of somebody's has passed it over.
-            return Err(rusqlite::Error::StatementChangedRows(0));
-        }
+        store(*id, new, Conflict::Fail)?;
     }
     ids.extend(&generated);
     Ok(Some((ids, Stored { generated, chosen })))
