@@ -136,9 +136,9 @@ WHERE (xact, seq) IN (SELECT xact, seq FROM product_change_log ORDER BY xact, se
     AND (xact, seq) < (SELECT xact, seq FROM product_change_log ORDER BY xact DESC, seq DESC LIMIT 1)",
 };
 
-/// There, `xact` is always 0, and `seq` is the key. A row with `product_ids` holds as many changes, numbered from `first_seq` to
-/// `seq`. `json_each` goes through an array in its order, and the planner can't turn the join round: to sort by the place, too, would
-/// take all rows apart for the first few changes.
+/// There, `xact` is always 0, and `seq` is the key. A row with `product_ids` holds as many changes, numbered from `first_seq`
+/// to `seq`. `json_each` goes through an array in its order, and the planner can't turn the join round: to sort by the place,
+/// too, would take all rows apart for the first few changes.
 const SQLITE: Questions = Questions {
     from_place: "
 SELECT xact, coalesce(first_seq, log.seq) + key AS seq, at, kind, value AS product_id, version

@@ -55,7 +55,8 @@ const READ_BUSY_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Whether what a create writes has triggers that are none of ours.
 const OTHER_TRIGGERS: &str = "
-SELECT count(*) > 0 FROM sqlite_schema WHERE type = 'trigger' AND lower(tbl_name) IN ('product', 'product_change') AND name NOT IN (
+SELECT count(*) > 0 FROM sqlite_schema
+WHERE type = 'trigger' AND lower(tbl_name) IN ('product', 'product_change') AND name NOT IN (
     'product_created', 'product_updated', 'product_deleted', 'product_id_gone', 'product_id_changed'
 )";
 

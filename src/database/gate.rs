@@ -201,16 +201,11 @@ pub(super) struct Leased<'a> {
 impl Leased<'_> {
     /// The statement has ended.
     pub(super) fn end<T>(self, done: Result<T, DbErr>) -> Result<T, DbErr> {
-        let Self { pool, operation, start, lease, place } = self;
-        match pool.watcher.ran(operation, start, &done) {
-            Outcome::Done | Outcome::Refused => pool.at_hand.keep(lease),
-            Outcome::Failed => {
-                drop(lease);
-                // If the database went away, so did they.
-                pool.at_hand.clear();
-            }
+        match self.pool.watcher.ran(self.operation, self.start, &done) {
+            Outcome::Done | Outcome::Refused => self.pool.at_hand.keep(self.lease),
+            // If the database went away, so did they.
+            Outcome::Failed => self.pool.at_hand.clear(),
         }
-        drop(place);
         done
     }
 }

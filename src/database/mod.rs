@@ -31,7 +31,7 @@ pub struct Database(Arc<Connections>);
 #[derive(Debug)]
 struct Connections {
     reads: Connection,
-    /// On SQLite the one connection that writes: callers queue for it in order, none meets `SQLITE_BUSY`.
+    /// On SQLite there is one writer at a time: callers queue for it in order, none meets `SQLITE_BUSY`.
     writes: Connection,
     /// One connection for health, since a busy pool is not a database that can't be reached, and on PostgreSQL one
     /// to be woken by.
@@ -62,7 +62,7 @@ impl Database {
         &self.0.writes
     }
 
-    /// How the connections are doing: on SQLite those that read and the one that writes, all together.
+    /// How sqlx's connections are doing: on SQLite those that read and the one that writes, all together.
     pub fn pool(&self) -> PoolState {
         let reads = self.0.reads.state();
         if self.kind() == Kind::PostgreSql {

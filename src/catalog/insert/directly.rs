@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rusqlite::{Transaction, config::DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, params};
 use sea_orm::DbErr;
 
-use super::{Conflict, GENERATED_BELOW, Stored, count};
+use super::{Conflict, GENERATED_BELOW, Stored, chosen, count};
 use crate::catalog::{Catalog, NewProduct, Version};
 
 const INSERT: &str = "INSERT INTO product (id, name, price, amount, version) VALUES (?1, ?2, ?3, ?4, ?5)";
@@ -67,10 +67,8 @@ fn insert(
     new: &[NewProduct],
     version: Version,
 ) -> rusqlite::Result<Option<(Vec<i64>, Stored)>> {
-    let mut chosen: Vec<_> = new.iter().filter_map(|new| Some((new.id?.get(), new))).collect();
-    chosen.sort_unstable_by_key(|(id, _)| *id);
+    let (chosen, highest) = chosen(new);
     let without_id = new.iter().filter(|new| new.id.is_none());
-    let highest = chosen.iter().rev().map(|(id, _)| *id).find(|id| *id < GENERATED_BELOW).unwrap_or(0);
     let Some(generated) = generate(transaction, highest, count(without_id.clone()))? else {
         return Ok(None);
     };

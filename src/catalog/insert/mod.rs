@@ -90,6 +90,14 @@ impl Catalog {
     }
 }
 
+/// Those with chosen ids, by their ids, and the highest of these below 2^52; 0 where there is none.
+fn chosen(new: &[NewProduct]) -> (Vec<(i64, &NewProduct)>, i64) {
+    let mut chosen: Vec<_> = new.iter().filter_map(|new| Some((new.id?.get(), new))).collect();
+    chosen.sort_unstable_by_key(|(id, _)| *id);
+    let highest = chosen.iter().rev().map(|(id, _)| *id).find(|id| *id < GENERATED_BELOW);
+    (chosen, highest.unwrap_or(0))
+}
+
 fn count(items: impl Iterator) -> i64 {
     i64::try_from(items.count()).unwrap_or(i64::MAX)
 }

@@ -2,7 +2,7 @@
 
 use sea_orm::{DbErr, Value as SqlValue};
 
-use super::{Conflict, GENERATED_BELOW, MOST_TOGETHER, Stored, count};
+use super::{Conflict, MOST_TOGETHER, Stored, chosen, count};
 use crate::catalog::{Catalog, NewProduct, Version};
 
 /// `{rows}` are the products, those with chosen ids first. Of ids to generate, -1 is the first one, -2 the second; `{missing}`
@@ -25,14 +25,11 @@ impl Catalog {
         version: Version,
         conflict: Conflict,
     ) -> Result<Option<Stored>, DbErr> {
-        let mut chosen: Vec<_> =
-            new.iter().filter_map(|product| Some((product.id?.get(), product))).collect();
-        chosen.sort_unstable_by_key(|(id, _)| *id);
+        let (chosen, highest) = chosen(new);
         let generated = (1..).zip(new.iter().filter(|product| product.id.is_none()));
         let generated = generated.map(|(place, product): (i64, _)| (-place, product));
         let missing = count(generated.clone());
         let rows: Vec<(i64, &NewProduct)> = chosen.iter().copied().chain(generated).collect();
-        let highest = chosen.iter().rev().map(|(id, _)| *id).find(|id| *id < GENERATED_BELOW).unwrap_or(0);
         let (rows, mut values) = parameters(&rows)?;
         let mut sql = INSERT.replace("{conflict}", conflict.clause());
         for (name, value) in
