@@ -12,6 +12,7 @@ mod m20261124_000002_create_product_change;
 mod m20261125_000001_group_product_changes;
 mod m20261125_000002_lighten_inserts;
 mod m20261128_000001_group_sqlite_changes;
+mod m20261128_000002_leap_sooner;
 
 /// Runs the migrations.
 pub struct Migrator;
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000001_group_product_changes::Migration),
             Box::new(m20261125_000002_lighten_inserts::Migration),
             Box::new(m20261128_000001_group_sqlite_changes::Migration),
+            Box::new(m20261128_000002_leap_sooner::Migration),
         ]
     }
 }

@@ -1,0 +1,56 @@
+//! On PostgreSQL, the sequence leaps where it was drawn step by step: that took a tenth of the time of storing an array of
+//! 1000 products with ids in a row.
+
+use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
+
+#[derive(DeriveMigrationName)]
+pub struct Migration;
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        leap_from(manager, 100).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        leap_from(manager, 1000).await
+    }
+}
+
+/// As the function was made, but for the shortest leap. In the microseconds between looking and leaping, others draw a
+/// few; who is held up there for long is no safer with 1000.
+async fn leap_from(manager: &SchemaManager<'_>, shortest: u32) -> Result<(), DbErr> {
+    if manager.get_database_backend() == DbBackend::Postgres {
+        let sql = MOVE.replace("{shortest}", &shortest.to_string());
+        manager.get_connection().execute_unprepared(&sql).await?;
+    }
+    Ok(())
+}
+
+const MOVE: &str = "
+CREATE OR REPLACE FUNCTION product_id_used(highest bigint, wanted bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    last bigint := coalesce(pg_sequence_last_value('product_id'), 0);
+BEGIN
+    IF greatest(last, highest) + wanted > 4503599627370495 THEN
+        RAISE SQLSTATE '2200H' USING MESSAGE = 'no product ids are left';
+    END IF;
+    IF highest - last > {shortest} THEN
+        PERFORM pg_advisory_lock(7264819302);
+        BEGIN
+            last := coalesce(pg_sequence_last_value('product_id'), 0);
+            IF highest - last > {shortest} THEN
+                last := setval('product_id', highest);
+            END IF;
+        EXCEPTION WHEN query_canceled OR OTHERS THEN
+            PERFORM pg_advisory_unlock(7264819302);
+            RAISE;
+        END;
+        PERFORM pg_advisory_unlock(7264819302);
+    END IF;
+    WHILE last < highest LOOP
+        last := nextval('product_id');
+    END LOOP;
+    RETURN last;
+END
+$$";
