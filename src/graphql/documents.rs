@@ -78,6 +78,16 @@ impl Known {
         Self { document, shape: OnceLock::new(), is_single, found }
     }
 
+    /// Its only operation; none where it has several.
+    pub fn only(&self) -> Option<&OperationDefinition> {
+        self.document
+            .operations
+            .iter()
+            .next()
+            .map(|(_, operation)| &operation.node)
+            .filter(|_| self.is_single)
+    }
+
     /// The shape of an operation's answer; the cost of the document must have been checked.
     pub fn shape(&self, operation: &OperationDefinition) -> Arc<Shape> {
         let shape = || Arc::new(Shape::of(&self.document, operation));

@@ -9,6 +9,7 @@ mod error;
 mod filter;
 mod http;
 mod limits;
+mod lookup;
 mod mutation;
 mod nesting;
 mod openapi;

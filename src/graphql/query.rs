@@ -7,7 +7,7 @@ use super::{
     page::ProductConnection,
     product::Product,
 };
-use crate::catalog::{Catalog, Error, Listing, PageRequest, existing_id};
+use crate::catalog::{self, Catalog, Error, Listing, PageRequest, existing_id};
 
 /// The root of queries.
 pub struct Query;
@@ -21,15 +21,7 @@ impl Query {
         ctx: &Context<'_>,
         #[graphql(desc = "Its number.")] id: ID,
     ) -> Result<Option<Product>> {
-        let found = match existing_id(&id) {
-            Ok(id) => ctx.data::<Catalog>()?.get(id).await,
-            Err(error) => Err(error),
-        };
-        match found {
-            Ok(product) => Ok(Some(product.into())),
-            Err(Error::NotFound(_)) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        Ok(product(ctx.data::<Catalog>()?, &id).await?.map(Product::from))
     }
 
     /// Products, a page at a time: the `first` ones after a cursor or the `last` ones before one, 100 unless told,
@@ -56,5 +48,18 @@ impl Query {
         let request = PageRequest::relay(first, after.as_deref(), last, before.as_deref(), &listing.order)?;
         let page = ctx.data::<Catalog>()?.page(&listing, request).await?;
         Ok(Some(ProductConnection::new(page, listing)))
+    }
+}
+
+/// One product by the text of its id; none when there is none.
+pub async fn product(catalog: &Catalog, id: &str) -> Result<Option<catalog::Product>, Error> {
+    let found = match existing_id(id) {
+        Ok(id) => catalog.get(id).await,
+        Err(error) => Err(error),
+    };
+    match found {
+        Ok(product) => Ok(Some(product)),
+        Err(Error::NotFound(_)) => Ok(None),
+        Err(error) => Err(error),
     }
 }

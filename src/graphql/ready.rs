@@ -22,7 +22,7 @@ pub struct One<T>(pub T);
 pub struct List<T>(pub Vec<T>);
 
 /// About what an object takes.
-const OBJECT_BYTES: usize = 128;
+pub const OBJECT_BYTES: usize = 128;
 
 /// What has fields that are there already.
 pub trait Item: OutputType {

@@ -17,9 +17,10 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
 
 use super::{
-    documents::Documents,
+    documents::{Documents, Known},
     error::{self, ErrorCode, Refusal},
     limits::Limits,
+    lookup::Lookup,
     ready::Merging,
     schema::{self, Schema},
     shape::Shape,
@@ -52,10 +53,12 @@ pub trait Watch: Send + Sync {
 /// An operation that may be carried out.
 pub(super) struct Prepared {
     request: Request,
+    known: Arc<Known>,
+    lookup: Option<Lookup>,
     shape: Arc<Shape>,
     /// What it is; none where the document does not have the operation that the request names.
     pub operation: Option<OperationType>,
-    name: Option<String>,
+    name: Option<Name>,
 }
 
 /// The answers to an operation.
@@ -138,16 +141,22 @@ impl Service {
         let Inner { limits, documents, .. } = &*self.0;
         let new = documents.find_text(&mut request).map_err(error::refused)?;
         let known = documents.parse(&request.query, limits)?;
-        limits.check(&known.document, &request.variables).map_err(error::refused)?;
         let operation = operation(&known.document, request.operation_name.as_deref());
+        let kinds = operation.and_then(|(_, operation)| Kinds::of(operation, &request.variables));
+        let validation = known.found.clone().zip(kinds).map(|(found, kinds)| Validation { found, kinds });
+        // A valid document has been held against the limits before.
+        let is_valid = validation.as_ref().is_some_and(Validation::is_over);
+        let lookup = if is_valid { Lookup::of(&known, &request.variables) } else { None };
+        if lookup.is_none() {
+            limits.check(&known.document, &request.variables).map_err(error::refused)?;
+        }
         let shape = operation.map(|(_, operation)| known.shape(operation)).unwrap_or_default();
         // Only what may be carried out is worth its place.
         documents.keep(new, &request.query, &known);
-        let kinds = operation.and_then(|(_, operation)| Kinds::of(operation, &request.variables));
-        if let (Some(found), Some(kinds)) = (known.found.clone(), kinds) {
-            request = request.data(Validation { found, kinds });
+        if let Some(validation) = validation.filter(|_| lookup.is_none()) {
+            request = request.data(validation);
         }
-        let name = operation.and_then(|(name, _)| name).map(ToString::to_string);
+        let name = operation.and_then(|(name, _)| name).cloned();
         let operation = operation.map(|(_, operation)| operation.ty);
         if operation == Some(OperationType::Subscription) && shape.fields() != 1 {
             // GraphQL specification, section 5.2.3.1.
@@ -157,17 +166,25 @@ impl Service {
         if shape.repeats {
             request = request.data(Merging);
         }
-        // The library wants a document of its own: a copy costs a fraction of parsing it.
-        request.set_parsed_query(known.document.clone());
-        Ok(Prepared { request, shape, operation, name })
+        Ok(Prepared { request, known, lookup, shape, operation, name })
     }
 
     /// Answers a query or a mutation.
     pub(super) async fn answer(&self, prepared: Prepared) -> Response {
         let Inner { schema, limits, watch, .. } = &*self.0;
-        let Prepared { request, shape, operation, name } = prepared;
+        let Prepared { request, known, lookup, shape, operation, name } = prepared;
         let start = Instant::now();
-        let answer = schema.execute(request).instrument(spans::operation(kind(operation), name.as_deref()));
+        let answer = async {
+            let found = match lookup.as_ref().zip(schema.data()) {
+                Some((lookup, catalog)) => lookup.answer(catalog).await,
+                None => None,
+            };
+            match found {
+                Some(found) => found,
+                None => schema.execute(parsed(request, &known)).await,
+            }
+        };
+        let answer = answer.instrument(spans::operation(kind(operation), name.as_deref()));
         let answer = tokio::time::timeout(limits.timeout, answer);
         let mut response = answer.await.unwrap_or_else(|_| {
             let detail = "the request took too long: ask for less; what it changes may still be carried out";
@@ -194,8 +211,8 @@ impl Service {
             return Answers { stream, subscribed: None };
         }
         let subscribed = Arc::new(Notify::new());
-        let Prepared { request, shape, operation: _, name } = prepared;
-        let request = request.data(Subscribed(subscribed.clone()));
+        let Prepared { request, known, shape, name, .. } = prepared;
+        let request = parsed(request, &known).data(Subscribed(subscribed.clone()));
         let mut ended = Ended { service: self.clone(), name, outcome: "ok" };
         let answers = self.0.schema.execute_stream(request).map(move |mut response| {
             error::clean(&mut response);
@@ -213,7 +230,7 @@ impl Service {
 /// Tells of a subscription when it is dropped, however that comes about.
 struct Ended {
     service: Service,
-    name: Option<String>,
+    name: Option<Name>,
     outcome: &'static str,
 }
 
@@ -221,6 +238,12 @@ impl Drop for Ended {
     fn drop(&mut self) {
         self.service.0.watch.ended("subscription", self.name.as_deref(), self.outcome, None);
     }
+}
+
+/// The library wants a document of its own: a copy costs a fraction of parsing it.
+fn parsed(mut request: Request, known: &Known) -> Request {
+    request.set_parsed_query(known.document.clone());
+    request
 }
 
 fn kind(operation: Option<OperationType>) -> &'static str {

@@ -100,6 +100,13 @@ pub struct Validation {
     pub kinds: Kinds,
 }
 
+impl Validation {
+    /// Whether the document was found valid with these kinds before.
+    pub fn is_over(&self) -> bool {
+        self.found.0.load(Relaxed) == self.kinds.0
+    }
+}
+
 /// Passes over the validation of what was found valid before.
 pub struct Once;
 
@@ -116,12 +123,12 @@ impl Extension for Once {
         ctx: &ExtensionContext<'_>,
         next: NextValidation<'_>,
     ) -> Result<ValidationResult, Vec<ServerError>> {
-        let Some(Validation { found, kinds: Kinds(kinds) }) = ctx.data_opt() else {
+        let Some(validation) = ctx.data_opt::<Validation>() else {
             return next.run(ctx).await;
         };
-        if found.0.load(Relaxed) != *kinds {
+        if !validation.is_over() {
             next.run(ctx).await?;
-            found.0.store(*kinds, Relaxed);
+            validation.found.0.store(validation.kinds.0, Relaxed);
         }
         // Limits are ours and the schema says nothing of caches: nobody asks for these.
         Ok(ValidationResult { cache_control: CacheControl::default(), complexity: 0, depth: 0 })

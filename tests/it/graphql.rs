@@ -1,5 +1,6 @@
 //! What only GraphQL has: null for what is missing, partial changes, connections.
 
+use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
 use crate::harness::{Server, Store};
@@ -11,6 +12,7 @@ on_both_stores!(
     answers_are_in_the_order_asked,
     fields_may_be_asked_for_twice_or_skipped,
     a_document_that_was_valid_need_not_be_with_other_values,
+    one_product_is_the_same_however_it_is_asked_for,
     connections_page_both_ways,
     values_to_be_in_are_taken_one_by_one,
 );
@@ -138,6 +140,37 @@ const PAGE: &str = "query($first: Int, $after: String, $last: Int, $before: Stri
         edges { cursor node { id } }
         pageInfo { hasPreviousPage hasNextPage startCursor endCursor }
     } }";
+
+/// A plain query for one product is answered without the library as soon as its document was valid once.
+async fn one_product_is_the_same_however_it_is_asked_for(store: Store) {
+    let server = Server::start(store).await;
+    server.post("/products", r#"{"id":7,"name":"a \"b\"","price":1.50,"amount":2}"#).await;
+    let ask = async |id: &Value, selection: &str| {
+        let query = format!("query One($id: ID!) {{ product(id: $id) {{ {selection}");
+        server.post("/graphql", json!({ "query": query, "variables": { "id": id } }).to_string()).await.text
+    };
+    let fields = "__typename key: id name price version amount";
+    let same = async |id: Value| {
+        let expected = ask(&id, &format!("...all }} }} fragment all on Product {{ {fields} }}")).await;
+        for _ in 0..2 {
+            assert_eq!(ask(&id, &format!("{fields} }} }}")).await, expected, "{id}");
+        }
+        expected
+    };
+    assert!(same(json!("7")).await.contains(r#""name":"a \"b\"","price":"1.5","#));
+    let long = "7".repeat(30);
+    for id in
+        [json!(7), json!("007"), json!("8"), json!("-7"), json!(""), json!("x"), json!(7.5), json!(long)]
+    {
+        same(id).await;
+    }
+    for _ in 0..2 {
+        assert_eq!(ask(&json!(7), "id id } }").await, r#"{"data":{"product":{"id":"7"}}}"#);
+    }
+    let database = server.behind_the_back().await;
+    database.execute_unprepared("ALTER TABLE product RENAME TO gone").await.unwrap();
+    assert!(same(json!(7)).await.contains("UNAVAILABLE"));
+}
 
 async fn connections_page_both_ways(store: Store) {
     let server = Server::start(store).await;
