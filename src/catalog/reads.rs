@@ -17,7 +17,7 @@ impl Catalog {
     /// [`Error::NotFound`], or the database fails.
     pub async fn get(&self, id: ProductId) -> Result<Product, Error> {
         let Some(batches) = &self.0.batches else {
-            return self.get_from(self.0.database.reads(), id).await;
+            return Box::pin(self.get_from(self.0.database.reads(), id)).await;
         };
         batches.reads.ask(id, || Reader(self.clone())).await??.ok_or_else(|| Error::not_found(id))
     }

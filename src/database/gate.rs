@@ -97,7 +97,8 @@ impl Pool {
         let place = self.place().await?;
         let lease = match self.at_hand.take() {
             Ok(lease) => lease,
-            Err(_waiting) => Lease::new(&self.connections, TERM).await?,
+            // Boxed, here and elsewhere what is rare: room for it in each future above costs each request.
+            Err(_waiting) => Box::pin(Lease::new(&self.connections, TERM)).await?,
         };
         Ok(Leased { pool: self, operation, start: Instant::now(), lease, place })
     }

@@ -60,7 +60,7 @@ pub async fn get(
         return playground::page();
     }
     let prepared = match parameters.request(service.limits().values) {
-        Ok(request) => service.prepare(request),
+        Ok(request) => service.prepare(request.into()),
         Err(problem) => return answer::problem(&problem, media),
     };
     match prepared {
@@ -107,7 +107,7 @@ fn wants_page(headers: &HeaderMap, asks: bool) -> bool {
 pub async fn post(State((service, sockets)): State<(Service, Sockets)>, request: HttpRequest) -> Response {
     let media = Media::wanted(request.headers());
     match read(request, service.limits().values).await {
-        Ok(Sent::One(request)) => one(&service, &sockets, service.prepare(*request), media).await,
+        Ok(Sent::One(request)) => one(&service, &sockets, service.prepare(request), media).await,
         Ok(Sent::Batch(requests)) => batch(&service, requests, media).await,
         Err(problem) => answer::problem(&problem, media),
     }
@@ -153,7 +153,7 @@ async fn batch(service: &Service, requests: Vec<Request>, media: Media) -> Respo
     let mut answers = Vec::with_capacity(requests.len());
     // In order, as mutations within one request.
     for request in requests {
-        answers.push(match service.prepare(request) {
+        answers.push(match service.prepare(request.into()) {
             Ok(prepared) => service.answer(prepared).await,
             Err(refusal) => failure(refusal),
         });

@@ -52,13 +52,34 @@ pub trait Watch: Send + Sync {
 
 /// An operation that may be carried out.
 pub(super) struct Prepared {
-    request: Request,
-    known: Arc<Known>,
+    execution: Execution,
     lookup: Option<Lookup>,
     shape: Arc<Shape>,
     /// What it is; none where the document does not have the operation that the request names.
     pub operation: Option<OperationType>,
     name: Option<Name>,
+}
+
+/// What the library needs to carry an operation out.
+struct Execution {
+    /// Boxed: it is large, and handed on.
+    request: Box<Request>,
+    known: Arc<Known>,
+    validation: Option<Validation>,
+    repeats: bool,
+}
+
+impl Execution {
+    fn request(self) -> Request {
+        let Self { request, known, validation, repeats } = self;
+        let mut request = *request;
+        // The library wants a document of its own: a copy costs a fraction of parsing it.
+        request.set_parsed_query(known.document.clone());
+        if let Some(validation) = validation {
+            request = request.data(validation);
+        }
+        if repeats { request.data(Merging) } else { request }
+    }
 }
 
 /// The answers to an operation.
@@ -128,7 +149,7 @@ impl Service {
     }
 
     /// Reads the document and holds it against the limits.
-    pub(super) fn prepare(&self, request: Request) -> Result<Prepared, Box<ServerError>> {
+    pub(super) fn prepare(&self, request: Box<Request>) -> Result<Prepared, Box<ServerError>> {
         let prepared = self.check(request);
         if let Err(refusal) = &prepared {
             self.0.watch.ended("unknown", None, "refused", None);
@@ -137,7 +158,7 @@ impl Service {
         prepared
     }
 
-    fn check(&self, mut request: Request) -> Result<Prepared, Box<ServerError>> {
+    fn check(&self, mut request: Box<Request>) -> Result<Prepared, Box<ServerError>> {
         let Inner { limits, documents, .. } = &*self.0;
         let new = documents.find_text(&mut request).map_err(error::refused)?;
         let known = documents.parse(&request.query, limits)?;
@@ -153,9 +174,6 @@ impl Service {
         let shape = operation.map(|(_, operation)| known.shape(operation)).unwrap_or_default();
         // Only what may be carried out is worth its place.
         documents.keep(new, &request.query, &known);
-        if let Some(validation) = validation.filter(|_| lookup.is_none()) {
-            request = request.data(validation);
-        }
         let name = operation.and_then(|(name, _)| name).cloned();
         let operation = operation.map(|(_, operation)| operation.ty);
         if operation == Some(OperationType::Subscription) && shape.fields() != 1 {
@@ -163,16 +181,14 @@ impl Service {
             let detail = "a subscription has exactly one field of the root".to_owned();
             return Err(error::refused((ErrorCode::Invalid, detail)).into());
         }
-        if shape.repeats {
-            request = request.data(Merging);
-        }
-        Ok(Prepared { request, known, lookup, shape, operation, name })
+        let execution = Execution { request, known, validation, repeats: shape.repeats };
+        Ok(Prepared { execution, lookup, shape, operation, name })
     }
 
     /// Answers a query or a mutation.
     pub(super) async fn answer(&self, prepared: Prepared) -> Response {
         let Inner { schema, limits, watch, .. } = &*self.0;
-        let Prepared { request, known, lookup, shape, operation, name } = prepared;
+        let Prepared { execution, lookup, shape, operation, name } = prepared;
         let start = Instant::now();
         let answer = async {
             let found = match lookup.as_ref().zip(schema.data()) {
@@ -181,7 +197,7 @@ impl Service {
             };
             match found {
                 Some(found) => found,
-                None => schema.execute(parsed(request, &known)).await,
+                None => Box::pin(schema.execute(execution.request())).await,
             }
         };
         let answer = answer.instrument(spans::operation(kind(operation), name.as_deref()));
@@ -211,8 +227,8 @@ impl Service {
             return Answers { stream, subscribed: None };
         }
         let subscribed = Arc::new(Notify::new());
-        let Prepared { request, known, shape, name, .. } = prepared;
-        let request = parsed(request, &known).data(Subscribed(subscribed.clone()));
+        let Prepared { execution, shape, name, .. } = prepared;
+        let request = execution.request().data(Subscribed(subscribed.clone()));
         let mut ended = Ended { service: self.clone(), name, outcome: "ok" };
         let answers = self.0.schema.execute_stream(request).map(move |mut response| {
             error::clean(&mut response);
@@ -238,12 +254,6 @@ impl Drop for Ended {
     fn drop(&mut self) {
         self.service.0.watch.ended("subscription", self.name.as_deref(), self.outcome, None);
     }
-}
-
-/// The library wants a document of its own: a copy costs a fraction of parsing it.
-fn parsed(mut request: Request, known: &Known) -> Request {
-    request.set_parsed_query(known.document.clone());
-    request
 }
 
 fn kind(operation: Option<OperationType>) -> &'static str {

@@ -247,7 +247,7 @@ impl Session {
             let detail = "too many operations are under way on this connection: let some end first";
             return Err(error::refused((ErrorCode::TooManyOperations, detail.to_owned())).into());
         }
-        let answers = self.service.answers(self.service.prepare(operation)?);
+        let answers = self.service.answers(self.service.prepare(operation.into())?);
         if answers.is_subscription() {
             return Ok(answers);
         }
