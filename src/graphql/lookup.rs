@@ -68,7 +68,7 @@ impl Lookup {
     }
 }
 
-/// The only field of such a query. Where a trace is made, the library makes a span for it.
+/// The only field of such a query, below which are names alone. Where a trace is made, the library makes a span for it.
 fn field(known: &Known) -> Option<&Positioned<Field>> {
     let OperationDefinition { ty: OperationType::Query, directives, selection_set, .. } = known.only()?
     else {
@@ -77,6 +77,12 @@ fn field(known: &Known) -> Option<&Positioned<Field>> {
     let [Positioned { node: Selection::Field(field), .. }] = selection_set.node.items.as_slice() else {
         return None;
     };
-    let is_plain = directives.is_empty() && field.node.directives.is_empty();
+    let is_name = |item: &Positioned<Selection>| match &item.node {
+        Selection::Field(field) => field.node.directives.is_empty(),
+        _ => false,
+    };
+    let is_plain = directives.is_empty()
+        && field.node.directives.is_empty()
+        && field.node.selection_set.node.items.iter().all(is_name);
     (is_plain && field.node.name.node == "product" && !is_traced()).then_some(field)
 }

@@ -271,14 +271,14 @@ fn operation<'a>(
     name: Option<&str>,
 ) -> Option<(Option<&'a Name>, &'a OperationDefinition)> {
     let (name, operation) = match (&document.operations, name) {
-        (DocumentOperations::Single(operation), _) => (None, operation),
+        (DocumentOperations::Single(operation), None) => (None, operation),
         (DocumentOperations::Multiple(operations), Some(name)) => {
             operations.get_key_value(name).map(|(name, operation)| (Some(name), operation))?
         }
         (DocumentOperations::Multiple(operations), None) if operations.len() == 1 => {
             operations.iter().next().map(|(name, operation)| (Some(name), operation))?
         }
-        (DocumentOperations::Multiple(_), None) => return None,
+        (DocumentOperations::Single(_), Some(_)) | (DocumentOperations::Multiple(_), None) => return None,
     };
     Some((name, &operation.node))
 }

@@ -152,15 +152,17 @@ async fn the_highest_ids_leave_room_for_generated_ones(store: Store) {
         assert_eq!(created.json()["id"], id);
     }
     assert_eq!(server.post("/products", new).await.json()["id"], 1);
+    let product = |id: Option<i64>| json!({ "id": id, "name": "x", "price": 1, "amount": 1 });
+    let mixed = json!([product(Some((1 << 52) + 1)), product(Some(2))]).to_string();
+    assert_eq!(server.post("/products", mixed).await.status, 201);
 
     // A request that is refused uses nothing up.
-    let product = |id: Option<i64>| json!({ "id": id, "name": "x", "price": 1, "amount": 1 });
     let last = (1_i64 << 52) - 1;
     let too_many = json!([product(Some(last)), product(None)]).to_string();
     server.post("/products", too_many).await.is_problem(409, "IDS_EXHAUSTED", &[]);
     let taken = json!([product(Some(last)), product(Some(1))]).to_string();
     server.post("/products", taken).await.is_problem(409, "DUPLICATE_ID", &["/1/id"]);
-    assert_eq!(server.post("/products", new).await.json()["id"], 2);
+    assert_eq!(server.post("/products", new).await.json()["id"], 3);
 
     // The last id that could be generated, used by a client: no more are generated, all else goes on.
     server.post("/products", r#"{"id":4503599627370495,"name":"x","price":1,"amount":1}"#).await;

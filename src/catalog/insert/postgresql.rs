@@ -37,14 +37,14 @@ impl Conflict {
 /// sorted, so that two arrays can't deadlock, and only then the sequence moves past them: a refused array leaves it where it
 /// was. It moves as a last row that is none, since rows are stored one by one as they come: that is a tenth cheaper than to
 /// have the ids returned. `{patience}` is for [`For::patience`].
-const INSERT_FREE: &str = "
+const INSERT_OR_FAIL: &str = "
 INSERT INTO product (id, name, price, amount, version)
 SELECT id, name, price, amount, $5
 FROM {patience} unnest($1::bigint[], $2::text[], $3::bigint[], $4::integer[]) AS sent (id, name, price, amount)
 UNION ALL
 SELECT last, '', last, 0, last FROM product_id_used($6, 0) AS last WHERE last IS NULL";
 
-/// As [`INSERT_FREE`], where ids may be taken. `{conflict}` is for [`Conflict::clause`], `{chosen}` for [`Conflict::chosen`].
+/// As [`INSERT_OR_FAIL`] without `$6`, where taken ids are no failure. `{conflict}` is for [`Conflict::clause`], `{chosen}` for [`Conflict::chosen`].
 const INSERT_CHOSEN: &str = "
 WITH chosen AS (
     INSERT INTO product (id, name, price, amount, version)
@@ -107,7 +107,7 @@ impl Catalog {
         } else if conflict == Conflict::Fail {
             let mut ids = new.iter().rev().filter_map(|product| Some(product.id?.get()));
             values.push(ids.find(|id| *id < GENERATED_BELOW).into());
-            INSERT_FREE
+            INSERT_OR_FAIL
         } else {
             INSERT_CHOSEN
         };
