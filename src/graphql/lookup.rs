@@ -1,5 +1,5 @@
-//! The query that is asked most, for one product by its id: answered without the library, which takes as long over it as all
-//! else does. The library parses and validates its document, and carries it out where there is more to it.
+//! The query that is asked most, for one product by its id: answered without the library, whose execution takes a fourth of
+//! such a request. The library parses and validates its document, and carries it out where there is more to it.
 
 use std::sync::Arc;
 

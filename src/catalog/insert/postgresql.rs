@@ -5,7 +5,7 @@
 
 use sea_orm::{ConnectionTrait, DbErr, Value as SqlValue};
 
-use super::{Conflict, For, GENERATED_BELOW, Stored, count};
+use super::{Conflict, For, Stored, chosen, count};
 use crate::{
     catalog::{Catalog, NewProduct, ProductId, Version, error::refusal},
     database::Kind,
@@ -33,7 +33,7 @@ impl Conflict {
     }
 }
 
-/// `$1` to `$4` are the columns as arrays, sorted by id, `$5` is the version, `$6` the highest id below 2^52. Ids go in
+/// `$1` to `$4` are the columns as arrays, sorted by id, `$5` is the version, `$6` the highest id below 2^52, or 0. Ids go in
 /// sorted, so that two arrays can't deadlock, and only then the sequence moves past them: a refused array leaves it where it
 /// was. It moves as a last row that is none, since rows are stored one by one as they come: that is a tenth cheaper than to
 /// have the ids returned. `{patience}` is for [`For::patience`].
@@ -44,7 +44,8 @@ FROM {patience} unnest($1::bigint[], $2::text[], $3::bigint[], $4::integer[]) AS
 UNION ALL
 SELECT last, '', last, 0, last FROM product_id_used($6, 0) AS last WHERE last IS NULL";
 
-/// As [`INSERT_OR_FAIL`] without `$6`, where taken ids are no failure. `{conflict}` is for [`Conflict::clause`], `{chosen}` for [`Conflict::chosen`].
+/// As [`INSERT_OR_FAIL`] without `$6`, where taken ids are no failure. `{conflict}` is for [`Conflict::clause`], `{chosen}`
+/// for [`Conflict::chosen`].
 const INSERT_CHOSEN: &str = "
 WITH chosen AS (
     INSERT INTO product (id, name, price, amount, version)
@@ -90,23 +91,22 @@ impl Catalog {
         who: For,
     ) -> Result<Option<Stored>, DbErr> {
         let missing = count(new.iter().filter(|product| product.id.is_none()));
-        let mut new: Vec<&NewProduct> = new.iter().collect();
-        if missing == 0 {
-            new.sort_by_key(|product| product.id);
+        let (mut rows, highest) = chosen(new);
+        if missing > 0 {
+            rows = new.iter().map(|product| (product.id.map_or(0, ProductId::get), product)).collect();
         }
         let mut values: Vec<SqlValue> = vec![
-            new.iter().map(|product| product.id.map_or(0, ProductId::get)).collect::<Vec<i64>>().into(),
-            new.iter().map(|product| product.name.as_str().to_owned()).collect::<Vec<String>>().into(),
-            new.iter().map(|product| product.price.ten_thousandths()).collect::<Vec<i64>>().into(),
-            new.iter().map(|product| product.amount.get()).collect::<Vec<i32>>().into(),
+            rows.iter().map(|(id, _)| *id).collect::<Vec<i64>>().into(),
+            rows.iter().map(|(_, product)| product.name.as_str().to_owned()).collect::<Vec<String>>().into(),
+            rows.iter().map(|(_, product)| product.price.ten_thousandths()).collect::<Vec<i64>>().into(),
+            rows.iter().map(|(_, product)| product.amount.get()).collect::<Vec<i32>>().into(),
             version.into(),
         ];
         let sql = if missing > 0 {
             values.push(missing.into());
             INSERT
         } else if conflict == Conflict::Fail {
-            let mut ids = new.iter().rev().filter_map(|product| Some(product.id?.get()));
-            values.push(ids.find(|id| *id < GENERATED_BELOW).into());
+            values.push(highest.into());
             INSERT_OR_FAIL
         } else {
             INSERT_CHOSEN
