@@ -8,6 +8,7 @@
 //! - [`formats`]: how products are written down
 //! - [`rest`] and [`graphql`]: translate between HTTP and the catalog
 //! - [`problem`], [`body`] and [`accept`]: what both of them need of HTTP
+//! - [`aside`]: threads for what may take long
 //! - [`telemetry`]: meters, and their bridge to Prometheus; wrapped around the rest by a layer
 //! - [`server`]: puts the rooms together, listens, shuts down
 //! - [`panics`]: what a panic said
@@ -17,6 +18,7 @@
 //! - [`transfer`], [`healthcheck`] and [`logging`]: for the command line
 
 pub mod accept;
+pub mod aside;
 pub mod body;
 pub mod catalog;
 pub mod config;

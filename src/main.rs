@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::{pin::pin, process::ExitCode};
+use std::{env, pin::pin, process::ExitCode, thread};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use stockmeter::{
@@ -19,7 +19,12 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 /// What is no setting of ours, but heeded.
 const ENVIRONMENT: &str = "Environment of OpenTelemetry: with OTEL_EXPORTER_OTLP_ENDPOINT, metrics and traces are sent to \
     a collector as well (http/protobuf). OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_SAMPLER and the others \
-    are heeded as OpenTelemetry specifies them.";
+    are heeded as OpenTelemetry specifies them.\n\n\
+    Environment of Tokio: TOKIO_WORKER_THREADS are the threads that serve requests, by default one fewer than cores, and \
+    as many again do what takes long, by default one for each core.";
+
+/// Tokio's own setting.
+const WORKERS: &str = "TOKIO_WORKER_THREADS";
 
 /// A product-inventory server: REST and GraphQL over one store, measured the Prometheus way.
 #[derive(Parser)]
@@ -127,8 +132,24 @@ fn run() -> Result<(), String> {
 }
 
 fn block_on<T>(task: impl Future<Output = T>) -> Result<T, String> {
-    let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("can't start: {error}"))?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if env::var_os(WORKERS).is_none() {
+        runtime.worker_threads(workers());
+    }
+    let runtime = runtime
+        .thread_name("requests")
+        .enable_all()
+        .build()
+        .map_err(|error| format!("can't start: {error}"))?;
     Ok(runtime.block_on(task))
+}
+
+/// One fewer than cores: the last one's work is that of the database, the kernel and what is done [`aside`]. Workers that
+/// compete with it hand their tasks to and fro, and take a fifth more time for each.
+///
+/// [`aside`]: stockmeter::aside
+fn workers() -> usize {
+    thread::available_parallelism().map_or(1, |cores| (cores.get() - 1).max(1))
 }
 
 async fn serve(config: Config) -> Result<(), StartError> {

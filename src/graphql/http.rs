@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     accept::preferred,
+    aside,
     body::{JsonText, media_type},
     problem::Problem,
 };
@@ -106,20 +107,26 @@ fn wants_page(headers: &HeaderMap, asks: bool) -> bool {
 )]
 pub async fn post(State((service, sockets)): State<(Service, Sockets)>, request: HttpRequest) -> Response {
     let media = Media::wanted(request.headers());
-    match read(request, service.limits().values).await {
-        Ok(Sent::One(request)) => one(&service, &sockets, service.prepare(request), media).await,
-        Ok(Sent::Batch(requests)) => batch(&service, requests, media).await,
+    match text(request).await {
+        Ok(text) => aside::by_size(text.len(), answer_text(service, sockets, text, media)).await,
         Err(problem) => answer::problem(&problem, media),
     }
 }
 
-async fn read(request: HttpRequest, most: usize) -> Result<Sent, Problem> {
+async fn text(request: HttpRequest) -> Result<String, Problem> {
     // A page of another origin could send a body without a type and not be asked.
     if media_type(request.headers()).is_none() {
         return Err(Problem::unsupported_media_type("application/json"));
     }
-    let JsonText(body) = JsonText::from_request(request, &()).await?;
-    request::read(&body, most)
+    JsonText::from_request(request, &()).await.map(|JsonText(text)| text)
+}
+
+async fn answer_text(service: Service, sockets: Sockets, text: String, media: Media) -> Response {
+    match request::read(&text, service.limits().values) {
+        Ok(Sent::One(request)) => one(&service, &sockets, service.prepare(request), media).await,
+        Ok(Sent::Batch(requests)) => batch(&service, requests, media).await,
+        Err(problem) => answer::problem(&problem, media),
+    }
 }
 
 async fn one(

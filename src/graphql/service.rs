@@ -27,7 +27,7 @@ use super::{
     spans,
     validation::{Kinds, Validation},
 };
-use crate::catalog::Catalog;
+use crate::{aside, catalog::Catalog};
 
 /// The schema within its limits. Cheap to clone.
 #[derive(Clone)]
@@ -70,6 +70,11 @@ struct Execution {
 }
 
 impl Execution {
+    /// Aside: how long it takes is up to who asks.
+    async fn run(self, schema: Schema) -> Response {
+        aside::run(async move { schema.execute(self.request()).await }).await
+    }
+
     fn request(self) -> Request {
         let Self { request, known, validation, repeats } = self;
         let mut request = *request;
@@ -197,7 +202,7 @@ impl Service {
             };
             match found {
                 Some(found) => found,
-                None => Box::pin(schema.execute(execution.request())).await,
+                None => Box::pin(execution.run(schema.clone())).await,
             }
         };
         let answer = answer.instrument(spans::operation(kind(operation), name.as_deref()));

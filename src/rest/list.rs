@@ -16,6 +16,7 @@ use super::{
     query::{ListQuery, Part},
 };
 use crate::{
+    aside,
     catalog::{Catalog, Cursor, Error, Listing, Order, Page, PageRequest, Product},
     formats::{Format, Writer},
     problem::Problem,
@@ -46,6 +47,10 @@ pub async fn list(
     Wanted(format): Wanted,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
+    aside::run(answer(catalog, format, query)).await
+}
+
+async fn answer(catalog: Catalog, format: Format, query: Option<String>) -> Result<Response, Problem> {
     let query = ListQuery::parse(query.as_deref().unwrap_or_default())?;
     let count = if query.count { Some(catalog.count(&query.listing.filter).await?) } else { None };
     let mut response = match &query.part {
@@ -108,9 +113,9 @@ async fn all(
             }
         }
     });
-    // A compressor asks again behind the end.
-    let body = stream::iter([Ok::<_, Error>(opening)]).chain(rest.fuse());
-    Ok(([(header::CONTENT_TYPE, format.media_type())], Body::from_stream(body)).into_response())
+    let body = stream::iter([Ok::<_, Error>(opening)]).chain(rest);
+    let body = aside::body(Body::from_stream(body));
+    Ok(([(header::CONTENT_TYPE, format.media_type())], body).into_response())
 }
 
 /// Writes a page, and the end behind the last one; returns where to go on.

@@ -11,6 +11,7 @@ use super::{
     upload::Sent,
 };
 use crate::{
+    aside,
     body::JsonText,
     catalog::{Catalog, NewProduct},
     formats::{
@@ -41,10 +42,7 @@ pub async fn create(
 ) -> Result<Response, Problem> {
     match sent {
         Sent::Json(body) => {
-            // Read before the transaction that the work may be in.
-            let new = New::read(&body);
-            let work = async move |catalog| create_json(&catalog, new?, preference).await;
-            repeatable.once(catalog, body.as_bytes(), work).await
+            aside::by_size(body.len(), create_json(catalog, body, preference, repeatable)).await
         }
         Sent::File(format, file, digest) => {
             let work = async move |catalog| {
@@ -71,7 +69,19 @@ impl New {
     }
 }
 
-async fn create_json(catalog: &Catalog, new: New, preference: Preference) -> Result<Response, Problem> {
+async fn create_json(
+    catalog: Catalog,
+    body: String,
+    preference: Preference,
+    repeatable: Repeatable,
+) -> Result<Response, Problem> {
+    // Read before the transaction that the work may be in.
+    let new = New::read(&body);
+    let work = async move |catalog| create_new(&catalog, new?, preference).await;
+    repeatable.once(catalog, body.as_bytes(), work).await
+}
+
+async fn create_new(catalog: &Catalog, new: New, preference: Preference) -> Result<Response, Problem> {
     let Preference(taken) = preference;
     let response = match new {
         New::One(new) => answer::created(&catalog.create(new, taken).await?),
@@ -97,8 +107,12 @@ pub async fn replace(
     JsonText(body): JsonText,
 ) -> Result<Response, Problem> {
     conditions.none()?;
-    let replaced = catalog.replace_many(json::many(&body)?.all()?).await?;
-    Ok(answer::many(StatusCode::OK, Format::Json, &replaced))
+    let length = body.len();
+    let replace = async move {
+        let replaced = catalog.replace_many(json::many(&body)?.all()?).await?;
+        Ok(answer::many(StatusCode::OK, Format::Json, &replaced))
+    };
+    aside::by_size(length, replace).await
 }
 
 /// Deletes all products that pass the tests, of which there must be at least one.

@@ -16,6 +16,7 @@ use tower_http::{
     cors::{AllowOrigin, CorsLayer},
 };
 
+use crate::aside;
 use crate::rest::{
     idempotency::{IDEMPOTENCY_KEY, REPLAYED},
     prefer::{PREFER, PREFERENCE_APPLIED},
@@ -56,6 +57,9 @@ pub async fn compress(codings: Vec<HeaderValue>, response: Response) -> Response
     let Ok(response) =
         CompressionLayer::new().compress_when(SizeAbove::new(0)).layer(answer).oneshot(request).await;
     let mut response = response.map(Body::new);
+    if response.headers().contains_key(header::CONTENT_ENCODING) {
+        response = response.map(aside::body);
+    }
     // Who forbids the plain encoding too gets it all the same, instead of a 406 for what has been done.
     *response.status_mut() = status;
     response

@@ -11,6 +11,7 @@ use prometheus::TextEncoder;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Telemetry, routes::Route};
+use crate::aside;
 
 /// The route with its method and usual status.
 pub const ROUTES: &[Route] = &[("GET", "/metrics", &[200, 401])];
@@ -26,6 +27,10 @@ pub fn api() -> OpenApiRouter<Telemetry> {
 #[utoipa::path(get, path = "/metrics", tag = "operation", operation_id = "getMetrics", summary = "Read the metrics",
     responses((status = 200, description = "Prometheus' text format 0.0.4", body = String, content_type = "text/plain"), (status = 401, description = "The server wants a token", content_type = "application/problem+json", body = serde_json::Value)))]
 async fn scrape(State(telemetry): State<Telemetry>) -> Response {
+    aside::run(async move { render(&telemetry) }).await
+}
+
+fn render(telemetry: &Telemetry) -> Response {
     let start = Instant::now();
     match TextEncoder::new().encode_to_string(&telemetry.registry.gather()) {
         Ok(text) => {

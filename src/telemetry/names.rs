@@ -89,14 +89,16 @@ pub const ALLOCATOR_RESIDENT: &str = "allocator.resident";
 /// Gauge, bytes: memory kept for reuse instead of given back to the system.
 pub const ALLOCATOR_RETAINED: &str = "allocator.retained";
 
-/// Gauge: Tokio's worker threads.
+/// Gauge: Tokio's worker threads, by [`RUNTIME`].
 pub const TOKIO_WORKERS: &str = "tokio_workers";
-/// Gauge: tasks that have not ended.
+/// Gauge: tasks that have not ended, by [`RUNTIME`].
 pub const TOKIO_ALIVE_TASKS: &str = "tokio_alive_tasks";
-/// Gauge: tasks that wait in the global queue.
+/// Gauge: tasks that wait in the global queue, by [`RUNTIME`].
 pub const TOKIO_GLOBAL_QUEUE_DEPTH: &str = "tokio_global_queue_depth";
-/// Counter, seconds: time that the workers were busy, all together.
+/// Counter, seconds: time that the workers were busy, all of a [`RUNTIME`] together.
 pub const TOKIO_WORKERS_BUSY: &str = "tokio.workers_busy";
+/// Label: requests, or aside for what takes long.
+pub const RUNTIME: &str = "runtime";
 
 /// Histogram, seconds: statements of the database, by [`DB_OPERATION`] and [`OUTCOME`].
 pub const DB_OPERATION_DURATION: &str = "db.client.operation.duration";

@@ -1,14 +1,21 @@
 //! The allocator and the async runtime: what Rust has where Python has garbage collection statistics.
 
-use opentelemetry::metrics::{Gauge, Meter};
+use opentelemetry::{
+    KeyValue,
+    metrics::{Gauge, Meter},
+};
 use tikv_jemalloc_ctl::{epoch, stats};
 use tokio::runtime::{Handle, RuntimeMetrics as Tokio};
 
 use super::{gauge, names};
+use crate::aside;
 
-/// The gauges of the allocator and of the runtime that it was made in.
+/// Those of Tokio, each with its name.
+type Runtimes = [([KeyValue; 1], Tokio); 2];
+
+/// The gauges of the allocator, of the runtime that it was made in and of the one aside.
 pub struct RuntimeMetrics {
-    tokio: Tokio,
+    runtimes: Runtimes,
     allocated: Gauge<u64>,
     active: Gauge<u64>,
     resident: Gauge<u64>,
@@ -20,21 +27,24 @@ pub struct RuntimeMetrics {
 
 impl RuntimeMetrics {
     pub fn new(meter: &Meter) -> Self {
-        let tokio = Handle::current().metrics();
-        let runtime = tokio.clone();
+        let runtimes = [("requests", Handle::current().metrics()), ("aside", aside::metrics())]
+            .map(|(name, runtime)| ([KeyValue::new(names::RUNTIME, name)], runtime));
+        let observed = runtimes.clone();
         meter
             .f64_observable_counter(names::TOKIO_WORKERS_BUSY)
             .with_unit("s")
-            .with_description("Time that Tokio's workers were busy, all together")
+            .with_description("Time that the workers of a runtime were busy, all together")
             .with_callback(move |observer| {
-                let busy =
-                    (0..runtime.num_workers()).map(|worker| runtime.worker_total_busy_duration(worker));
-                observer.observe(busy.map(|time| time.as_secs_f64()).sum(), &[]);
+                for (attributes, runtime) in &observed {
+                    let busy =
+                        (0..runtime.num_workers()).map(|worker| runtime.worker_total_busy_duration(worker));
+                    observer.observe(busy.map(|time| time.as_secs_f64()).sum(), attributes);
+                }
             })
             .build();
         let gauge = |name, unit, description| gauge(meter, name, unit, description);
         Self {
-            tokio,
+            runtimes,
             allocated: gauge(names::ALLOCATOR_ALLOCATED, "By", "Memory in use by the program"),
             active: gauge(names::ALLOCATOR_ACTIVE, "By", "Pages that hold memory in use"),
             resident: gauge(
@@ -68,8 +78,10 @@ impl RuntimeMetrics {
                 }
             }
         }
-        self.workers.record(self.tokio.num_workers() as u64, &[]);
-        self.alive_tasks.record(self.tokio.num_alive_tasks() as u64, &[]);
-        self.queue_depth.record(self.tokio.global_queue_depth() as u64, &[]);
+        for (attributes, runtime) in &self.runtimes {
+            self.workers.record(runtime.num_workers() as u64, attributes);
+            self.alive_tasks.record(runtime.num_alive_tasks() as u64, attributes);
+            self.queue_depth.record(runtime.global_queue_depth() as u64, attributes);
+        }
     }
 }

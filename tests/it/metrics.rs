@@ -248,9 +248,14 @@ async fn the_process_is_described_as_proc_has_it(store: Store) {
         tokio::time::timeout(Duration::from_secs(20), agree).await.unwrap_or_else(|_| panic!("{name}"));
     }
     for name in
-        ["allocator_allocated_bytes", "allocator_resident_bytes", "tokio_workers", "tokio_alive_tasks"]
+        ["allocator_allocated_bytes", "allocator_resident_bytes", r#"tokio_alive_tasks{runtime="requests"}"#]
     {
         assert!(server.metric(name).await.unwrap() > 0.0, "{name}");
+    }
+    let threads = std::thread::available_parallelism().unwrap().get();
+    for (runtime, workers) in [("requests", (threads - 1).max(1)), ("aside", threads)] {
+        let name = format!(r#"tokio_workers{{runtime="{runtime}"}}"#);
+        assert_eq!(server.metric(&name).await, Some(number(workers)), "{name}");
     }
 }
 

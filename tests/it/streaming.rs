@@ -7,7 +7,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::harness::{Server, Setup, Store};
+use crate::harness::{PATIENCE, Server, Setup, Store};
 
 on_both_stores!(all_products_are_listed_once_and_in_order, slow_readers_cost_neither_memory_nor_connections);
 
@@ -43,7 +43,8 @@ async fn all_products_are_listed_once_and_in_order(store: Store) {
 }
 
 async fn slow_readers_cost_neither_memory_nor_connections(store: Store) {
-    let server = Setup::new(store).await.with("STOCKMETER_DATABASE_CONNECTIONS", 2).start().await;
+    let setup = Setup::new(store).await.with("STOCKMETER_METRICS_COLLECTION_INTERVAL", "100ms");
+    let server = setup.with("STOCKMETER_DATABASE_CONNECTIONS", 2).start().await;
     load(&server).await;
     let before = server.resident_bytes();
     let mut readers = Vec::new();
@@ -58,4 +59,12 @@ async fn slow_readers_cost_neither_memory_nor_connections(store: Store) {
     let whole = server.get("/products").await.text.len();
     let grown = server.resident_bytes().saturating_sub(before);
     assert!(grown < 3 * whole, "{grown} bytes for 20 readers of {whole}");
+
+    // When they leave, so does what was being done for them.
+    let lists = || server.metric(r#"tokio_alive_tasks{runtime="aside"}"#);
+    let told = async { while lists().await < Some(20.0) {} };
+    tokio::time::timeout(PATIENCE, told).await.expect("20 lists under way");
+    drop(readers);
+    let over = async { while lists().await != Some(0.0) {} };
+    tokio::time::timeout(PATIENCE, over).await.expect("no list under way");
 }
