@@ -20,8 +20,8 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 const ENVIRONMENT: &str = "Environment of OpenTelemetry: with OTEL_EXPORTER_OTLP_ENDPOINT, metrics and traces are sent to \
     a collector as well (http/protobuf). OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_SAMPLER and the others \
     are heeded as OpenTelemetry specifies them.\n\n\
-    Environment of Tokio: TOKIO_WORKER_THREADS are the threads that serve requests, by default one fewer than cores, and \
-    as many again do what takes long, by default one for each core.";
+    Environment of Tokio: TOKIO_WORKER_THREADS is how many threads serve requests, by default one fewer than there are \
+    cores. What may take long has as many as there are cores besides.";
 
 /// Tokio's own setting.
 const WORKERS: &str = "TOKIO_WORKER_THREADS";
@@ -133,23 +133,20 @@ fn run() -> Result<(), String> {
 
 fn block_on<T>(task: impl Future<Output = T>) -> Result<T, String> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    if env::var_os(WORKERS).is_none() {
-        runtime.worker_threads(workers());
-    }
-    let runtime = runtime
-        .thread_name("requests")
-        .enable_all()
-        .build()
-        .map_err(|error| format!("can't start: {error}"))?;
-    Ok(runtime.block_on(task))
+    let runtime = runtime.worker_threads(workers()?).thread_name("requests").enable_all().build();
+    Ok(runtime.map_err(|error| format!("can't start: {error}"))?.block_on(task))
 }
 
-/// One fewer than cores: the last one's work is that of the database, the kernel and what is done [`aside`]. Workers that
-/// compete with it hand their tasks to and fro, and take a fifth more time for each.
+/// One fewer than cores: the database, the kernel and what is done [`aside`] need one, too. Workers that compete with them hand
+/// their tasks to and fro, and take a fifth more time for each.
 ///
 /// [`aside`]: stockmeter::aside
-fn workers() -> usize {
-    thread::available_parallelism().map_or(1, |cores| (cores.get() - 1).max(1))
+fn workers() -> Result<usize, String> {
+    let Some(wanted) = env::var_os(WORKERS) else {
+        return Ok(thread::available_parallelism().map_or(1, |cores| (cores.get() - 1).max(1)));
+    };
+    let number = wanted.to_str().and_then(|wanted| wanted.parse().ok()).filter(|number| *number > 0);
+    number.ok_or_else(|| format!("{WORKERS} must be a whole number from 1 on"))
 }
 
 async fn serve(config: Config) -> Result<(), StartError> {

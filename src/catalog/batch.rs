@@ -8,6 +8,7 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
+use tokio::runtime::Handle;
 use tracing::Span;
 
 use super::{
@@ -50,6 +51,8 @@ struct Shared<Q, A> {
     queue: Mutex<Queue<Q, A>>,
     turns: Turns,
     size: Size<Q>,
+    /// The one of requests: what is begun aside must not keep others waiting there.
+    runtime: Handle,
 }
 
 struct Queue<Q, A> {
@@ -59,9 +62,10 @@ struct Queue<Q, A> {
 }
 
 impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
-    /// With so many turns at a time, of this size.
+    /// With so many turns at a time, of this size, in the runtime under way.
     pub fn new(turns: Turns, size: Size<Q>) -> Self {
-        Self(Arc::new(Shared { queue: Mutex::new(Queue { waiting: Vec::new(), turns: 0 }), turns, size }))
+        let queue = Mutex::new(Queue { waiting: Vec::new(), turns: 0 });
+        Self(Arc::new(Shared { queue, turns, size, runtime: Handle::current() }))
     }
 
     /// Asks, and waits for the answer. Once its turn has begun, a question has its part in that even if the one who asked
@@ -73,7 +77,7 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
         let start = Instant::now();
         let (asker, answer) = Asker::new();
         if self.0.join(question, asker) {
-            tokio::spawn(turns(self.0.clone(), server()));
+            self.0.runtime.spawn(turns(self.0.clone(), server()));
         }
         Asker::answered(answer.await, start)
     }

@@ -35,8 +35,8 @@ impl Connection {
         };
         match self {
             Self::Pool(pool) => {
-                let (connections, _waiting, place) = pool.enter().await?;
-                Ok((connections.begin_with_options(options).await?, Some(place)))
+                let (transaction, place) = pool.begin(options).await?;
+                Ok((transaction, Some(place)))
             }
             Self::Transaction(transaction, _) => Ok((transaction.begin().await?, None)),
         }

@@ -9,13 +9,16 @@ use std::{
 };
 
 use rusqlite::Transaction;
-use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr};
+use sea_orm::{
+    ConnAcquireErr, DatabaseConnection, DatabaseTransaction, DbErr, TransactionOptions, TransactionTrait,
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     PoolOptions,
-    at_hand::{AtHand, TERM, Waiting},
+    at_hand::{AtHand, TERM},
     direct::{Access, Direct},
+    home::Home,
     lease::Lease,
     outcome::{Outcome, Watcher},
     spans,
@@ -52,6 +55,7 @@ pub struct Pool {
     /// For what can be done without sqlx.
     direct: Option<Direct>,
     at_hand: AtHand,
+    home: Home,
     places: Arc<Semaphore>,
     pending: Arc<AtomicU64>,
     max: u64,
@@ -78,6 +82,7 @@ impl Pool {
             connections,
             direct,
             at_hand: AtHand::default(),
+            home: Home::here(),
             places: Arc::new(Semaphore::new(usize::try_from(max).unwrap_or(Semaphore::MAX_PERMITS))),
             pending: Arc::default(),
             max: max.into(),
@@ -86,10 +91,16 @@ impl Pool {
         }
     }
 
-    /// A place, and the connections to begin a transaction on, of which one comes free while one waits.
-    pub(super) async fn enter(&self) -> Result<(&DatabaseConnection, Waiting, OwnedSemaphorePermit), DbErr> {
+    /// A transaction, and its place.
+    pub(super) async fn begin(
+        &self,
+        options: TransactionOptions,
+    ) -> Result<(DatabaseTransaction, OwnedSemaphorePermit), DbErr> {
         let place = self.place().await?;
-        Ok((&self.connections, self.at_hand.wait(), place))
+        let _waiting = self.at_hand.wait();
+        let connections = self.connections.clone();
+        let begin = async move { connections.begin_with_options(options).await };
+        Ok((self.home.open(begin).await?, place))
     }
 
     /// A connection for one statement of this kind.
@@ -98,7 +109,11 @@ impl Pool {
         let lease = match self.at_hand.take() {
             Ok(lease) => lease,
             // Boxed, here and elsewhere what is rare: room for it in each future above costs each request.
-            Err(_waiting) => Box::pin(Lease::new(&self.connections, TERM)).await?,
+            Err(_waiting) => {
+                let connections = self.connections.clone();
+                let lend = async move { Lease::new(&connections, TERM).await };
+                Box::pin(self.home.open(lend)).await?
+            }
         };
         Ok(Leased { pool: self, operation, start: Instant::now(), lease, place })
     }

@@ -10,6 +10,7 @@ mod connection;
 mod direct;
 mod failure;
 mod gate;
+mod home;
 mod lease;
 mod migrate;
 mod outcome;

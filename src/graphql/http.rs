@@ -1,5 +1,7 @@
 //! GraphQL over HTTP: `POST` for everything, `GET` for queries, a page for browsers.
 
+use std::convert::identity;
+
 use async_graphql::{Request, ServerError, parser::types::OperationType};
 use axum::{
     extract::{FromRequest, Query, Request as HttpRequest, State, rejection::QueryRejection},
@@ -124,7 +126,7 @@ async fn text(request: HttpRequest) -> Result<String, Problem> {
 async fn answer_text(service: Service, sockets: Sockets, text: String, media: Media) -> Response {
     match request::read(&text, service.limits().values) {
         Ok(Sent::One(request)) => one(&service, &sockets, service.prepare(request), media).await,
-        Ok(Sent::Batch(requests)) => batch(&service, requests, media).await,
+        Ok(Sent::Batch(requests)) => aside::run(batch(service, requests, media)).await,
         Err(problem) => answer::problem(&problem, media),
     }
 }
@@ -142,12 +144,12 @@ async fn one(
         Err(refusal) if media == Media::EventStream => {
             answer::events(failure(refusal).into(), sockets.stopped()).await
         }
-        Ok(prepared) => answer::one(&service.answer(prepared).await, media),
+        Ok(prepared) => service.answer(prepared, move |answer| answer::one(&answer, media)).await,
         Err(refusal) => answer::one(&failure(refusal), media),
     }
 }
 
-async fn batch(service: &Service, requests: Vec<Request>, media: Media) -> Response {
+async fn batch(service: Service, requests: Vec<Request>, media: Media) -> Response {
     let most = service.limits().batch;
     if most < 2 || requests.is_empty() || requests.len() > most || media == Media::EventStream {
         let detail = match most {
@@ -161,7 +163,7 @@ async fn batch(service: &Service, requests: Vec<Request>, media: Media) -> Respo
     // In order, as mutations within one request.
     for request in requests {
         answers.push(match service.prepare(request.into()) {
-            Ok(prepared) => service.answer(prepared).await,
+            Ok(prepared) => service.answer(prepared, identity).await,
             Err(refusal) => failure(refusal),
         });
     }

@@ -1,6 +1,7 @@
 //! The way of every operation, however it came: limits, parsing, execution, codes, order.
 
 use std::{
+    convert::identity,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -70,11 +71,6 @@ struct Execution {
 }
 
 impl Execution {
-    /// Aside: how long it takes is up to who asks.
-    async fn run(self, schema: Schema) -> Response {
-        aside::run(async move { schema.execute(self.request()).await }).await
-    }
-
     fn request(self) -> Request {
         let Self { request, known, validation, repeats } = self;
         let mut request = *request;
@@ -190,8 +186,21 @@ impl Service {
         Ok(Prepared { execution, lookup, shape, operation, name })
     }
 
-    /// Answers a query or a mutation.
-    pub(super) async fn answer(&self, prepared: Prepared) -> Response {
+    /// Answers a query or a mutation, and makes of the answer what is wanted. Aside, but for a plain query for one product: how
+    /// long it takes is up to who asks.
+    pub(super) async fn answer<T: Send + 'static>(
+        &self,
+        prepared: Prepared,
+        write: impl FnOnce(Response) -> T + Send + 'static,
+    ) -> T {
+        if prepared.lookup.is_some() {
+            return write(self.carry_out(prepared).await);
+        }
+        let service = self.clone();
+        Box::pin(aside::run(async move { write(service.carry_out(prepared).await) })).await
+    }
+
+    async fn carry_out(&self, prepared: Prepared) -> Response {
         let Inner { schema, limits, watch, .. } = &*self.0;
         let Prepared { execution, lookup, shape, operation, name } = prepared;
         let start = Instant::now();
@@ -202,7 +211,7 @@ impl Service {
             };
             match found {
                 Some(found) => found,
-                None => Box::pin(execution.run(schema.clone())).await,
+                None => Box::pin(schema.execute(execution.request())).await,
             }
         };
         let answer = answer.instrument(spans::operation(kind(operation), name.as_deref()));
@@ -228,7 +237,7 @@ impl Service {
     pub(super) fn answers(&self, prepared: Prepared) -> Answers {
         if prepared.operation != Some(OperationType::Subscription) {
             let service = self.clone();
-            let stream = stream::once(async move { service.answer(prepared).await }).boxed();
+            let stream = stream::once(async move { service.answer(prepared, identity).await }).boxed();
             return Answers { stream, subscribed: None };
         }
         let subscribed = Arc::new(Notify::new());

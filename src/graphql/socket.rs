@@ -28,7 +28,7 @@ use super::{
     ready::json,
     service::{Answers, Service},
 };
-use crate::{body::BodyLimits, problem::Problem};
+use crate::{aside, body::BodyLimits, problem::Problem};
 
 const PROTOCOL: &str = "graphql-transport-ws";
 /// Operations under way on one connection.
@@ -73,9 +73,9 @@ pub async fn open(service: Service, sockets: Sockets, request: Request) -> Respo
         Ok(upgrade) => {
             let task = move |socket| {
                 let open = sockets.open.clone();
-                open.track_future(async move {
+                open.track_future(aside::run(async move {
                     serve(socket, Session::new(service, sockets.stopped()), &sockets).await;
-                })
+                }))
             };
             upgrade.on_upgrade(task)
         }

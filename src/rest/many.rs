@@ -49,7 +49,7 @@ pub async fn create(
                 let count = formats::import(&catalog, format, file, preference.0).await?;
                 Ok(preference.applied(answer::count(StatusCode::CREATED, "products", count)))
             };
-            repeatable.once(catalog, &digest, work).await
+            aside::run(async move { repeatable.once(catalog, &digest, work).await }).await
         }
     }
 }

@@ -40,11 +40,13 @@ pub fn copied(value: &HeaderValue) -> Option<HeaderValue> {
     HeaderValue::from_bytes(value.as_bytes()).ok()
 }
 
-/// What is large enough; a stream of events is not, nor is what has a strong entity tag, which is of the exact bytes
-/// (RFC 9110 section 8.8.1).
+/// What is large enough; a stream of events is not, nor is what has been compressed, or has a strong entity tag, which is of
+/// the exact bytes (RFC 9110 section 8.8.1).
 pub fn is_worth_compressing(response: &Response) -> bool {
-    let has_tag = response.headers().contains_key(header::ETAG);
-    !has_tag && SizeAbove::new(WORTH_COMPRESSING).and(NotForContentType::SSE).should_compress(response)
+    let has = |name| response.headers().contains_key(name);
+    !has(header::ETAG)
+        && !has(header::CONTENT_ENCODING)
+        && SizeAbove::new(WORTH_COMPRESSING).and(NotForContentType::SSE).should_compress(response)
 }
 
 /// Compresses an answer by one of the codings, if there is one that we know.

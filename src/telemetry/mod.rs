@@ -8,6 +8,8 @@ use prometheus::Registry;
 use sysinfo::{MemoryRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 use tokio::time::MissedTickBehavior;
 
+use crate::aside;
+
 pub mod catalog;
 pub mod database;
 mod endpoint;
@@ -129,7 +131,7 @@ impl Telemetry {
             runtime.collect();
         };
         collect();
-        tokio::spawn(async move {
+        aside::begin(async move {
             let mut clock = tokio::time::interval(every);
             clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
             clock.tick().await;

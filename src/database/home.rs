@@ -1,0 +1,35 @@
+//! Where connections are opened: for life it is that runtime which hears what comes in on them. It is the one of requests, so
+//! that those wait for no other, whoever had the connection opened.
+
+use std::panic;
+
+use sea_orm::{ConnAcquireErr, DbErr};
+use tokio::runtime::Handle;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
+
+/// A runtime. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Home(Handle);
+
+impl Home {
+    /// The runtime under way.
+    pub fn here() -> Self {
+        Self(Handle::current())
+    }
+
+    /// Does there what may open a connection.
+    ///
+    /// # Errors
+    /// Those of the work, or that runtime has ended.
+    pub async fn open<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, DbErr>> + Send + 'static,
+    ) -> Result<T, DbErr> {
+        match AbortOnDropHandle::new(self.0.spawn(work.in_current_span())).await {
+            Ok(done) => done,
+            Err(error) if error.is_panic() => panic::resume_unwind(error.into_panic()),
+            Err(_) => Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)),
+        }
+    }
+}
