@@ -2,8 +2,8 @@
 
 use std::{num::NonZero, panic::resume_unwind, sync::LazyLock, thread::available_parallelism};
 
-use axum::body::Body;
-use futures_util::{StreamExt, future::Either, stream};
+use axum::body::{Body, Bytes};
+use futures_util::{Stream, StreamExt, future::Either, stream};
 use tokio::{
     runtime::{Runtime, RuntimeMetrics},
     sync::mpsc,
@@ -55,8 +55,13 @@ pub fn by_size<T: Send + 'static>(
     if bytes < LONG { Either::Left(work) } else { Either::Right(Box::pin(run(work))) }
 }
 
-/// A body whose parts are made aside, the next ones while the last ones are being sent.
+/// A body whose parts are made aside once the first is wanted: the next ones while the last ones are being sent.
 pub fn body(body: Body) -> Body {
+    let parts = stream::once(async { making(body) }).flatten();
+    Body::from_stream(parts.fuse())
+}
+
+fn making(body: Body) -> impl Stream<Item = Result<Bytes, axum::Error>> {
     let (sender, parts) = mpsc::channel(1);
     let work = spawn(async move {
         // A compressor's parts are small: many go over at a time.
@@ -77,7 +82,7 @@ pub fn body(body: Body) -> Body {
         };
         Some((stream::iter(made), (parts, work)))
     });
-    Body::from_stream(parts.flatten().fuse())
+    parts.flatten()
 }
 
 fn spawn<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> AbortOnDropHandle<T> {

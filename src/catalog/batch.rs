@@ -44,6 +44,23 @@ pub(super) struct Size<Q> {
     pub most: usize,
 }
 
+/// Where turns run.
+pub(super) enum Home {
+    /// In the runtime of requests: short ones, which must not wait for what is done aside, whoever begins them.
+    Requests(Handle),
+    /// Where the first of those asks who are served.
+    Asker,
+}
+
+impl Home {
+    fn spawn(&self, turns: BoxFuture<'static, ()>) {
+        match self {
+            Self::Requests(runtime) => drop(runtime.spawn(turns)),
+            Self::Asker => drop(tokio::spawn(turns)),
+        }
+    }
+}
+
 /// Those who wait to be served together.
 pub(super) struct Batcher<Q, A>(Arc<Shared<Q, A>>);
 
@@ -51,8 +68,7 @@ struct Shared<Q, A> {
     queue: Mutex<Queue<Q, A>>,
     turns: Turns,
     size: Size<Q>,
-    /// The one of requests: what is begun aside must not keep others waiting there.
-    runtime: Handle,
+    home: Home,
 }
 
 struct Queue<Q, A> {
@@ -62,10 +78,10 @@ struct Queue<Q, A> {
 }
 
 impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
-    /// With so many turns at a time, of this size, in the runtime under way.
-    pub fn new(turns: Turns, size: Size<Q>) -> Self {
+    /// With so many turns at a time, of this size, there.
+    pub fn new(turns: Turns, size: Size<Q>, home: Home) -> Self {
         let queue = Mutex::new(Queue { waiting: Vec::new(), turns: 0 });
-        Self(Arc::new(Shared { queue, turns, size, runtime: Handle::current() }))
+        Self(Arc::new(Shared { queue, turns, size, home }))
     }
 
     /// Asks, and waits for the answer. Once its turn has begun, a question has its part in that even if the one who asked
@@ -77,7 +93,7 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
         let start = Instant::now();
         let (asker, answer) = Asker::new();
         if self.0.join(question, asker) {
-            self.0.runtime.spawn(turns(self.0.clone(), server()));
+            self.0.home.spawn(turns(self.0.clone(), server()));
         }
         Asker::answered(answer.await, start)
     }
@@ -105,7 +121,7 @@ where
                 match tokio::time::timeout(LONG, &mut turn).await {
                     Ok(done) => break done,
                     Err(_) if shared.begin_further() => {
-                        drop(tokio::spawn(turns(shared.clone(), server.clone())));
+                        shared.home.spawn(turns(shared.clone(), server.clone()));
                     }
                     Err(_) => {}
                 }

@@ -4,10 +4,11 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use batch::{Batcher, Size, Turns};
+use batch::{Batcher, Home, Size, Turns};
 use coalesce::Coalescer;
 use create_together::{OrAlone, TakenOfLate};
 use page::PageQuestion;
+use tokio::runtime::Handle;
 
 use crate::database::{Database, Kind};
 
@@ -120,13 +121,25 @@ pub struct Rules {
 }
 
 impl Catalog {
-    /// A catalog over this store, whose schema must be the newest.
+    /// A catalog over this store, whose schema must be the newest, in the runtime of requests.
     pub fn new(database: Database, rules: Rules) -> Self {
         let batches = Batches {
             pages: Coalescer::default(),
-            reads: Batcher::new(reads(database.kind()), Size { of: |_| 1, most: most_read(database.kind()) }),
-            creates: Batcher::new(writes(database.kind()), Size { of: |_| 1, most: 512 }),
-            arrays: Batcher::new(writes(database.kind()), Size { of: Vec::len, most: insert::MOST_TOGETHER }),
+            reads: Batcher::new(
+                reads(database.kind()),
+                Size { of: |_| 1, most: most_read(database.kind()) },
+                Home::Requests(Handle::current()),
+            ),
+            creates: Batcher::new(
+                writes(database.kind()),
+                Size { of: |_| 1, most: 512 },
+                Home::Requests(Handle::current()),
+            ),
+            arrays: Batcher::new(
+                writes(database.kind()),
+                Size { of: Vec::len, most: insert::MOST_TOGETHER },
+                Home::Asker,
+            ),
         };
         Self(Arc::new(Parts {
             database,

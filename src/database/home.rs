@@ -5,7 +5,6 @@ use std::panic;
 
 use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::runtime::Handle;
-use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
 /// A runtime. Cheap to clone.
@@ -18,7 +17,7 @@ impl Home {
         Self(Handle::current())
     }
 
-    /// Does there what may open a connection.
+    /// Does there what may open a connection, and to its end: a BEGIN that is given up on its way is not rolled back by sqlx.
     ///
     /// # Errors
     /// Those of the work, or that runtime has ended.
@@ -26,7 +25,7 @@ impl Home {
         &self,
         work: impl Future<Output = Result<T, DbErr>> + Send + 'static,
     ) -> Result<T, DbErr> {
-        match AbortOnDropHandle::new(self.0.spawn(work.in_current_span())).await {
+        match self.0.spawn(work.in_current_span()).await {
             Ok(done) => done,
             Err(error) if error.is_panic() => panic::resume_unwind(error.into_panic()),
             Err(_) => Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)),

@@ -139,7 +139,7 @@ async fn one(
 ) -> Response {
     match prepared {
         Ok(prepared) if media == Media::EventStream => {
-            answer::events(service.answers(prepared), sockets.stopped()).await
+            answer::events(service.answers(prepared), sockets.stopped()).await.map(aside::body)
         }
         Err(refusal) if media == Media::EventStream => {
             answer::events(failure(refusal).into(), sockets.stopped()).await

@@ -186,24 +186,24 @@ impl Service {
         Ok(Prepared { execution, lookup, shape, operation, name })
     }
 
-    /// Answers a query or a mutation, and makes of the answer what is wanted. Aside, but for a plain query for one product: how
-    /// long it takes is up to who asks.
+    /// Answers a query or a mutation, and makes of the answer what is wanted. Queries aside, since how long they take is up to
+    /// who asks, but for plain ones for one product.
     pub(super) async fn answer<T: Send + 'static>(
         &self,
         prepared: Prepared,
         write: impl FnOnce(Response) -> T + Send + 'static,
     ) -> T {
-        if prepared.lookup.is_some() {
-            return write(self.carry_out(prepared).await);
+        let start = Instant::now();
+        if prepared.operation != Some(OperationType::Query) || prepared.lookup.is_some() {
+            return write(self.carry_out(prepared, start).await);
         }
         let service = self.clone();
-        Box::pin(aside::run(async move { write(service.carry_out(prepared).await) })).await
+        Box::pin(aside::run(async move { write(service.carry_out(prepared, start).await) })).await
     }
 
-    async fn carry_out(&self, prepared: Prepared) -> Response {
+    async fn carry_out(&self, prepared: Prepared, start: Instant) -> Response {
         let Inner { schema, limits, watch, .. } = &*self.0;
         let Prepared { execution, lookup, shape, operation, name } = prepared;
-        let start = Instant::now();
         let answer = async {
             let found = match lookup.as_ref().zip(schema.data()) {
                 Some((lookup, catalog)) => lookup.answer(catalog).await,
@@ -215,7 +215,7 @@ impl Service {
             }
         };
         let answer = answer.instrument(spans::operation(kind(operation), name.as_deref()));
-        let answer = tokio::time::timeout(limits.timeout, answer);
+        let answer = tokio::time::timeout_at((start + limits.timeout).into(), answer);
         let mut response = answer.await.unwrap_or_else(|_| {
             let detail = "the request took too long: ask for less; what it changes may still be carried out";
             failure(error::refused((ErrorCode::Timeout, detail.to_owned())))

@@ -6,6 +6,7 @@
 mod harness;
 
 mod architecture;
+mod aside;
 mod bad_input;
 mod bulk;
 mod changes;
