@@ -1,9 +1,11 @@
 //! Bodies whose parts are made by other threads.
 
+use std::{future::poll_fn, task::Poll};
+
 use axum::body::{Body, Bytes, HttpBody};
 use futures_util::{StreamExt, stream};
 use stockmeter::aside;
-use tokio::sync::oneshot;
+use tokio::sync::mpsc;
 
 use crate::harness::PATIENCE;
 
@@ -23,13 +25,17 @@ async fn a_panic_is_no_end_of_a_body() {
 
 #[tokio::test]
 async fn what_nobody_waits_for_is_given_up() {
-    let (alive, ended) = oneshot::channel::<()>();
-    let mut body = Box::pin(body(async move {
-        let _alive = alive;
-        std::future::pending().await
-    }));
-    let first = std::future::poll_fn(|context| body.as_mut().poll_frame(context)).await;
+    let (asked, mut looks) = mpsc::unbounded_channel();
+    let mut body = Box::pin(body(poll_fn(move |_| {
+        asked.send(()).unwrap();
+        Poll::Pending
+    })));
+    let first = poll_fn(|context| body.as_mut().poll_frame(context)).await;
     assert_eq!(first.unwrap().unwrap().into_data().unwrap(), "first");
+    // Looked for with the first, and again when that was taken.
+    for _ in 0..2 {
+        assert_eq!(tokio::time::timeout(PATIENCE, looks.recv()).await.expect("a look"), Some(()));
+    }
     drop(body);
-    tokio::time::timeout(PATIENCE, ended).await.expect("an end").unwrap_err();
+    assert_eq!(tokio::time::timeout(PATIENCE, looks.recv()).await.expect("an end"), None);
 }
