@@ -11,7 +11,7 @@
 //! - [`aside`]: threads for what may take long
 //! - [`telemetry`]: meters, and their bridge to Prometheus; wrapped around the rest by a layer
 //! - [`server`]: puts the rooms together, listens, shuts down
-//! - [`panics`]: what a panic said
+//! - [`panics`]: what a panic said, and panics of tasks
 //! - [`quoted`]: strings as JSON has them
 //! - [`spans`]: what the spans of a trace have in common
 //! - [`spent`]: what a request costs the database, told by the store and read by telemetry

@@ -3,7 +3,7 @@
 use tracing::Instrument;
 
 use super::{Catalog, Error};
-use crate::spent;
+use crate::{panics, spent};
 
 impl Catalog {
     /// Does the work in a transaction; what it does with the catalog that it is given lasts only if it succeeds.
@@ -35,10 +35,7 @@ impl Catalog {
             catalog.0.feed.changed();
             Ok(done)
         };
-        match tokio::spawn(spent::carried(task).in_current_span()).await {
-            Ok(done) => done,
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            Err(_) => Err(Error::Unavailable.into()),
-        }
+        let done = tokio::spawn(spent::carried(task).in_current_span()).await;
+        panics::joined(done).unwrap_or_else(|| Err(Error::Unavailable.into()))
     }
 }

@@ -45,14 +45,14 @@ pub(super) struct Size<Q> {
 }
 
 /// Where turns run.
-pub(super) enum Home {
+pub(super) enum RunIn {
     /// In the runtime of requests: short ones, which must not wait for what is done aside, whoever begins them.
     Requests(Handle),
     /// Where the first of those asks who are served.
     Asker,
 }
 
-impl Home {
+impl RunIn {
     fn spawn(&self, turns: BoxFuture<'static, ()>) {
         match self {
             Self::Requests(runtime) => drop(runtime.spawn(turns)),
@@ -68,7 +68,7 @@ struct Shared<Q, A> {
     queue: Mutex<Queue<Q, A>>,
     turns: Turns,
     size: Size<Q>,
-    home: Home,
+    run_in: RunIn,
 }
 
 struct Queue<Q, A> {
@@ -79,9 +79,9 @@ struct Queue<Q, A> {
 
 impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
     /// With so many turns at a time, of this size, there.
-    pub fn new(turns: Turns, size: Size<Q>, home: Home) -> Self {
+    pub fn new(turns: Turns, size: Size<Q>, run_in: RunIn) -> Self {
         let queue = Mutex::new(Queue { waiting: Vec::new(), turns: 0 });
-        Self(Arc::new(Shared { queue, turns, size, home }))
+        Self(Arc::new(Shared { queue, turns, size, run_in }))
     }
 
     /// Asks, and waits for the answer. Once its turn has begun, a question has its part in that even if the one who asked
@@ -93,7 +93,7 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
         let start = Instant::now();
         let (asker, answer) = Asker::new();
         if self.0.join(question, asker) {
-            self.0.home.spawn(turns(self.0.clone(), server()));
+            self.0.run_in.spawn(turns(self.0.clone(), server()));
         }
         Asker::answered(answer.await, start)
     }
@@ -121,7 +121,7 @@ where
                 match tokio::time::timeout(LONG, &mut turn).await {
                     Ok(done) => break done,
                     Err(_) if shared.begin_further() => {
-                        shared.home.spawn(turns(shared.clone(), server.clone()));
+                        shared.run_in.spawn(turns(shared.clone(), server.clone()));
                     }
                     Err(_) => {}
                 }

@@ -4,7 +4,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use batch::{Batcher, Home, Size, Turns};
+use batch::{Batcher, RunIn, Size, Turns};
 use coalesce::Coalescer;
 use create_together::{OrAlone, TakenOfLate};
 use page::PageQuestion;
@@ -128,17 +128,17 @@ impl Catalog {
             reads: Batcher::new(
                 reads(database.kind()),
                 Size { of: |_| 1, most: most_read(database.kind()) },
-                Home::Requests(Handle::current()),
+                RunIn::Requests(Handle::current()),
             ),
             creates: Batcher::new(
                 writes(database.kind()),
                 Size { of: |_| 1, most: 512 },
-                Home::Requests(Handle::current()),
+                RunIn::Requests(Handle::current()),
             ),
             arrays: Batcher::new(
                 writes(database.kind()),
                 Size { of: Vec::len, most: insert::MOST_TOGETHER },
-                Home::Asker,
+                RunIn::Asker,
             ),
         };
         Self(Arc::new(Parts {

@@ -2,7 +2,6 @@
 //! which every statement is handed over, and every value of it.
 
 use std::{
-    panic,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -16,6 +15,7 @@ use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
 use tokio::{runtime::Handle, task::spawn_blocking};
 
 use super::{connect::BUSY_TIMEOUT, failure};
+use crate::panics;
 
 /// One connection. Cheap to clone.
 #[derive(Clone)]
@@ -86,11 +86,8 @@ impl Direct {
         if self.is_quick() {
             return run();
         }
-        match spawn_blocking(run).await {
-            Ok(done) => done,
-            Err(error) if error.is_panic() => panic::resume_unwind(error.into_panic()),
-            Err(_) => (Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)), None),
-        }
+        let cut_off = || (Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)), None);
+        panics::joined(spawn_blocking(run).await).unwrap_or_else(cut_off)
     }
 
     /// Whether it takes less time than to hand it over to another thread. A disk that does not answer holds up the one that

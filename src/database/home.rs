@@ -1,11 +1,11 @@
 //! Where connections are opened: for life it is that runtime which hears what comes in on them. It is the one of requests, so
 //! that those wait for no other, whoever had the connection opened.
 
-use std::panic;
-
 use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::runtime::Handle;
 use tracing::Instrument;
+
+use crate::panics;
 
 /// A runtime. Cheap to clone.
 #[derive(Clone)]
@@ -25,10 +25,7 @@ impl Home {
         &self,
         work: impl Future<Output = Result<T, DbErr>> + Send + 'static,
     ) -> Result<T, DbErr> {
-        match self.0.spawn(work.in_current_span()).await {
-            Ok(done) => done,
-            Err(error) if error.is_panic() => panic::resume_unwind(error.into_panic()),
-            Err(_) => Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)),
-        }
+        let cut_off = || Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed));
+        panics::joined(self.0.spawn(work.in_current_span()).await).unwrap_or_else(cut_off)
     }
 }

@@ -16,10 +16,12 @@ use tower_http::{
     cors::{AllowOrigin, CorsLayer},
 };
 
-use crate::aside;
-use crate::rest::{
-    idempotency::{IDEMPOTENCY_KEY, REPLAYED},
-    prefer::{PREFER, PREFERENCE_APPLIED},
+use crate::{
+    aside,
+    rest::{
+        idempotency::{IDEMPOTENCY_KEY, REPLAYED},
+        prefer::{PREFER, PREFERENCE_APPLIED},
+    },
 };
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
