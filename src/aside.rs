@@ -10,9 +10,8 @@ use tokio::{
     task::JoinError,
 };
 use tokio_util::task::AbortOnDropHandle;
-use tracing::Instrument;
 
-use crate::spent;
+use crate::under_way::Origin;
 
 /// As many as there are cores.
 static ASIDE: LazyLock<Runtime> = LazyLock::new(|| {
@@ -86,7 +85,7 @@ fn making(body: Body) -> impl Stream<Item = Result<Bytes, axum::Error>> {
 }
 
 fn spawn<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> AbortOnDropHandle<T> {
-    AbortOnDropHandle::new(ASIDE.spawn(spent::carried(work).in_current_span()))
+    AbortOnDropHandle::new(ASIDE.spawn(Origin::here().of(work)))
 }
 
 /// Panics where the work did. Nothing else ends it early while somebody waits for it.

@@ -14,7 +14,7 @@
 //! - [`panics`]: what a panic said, and panics of tasks
 //! - [`quoted`]: strings as JSON has them
 //! - [`spans`]: what the spans of a trace have in common
-//! - [`spent`]: what a request costs the database, told by the store and read by telemetry
+//! - [`under_way`]: which request something is done for, and what it costs the database
 //! - [`transfer`], [`healthcheck`] and [`logging`]: for the command line
 
 pub mod accept;
@@ -33,6 +33,6 @@ pub mod quoted;
 pub mod rest;
 pub mod server;
 pub mod spans;
-pub mod spent;
 pub mod telemetry;
 pub mod transfer;
+pub mod under_way;

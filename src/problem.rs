@@ -8,11 +8,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
-use tracing::Span;
 
 use crate::{
     catalog::{Code, Error, Product},
     formats::{ImportError, json::Malformed},
+    under_way::{self, RequestId},
 };
 
 /// Seconds that a client should wait before it tries again: the pool and the database recover in less.
@@ -208,12 +208,12 @@ impl IntoResponse for Problem {
 }
 
 /// Writes the problem into a response that has one.
-pub fn render(mut response: Response, id: &HeaderValue) -> Response {
+pub fn render(mut response: Response, id: &RequestId) -> Response {
     let Some(problem) = response.extensions_mut().remove::<Problem>() else {
         return response;
     };
     if problem.status().is_server_error() {
-        log_code(&problem.code);
+        under_way::failed(&problem.code);
     }
     let body = ProblemBody {
         // A name, not an address: it stays the same wherever the server runs.
@@ -223,7 +223,7 @@ pub fn render(mut response: Response, id: &HeaderValue) -> Response {
         detail: &problem.detail,
         code: &problem.code,
         errors: &problem.errors,
-        request_id: id.to_str().ok(),
+        request_id: id.to_string(),
     };
     let json = serde_json::to_vec(&body).unwrap_or_default();
     let headers = response.headers_mut();
@@ -236,11 +236,6 @@ pub fn render(mut response: Response, id: &HeaderValue) -> Response {
     response
 }
 
-/// Shows why a request has failed in its log lines from here on: the one of its 5xx, above all.
-pub fn log_code(code: &str) {
-    Span::current().record("code", code);
-}
-
 #[derive(Serialize)]
 struct ProblemBody<'a> {
     #[serde(rename = "type")]
@@ -251,6 +246,5 @@ struct ProblemBody<'a> {
     code: &'a str,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request_id: Option<&'a str>,
+    request_id: String,
 }

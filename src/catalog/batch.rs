@@ -9,11 +9,10 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
-use tracing::Span;
 
 use super::{
     Error,
-    shared::{Asker, serve_within},
+    shared::{Asker, serve_for},
 };
 
 /// When a turn takes so long, a further one begins, if there may be one and somebody waits for it: this one may wait for a
@@ -115,8 +114,8 @@ where
                 return;
             };
             let (questions, askers): (Vec<Q>, Vec<Asker<A>>) = waiting.into_iter().unzip();
-            let span = askers.first().map_or_else(Span::none, |first| first.span.clone());
-            let mut turn = pin!(serve_within(span, server.serve(questions)));
+            let origin = askers.first().map(|first| first.origin.clone()).unwrap_or_default();
+            let mut turn = pin!(serve_for(origin, server.serve(questions)));
             let (done, time) = loop {
                 match tokio::time::timeout(LONG, &mut turn).await {
                     Ok(done) => break done,

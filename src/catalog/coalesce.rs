@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     Error,
-    shared::{Asker, serve_within},
+    shared::{Asker, serve_for},
 };
 
 /// Questions under way, each with those who wait for the next time that it is asked. Cheap to clone.
@@ -72,7 +72,7 @@ where
         F: Future<Output = Result<A, Error>> + Send,
     {
         while let Some(first) = waiting.first() {
-            let (served, time) = serve_within(first.span.clone(), answer(question.clone())).await;
+            let (served, time) = serve_for(first.origin.clone(), answer(question.clone())).await;
             let served = served.flatten();
             for asker in waiting {
                 asker.answer(served.clone(), time);

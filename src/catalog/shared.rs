@@ -8,10 +8,12 @@ use std::{
 
 use futures_util::FutureExt;
 use tokio::sync::oneshot;
-use tracing::{Instrument, Span};
 
 use super::Error;
-use crate::{panics, spent};
+use crate::{
+    panics,
+    under_way::{self, Origin},
+};
 
 /// Longer than anybody waits for an answer: what hangs on a lost connection must not be shared for ever.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -23,14 +25,14 @@ pub(super) type Served<A> = (Result<A, Error>, Duration);
 pub(super) struct Asker<A> {
     sender: oneshot::Sender<Served<A>>,
     /// Its trace and its log lines: the first of several has the statement in them.
-    pub span: Span,
+    pub origin: Origin,
 }
 
 impl<A> Asker<A> {
     /// The request under way, and where it gets its answer.
     pub fn new() -> (Self, oneshot::Receiver<Served<A>>) {
         let (sender, answer) = oneshot::channel();
-        (Self { sender, span: Span::current() }, answer)
+        (Self { sender, origin: Origin::of_many() }, answer)
     }
 
     /// Whether it has not been given up.
@@ -49,22 +51,22 @@ impl<A> Asker<A> {
         asked: Instant,
     ) -> Result<A, Error> {
         let (answer, time) = answer.unwrap_or((Err(Error::Unavailable), Duration::ZERO));
-        spent::statement(time);
-        spent::waiting(asked.elapsed().saturating_sub(time));
+        under_way::statement(time);
+        under_way::waiting(asked.elapsed().saturating_sub(time));
         answer
     }
 }
 
-/// Runs what serves several requests, in the span of one of them.
-pub(super) async fn serve_within<T>(span: Span, serve: impl Future<Output = T>) -> Served<T> {
+/// Runs what serves several requests, in the name of one of them.
+pub(super) async fn serve_for<T>(origin: Origin, serve: impl Future<Output = T>) -> Served<T> {
     let start = Instant::now();
-    let serve = tokio::time::timeout(PATIENCE, AssertUnwindSafe(serve).catch_unwind());
-    let done = match serve.instrument(span.clone()).await {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(panic)) => Err(span.in_scope(|| panicked(&*panic))),
-        Err(_) => Err(Error::Unavailable),
+    let serve = async {
+        match tokio::time::timeout(PATIENCE, AssertUnwindSafe(serve).catch_unwind()).await {
+            Ok(done) => done.map_err(|panic| panicked(&*panic)),
+            Err(_) => Err(Error::Unavailable),
+        }
     };
-    (done, start.elapsed())
+    (origin.of(serve).await, start.elapsed())
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Error {

@@ -3,9 +3,8 @@
 
 use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::runtime::Handle;
-use tracing::Instrument;
 
-use crate::panics;
+use crate::{panics, under_way::Origin};
 
 /// A runtime. Cheap to clone.
 #[derive(Clone)]
@@ -26,6 +25,6 @@ impl Home {
         work: impl Future<Output = Result<T, DbErr>> + Send + 'static,
     ) -> Result<T, DbErr> {
         let cut_off = || Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed));
-        panics::joined(self.0.spawn(work.in_current_span()).await).unwrap_or_else(cut_off)
+        panics::joined(self.0.spawn(Origin::here().of(work)).await).unwrap_or_else(cut_off)
     }
 }

@@ -20,10 +20,7 @@ use super::{
     ready::json,
     service::{Answers, failure},
 };
-use crate::{
-    accept::preferred,
-    problem::{self, Problem},
-};
+use crate::{accept::preferred, problem::Problem, under_way};
 
 /// How to answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +104,7 @@ fn with_status(status: StatusCode, answer: &Answer, media: Media) -> Response {
     if status.is_server_error()
         && let Some(error) = answer.errors.first()
     {
-        problem::log_code(error::code(error));
+        under_way::failed(error::code(error));
     }
     respond(status, &Body::from(answer), media)
 }
@@ -146,11 +143,15 @@ fn status(answer: &Answer) -> StatusCode {
 }
 
 fn respond(status: StatusCode, body: &impl Serialize, media: Media) -> Response {
-    let content_type = [(header::CONTENT_TYPE, media.content_type())];
-    let mut response = (status, content_type, json(body)).into_response();
-    response.headers_mut().insert(header::VARY, HeaderValue::from_name(header::ACCEPT));
+    let mut response = Response::new(json(body).into());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    // With those that every answer has, once and for all.
+    headers.reserve(7);
+    headers.insert(header::CONTENT_TYPE, media.content_type());
+    headers.insert(header::VARY, HeaderValue::from_name(header::ACCEPT));
     if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response
 }

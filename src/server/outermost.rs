@@ -1,7 +1,7 @@
 //! The layer around all others: whatever happens below has an id, is counted and timed, is logged and traced in one
 //! span, and is compressed where that is worth it.
 
-use std::{convert::Infallible, pin::pin, time::Instant};
+use std::{convert::Infallible, pin::pin};
 
 use axum::{
     extract::Request,
@@ -9,6 +9,7 @@ use axum::{
     response::Response,
 };
 use tracing::{debug, error};
+use uuid::Uuid;
 
 use super::{
     around::{Answer, Around},
@@ -16,7 +17,8 @@ use super::{
 };
 use crate::{
     problem,
-    telemetry::{HttpMetrics, http::Measured, traces},
+    telemetry::{HttpMetrics, http::Measured},
+    under_way::RequestId,
 };
 
 /// Whatever happens below is measured by these.
@@ -30,10 +32,9 @@ impl Around for Outermost {
     {
         let Self(metrics) = self;
         let id = identify(request.headers());
-        let traced = traces::span(&request, &id);
         let codings = manners::codings(request.headers());
-        let start = Instant::now();
-        let measured = Measured::begin(metrics.clone(), traced, start, id.clone(), &mut request);
+        let measured = Measured::begin(metrics.clone(), id.clone(), &mut request);
+        let start = measured.start();
         let answer = inner(request);
         Box::pin(async move {
             // Pinned here: what is moved from future to future is copied each time.
@@ -48,7 +49,7 @@ impl Around for Outermost {
                     debug!(status = status.as_u16(), ?time, "answered");
                 }
                 manners::annotate(response.headers_mut(), time);
-                response.headers_mut().insert(REQUEST_ID, id);
+                response.headers_mut().insert(REQUEST_ID, id.to_header());
                 if manners::is_worth_compressing(&response) {
                     // Boxed: its state is large, and most answers need none of it.
                     response = Box::pin(manners::compress(codings, response)).await;
@@ -61,12 +62,9 @@ impl Around for Outermost {
 }
 
 /// Who sends no id gets one. It goes into every line and answer: a client's own has to be short and printable.
-fn identify(headers: &HeaderMap) -> HeaderValue {
+fn identify(headers: &HeaderMap) -> RequestId {
     let is_useful =
         |id: &&HeaderValue| (1..=128).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic);
-    headers.get(&REQUEST_ID).filter(is_useful).and_then(manners::copied).unwrap_or_else(|| {
-        let mut text = uuid::Uuid::encode_buffer();
-        let text = uuid::Uuid::new_v4().hyphenated().encode_lower(&mut text);
-        HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
-    })
+    let sent = headers.get(&REQUEST_ID).filter(is_useful).and_then(manners::copied);
+    sent.map_or_else(|| RequestId::Made(Uuid::new_v4()), RequestId::Sent)
 }

@@ -14,13 +14,10 @@ use std::{
 use axum::{
     body::{Body, Bytes, HttpBody},
     extract::Request,
-    http::HeaderValue,
     response::Response,
 };
 use http_body::{Frame, SizeHint};
-use opentelemetry::trace::TraceId;
 use pin_project_lite::pin_project;
-use tracing::Span;
 
 use super::{
     instruments::{Ended, HttpMetrics},
@@ -28,7 +25,10 @@ use super::{
     slow::{self, SlowRequest},
     traces,
 };
-use crate::{body::media_type, spent::Spent};
+use crate::{
+    body::media_type,
+    under_way::{Identity, RequestId, UnderWay},
+};
 
 /// The status that is counted when the client left before the answer (nginx's).
 const CLIENT_LEFT: u16 = 499;
@@ -39,34 +39,26 @@ const BROKEN_OFF: u16 = 500;
 /// A body that is no larger goes out with its head.
 const SMALL: u64 = 16 << 10;
 
-/// A request under way, in its span. It is recorded when its answer has been sent, or is given up.
-pub struct Measured {
-    record: Record,
-    span: Span,
-}
+/// A request under way. It is recorded when its answer has been sent, or is given up.
+pub struct Measured(Record);
 
 impl Measured {
-    /// Begins with a request that came at `start`.
-    pub fn begin(
-        metrics: HttpMetrics,
-        (span, trace): (Span, Option<TraceId>),
-        start: Instant,
-        id: HeaderValue,
-        request: &mut Request,
-    ) -> Self {
+    /// Begins with a request of this id.
+    pub fn begin(metrics: HttpMetrics, id: RequestId, request: &mut Request) -> Self {
+        let (span, trace) = traces::span(request, &id);
+        let identity =
+            Identity { id, method: request.method().clone(), path: request.uri().path().into(), trace };
+        let start = Instant::now();
         metrics.begun();
         let mut record = Record {
             start,
             route: metrics.routes().place(request),
-            path: request.uri().path().into(),
-            id,
-            trace,
+            under_way: UnderWay::new(identity, span),
             status: CLIENT_LEFT,
             is_stream: false,
             head: Duration::ZERO,
             received: None,
             sent: 0,
-            spent: Spent::default(),
             metrics,
         };
         // Most requests have no body to be counted.
@@ -75,17 +67,21 @@ impl Measured {
             let body = std::mem::take(request.body_mut());
             *request.body_mut() = Body::new(Arriving { body, received });
         }
-        Self { record, span }
+        Self(record)
+    }
+
+    /// When it began.
+    pub fn start(&self) -> Instant {
+        self.0.start
     }
 
     /// Runs it to the head of its answer, with the time that took. The record goes with the answer's body, until it ends;
     /// it ends here where that is small and there already: it goes out in one piece with the head.
     pub async fn end(self, mut run: Pin<&mut impl Future<Output = (Response, Duration)>>) -> Response {
-        let Self { mut record, span } = self;
-        let run =
-            |context: &mut Context<'_>| span.in_scope(|| record.spent.within(|| run.as_mut().poll(context)));
+        let Self(mut record) = self;
+        let run = |context: &mut Context<'_>| record.under_way.within(|| run.as_mut().poll(context));
         let (response, head) = poll_fn(run).await;
-        traces::answered(response.status(), &span);
+        traces::answered(response.status(), record.under_way.span());
         record.status = response.status().as_u16();
         record.head = head;
         if let Some(size) = response.body().size_hint().exact().filter(|size| *size <= SMALL) {
@@ -93,7 +89,7 @@ impl Measured {
             return response;
         }
         record.is_stream = media_type(response.headers()) == Some("text/event-stream");
-        response.map(|body| Body::new(Leaving { body, record, span }))
+        response.map(|body| Body::new(Leaving { body, record }))
     }
 }
 
@@ -101,10 +97,7 @@ impl Measured {
 struct Record {
     start: Instant,
     route: Place,
-    /// Copied: what refers to a request's head keeps all of its connection's buffer.
-    path: Box<str>,
-    id: HeaderValue,
-    trace: Option<TraceId>,
+    under_way: UnderWay,
     status: u16,
     /// Its end is its client's wish.
     is_stream: bool,
@@ -114,7 +107,6 @@ struct Record {
     received: Option<Arc<AtomicU64>>,
     /// Bytes of the answer's body.
     sent: u64,
-    spent: Spent,
     metrics: HttpMetrics,
 }
 
@@ -132,20 +124,21 @@ impl Drop for Record {
 impl Record {
     fn describe(&self, time: Duration) -> SlowRequest {
         let (method, endpoint) = self.metrics.routes().labels(self.route);
+        let Identity { id, path, trace, .. } = self.under_way.identity();
         SlowRequest {
             method,
             endpoint,
             at: slow::moment(time),
-            path: slow::cut(&self.path),
+            path: slow::cut(path),
             status: self.status,
             seconds: time.as_secs_f64(),
             head_seconds: self.head.as_secs_f64(),
-            sql_seconds: self.spent.time().as_secs_f64(),
-            sql_statements: self.spent.statements(),
-            connection_wait_seconds: self.spent.waiting().as_secs_f64(),
+            sql_seconds: self.under_way.statement_time().as_secs_f64(),
+            sql_statements: self.under_way.statements(),
+            connection_wait_seconds: self.under_way.waiting().as_secs_f64(),
             response_bytes: self.sent,
-            request_id: self.id.to_str().unwrap_or_default().to_owned(),
-            trace_id: self.trace.map(|trace| trace.to_string()),
+            request_id: id.to_string(),
+            trace_id: trace.map(|trace| trace.to_string()),
         }
     }
 }
@@ -160,12 +153,11 @@ pin_project! {
 }
 
 pin_project! {
-    /// The body of an answer. What it does happens in the request's span and is on its account.
+    /// The body of an answer, a part of its request.
     struct Leaving {
         #[pin]
         body: Body,
         record: Record,
-        span: Span,
     }
 }
 
@@ -199,13 +191,14 @@ impl HttpBody for Leaving {
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Polled {
         let this = self.project();
-        let frame = this.span.in_scope(|| this.record.spent.within(|| this.body.poll_frame(context)));
+        let under_way = &this.record.under_way;
+        let frame = under_way.within(|| this.body.poll_frame(context));
         match &frame {
             Poll::Ready(Some(Ok(frame))) => this.record.sent += length(frame),
             Poll::Ready(Some(Err(error))) => {
                 this.record.status = BROKEN_OFF;
-                this.span.record("otel.status_code", "ERROR");
-                this.span.in_scope(|| tracing::error!(%error, "the answer broke off"));
+                under_way.span().record("otel.status_code", "ERROR");
+                under_way.within(|| tracing::error!(%error, "the answer broke off"));
             }
             _ => {}
         }

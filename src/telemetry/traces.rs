@@ -2,7 +2,7 @@
 
 use axum::{
     extract::{MatchedPath, Request},
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderName, StatusCode, header},
 };
 use opentelemetry::{
     Context,
@@ -19,12 +19,12 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::{Layer, filter::Targets, registry::LookupSpan};
 
 use super::names;
-use crate::spans::{SPANS, is_traced};
+use crate::{
+    spans::{REQUESTS, SPANS, is_traced},
+    under_way::RequestId,
+};
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-
-/// The target of the spans that are for the log as well.
-pub const REQUESTS: &str = "stockmeter::request";
 
 /// Sends the requests' spans and those of the target [`SPANS`] to the provider.
 pub fn layer<S>(provider: &SdkTracerProvider) -> impl Layer<S> + use<S>
@@ -41,24 +41,20 @@ where
         .with_filter(Targets::new().with_target(SPANS, Level::INFO).with_target(REQUESTS, Level::INFO))
 }
 
-/// The span of a request, of its log lines and of its trace (semantic conventions for HTTP servers); and which trace that is,
-/// if there is one: of who calls, or a new one.
-pub fn span(request: &Request, id: &HeaderValue) -> (Span, Option<TraceId>) {
-    let id = id.to_str().ok();
-    let path = request.uri().path();
+/// The span of a request's trace and of its log lines, where traces are made (semantic conventions for HTTP servers); and which
+/// trace that is, if there is one: of who calls, or a new one.
+pub fn span(request: &Request, id: &RequestId) -> (Span, Option<TraceId>) {
     if !is_traced() {
-        let trace = caller(request).as_ref().and_then(id_of);
-        let (trace_id, method) = (trace.map(field::display), request.method().as_str());
-        // At the level of error, so that it is there whatever is logged.
-        return (error_span!(target: REQUESTS, "request", id, trace_id, method, path, code = Empty), trace);
+        return (Span::none(), caller(request).as_ref().and_then(id_of));
     }
+    let (id, path) = (id.to_string(), request.uri().path());
     let method = super::routes::method_label(request.method());
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let agent = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
     let span = error_span!(
         target: REQUESTS,
         "request",
-        id,
+        id = id.as_str(),
         trace_id = Empty,
         method = request.method().as_str(),
         path,

@@ -4,24 +4,21 @@
 use std::io::{self, IsTerminal};
 
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use tracing::{Level, Subscriber, level_filters::LevelFilter};
+use tracing::{Event, Level, Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
     Layer,
     filter::{ParseError, Targets},
-    fmt,
+    fmt::{self, FmtContext, FormatEvent, FormatFields, format::Writer},
     prelude::*,
     registry::LookupSpan,
 };
 
-use fields::SpanFields;
-
 use crate::{
     config::{Config, LogFormat},
-    spans::{self, SPANS},
+    spans::{self, REQUESTS, SPANS},
     telemetry::traces,
+    under_way,
 };
-
-mod fields;
 
 /// Starts logging for the whole process, and tracing if there is where to.
 ///
@@ -30,7 +27,7 @@ mod fields;
 pub fn start(config: &Config, traces: Option<&SdkTracerProvider>) -> Result<(), String> {
     let filter = filter(&config.log).map_err(|error| format!("--log `{}`: {error}", config.log))?;
     // Whatever is logged of a request, it says of which.
-    let filter = filter.with_target(SPANS, LevelFilter::OFF).with_target(traces::REQUESTS, Level::ERROR);
+    let filter = filter.with_target(SPANS, LevelFilter::OFF).with_target(REQUESTS, Level::ERROR);
     let terminal = io::stderr().is_terminal();
     let json = match config.log_format {
         LogFormat::Json => true,
@@ -56,9 +53,28 @@ where
 {
     if json {
         let lines = fmt::layer().json().flatten_event(true).with_span_list(false);
-        lines.fmt_fields(SpanFields).with_writer(io::stderr).boxed()
+        lines.with_writer(io::stderr).map_event_format(OfRequest).boxed()
     } else {
-        fmt::layer().with_ansi(terminal).with_writer(io::stderr).boxed()
+        fmt::layer().with_ansi(terminal).with_writer(io::stderr).map_event_format(OfRequest).boxed()
+    }
+}
+
+/// Writes each line within the span of its request.
+struct OfRequest<F>(F);
+
+impl<S, N, F> FormatEvent<S, N> for OfRequest<F>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(
+        &self,
+        ctx: &FmtContext<'_, S, N>,
+        writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> std::fmt::Result {
+        under_way::line().in_scope(|| self.0.format_event(ctx, writer, event))
     }
 }
 
