@@ -3,7 +3,10 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -12,7 +15,7 @@ use rusqlite::{
     config::DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER,
 };
 use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
-use tokio::{runtime::Handle, task::spawn_blocking};
+use tokio::task::spawn_blocking;
 
 use super::{connect::BUSY_TIMEOUT, failure};
 use crate::panics;
@@ -26,6 +29,8 @@ struct Shared {
     access: Access,
     /// Opened when it is needed, and anew after a failure.
     connection: Mutex<Option<Opened>>,
+    /// How many are handed over to another thread yet, since one has taken long.
+    handed_over: AtomicUsize,
 }
 
 struct Opened {
@@ -53,6 +58,13 @@ const CACHE: u32 = 4 << 10;
 /// As a rule no reader waits for anybody; one that has to does not hold up its thread long.
 const READ_BUSY_TIMEOUT: Duration = Duration::from_millis(100);
 
+/// What takes less is done by the thread that asks: to hand it over takes as long, and what comes back is freed by a thread
+/// that has not made it.
+const QUICK: Duration = Duration::from_millis(1);
+
+/// So many are handed over once one has taken longer: the file may be on a disk that has to be waited for.
+const CAUTION: usize = 100;
+
 /// Whether what a create writes has triggers that are none of ours.
 const OTHER_TRIGGERS: &str = "
 SELECT count(*) > 0 FROM sqlite_schema
@@ -63,7 +75,9 @@ WHERE type = 'trigger' AND lower(tbl_name) IN ('product', 'product_change') AND 
 impl Direct {
     /// To a file that is there.
     pub fn new(file: &Path, access: Access) -> Self {
-        Self(Arc::new(Shared { file: file.to_owned(), access, connection: Mutex::default() }))
+        // The first opens it.
+        let handed_over = AtomicUsize::new(1);
+        Self(Arc::new(Shared { file: file.to_owned(), access, connection: Mutex::default(), handed_over }))
     }
 
     /// What it is for.
@@ -80,24 +94,35 @@ impl Direct {
     ) -> (Result<T, DbErr>, Option<H>) {
         let Self(shared) = self.clone();
         let run = move || {
+            let start = Instant::now();
             let done = shared.run(work).map_err(failure::of_sqlite);
+            shared.took(start.elapsed());
             (done.map_err(|error| DbErr::Exec(RuntimeErr::SqlxError(Arc::new(error)))), Some(hold))
         };
-        if self.is_quick() {
+        if self.0.is_quick() {
             return run();
         }
         let cut_off = || (Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)), None);
         panics::joined(spawn_blocking(run).await).unwrap_or_else(cut_off)
     }
-
-    /// Whether it takes less time than to hand it over to another thread. A disk that does not answer holds up the one that
-    /// asks, which must not be the only one.
-    fn is_quick(&self) -> bool {
-        self.0.access == Access::Read && Handle::current().metrics().num_workers() > 1
-    }
 }
 
 impl Shared {
+    /// Whether the next one is likely to be. One that writes waits for the disk.
+    fn is_quick(&self) -> bool {
+        self.access == Access::Read && self.handed_over.load(Relaxed) == 0
+    }
+
+    /// One has taken so long.
+    fn took(&self, time: Duration) {
+        if time > QUICK {
+            self.handed_over.store(CAUTION, Relaxed);
+        } else {
+            let one_fewer = |handed_over: usize| handed_over.checked_sub(1);
+            let _ = self.handed_over.fetch_update(Relaxed, Relaxed, one_fewer);
+        }
+    }
+
     fn run<T>(&self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let opened = match connection.take().filter(|opened| opened.at.elapsed() < LIFETIME) {
