@@ -55,11 +55,12 @@ pub use stock::Delta;
 pub use subscriber::Followed;
 pub use version::Expected;
 
-/// Statements that read for many clients. SQLite has one connection for them.
+/// Statements that read for many clients. SQLite has one connection for them; on PostgreSQL the next one is on its way while the
+/// last one is answered.
 fn reads(kind: Kind) -> Turns {
     match kind {
         Kind::Sqlite => Turns { usual: 1, most: 1 },
-        Kind::PostgreSql => Turns { usual: 1, most: 4 },
+        Kind::PostgreSql => Turns { usual: 2, most: 4 },
     }
 }
 
