@@ -4,8 +4,7 @@
 use std::sync::Arc;
 
 use async_graphql::{
-    Error, Name, PathSegment, Positioned, Response, Value, Variables,
-    indexmap::IndexMap,
+    Error, PathSegment, Positioned, Response, Value, Variables,
     parser::types::{Field, OperationDefinition, OperationType, Selection},
 };
 use async_graphql_value::Value as Sent;
@@ -50,21 +49,25 @@ impl Lookup {
     /// The answer; none where the library has to find it.
     pub async fn answer(&self, catalog: &Catalog) -> Option<Response> {
         let Positioned { node: field, pos } = field(&self.known)?;
-        let key: &Name = &field.response_key().node;
+        let key = field.response_key().node.as_str();
         let found = match product(catalog, &self.id).await {
-            Ok(Some(product)) => {
-                let mut json = Vec::with_capacity(OBJECT_BYTES);
-                object(&Shown::from(product), &field.selection_set.node, &mut json)?;
-                Value::Binary(json.into())
-            }
-            Ok(None) => Value::Null,
+            Ok(found) => found,
             Err(error) => {
                 let mut error = Error::from(error).into_server_error(*pos);
-                error.path = vec![PathSegment::Field(key.to_string())];
+                error.path = vec![PathSegment::Field(key.to_owned())];
                 return Some(Response::from_errors(vec![error]));
             }
         };
-        Some(Response::new(Value::Object(IndexMap::from_iter([(key.clone(), found)]))))
+        let mut json = Vec::with_capacity(OBJECT_BYTES);
+        for part in ["{\"", key, "\":"] {
+            json.extend_from_slice(part.as_bytes());
+        }
+        match found {
+            Some(product) => object(&Shown::from(product), &field.selection_set.node, &mut json)?,
+            None => json.extend_from_slice(b"null"),
+        }
+        json.push(b'}');
+        Some(Response::new(Value::Binary(json.into())))
     }
 }
 
