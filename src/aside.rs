@@ -11,7 +11,7 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::under_way::Origin;
+use crate::request::Origin;
 
 /// As many as there are cores.
 static ASIDE: LazyLock<Runtime> = LazyLock::new(|| {
@@ -85,7 +85,7 @@ fn making(body: Body) -> impl Stream<Item = Result<Bytes, axum::Error>> {
 }
 
 fn spawn<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> AbortOnDropHandle<T> {
-    AbortOnDropHandle::new(ASIDE.spawn(Origin::here().of(work)))
+    AbortOnDropHandle::new(ASIDE.spawn(Origin::here().run(work)))
 }
 
 /// Panics where the work did. Nothing else ends it early while somebody waits for it.

@@ -13,8 +13,8 @@
 //! - [`server`]: puts the rooms together, listens, shuts down
 //! - [`panics`]: what a panic said, and panics of tasks
 //! - [`quoted`]: strings as JSON has them
+//! - [`request`]: which request something is done for, and what it costs the database
 //! - [`spans`]: what the spans of a trace have in common
-//! - [`under_way`]: which request something is done for, and what it costs the database
 //! - [`transfer`], [`healthcheck`] and [`logging`]: for the command line
 
 pub mod accept;
@@ -30,9 +30,9 @@ pub mod logging;
 pub mod panics;
 pub mod problem;
 pub mod quoted;
+pub mod request;
 pub mod rest;
 pub mod server;
 pub mod spans;
 pub mod telemetry;
 pub mod transfer;
-pub mod under_way;

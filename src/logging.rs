@@ -15,9 +15,9 @@ use tracing_subscriber::{
 
 use crate::{
     config::{Config, LogFormat},
+    request,
     spans::{self, REQUESTS, SPANS},
     telemetry::traces,
-    under_way,
 };
 
 /// Starts logging for the whole process, and tracing if there is where to.
@@ -59,7 +59,7 @@ where
     }
 }
 
-/// Writes each line within the span of its request.
+/// Writes each line within the span of its request, and of that alone: a library's own spans within say less.
 struct OfRequest<F>(F);
 
 impl<S, N, F> FormatEvent<S, N> for OfRequest<F>
@@ -74,7 +74,7 @@ where
         writer: Writer<'_>,
         event: &Event<'_>,
     ) -> std::fmt::Result {
-        under_way::line().in_scope(|| self.0.format_event(ctx, writer, event))
+        request::line_span().in_scope(|| self.0.format_event(ctx, writer, event))
     }
 }
 

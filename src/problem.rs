@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     catalog::{Code, Error, Product},
     formats::{ImportError, json::Malformed},
-    under_way::{self, RequestId},
+    request::{self, RequestId},
 };
 
 /// Seconds that a client should wait before it tries again: the pool and the database recover in less.
@@ -213,7 +213,7 @@ pub fn render(mut response: Response, id: &RequestId) -> Response {
         return response;
     };
     if problem.status().is_server_error() {
-        under_way::failed(&problem.code);
+        request::failed(&problem.code);
     }
     let body = ProblemBody {
         // A name, not an address: it stays the same wherever the server runs.

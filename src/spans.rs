@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// The target of the spans that make a trace. They are not for the log, and cost nothing where no collector is.
 pub const SPANS: &str = "otel";
 
-/// The target of the spans that are for the log as well.
+/// The target of the spans of requests, which are for the log as well.
 pub const REQUESTS: &str = "stockmeter::request";
 
 /// Not asked by `tracing::enabled!`: that makes filters of several layers lose the next event.

@@ -1,7 +1,7 @@
 //! Work of several statements: all of it lasts, or nothing.
 
 use super::{Catalog, Error};
-use crate::{panics, under_way::Origin};
+use crate::{panics, request::Origin};
 
 impl Catalog {
     /// Does the work in a transaction; what it does with the catalog that it is given lasts only if it succeeds.
@@ -33,7 +33,7 @@ impl Catalog {
             catalog.0.feed.changed();
             Ok(done)
         };
-        let done = tokio::spawn(Origin::here().of(task)).await;
+        let done = tokio::spawn(Origin::here().run(task)).await;
         panics::joined(done).unwrap_or_else(|| Err(Error::Unavailable.into()))
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::Error;
 use crate::{
     panics,
-    under_way::{self, Origin},
+    request::{self, Origin},
 };
 
 /// Longer than anybody waits for an answer: what hangs on a lost connection must not be shared for ever.
@@ -32,7 +32,7 @@ impl<A> Asker<A> {
     /// The request under way, and where it gets its answer.
     pub fn new() -> (Self, oneshot::Receiver<Served<A>>) {
         let (sender, answer) = oneshot::channel();
-        (Self { sender, origin: Origin::of_many() }, answer)
+        (Self { sender, origin: Origin::shared() }, answer)
     }
 
     /// Whether it has not been given up.
@@ -51,8 +51,8 @@ impl<A> Asker<A> {
         asked: Instant,
     ) -> Result<A, Error> {
         let (answer, time) = answer.unwrap_or((Err(Error::Unavailable), Duration::ZERO));
-        under_way::statement(time);
-        under_way::waiting(asked.elapsed().saturating_sub(time));
+        request::charge_statement(time);
+        request::charge_waiting(asked.elapsed().saturating_sub(time));
         answer
     }
 }
@@ -66,7 +66,7 @@ pub(super) async fn serve_for<T>(origin: Origin, serve: impl Future<Output = T>)
             Err(_) => Err(Error::Unavailable),
         }
     };
-    (origin.of(serve).await, start.elapsed())
+    (origin.run(serve).await, start.elapsed())
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Error {

@@ -29,8 +29,8 @@ struct Shared {
     access: Access,
     /// Opened when it is needed, and anew after a failure.
     connection: Mutex<Option<Opened>>,
-    /// How many are handed over to another thread yet, since one has taken long.
-    handed_over: AtomicUsize,
+    /// How many are still to be handed over to another thread, since one has taken long.
+    to_hand_over: AtomicUsize,
 }
 
 struct Opened {
@@ -42,6 +42,12 @@ struct Opened {
 
 /// Then it is opened anew: the file may be another one now.
 const LIFETIME: Duration = Duration::from_mins(10);
+
+impl Opened {
+    fn is_young(&self) -> bool {
+        self.at.elapsed() < LIFETIME
+    }
+}
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,14 +61,14 @@ pub(super) enum Access {
 /// What a connection keeps of the file, in KiB.
 const CACHE: u32 = 4 << 10;
 
-/// As a rule no reader waits for anybody; one that has to does not hold up its thread long.
+/// As a rule no reader waits for anybody; one that has to holds up its thread so long, once in a while.
 const READ_BUSY_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// What takes less is done by the thread that asks: to hand it over takes as long, and what comes back is freed by a thread
-/// that has not made it.
+/// So long a turn of reads may hold up its thread. As a rule it takes less time than to hand it over, and what it finds is freed
+/// by the thread that made it.
 const QUICK: Duration = Duration::from_millis(1);
 
-/// So many are handed over once one has taken longer: the file may be on a disk that has to be waited for.
+/// So many are handed over once one has taken longer: the disk may have to be waited for.
 const CAUTION: usize = 100;
 
 /// Whether what a create writes has triggers that are none of ours.
@@ -75,9 +81,8 @@ WHERE type = 'trigger' AND lower(tbl_name) IN ('product', 'product_change') AND 
 impl Direct {
     /// To a file that is there.
     pub fn new(file: &Path, access: Access) -> Self {
-        // The first opens it.
-        let handed_over = AtomicUsize::new(1);
-        Self(Arc::new(Shared { file: file.to_owned(), access, connection: Mutex::default(), handed_over }))
+        let (connection, to_hand_over) = Default::default();
+        Self(Arc::new(Shared { file: file.to_owned(), access, connection, to_hand_over }))
     }
 
     /// What it is for.
@@ -108,24 +113,30 @@ impl Direct {
 }
 
 impl Shared {
-    /// Whether the next one is likely to be. One that writes waits for the disk.
+    /// Whether the next one is likely to be: one that need not open the file, and does not write, for which it waits for the
+    /// disk.
     fn is_quick(&self) -> bool {
-        self.access == Access::Read && self.handed_over.load(Relaxed) == 0
+        let is_open = || {
+            self.connection
+                .try_lock()
+                .is_ok_and(|connection| connection.as_ref().is_some_and(Opened::is_young))
+        };
+        self.access == Access::Read && self.to_hand_over.load(Relaxed) == 0 && is_open()
     }
 
     /// One has taken so long.
     fn took(&self, time: Duration) {
         if time > QUICK {
-            self.handed_over.store(CAUTION, Relaxed);
+            self.to_hand_over.store(CAUTION, Relaxed);
         } else {
-            let one_fewer = |handed_over: usize| handed_over.checked_sub(1);
-            let _ = self.handed_over.fetch_update(Relaxed, Relaxed, one_fewer);
+            let one_fewer = |number: usize| number.checked_sub(1);
+            let _ = self.to_hand_over.fetch_update(Relaxed, Relaxed, one_fewer);
         }
     }
 
     fn run<T>(&self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        let opened = match connection.take().filter(|opened| opened.at.elapsed() < LIFETIME) {
+        let opened = match connection.take().filter(Opened::is_young) {
             Some(opened) => opened,
             None => self.open()?,
         };

@@ -4,7 +4,7 @@
 use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::runtime::Handle;
 
-use crate::{panics, under_way::Origin};
+use crate::{panics, request::Origin};
 
 /// A runtime. Cheap to clone.
 #[derive(Clone)]
@@ -25,6 +25,6 @@ impl Home {
         work: impl Future<Output = Result<T, DbErr>> + Send + 'static,
     ) -> Result<T, DbErr> {
         let cut_off = || Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed));
-        panics::joined(self.0.spawn(Origin::here().of(work)).await).unwrap_or_else(cut_off)
+        panics::joined(self.0.spawn(Origin::here().run(work)).await).unwrap_or_else(cut_off)
     }
 }

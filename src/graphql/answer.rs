@@ -20,7 +20,7 @@ use super::{
     ready::json,
     service::{Answers, failure},
 };
-use crate::{accept::preferred, problem::Problem, under_way};
+use crate::{accept::preferred, problem::Problem, request};
 
 /// How to answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +104,7 @@ fn with_status(status: StatusCode, answer: &Answer, media: Media) -> Response {
     if status.is_server_error()
         && let Some(error) = answer.errors.first()
     {
-        under_way::failed(error::code(error));
+        request::failed(error::code(error));
     }
     respond(status, &Body::from(answer), media)
 }
@@ -146,8 +146,6 @@ fn respond(status: StatusCode, body: &impl Serialize, media: Media) -> Response 
     let mut response = Response::new(json(body).into());
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    // With those that every answer has, once and for all.
-    headers.reserve(7);
     headers.insert(header::CONTENT_TYPE, media.content_type());
     headers.insert(header::VARY, HeaderValue::from_name(header::ACCEPT));
     if status == StatusCode::SERVICE_UNAVAILABLE {

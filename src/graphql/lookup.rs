@@ -67,6 +67,7 @@ impl Lookup {
             None => json.extend_from_slice(b"null"),
         }
         json.push(b'}');
+        // Bytes, which have no errors beside them.
         Some(Response::new(Value::Binary(json.into())))
     }
 }

@@ -15,12 +15,16 @@ use crate::{
 
 /// One product, its version as a strong entity tag (RFC 9110 section 8.8.3).
 pub fn one(status: StatusCode, product: &Product) -> Response {
+    with_headers(2, status, product)
+}
+
+/// With room for so many headers, and for those that every answer has.
+fn with_headers(headers: usize, status: StatusCode, product: &Product) -> Response {
     let mut body = Vec::with_capacity(json::PRODUCT_BYTES);
     json::write(&mut body, product);
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
-    // With those that every answer has, once and for all.
-    response.headers_mut().reserve(7);
+    response.headers_mut().reserve(headers + 4);
     let kind = HeaderValue::from_static(Format::Json.media_type());
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     if let Some(tag) = entity_tag(product.version) {
@@ -38,7 +42,7 @@ fn entity_tag(version: Version) -> Option<HeaderValue> {
 
 /// One product that is new.
 pub fn created(product: &Product) -> Response {
-    let mut response = one(StatusCode::CREATED, product);
+    let mut response = with_headers(3, StatusCode::CREATED, product);
     if let Ok(location) = HeaderValue::try_from(format!("/products/{}", product.id)) {
         response.headers_mut().insert(header::LOCATION, location);
     }

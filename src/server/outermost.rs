@@ -1,11 +1,11 @@
-//! The layer around all others: whatever happens below has an id, is counted and timed, is logged and traced in one
-//! span, and is compressed where that is worth it.
+//! The layer around all others: whatever happens below has an id, by which it is logged and traced, is counted and timed,
+//! and is compressed where that is worth it.
 
 use std::{convert::Infallible, pin::pin};
 
 use axum::{
     extract::Request,
-    http::{HeaderMap, HeaderValue},
+    http::{HeaderMap, HeaderValue, header::InvalidHeaderValue},
     response::Response,
 };
 use tracing::{debug, error};
@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     problem,
+    request::RequestId,
     telemetry::{HttpMetrics, http::Measured},
-    under_way::RequestId,
 };
 
 /// Whatever happens below is measured by these.
@@ -49,7 +49,9 @@ impl Around for Outermost {
                     debug!(status = status.as_u16(), ?time, "answered");
                 }
                 manners::annotate(response.headers_mut(), time);
-                response.headers_mut().insert(REQUEST_ID, id.to_header());
+                if let Ok(id) = header(&id) {
+                    response.headers_mut().insert(REQUEST_ID, id);
+                }
                 if manners::is_worth_compressing(&response) {
                     // Boxed: its state is large, and most answers need none of it.
                     response = Box::pin(manners::compress(codings, response)).await;
@@ -61,10 +63,19 @@ impl Around for Outermost {
     }
 }
 
+fn header(id: &RequestId) -> Result<HeaderValue, InvalidHeaderValue> {
+    match id {
+        RequestId::Sent(id) => HeaderValue::from_str(id),
+        RequestId::Made(id) => {
+            HeaderValue::from_str(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()))
+        }
+    }
+}
+
 /// Who sends no id gets one. It goes into every line and answer: a client's own has to be short and printable.
 fn identify(headers: &HeaderMap) -> RequestId {
     let is_useful =
-        |id: &&HeaderValue| (1..=128).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic);
-    let sent = headers.get(&REQUEST_ID).filter(is_useful).and_then(manners::copied);
-    sent.map_or_else(|| RequestId::Made(Uuid::new_v4()), RequestId::Sent)
+        |id: &&str| (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
+    let sent = headers.get(&REQUEST_ID).and_then(|id| id.to_str().ok()).filter(is_useful);
+    sent.map_or_else(|| RequestId::Made(Uuid::new_v4()), |id| RequestId::Sent(id.into()))
 }

@@ -8,7 +8,7 @@ use opentelemetry::{
 };
 
 use super::{gauge, names};
-use crate::under_way;
+use crate::request;
 
 /// The state of a pool of connections.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,13 +47,13 @@ impl DatabaseMetrics {
     pub fn ran(&self, operation: &'static str, time: Duration, outcome: &'static str) {
         let labels = [KeyValue::new(names::DB_OPERATION, operation), KeyValue::new(names::OUTCOME, outcome)];
         self.operation.record(time.as_secs_f64(), &labels);
-        under_way::statement(time);
+        request::charge_statement(time);
     }
 
     /// A statement has got its connection.
     pub fn waited(&self, time: Duration) {
         self.wait.record(time.as_secs_f64(), &[]);
-        under_way::waiting(time);
+        request::charge_waiting(time);
     }
 }
 

@@ -21,13 +21,13 @@ use pin_project_lite::pin_project;
 
 use super::{
     instruments::{Ended, HttpMetrics},
-    routes::Place,
+    routes::{Place, sent_method},
     slow::{self, SlowRequest},
     traces,
 };
 use crate::{
     body::media_type,
-    under_way::{Identity, RequestId, UnderWay},
+    request::{self, Identity, RequestId},
 };
 
 /// The status that is counted when the client left before the answer (nginx's).
@@ -46,14 +46,19 @@ impl Measured {
     /// Begins with a request of this id.
     pub fn begin(metrics: HttpMetrics, id: RequestId, request: &mut Request) -> Self {
         let (span, trace) = traces::span(request, &id);
-        let identity =
-            Identity { id, method: request.method().clone(), path: request.uri().path().into(), trace };
+        let identity = Identity {
+            id,
+            method: sent_method(request.method()),
+            // Copied: what refers to a request's head keeps all of its connection's buffer.
+            path: request.uri().path().into(),
+            trace: trace.map(|trace| u128::from_be_bytes(trace.to_bytes())),
+        };
         let start = Instant::now();
         metrics.begun();
         let mut record = Record {
             start,
             route: metrics.routes().place(request),
-            under_way: UnderWay::new(identity, span),
+            under_way: request::Request::new(identity, span),
             status: CLIENT_LEFT,
             is_stream: false,
             head: Duration::ZERO,
@@ -97,7 +102,7 @@ impl Measured {
 struct Record {
     start: Instant,
     route: Place,
-    under_way: UnderWay,
+    under_way: request::Request,
     status: u16,
     /// Its end is its client's wish.
     is_stream: bool,
@@ -124,21 +129,21 @@ impl Drop for Record {
 impl Record {
     fn describe(&self, time: Duration) -> SlowRequest {
         let (method, endpoint) = self.metrics.routes().labels(self.route);
-        let Identity { id, path, trace, .. } = self.under_way.identity();
+        let identity = self.under_way.identity();
         SlowRequest {
             method,
             endpoint,
             at: slow::moment(time),
-            path: slow::cut(path),
+            path: slow::cut(&identity.path),
             status: self.status,
             seconds: time.as_secs_f64(),
             head_seconds: self.head.as_secs_f64(),
             sql_seconds: self.under_way.statement_time().as_secs_f64(),
             sql_statements: self.under_way.statements(),
-            connection_wait_seconds: self.under_way.waiting().as_secs_f64(),
+            connection_wait_seconds: self.under_way.waiting_time().as_secs_f64(),
             response_bytes: self.sent,
-            request_id: id.to_string(),
-            trace_id: trace.map(|trace| trace.to_string()),
+            request_id: identity.id.to_string(),
+            trace_id: identity.trace_id(),
         }
     }
 }

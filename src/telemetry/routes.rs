@@ -1,6 +1,6 @@
 //! What requests are counted as: methods and routes, of which there are so many and no more, whatever clients send.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use axum::{
     extract::{MatchedPath, Request},
@@ -74,6 +74,14 @@ impl Place {
 /// The method as it is labelled.
 pub(super) fn method_label(sent: &Method) -> &'static str {
     METHODS[method(sent)]
+}
+
+/// The method as it was sent.
+pub(super) fn sent_method(sent: &Method) -> Cow<'static, str> {
+    match method_label(sent) {
+        names::OTHER_METHOD => Cow::Owned(sent.as_str().to_owned()),
+        known => Cow::Borrowed(known),
+    }
 }
 
 /// Where a method is among [`METHODS`].

@@ -20,8 +20,8 @@ use tracing_subscriber::{Layer, filter::Targets, registry::LookupSpan};
 
 use super::names;
 use crate::{
+    request::RequestId,
     spans::{REQUESTS, SPANS, is_traced},
-    under_way::RequestId,
 };
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");

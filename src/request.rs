@@ -2,17 +2,16 @@
 //! its own and while its answer is being sent.
 
 use std::{
+    borrow::Cow,
     fmt,
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
 
-use axum::http::{HeaderValue, Method};
-use opentelemetry::trace::TraceId;
-use tracing::{Instrument, Span, error_span, field};
+use tracing::{Instrument, Span, error_span};
 use uuid::Uuid;
 
 use crate::spans::{REQUESTS, is_traced};
@@ -23,21 +22,21 @@ tokio::task_local! {
 
 #[derive(Clone)]
 struct Current {
-    request: UnderWay,
-    /// Whether statements go on its account.
+    request: Request,
+    /// Whether what is spent goes on its account.
     pays: bool,
 }
 
 /// A request under way. Cheap to clone; clones share it.
 #[derive(Clone)]
-pub struct UnderWay(Arc<Request>);
+pub struct Request(Arc<State>);
 
-struct Request {
+struct State {
     identity: Identity,
     /// Of its trace.
     span: Span,
-    /// Why it has failed.
-    code: OnceLock<Box<str>>,
+    /// Why it has failed; empty as long as it has not.
+    code: Mutex<String>,
     account: Account,
 }
 
@@ -46,45 +45,39 @@ pub struct Identity {
     /// Its own, or that of its client.
     pub id: RequestId,
     /// As it was sent.
-    pub method: Method,
-    /// Without the query. Copied: what refers to a request's head keeps all of its connection's buffer.
+    pub method: Cow<'static, str>,
+    /// Without the query.
     pub path: Box<str>,
-    /// None where it belongs to no trace.
-    pub trace: Option<TraceId>,
+    /// Of W3C Trace Context; none where it belongs to no trace.
+    pub trace: Option<u128>,
+}
+
+impl Identity {
+    /// As `traceparent` spells it.
+    pub fn trace_id(&self) -> Option<String> {
+        self.trace.map(|trace| format!("{trace:032x}"))
+    }
 }
 
 /// Names a request in every answer, problem and log line.
 #[derive(Clone, Debug)]
 pub enum RequestId {
     /// Of its client.
-    Sent(HeaderValue),
+    Sent(Box<str>),
     /// Of our own: a random one.
     Made(Uuid),
-}
-
-impl RequestId {
-    /// As a header has it.
-    pub fn to_header(&self) -> HeaderValue {
-        match self {
-            Self::Sent(id) => id.clone(),
-            Self::Made(id) => {
-                let mut text = Uuid::encode_buffer();
-                HeaderValue::from_str(id.hyphenated().encode_lower(&mut text))
-                    .unwrap_or(HeaderValue::from_static(""))
-            }
-        }
-    }
 }
 
 impl fmt::Display for RequestId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Sent(id) => formatter.write_str(id.to_str().unwrap_or_default()),
+            Self::Sent(id) => formatter.write_str(id),
             Self::Made(id) => id.fmt(formatter),
         }
     }
 }
 
+/// What it has spent on the database.
 #[derive(Default)]
 struct Account {
     statements: AtomicU64,
@@ -92,10 +85,10 @@ struct Account {
     waiting_nanoseconds: AtomicU64,
 }
 
-impl UnderWay {
+impl Request {
     /// Begins, in a span of its trace.
     pub fn new(identity: Identity, span: Span) -> Self {
-        Self(Arc::new(Request { identity, span, code: OnceLock::new(), account: Account::default() }))
+        Self(Arc::new(State { identity, span, code: Mutex::default(), account: Account::default() }))
     }
 
     /// Everything in this call is of this request, and on its account.
@@ -125,58 +118,58 @@ impl UnderWay {
     }
 
     /// Time that statements waited for a connection.
-    pub fn waiting(&self) -> Duration {
+    pub fn waiting_time(&self) -> Duration {
         Duration::from_nanos(self.0.account.waiting_nanoseconds.load(Relaxed))
     }
 
-    /// The span of one of its lines. Most requests have no line, and a span costs more than to find their product.
-    fn line(&self) -> Span {
-        let Identity { id, method, path, trace } = self.identity();
-        let (id, trace_id) = (id.to_string(), trace.map(field::display));
-        let (id, method, path) = (id.as_str(), method.as_str(), &**path);
-        let code = self.0.code.get().map(|code| &**code);
+    fn line_span(&self) -> Span {
+        let identity = self.identity();
+        let (id, trace_id) = (identity.id.to_string(), identity.trace_id());
+        let (id, method, path) = (id.as_str(), &*identity.method, &*identity.path);
+        let code = self.0.code.lock().unwrap_or_else(PoisonError::into_inner);
+        let code = Some(code.as_str()).filter(|code| !code.is_empty());
         // At the level of error, so that it is there whatever is logged.
         error_span!(target: REQUESTS, parent: None, "request", id, trace_id, method, path, code)
     }
 }
 
-/// The span of a line that is being written: of the request under way, unless its trace has one.
-pub fn line() -> Span {
+/// A span for a line that is being written: of the request under way, unless its trace has one. Most requests have no line, and
+/// it takes longer to make a span than to find a product.
+pub fn line_span() -> Span {
     if is_traced() {
         return Span::none();
     }
-    current().map_or_else(Span::none, |current| current.request.line())
+    current().map_or_else(Span::none, |current| current.request.line_span())
 }
 
 /// The request under way has failed, for this reason: its lines and its trace say so from here on.
 pub fn failed(code: &str) {
-    if let Some(Current { request, .. }) = current()
-        && request.0.code.set(code.into()).is_ok()
-    {
+    if let Some(Current { request, .. }) = current() {
         request.0.span.record("code", code);
+        code.clone_into(&mut request.0.code.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
 /// A statement of the request under way took so long.
-pub fn statement(time: Duration) {
-    pay(|account| {
+pub fn charge_statement(time: Duration) {
+    charge(|account| {
         account.statements.fetch_add(1, Relaxed);
         account.nanoseconds.fetch_add(nanoseconds(time), Relaxed);
     });
 }
 
 /// A statement of the request under way waited so long for a connection.
-pub fn waiting(time: Duration) {
-    pay(|account| {
+pub fn charge_waiting(time: Duration) {
+    charge(|account| {
         account.waiting_nanoseconds.fetch_add(nanoseconds(time), Relaxed);
     });
 }
 
 /// Without a request, as in the background, it is on nobody's account.
-fn pay(pay: impl FnOnce(&Account)) {
+fn charge(add: impl FnOnce(&Account)) {
     let _ = CURRENT.try_with(|current| {
         if let Some(Current { request, pays: true }) = current {
-            pay(&request.0.account);
+            add(&request.0.account);
         }
     });
 }
@@ -203,7 +196,7 @@ impl Origin {
     }
 
     /// For what several requests share: the lines are of this one, but each pays by itself.
-    pub fn of_many() -> Self {
+    pub fn shared() -> Self {
         let mut origin = Self::here();
         if let Some(current) = &mut origin.current {
             current.pays = false;
@@ -211,8 +204,8 @@ impl Origin {
         origin
     }
 
-    /// Everything in this future is of the request that asked for it.
-    pub fn of<F: Future>(self, work: F) -> impl Future<Output = F::Output> {
+    /// Does the work for the request that asked for it.
+    pub fn run<F: Future>(self, work: F) -> impl Future<Output = F::Output> {
         let Self { current, span } = self;
         CURRENT.scope(current, work.instrument(span.unwrap_or_else(Span::none)))
     }
