@@ -3,10 +3,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -27,10 +24,15 @@ pub(super) struct Direct(Arc<Shared>);
 struct Shared {
     file: PathBuf,
     access: Access,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
     /// Opened when it is needed, and anew after a failure.
-    connection: Mutex<Option<Opened>>,
-    /// How many are still to be handed over to another thread, since one has taken long.
-    to_hand_over: AtomicUsize,
+    connection: Option<Opened>,
+    /// How many reads are still to be handed over to another thread, since one has taken long.
+    to_hand_over: usize,
 }
 
 struct Opened {
@@ -81,8 +83,7 @@ WHERE type = 'trigger' AND lower(tbl_name) IN ('product', 'product_change') AND 
 impl Direct {
     /// To a file that is there.
     pub fn new(file: &Path, access: Access) -> Self {
-        let (connection, to_hand_over) = Default::default();
-        Self(Arc::new(Shared { file: file.to_owned(), access, connection, to_hand_over }))
+        Self(Arc::new(Shared { file: file.to_owned(), access, state: Mutex::default() }))
     }
 
     /// What it is for.
@@ -99,9 +100,7 @@ impl Direct {
     ) -> (Result<T, DbErr>, Option<H>) {
         let Self(shared) = self.clone();
         let run = move || {
-            let start = Instant::now();
             let done = shared.run(work).map_err(failure::of_sqlite);
-            shared.took(start.elapsed());
             (done.map_err(|error| DbErr::Exec(RuntimeErr::SqlxError(Arc::new(error)))), Some(hold))
         };
         if self.0.is_quick() {
@@ -116,26 +115,26 @@ impl Shared {
     /// Whether the next one is likely to be: one that need not open the file, and does not write, for which it waits for the
     /// disk.
     fn is_quick(&self) -> bool {
-        let is_open = || {
-            self.connection
-                .try_lock()
-                .is_ok_and(|connection| connection.as_ref().is_some_and(Opened::is_young))
+        let is_ready = |state: &State| {
+            state.to_hand_over == 0 && state.connection.as_ref().is_some_and(Opened::is_young)
         };
-        self.access == Access::Read && self.to_hand_over.load(Relaxed) == 0 && is_open()
-    }
-
-    /// One has taken so long.
-    fn took(&self, time: Duration) {
-        if time > QUICK {
-            self.to_hand_over.store(CAUTION, Relaxed);
-        } else {
-            let one_fewer = |number: usize| number.checked_sub(1);
-            let _ = self.to_hand_over.fetch_update(Relaxed, Relaxed, one_fewer);
-        }
+        self.access == Access::Read && self.state.try_lock().is_ok_and(|state| is_ready(&state))
     }
 
     fn run<T>(&self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
-        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let start = Instant::now();
+        let done = self.run_by(&mut state.connection, work);
+        state.to_hand_over =
+            if start.elapsed() > QUICK { CAUTION } else { state.to_hand_over.saturating_sub(1) };
+        done
+    }
+
+    fn run_by<T>(
+        &self,
+        connection: &mut Option<Opened>,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
         let opened = match connection.take().filter(Opened::is_young) {
             Some(opened) => opened,
             None => self.open()?,

@@ -18,13 +18,16 @@ pub fn one(status: StatusCode, product: &Product) -> Response {
     with_headers(2, status, product)
 }
 
-/// With room for so many headers, and for those that every answer has.
+/// Those that each answer gets: Content-Length, Server-Timing, Cache-Control, X-Request-Id.
+const HEADERS_OF_ALL: usize = 4;
+
+/// With room for so many headers of its own.
 fn with_headers(headers: usize, status: StatusCode, product: &Product) -> Response {
     let mut body = Vec::with_capacity(json::PRODUCT_BYTES);
     json::write(&mut body, product);
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
-    response.headers_mut().reserve(headers + 4);
+    response.headers_mut().reserve(headers + HEADERS_OF_ALL);
     let kind = HeaderValue::from_static(Format::Json.media_type());
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     if let Some(tag) = entity_tag(product.version) {
