@@ -83,6 +83,11 @@ pub fn one(answer: &Answer, media: Media) -> Response {
     with_status(status, answer, media)
 }
 
+/// One without errors, by what `data` is in it, as JSON.
+pub fn data(data: &[u8], media: Media) -> Response {
+    with_body(StatusCode::OK, [b"{\"data\":", data, b"}"].concat(), media)
+}
+
 /// The answers to several requests, in order.
 pub fn many(answers: &[Answer], media: Media) -> Response {
     respond(StatusCode::OK, &answers.iter().map(Body::from).collect::<Vec<_>>(), media)
@@ -143,7 +148,11 @@ fn status(answer: &Answer) -> StatusCode {
 }
 
 fn respond(status: StatusCode, body: &impl Serialize, media: Media) -> Response {
-    let mut response = Response::new(json(body).into());
+    with_body(status, json(body), media)
+}
+
+fn with_body(status: StatusCode, body: Vec<u8>, media: Media) -> Response {
+    let mut response = Response::new(body.into());
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, media.content_type());

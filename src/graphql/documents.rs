@@ -4,7 +4,7 @@
 use std::sync::{Arc, OnceLock};
 
 use async_graphql::{
-    Request, ServerError, Value,
+    Name, ServerError, Value,
     parser::{
         parse_query,
         types::{ExecutableDocument, OperationDefinition},
@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use super::{
     error::{self, ErrorCode, Refusal},
     limits::Limits,
+    request::Asked,
     shape::Shape,
     validation::{Found, has_variables_in_values},
 };
@@ -78,14 +79,10 @@ impl Known {
         Self { document, shape: OnceLock::new(), is_single, found }
     }
 
-    /// Its only operation; none where it has several.
-    pub fn only(&self) -> Option<&OperationDefinition> {
-        self.document
-            .operations
-            .iter()
-            .next()
-            .map(|(_, operation)| &operation.node)
-            .filter(|_| self.is_single)
+    /// Its only operation, with its name if it has one; none where there are several.
+    pub fn only(&self) -> Option<(Option<&Name>, &OperationDefinition)> {
+        let (name, operation) = self.document.operations.iter().next().filter(|_| self.is_single)?;
+        Some((name, &operation.node))
     }
 
     /// The shape of an operation's answer; the cost of the document must have been checked.
@@ -107,8 +104,8 @@ impl Documents {
 
     /// Puts the text into a request that has only its hash. The hash of a text that came with it is returned, to be
     /// kept by [`Documents::keep`] when the text is known to be good.
-    pub fn find_text(&self, request: &mut Request) -> Result<Option<Hash>, Refusal> {
-        let Some(Value::Object(persisted)) = request.extensions.get("persistedQuery") else {
+    pub fn find_text(&self, asked: &mut Asked) -> Result<Option<Hash>, Refusal> {
+        let Some(Value::Object(persisted)) = asked.extensions.get("persistedQuery") else {
             return Ok(None);
         };
         let hash = match persisted.get("sha256Hash") {
@@ -119,8 +116,8 @@ impl Documents {
             let detail = "persistedQuery needs a sha256Hash of 64 hexadecimal digits";
             (ErrorCode::Malformed, detail.to_owned())
         })?;
-        if !request.query.is_empty() {
-            if Hash::from(Sha256::digest(&request.query)) != hash {
+        if !asked.query.is_empty() {
+            if Hash::from(Sha256::digest(asked.query.as_bytes())) != hash {
                 let detail = "provided sha does not match query";
                 return Err((ErrorCode::PersistedQueryMismatch, detail.to_owned()));
             }
@@ -128,7 +125,7 @@ impl Documents {
         }
         // The words are what clients look for.
         let unknown = || (ErrorCode::PersistedQueryNotFound, "PersistedQueryNotFound".to_owned());
-        (*self.persisted.get(&hash).ok_or_else(unknown)?).clone_into(&mut request.query);
+        asked.query = self.persisted.get(&hash).ok_or_else(unknown)?.to_string().into();
         Ok(None)
     }
 

@@ -13,8 +13,9 @@ use super::{
     answer::{self, Media},
     error::{self, ErrorCode},
     openapi, playground,
+    prepared::Prepared,
     request::{self, Parameters, Sent},
-    service::{Prepared, Service, failure},
+    service::{Service, failure},
     socket::{self, Sockets},
 };
 use crate::{
@@ -62,12 +63,12 @@ pub async fn get(
     if wants_page(headers, parameters.asks()) {
         return playground::page();
     }
-    let prepared = match parameters.request(service.limits().values) {
-        Ok(request) => service.prepare(request.into()),
+    let prepared = match parameters.asked(service.limits().values) {
+        Ok(asked) => service.prepare(asked),
         Err(problem) => return answer::problem(&problem, media),
     };
     match prepared {
-        Ok(prepared) if prepared.operation == Some(OperationType::Mutation) => {
+        Ok(prepared) if prepared.kind() == Some(OperationType::Mutation) => {
             let detail = "a mutation can't be sent by GET: send it by POST".to_owned();
             let error = error::refused((ErrorCode::MutationOverGet, detail));
             let mut response = answer::refusal(StatusCode::METHOD_NOT_ALLOWED, error, media);
@@ -125,8 +126,8 @@ async fn text(request: HttpRequest) -> Result<String, Problem> {
 
 async fn answer_text(service: Service, sockets: Sockets, text: String, media: Media) -> Response {
     match request::read(&text, service.limits().values) {
-        Ok(Sent::One(request)) => one(&service, &sockets, service.prepare(request), media).await,
-        Ok(Sent::Batch(requests)) => aside::run(batch(service, requests, media)).await,
+        Ok(Sent::One(asked)) => one(&service, &sockets, service.prepare(asked), media).await,
+        Ok(Sent::Batch(requests)) => Box::pin(aside::run(batch(service, requests, media))).await,
         Err(problem) => answer::problem(&problem, media),
     }
 }
@@ -137,14 +138,20 @@ async fn one(
     prepared: Result<Prepared, Box<ServerError>>,
     media: Media,
 ) -> Response {
+    // Boxed: room for what is rare costs each lookup.
     match prepared {
         Ok(prepared) if media == Media::EventStream => {
-            answer::events(service.answers(prepared), sockets.stopped()).await.map(aside::body)
+            let events = answer::events(service.answers(prepared), sockets.stopped());
+            Box::pin(events).await.map(aside::body)
         }
         Err(refusal) if media == Media::EventStream => {
-            answer::events(failure(refusal).into(), sockets.stopped()).await
+            Box::pin(answer::events(failure(refusal).into(), sockets.stopped())).await
         }
-        Ok(prepared) => service.answer(prepared, move |answer| answer::one(&answer, media)).await,
+        Ok(Prepared::Lookup(lookup)) => match service.look_up(lookup).await {
+            Ok(data) => answer::data(&data, media),
+            Err(answer) => answer::one(&answer, media),
+        },
+        Ok(prepared) => Box::pin(service.answer(prepared, move |answer| answer::one(&answer, media))).await,
         Err(refusal) => answer::one(&failure(refusal), media),
     }
 }

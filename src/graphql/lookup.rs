@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use async_graphql::{
-    Error, PathSegment, Positioned, Response, Value, Variables,
+    Name, PathSegment, Pos, Positioned, ServerError, Value,
     parser::types::{Field, OperationDefinition, OperationType, Selection},
 };
 use async_graphql_value::Value as Sent;
@@ -14,8 +14,12 @@ use super::{
     product::Shown,
     query::product,
     ready::{OBJECT_BYTES, object},
+    request::Given,
 };
-use crate::{catalog::Catalog, spans::is_traced};
+use crate::{
+    catalog::{Catalog, Error},
+    spans::is_traced,
+};
 
 /// Digits of the highest id. What is longer is for the limits to measure.
 const MAX_DIGITS: usize = 16;
@@ -28,9 +32,9 @@ pub struct Lookup {
 
 impl Lookup {
     /// Of a valid document's only operation; none where that is no such query.
-    pub fn of(known: &Arc<Known>, variables: &Variables) -> Option<Self> {
+    pub fn of(known: &Arc<Known>, variables: &Given) -> Option<Self> {
         let (_, id) = field(known)?.node.arguments.first()?;
-        if known.shape(known.only()?).repeats {
+        if known.shape(known.only()?.1).repeats {
             return None;
         }
         let id = match &id.node {
@@ -46,35 +50,42 @@ impl Lookup {
         (id.len() <= MAX_DIGITS).then(|| Self { known: known.clone(), id })
     }
 
-    /// The answer; none where the library has to find it.
-    pub async fn answer(&self, catalog: &Catalog) -> Option<Response> {
-        let Positioned { node: field, pos } = field(&self.known)?;
-        let key = field.response_key().node.as_str();
-        let found = match product(catalog, &self.id).await {
-            Ok(found) => found,
-            Err(error) => {
-                let mut error = Error::from(error).into_server_error(*pos);
-                error.path = vec![PathSegment::Field(key.to_owned())];
-                return Some(Response::from_errors(vec![error]));
-            }
+    /// The name of its operation.
+    pub fn name(&self) -> Option<&Name> {
+        self.known.only().and_then(|(name, _)| name)
+    }
+
+    /// What `data` is in its answer, as JSON.
+    pub async fn answer(&self, catalog: &Catalog) -> Result<Vec<u8>, ServerError> {
+        let Some(Positioned { node: field, pos }) = field(&self.known) else {
+            return Err(async_graphql::Error::from(Error::Internal).into_server_error(Pos::default()));
         };
+        let key = field.response_key().node.as_str();
         let mut json = Vec::with_capacity(OBJECT_BYTES);
         for part in ["{\"", key, "\":"] {
             json.extend_from_slice(part.as_bytes());
         }
-        match found {
-            Some(product) => object(&Shown::from(product), &field.selection_set.node, &mut json)?,
-            None => json.extend_from_slice(b"null"),
+        let found = product(catalog, &self.id).await.and_then(|found| {
+            let Some(product) = found else {
+                json.extend_from_slice(b"null");
+                return Ok(());
+            };
+            object(&Shown::from(product), &field.selection_set.node, &mut json).ok_or(Error::Internal)
+        });
+        if let Err(error) = found {
+            let mut error = async_graphql::Error::from(error).into_server_error(*pos);
+            error.path = vec![PathSegment::Field(key.to_owned())];
+            return Err(error);
         }
         json.push(b'}');
-        // Bytes, which have no errors beside them.
-        Some(Response::new(Value::Binary(json.into())))
+        Ok(json)
     }
 }
 
 /// The only field of such a query, below which are names alone. Where a trace is made, the library makes a span for it.
 fn field(known: &Known) -> Option<&Positioned<Field>> {
-    let OperationDefinition { ty: OperationType::Query, directives, selection_set, .. } = known.only()?
+    let (_, OperationDefinition { ty: OperationType::Query, directives, selection_set, .. }) =
+        known.only()?
     else {
         return None;
     };

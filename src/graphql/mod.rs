@@ -15,6 +15,7 @@ mod nesting;
 mod openapi;
 mod page;
 mod playground;
+mod prepared;
 mod product;
 mod query;
 mod ready;

@@ -1,30 +1,92 @@
 //! Reads requests as the GraphQL-over-HTTP specification has them (section 5).
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap, fmt};
 
-use async_graphql::{Request, Value};
-use serde::Deserialize;
+use async_graphql::{Name, Request, Value, Variables};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, MapAccess, Visitor},
+};
 use serde_json::value::RawValue;
 
 use crate::problem::Problem;
 
 /// What was sent: one request, or an array of them.
-pub enum Sent {
-    One(Box<Request>),
+pub enum Sent<'a> {
+    One(Asked<'a>),
     Batch(Vec<Request>),
+}
+
+/// A request as it was sent. The library's own is made of it where the library carries it out.
+pub struct Asked<'a> {
+    /// The document; empty where there is only its hash.
+    pub query: Cow<'a, str>,
+    pub operation_name: Option<String>,
+    pub variables: Given<'a>,
+    pub extensions: HashMap<String, Value>,
+}
+
+/// The values of variables.
+pub enum Given<'a> {
+    /// Of a single one, as most requests have at most: to make a map of it takes as long as to read it.
+    One(Cow<'a, str>, Value),
+    Any(Variables),
+}
+
+impl Given<'_> {
+    /// The value of the variable with this name.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        match self {
+            Self::One(given, value) => (given == name).then_some(value),
+            Self::Any(variables) => variables.get(name),
+        }
+    }
+}
+
+impl From<Asked<'_>> for Request {
+    fn from(asked: Asked<'_>) -> Self {
+        let Asked { query, operation_name, variables, extensions } = asked;
+        let mut request = Self::new(query);
+        request.operation_name = operation_name;
+        request.variables = match variables {
+            Given::One(name, value) => {
+                Variables::from_value(Value::Object([(Name::new(name), value)].into()))
+            }
+            Given::Any(variables) => variables,
+        };
+        request.extensions.extend(extensions);
+        request
+    }
+}
+
+impl From<Request> for Asked<'_> {
+    fn from(request: Request) -> Self {
+        let Request { query, operation_name, variables, extensions, .. } = request;
+        Self {
+            query: query.into(),
+            operation_name,
+            variables: Given::Any(variables),
+            extensions: extensions.0,
+        }
+    }
 }
 
 /// The members of a request; null is the same as nothing, and others are left alone.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "an object with a `query`")]
 struct Members<'a> {
-    query: Option<String>,
+    #[serde(borrow)]
+    query: Option<Text<'a>>,
     operation_name: Option<String>,
     /// Not read before their values are counted.
     #[serde(borrow)]
     variables: Option<&'a RawValue>,
     extensions: Option<HashMap<String, Value>>,
 }
+
+/// Borrowed where it holds no escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// The parameters of a `GET`.
 #[derive(Deserialize)]
@@ -46,17 +108,17 @@ impl Parameters {
     ///
     /// # Errors
     /// It has no document, or more values than `most`.
-    pub fn request(self, most: usize) -> Result<Request, Problem> {
+    pub fn asked(&self, most: usize) -> Result<Asked<'_>, Problem> {
         let Self { query, operation_name, variables, extensions } = self;
         let variables = variables.as_deref().filter(|text| !text.is_empty());
         let extensions = extensions.as_deref().filter(|text| !text.is_empty());
         let members = Members {
-            query,
-            operation_name,
+            query: query.as_deref().map(|query| Text(query.into())),
+            operation_name: operation_name.clone(),
             variables: variables.map(parse).transpose()?,
             extensions: extensions.map(parse).transpose()?,
         };
-        request(members, most)
+        members.asked(most)
     }
 }
 
@@ -64,13 +126,13 @@ impl Parameters {
 ///
 /// # Errors
 /// It is no JSON, or not that of a request.
-pub fn read(body: &str, most: usize) -> Result<Sent, Problem> {
+pub fn read(body: &str, most: usize) -> Result<Sent<'_>, Problem> {
     if body.trim_ascii_start().starts_with('[') {
         let parts: Vec<&RawValue> = parse(body)?;
-        let read = |part: &&RawValue| request(parse(part.get())?, most);
-        return Ok(Sent::Batch(parts.iter().map(read).collect::<Result<_, _>>()?));
+        let read = |part: &RawValue| parse::<Members>(part.get())?.asked(most).map(Request::from);
+        return Ok(Sent::Batch(parts.into_iter().map(read).collect::<Result<_, _>>()?));
     }
-    Ok(Sent::One(Box::new(request(parse(body)?, most)?)))
+    Ok(Sent::One(parse::<Members>(body)?.asked(most)?))
 }
 
 fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Problem> {
@@ -78,25 +140,60 @@ fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Problem> {
         .map_err(|error| Problem::malformed(format!("that is no GraphQL request: {error}")))
 }
 
-fn request(members: Members, most: usize) -> Result<Request, Problem> {
-    let Members { query, operation_name, variables, extensions } = members;
-    let extensions = extensions.unwrap_or_default();
-    let query = query.unwrap_or_default();
-    if query.is_empty() && !extensions.contains_key("persistedQuery") {
-        return Err(Problem::malformed("a GraphQL request is an object with a `query`"));
-    }
-    let mut request = Request::new(query);
-    request.operation_name = operation_name;
-    if let Some(variables) = variables.map(RawValue::get) {
-        if values(variables) > most {
-            let detail = format!("the variables have more than {most} values: send them in parts");
-            return Err(Problem::too_large(detail));
+impl<'a> Members<'a> {
+    fn asked(self, most: usize) -> Result<Asked<'a>, Problem> {
+        let Self { query, operation_name, variables, extensions } = self;
+        let extensions = extensions.unwrap_or_default();
+        let query = query.map(|Text(query)| query).unwrap_or_default();
+        if query.is_empty() && !extensions.contains_key("persistedQuery") {
+            return Err(Problem::malformed("a GraphQL request is an object with a `query`"));
         }
-        request.variables = parse(variables)?;
+        let variables = variables.map(|variables| given(variables.get(), most)).transpose()?;
+        let variables = variables.unwrap_or_else(|| Given::Any(Variables::default()));
+        Ok(Asked { query, operation_name, variables, extensions })
     }
-    request.extensions.extend(extensions);
-    Ok(request)
 }
+
+fn given(variables: &str, most: usize) -> Result<Given<'_>, Problem> {
+    let values = values(variables);
+    if values > most {
+        let detail = format!("the variables have more than {most} values: send them in parts");
+        return Err(Problem::too_large(detail));
+    }
+    if values <= VALUES_OF_ONE
+        && let Ok(Only(name, value)) = serde_json::from_str(variables)
+    {
+        return Ok(Given::One(name, value));
+    }
+    parse(variables).map(Given::Any)
+}
+
+/// The only member of an object.
+struct Only<'a>(Cow<'a, str>, Value);
+
+impl<'de> Deserialize<'de> for Only<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(OnlyVisitor)
+    }
+}
+
+struct OnlyVisitor;
+
+impl<'de> Visitor<'de> for OnlyVisitor {
+    type Value = Only<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("an object with one member")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Only<'de>, A::Error> {
+        let member = map.next_entry()?.map(|(Text(name), value)| Only(name, value));
+        member.ok_or_else(|| Error::invalid_length(0, &self))
+    }
+}
+
+/// An object with one member, which is none itself.
+const VALUES_OF_ONE: usize = 2;
 
 /// About how many values there are in a JSON text.
 fn values(json: &str) -> usize {

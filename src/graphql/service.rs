@@ -1,4 +1,4 @@
-//! The way of every operation, however it came: limits, parsing, execution, codes, order.
+//! The way of every operation, however it came: preparation, execution, codes, order.
 
 use std::{
     convert::identity,
@@ -6,10 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_graphql::{
-    Name, Request, Response, ServerError,
-    parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType},
-};
+use async_graphql::{Name, Response, ServerError, Value, parser::types::OperationType};
 use futures_util::{
     StreamExt,
     stream::{self, BoxStream},
@@ -18,15 +15,14 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
 
 use super::{
-    documents::{Documents, Known},
+    documents::Documents,
     error::{self, ErrorCode, Refusal},
     limits::Limits,
     lookup::Lookup,
-    ready::Merging,
+    prepared::{Operation, Prepared},
+    request::Asked,
     schema::{self, Schema},
-    shape::Shape,
     spans,
-    validation::{Kinds, Validation},
 };
 use crate::{aside, catalog::Catalog};
 
@@ -35,6 +31,7 @@ use crate::{aside, catalog::Catalog};
 pub struct Service(Arc<Inner>);
 
 struct Inner {
+    catalog: Catalog,
     schema: Schema,
     limits: Limits,
     /// Shared with all requests of the server.
@@ -49,38 +46,6 @@ pub trait Watch: Send + Sync {
     fn ended(&self, kind: &'static str, name: Option<&str>, outcome: &'static str, time: Option<Duration>);
     /// An answer has an error with this code.
     fn failed(&self, code: &'static str);
-}
-
-/// An operation that may be carried out.
-pub(super) struct Prepared {
-    execution: Execution,
-    lookup: Option<Lookup>,
-    shape: Arc<Shape>,
-    /// What it is; none where the document does not have the operation that the request names.
-    pub operation: Option<OperationType>,
-    name: Option<Name>,
-}
-
-/// What the library needs to carry an operation out.
-struct Execution {
-    /// Boxed: it is large, and handed on.
-    request: Box<Request>,
-    known: Arc<Known>,
-    validation: Option<Validation>,
-    repeats: bool,
-}
-
-impl Execution {
-    fn request(self) -> Request {
-        let Self { request, known, validation, repeats } = self;
-        let mut request = *request;
-        // The library wants a document of its own: a copy costs a fraction of parsing it.
-        request.set_parsed_query(known.document.clone());
-        if let Some(validation) = validation {
-            request = request.data(validation);
-        }
-        if repeats { request.data(Merging) } else { request }
-    }
 }
 
 /// The answers to an operation.
@@ -131,8 +96,8 @@ pub(super) struct Subscribed(pub Arc<Notify>);
 impl Service {
     /// Over this catalog. Each operation of a socket takes one of the places that requests take.
     pub fn new(catalog: Catalog, limits: Limits, places: Arc<Semaphore>, watch: Arc<dyn Watch>) -> Self {
-        let schema = schema::build(catalog, &limits);
-        Self(Arc::new(Inner { schema, limits, places, watch, documents: Documents::default() }))
+        let schema = schema::build(catalog.clone(), &limits);
+        Self(Arc::new(Inner { catalog, schema, limits, places, watch, documents: Documents::default() }))
     }
 
     /// A place among the requests under way.
@@ -150,81 +115,66 @@ impl Service {
     }
 
     /// Reads the document and holds it against the limits.
-    pub(super) fn prepare(&self, request: Box<Request>) -> Result<Prepared, Box<ServerError>> {
-        let prepared = self.check(request);
+    pub(super) fn prepare(&self, asked: Asked<'_>) -> Result<Prepared, Box<ServerError>> {
+        let Inner { limits, documents, watch, .. } = &*self.0;
+        let prepared = Prepared::new(asked, documents, limits);
         if let Err(refusal) = &prepared {
-            self.0.watch.ended("unknown", None, "refused", None);
+            watch.ended("unknown", None, "refused", None);
             self.report(std::slice::from_ref(&**refusal));
         }
         prepared
     }
 
-    fn check(&self, mut request: Box<Request>) -> Result<Prepared, Box<ServerError>> {
-        let Inner { limits, documents, .. } = &*self.0;
-        let new = documents.find_text(&mut request).map_err(error::refused)?;
-        let known = documents.parse(&request.query, limits)?;
-        let operation = operation(&known.document, request.operation_name.as_deref());
-        let kinds = operation.and_then(|(_, operation)| Kinds::of(operation, &request.variables));
-        let validation = known.found.clone().zip(kinds).map(|(found, kinds)| Validation { found, kinds });
-        // A valid document has been held against the limits before.
-        let is_valid = validation.as_ref().is_some_and(Validation::is_over);
-        let lookup = if is_valid { Lookup::of(&known, &request.variables) } else { None };
-        if lookup.is_none() {
-            limits.check(&known.document, &request.variables).map_err(error::refused)?;
-        }
-        let shape = operation.map(|(_, operation)| known.shape(operation)).unwrap_or_default();
-        // Only what may be carried out is worth its place.
-        documents.keep(new, &request.query, &known);
-        let name = operation.and_then(|(name, _)| name).cloned();
-        let operation = operation.map(|(_, operation)| operation.ty);
-        if operation == Some(OperationType::Subscription) && shape.fields() != 1 {
-            // GraphQL specification, section 5.2.3.1.
-            let detail = "a subscription has exactly one field of the root".to_owned();
-            return Err(error::refused((ErrorCode::Invalid, detail)).into());
-        }
-        let execution = Execution { request, known, validation, repeats: shape.repeats };
-        Ok(Prepared { execution, lookup, shape, operation, name })
+    /// Answers a query for one product: what `data` is, as JSON, or an answer with an error.
+    pub(super) async fn look_up(&self, lookup: Lookup) -> Result<Vec<u8>, Response> {
+        let Inner { catalog, limits, watch, .. } = &*self.0;
+        let start = Instant::now();
+        let found = tokio::time::timeout_at((start + limits.timeout).into(), lookup.answer(catalog)).await;
+        let found = found.unwrap_or_else(|_| Err(timed_out())).map_err(|error| self.finish(failure(error)));
+        let outcome = if found.is_ok() { "ok" } else { "error" };
+        watch.ended("query", lookup.name().map(Name::as_str), outcome, Some(start.elapsed()));
+        found
     }
 
     /// Answers a query or a mutation, and makes of the answer what is wanted. Queries aside, since how long they take is up to
-    /// who asks, but for plain ones for one product.
+    /// who asks, but for lookups.
     pub(super) async fn answer<T: Send + 'static>(
         &self,
         prepared: Prepared,
         write: impl FnOnce(Response) -> T + Send + 'static,
     ) -> T {
+        let operation = match prepared {
+            Prepared::Lookup(lookup) => {
+                let found = self.look_up(lookup).await;
+                return write(found.map_or_else(identity, |data| Response::new(Value::Binary(data.into()))));
+            }
+            Prepared::Operation(operation) => operation,
+        };
         let start = Instant::now();
-        if prepared.operation != Some(OperationType::Query) || prepared.lookup.is_some() {
-            return write(self.carry_out(prepared, start).await);
+        if operation.kind != Some(OperationType::Query) {
+            return write(self.carry_out(operation, start).await);
         }
         let service = self.clone();
-        Box::pin(aside::run(async move { write(service.carry_out(prepared, start).await) })).await
+        Box::pin(aside::run(async move { write(service.carry_out(operation, start).await) })).await
     }
 
-    async fn carry_out(&self, prepared: Prepared, start: Instant) -> Response {
+    async fn carry_out(&self, operation: Box<Operation>, start: Instant) -> Response {
         let Inner { schema, limits, watch, .. } = &*self.0;
-        let Prepared { execution, lookup, shape, operation, name } = prepared;
-        let answer = async {
-            let found = match lookup.as_ref().zip(schema.data()) {
-                Some((lookup, catalog)) => lookup.answer(catalog).await,
-                None => None,
-            };
-            match found {
-                Some(found) => found,
-                None => Box::pin(schema.execute(execution.request())).await,
-            }
-        };
-        let answer = answer.instrument(spans::operation(kind(operation), name.as_deref()));
+        let (kind, name, shape) = (kind(operation.kind), operation.name.clone(), operation.shape.clone());
+        let answer = schema.execute(operation.request());
+        let answer = answer.instrument(spans::operation(kind, name.as_deref()));
         let answer = tokio::time::timeout_at((start + limits.timeout).into(), answer);
-        let mut response = answer.await.unwrap_or_else(|_| {
-            let detail = "the request took too long: ask for less; what it changes may still be carried out";
-            failure(error::refused((ErrorCode::Timeout, detail.to_owned())))
-        });
-        error::clean(&mut response);
-        error::show_failed_fields(&mut response);
+        let mut response = self.finish(Box::pin(answer).await.unwrap_or_else(|_| failure(timed_out())));
         shape.sort(&mut response.data);
         let outcome = if response.errors.is_empty() { "ok" } else { "error" };
-        watch.ended(kind(operation), name.as_deref(), outcome, Some(start.elapsed()));
+        watch.ended(kind, name.as_deref(), outcome, Some(start.elapsed()));
+        response
+    }
+
+    /// Gives its errors the form that clients know, and counts them.
+    fn finish(&self, mut response: Response) -> Response {
+        error::clean(&mut response);
+        error::show_failed_fields(&mut response);
         self.report(&response.errors);
         response
     }
@@ -235,14 +185,19 @@ impl Service {
 
     /// The answers to an operation; a subscription has any number of them.
     pub(super) fn answers(&self, prepared: Prepared) -> Answers {
-        if prepared.operation != Some(OperationType::Subscription) {
-            let service = self.clone();
-            let stream = stream::once(async move { service.answer(prepared, identity).await }).boxed();
-            return Answers { stream, subscribed: None };
-        }
+        let operation = match prepared {
+            Prepared::Operation(operation) if operation.kind == Some(OperationType::Subscription) => {
+                operation
+            }
+            prepared => {
+                let service = self.clone();
+                let stream = stream::once(async move { service.answer(prepared, identity).await }).boxed();
+                return Answers { stream, subscribed: None };
+            }
+        };
         let subscribed = Arc::new(Notify::new());
-        let Prepared { execution, shape, name, .. } = prepared;
-        let request = execution.request().data(Subscribed(subscribed.clone()));
+        let (name, shape) = (operation.name.clone(), operation.shape.clone());
+        let request = operation.request().data(Subscribed(subscribed.clone()));
         let mut ended = Ended { service: self.clone(), name, outcome: "ok" };
         let answers = self.0.schema.execute_stream(request).map(move |mut response| {
             error::clean(&mut response);
@@ -279,22 +234,9 @@ fn kind(operation: Option<OperationType>) -> &'static str {
     }
 }
 
-/// The operation that a request means, as the library chooses it, and its name if it has one.
-fn operation<'a>(
-    document: &'a ExecutableDocument,
-    name: Option<&str>,
-) -> Option<(Option<&'a Name>, &'a OperationDefinition)> {
-    let (name, operation) = match (&document.operations, name) {
-        (DocumentOperations::Single(operation), None) => (None, operation),
-        (DocumentOperations::Multiple(operations), Some(name)) => {
-            operations.get_key_value(name).map(|(name, operation)| (Some(name), operation))?
-        }
-        (DocumentOperations::Multiple(operations), None) if operations.len() == 1 => {
-            operations.iter().next().map(|(name, operation)| (Some(name), operation))?
-        }
-        (DocumentOperations::Single(_), Some(_)) | (DocumentOperations::Multiple(_), None) => return None,
-    };
-    Some((name, &operation.node))
+fn timed_out() -> ServerError {
+    let detail = "the request took too long: ask for less; what it changes may still be carried out";
+    error::refused((ErrorCode::Timeout, detail.to_owned()))
 }
 
 /// An answer that is nothing but an error.

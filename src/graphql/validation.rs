@@ -8,12 +8,14 @@ use std::sync::{
 };
 
 use async_graphql::{
-    CacheControl, Positioned, ServerError, ValidationResult, Variables,
+    CacheControl, Positioned, ServerError, ValidationResult,
     async_trait::async_trait,
     extensions::{Extension, ExtensionContext, ExtensionFactory, NextValidation},
     parser::types::{BaseType, Directive, ExecutableDocument, OperationDefinition, Selection, SelectionSet},
 };
 use async_graphql_value::{ConstValue, Name, Value};
+
+use super::request::Given;
 
 /// The types of GraphQL's own scalars: a value is valid for them by its kind alone.
 const SCALARS: [&str; 5] = ["ID", "String", "Int", "Float", "Boolean"];
@@ -25,7 +27,7 @@ impl Kinds {
     const BITS: u32 = 3;
 
     /// None where validation looks closer than at kinds, or there are too many.
-    pub fn of(operation: &OperationDefinition, variables: &Variables) -> Option<Self> {
+    pub fn of(operation: &OperationDefinition, variables: &Given) -> Option<Self> {
         let mut kinds = 1;
         for definition in &operation.variable_definitions {
             let BaseType::Named(name) = &definition.node.var_type.node.base else {
