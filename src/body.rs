@@ -49,7 +49,8 @@ const MERGE_PATCH: &str = "application/merge-patch+json";
 /// 8.3 allows.
 pub fn media_type(headers: &HeaderMap) -> Option<&str> {
     let kind = headers.get(header::CONTENT_TYPE)?.to_str().unwrap_or_default();
-    Some(kind.split_once(';').map_or(kind, |(essence, _)| essence).trim_ascii())
+    let end = kind.bytes().position(|byte| byte == b';').unwrap_or(kind.len());
+    Some(kind[..end].trim_ascii())
 }
 
 /// Bodies are taken as they are.

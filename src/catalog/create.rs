@@ -42,10 +42,10 @@ impl Catalog {
             Some(batches) if taken == Taken::Refuse => {
                 match batches.creates.ask(new, || Creator(self.clone())).await? {
                     Ok(answer) => answer,
-                    Err(new) => self.create_alone(new, taken).await,
+                    Err(new) => Box::pin(self.create_alone(new, taken)).await,
                 }
             }
-            _ => self.create_alone(new, taken).await,
+            _ => Box::pin(self.create_alone(new, taken)).await,
         }
     }
 

@@ -70,7 +70,7 @@ impl Serve<ProductId, Result<Option<Product>, Error>> for Reader {
             Ok(products) => products.into_iter().map(|product| (product.id, Some(product))).collect(),
             // One that can't be read is no reason to keep the others back.
             Err(Error::Internal) if ids.len() > 1 => {
-                return join_all(asked.iter().map(|id| find(database, *id))).await;
+                return Box::pin(join_all(asked.iter().map(|id| find(database, *id)))).await;
             }
             Err(error) => return asked.iter().map(|_| Err(error.clone())).collect(),
         };

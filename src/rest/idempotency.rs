@@ -74,7 +74,8 @@ impl Repeatable {
         add(&mut digest, body);
         let request = Idempotency { key, fingerprint: Fingerprint(digest.finalize().into()) };
         let keep = async move |catalog| Answer::of(work(catalog).await).await;
-        let Once { answer, replayed } = catalog.once(request, keep).await?;
+        // Boxed: most requests have no key.
+        let Once { answer, replayed } = Box::pin(catalog.once(request, keep)).await?;
         let answer: Answer = serde_json::from_str(&answer).map_err(|_| Error::Internal)?;
         let mut response = answer.into_response();
         if replayed {

@@ -49,7 +49,7 @@ pub async fn create(
                 let count = formats::import(&catalog, format, file, preference.0).await?;
                 Ok(preference.applied(answer::count(StatusCode::CREATED, "products", count)))
             };
-            aside::run(async move { repeatable.once(catalog, &digest, work).await }).await
+            Box::pin(aside::run(async move { repeatable.once(catalog, &digest, work).await })).await
         }
     }
 }
@@ -86,7 +86,7 @@ async fn create_new(catalog: &Catalog, new: New, preference: Preference) -> Resu
     let response = match new {
         New::One(new) => answer::created(&catalog.create(new, taken).await?),
         New::Many(new) => {
-            let created = catalog.create_many(new, taken).await?;
+            let created = Box::pin(catalog.create_many(new, taken)).await?;
             answer::many(StatusCode::CREATED, Format::Json, &created)
         }
     };

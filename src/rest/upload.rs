@@ -36,7 +36,8 @@ impl<S: Send + Sync> FromRequest<S> for Sent {
             }
             Some(Some(format)) => {
                 let limits = BodyLimits::of(&request)?;
-                let (file, digest) = receive(Parts::of(request, limits.import_size)?, limits).await?;
+                let receive = receive(Parts::of(request, limits.import_size)?, limits);
+                let (file, digest) = Box::pin(receive).await?;
                 Ok(Self::File(format, file, digest))
             }
             Some(None) => Err(Problem::unsupported_media_type(ACCEPTED)),

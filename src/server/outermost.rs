@@ -1,13 +1,17 @@
 //! The layer around all others: whatever happens below has an id, by which it is logged and traced, is counted and timed,
 //! and is compressed where that is worth it.
 
-use std::{convert::Infallible, pin::pin};
+use std::{
+    convert::Infallible,
+    time::{Duration, Instant},
+};
 
 use axum::{
     extract::Request,
     http::{HeaderMap, HeaderValue, header::InvalidHeaderValue},
     response::Response,
 };
+use futures_util::{FutureExt, future::ready};
 use tracing::{debug, error};
 use uuid::Uuid;
 
@@ -35,32 +39,34 @@ impl Around for Outermost {
         let codings = manners::codings(request.headers());
         let measured = Measured::begin(metrics.clone(), id.clone(), &mut request);
         let start = measured.start();
-        let answer = inner(request);
-        Box::pin(async move {
-            // Pinned here: what is moved from future to future is copied each time.
-            let mut answer = pin!(answer);
-            let run = async {
-                let Ok(response) = answer.as_mut().await;
-                let mut response = problem::render(response, &id);
-                let (status, time) = (response.status(), start.elapsed());
-                if status.is_server_error() {
-                    error!(status = status.as_u16(), ?time, "response failed");
-                } else {
-                    debug!(status = status.as_u16(), ?time, "answered");
-                }
-                manners::annotate(response.headers_mut(), time);
-                if let Ok(id) = header(&id) {
-                    response.headers_mut().insert(REQUEST_ID, id);
-                }
-                if manners::is_worth_compressing(&response) {
-                    // Boxed: its state is large, and most answers need none of it.
-                    response = Box::pin(manners::compress(codings, response)).await;
-                }
-                (response, time)
-            };
-            Ok(measured.end(pin!(run)).await)
-        })
+        // No async block: it would have room for what it was given, and again for what it awaits.
+        let run = inner(request).then(move |Ok(response)| {
+            let (response, time) = finish(response, &id, start);
+            if manners::is_worth_compressing(&response) {
+                let compressed = manners::compress(codings, response);
+                // Boxed: its state is large, and most answers need none of it.
+                return Box::pin(compressed.map(move |response| (response, time))).right_future();
+            }
+            ready((response, time)).left_future()
+        });
+        Box::pin(measured.end(run).map(Ok))
     }
+}
+
+/// Makes of an answer what all are, and tells how long it took.
+fn finish(response: Response, id: &RequestId, start: Instant) -> (Response, Duration) {
+    let mut response = problem::render(response, id);
+    let (status, time) = (response.status(), start.elapsed());
+    if status.is_server_error() {
+        error!(status = status.as_u16(), ?time, "response failed");
+    } else {
+        debug!(status = status.as_u16(), ?time, "answered");
+    }
+    manners::annotate(response.headers_mut(), time);
+    if let Ok(id) = header(id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    (response, time)
 }
 
 fn header(id: &RequestId) -> Result<HeaderValue, InvalidHeaderValue> {

@@ -1,7 +1,6 @@
 //! Counts and times every request, as the outermost layer: 404s, refusals, panics and vanished clients too.
 
 use std::{
-    future::poll_fn,
     pin::Pin,
     sync::{
         Arc,
@@ -82,19 +81,34 @@ impl Measured {
 
     /// Runs it to the head of its answer, with the time that took. The record goes with the answer's body, until it ends;
     /// it ends here where that is small and there already: it goes out in one piece with the head.
-    pub async fn end(self, mut run: Pin<&mut impl Future<Output = (Response, Duration)>>) -> Response {
-        let Self(mut record) = self;
-        let run = |context: &mut Context<'_>| record.under_way.within(|| run.as_mut().poll(context));
-        let (response, head) = poll_fn(run).await;
-        traces::answered(response.status(), record.under_way.span());
-        record.status = response.status().as_u16();
-        record.head = head;
-        if let Some(size) = response.body().size_hint().exact().filter(|size| *size <= SMALL) {
-            record.sent = size;
-            return response;
-        }
-        record.is_stream = media_type(response.headers()) == Some("text/event-stream");
-        response.map(|body| Body::new(Leaving { body, record }))
+    pub fn end<F: Future<Output = (Response, Duration)>>(self, run: F) -> impl Future<Output = Response> {
+        let Self(record) = self;
+        Running { run, record: Some(record) }
+    }
+}
+
+pin_project! {
+    /// A request until the head of its answer.
+    struct Running<F> {
+        #[pin]
+        run: F,
+        record: Option<Record>,
+    }
+}
+
+impl<F: Future<Output = (Response, Duration)>> Future for Running<F> {
+    type Output = Response;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Response> {
+        let this = self.project();
+        let run = |record: &mut Record| record.under_way.within(|| this.run.poll(context));
+        let Some(Poll::Ready((response, head))) = this.record.as_mut().map(run) else {
+            return Poll::Pending;
+        };
+        Poll::Ready(match this.record.take() {
+            Some(record) => record.answered(response, head),
+            None => response,
+        })
     }
 }
 
@@ -127,6 +141,19 @@ impl Drop for Record {
 }
 
 impl Record {
+    /// The answer's head is there.
+    fn answered(mut self, response: Response, head: Duration) -> Response {
+        traces::answered(response.status(), self.under_way.span());
+        self.status = response.status().as_u16();
+        self.head = head;
+        if let Some(size) = response.body().size_hint().exact().filter(|size| *size <= SMALL) {
+            self.sent = size;
+            return response;
+        }
+        self.is_stream = media_type(response.headers()) == Some("text/event-stream");
+        response.map(|body| Body::new(Leaving { body, record: self }))
+    }
+
     fn describe(&self, time: Duration) -> SlowRequest {
         let (method, endpoint) = self.metrics.routes().labels(self.route);
         let identity = self.under_way.identity();
