@@ -49,6 +49,7 @@ const MERGE_PATCH: &str = "application/merge-patch+json";
 /// 8.3 allows.
 pub fn media_type(headers: &HeaderMap) -> Option<&str> {
     let kind = headers.get(header::CONTENT_TYPE)?.to_str().unwrap_or_default();
+    // Not by `split_once`, whose search is made for long texts.
     let end = kind.bytes().position(|byte| byte == b';').unwrap_or(kind.len());
     Some(kind[..end].trim_ascii())
 }
@@ -71,37 +72,39 @@ pub struct JsonText(pub String);
 impl<S: Send + Sync> FromRequest<S> for JsonText {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        refuse_encoded(request.headers())?;
-        if let Some(essence) = media_type(request.headers()) {
-            let accepted = if request.method() == Method::PATCH { &[JSON, MERGE_PATCH][..] } else { &[JSON] };
-            if !accepted.iter().any(|accepted| essence.eq_ignore_ascii_case(accepted)) {
-                return Err(Problem::unsupported_media_type(&accepted.join(" or ")));
-            }
+    /// No async function: it would have room for the whole request until the body is there.
+    fn from_request(request: Request, _: &S) -> impl Future<Output = Result<Self, Problem>> + Send {
+        let parts = json(request);
+        async {
+            let (parts, time) = parts?;
+            let bytes = tokio::time::timeout(time, parts.all());
+            let bytes = bytes.await.map_err(|_| Problem::body_too_slow())??;
+            String::from_utf8(bytes).map(Self).map_err(|error| {
+                let place = error.utf8_error().valid_up_to();
+                Problem::malformed(format!("the body is not UTF-8 from byte {place} on"))
+            })
         }
-        let limits = BodyLimits::of(&request)?;
-        let bytes = tokio::time::timeout(limits.time, read(request, limits.size));
-        let bytes = bytes.await.map_err(|_| Problem::body_too_slow())??;
-        String::from_utf8(bytes).map(Self).map_err(|error| {
-            let place = error.utf8_error().valid_up_to();
-            Problem::malformed(format!("the body is not UTF-8 from byte {place} on"))
-        })
     }
 }
 
-async fn read(request: Request, limit: usize) -> Result<Vec<u8>, Problem> {
-    let declared = usize::try_from(request.body().size_hint().lower()).unwrap_or(usize::MAX);
-    let mut parts = Parts::of(request, limit as u64)?;
-    let mut bytes = Vec::with_capacity(declared.min(MOST_AHEAD));
-    while let Some(part) = parts.next().await? {
-        bytes.extend_from_slice(&part);
+/// The body of a request that says that it is JSON, and how long that may take.
+fn json(request: Request) -> Result<(Parts, Duration), Problem> {
+    refuse_encoded(request.headers())?;
+    if let Some(essence) = media_type(request.headers()) {
+        let accepted = if request.method() == Method::PATCH { &[JSON, MERGE_PATCH][..] } else { &[JSON] };
+        if !accepted.iter().any(|accepted| essence.eq_ignore_ascii_case(accepted)) {
+            return Err(Problem::unsupported_media_type(&accepted.join(" or ")));
+        }
     }
-    Ok(bytes)
+    let limits = BodyLimits::of(&request)?;
+    Ok((Parts::of(request, limits.size as u64)?, limits.time))
 }
 
 /// A body as it comes, up to a limit.
 pub struct Parts {
     data: BodyDataStream,
+    /// Bytes that are to come at least.
+    declared: u64,
     length: u64,
     limit: u64,
 }
@@ -117,7 +120,20 @@ impl Parts {
         if declared > limit && (asks_first || declared > limit.saturating_add(DISCARDED)) {
             return Err(Problem::body_too_large(limit));
         }
-        Ok(Self { data: request.into_body().into_data_stream(), length: 0, limit })
+        Ok(Self { data: request.into_body().into_data_stream(), declared, length: 0, limit })
+    }
+
+    /// All of them.
+    ///
+    /// # Errors
+    /// As [`Parts::next`].
+    async fn all(mut self) -> Result<Vec<u8>, Problem> {
+        let declared = usize::try_from(self.declared).unwrap_or(usize::MAX);
+        let mut bytes = Vec::with_capacity(declared.min(MOST_AHEAD));
+        while let Some(part) = self.next().await? {
+            bytes.extend_from_slice(&part);
+        }
+        Ok(bytes)
     }
 
     /// The next part; `None` when the body has arrived whole.

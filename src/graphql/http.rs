@@ -8,6 +8,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::Response,
 };
+use futures_util::{FutureExt, TryFutureExt, future::ready};
 
 use super::{
     answer::{self, Media},
@@ -108,20 +109,27 @@ fn wants_page(headers: &HeaderMap, asks: bool) -> bool {
             (serde_json::Value = "application/graphql-response+json"), (serde_json::Value = "application/json"), (serde_json::Value = "application/problem+json"))),
     )
 )]
-pub async fn post(State((service, sockets)): State<(Service, Sockets)>, request: HttpRequest) -> Response {
+pub fn post(
+    State((service, sockets)): State<(Service, Sockets)>,
+    request: HttpRequest,
+) -> impl Future<Output = Response> {
     let media = Media::wanted(request.headers());
-    match text(request).await {
-        Ok(text) => aside::by_size(text.len(), answer_text(service, sockets, text, media)).await,
-        Err(problem) => answer::problem(&problem, media),
+    // What is awaited has no room for the request.
+    let text = text(request);
+    async move {
+        match text.await {
+            Ok(text) => aside::by_size(text.len(), answer_text(service, sockets, text, media)).await,
+            Err(problem) => answer::problem(&problem, media),
+        }
     }
 }
 
-async fn text(request: HttpRequest) -> Result<String, Problem> {
+fn text(request: HttpRequest) -> impl Future<Output = Result<String, Problem>> + Send {
     // A page of another origin could send a body without a type and not be asked.
     if media_type(request.headers()).is_none() {
-        return Err(Problem::unsupported_media_type("application/json"));
+        return ready(Err(Problem::unsupported_media_type("application/json"))).left_future();
     }
-    JsonText::from_request(request, &()).await.map(|JsonText(text)| text)
+    JsonText::from_request(request, &()).map_ok(|JsonText(text)| text).right_future()
 }
 
 async fn answer_text(service: Service, sockets: Sockets, text: String, media: Media) -> Response {

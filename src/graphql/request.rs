@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::HashMap, fmt};
 use async_graphql::{Name, Request, Value, Variables};
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, MapAccess, Visitor},
+    de::{MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
@@ -14,6 +14,7 @@ use crate::problem::Problem;
 /// What was sent: one request, or an array of them.
 pub enum Sent<'a> {
     One(Asked<'a>),
+    /// They own what was sent, since they are answered aside.
     Batch(Vec<Request>),
 }
 
@@ -59,6 +60,7 @@ impl From<Asked<'_>> for Request {
     }
 }
 
+/// What a client can send of it.
 impl From<Request> for Asked<'_> {
     fn from(request: Request) -> Self {
         let Request { query, operation_name, variables, extensions, .. } = request;
@@ -161,38 +163,40 @@ fn given(variables: &str, most: usize) -> Result<Given<'_>, Problem> {
         return Err(Problem::too_large(detail));
     }
     if values <= VALUES_OF_ONE
-        && let Ok(Only(name, value)) = serde_json::from_str(variables)
+        && let Ok(AtMostOne(given)) = serde_json::from_str(variables)
     {
-        return Ok(Given::One(name, value));
+        return Ok(given);
     }
     parse(variables).map(Given::Any)
 }
 
-/// The only member of an object.
-struct Only<'a>(Cow<'a, str>, Value);
+/// An object with at most one member.
+struct AtMostOne<'a>(Given<'a>);
 
-impl<'de> Deserialize<'de> for Only<'de> {
+impl<'de> Deserialize<'de> for AtMostOne<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(OnlyVisitor)
+        deserializer.deserialize_map(AtMostOneVisitor).map(Self)
     }
 }
 
-struct OnlyVisitor;
+struct AtMostOneVisitor;
 
-impl<'de> Visitor<'de> for OnlyVisitor {
-    type Value = Only<'de>;
+impl<'de> Visitor<'de> for AtMostOneVisitor {
+    type Value = Given<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("an object with one member")
+        f.write_str("an object with at most one member")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Only<'de>, A::Error> {
-        let member = map.next_entry()?.map(|(Text(name), value)| Only(name, value));
-        member.ok_or_else(|| Error::invalid_length(0, &self))
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Given<'de>, A::Error> {
+        Ok(match map.next_entry()? {
+            Some((Text(name), value)) => Given::One(name, value),
+            None => Given::Any(Variables::default()),
+        })
     }
 }
 
-/// An object with one member, which is none itself.
+/// What [`values`] counts in an object with at most one member, which is no list and no object.
 const VALUES_OF_ONE: usize = 2;
 
 /// About how many values there are in a JSON text.

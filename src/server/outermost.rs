@@ -39,7 +39,7 @@ impl Around for Outermost {
         let codings = manners::codings(request.headers());
         let measured = Measured::begin(metrics.clone(), id.clone(), &mut request);
         let start = measured.start();
-        // No async block: it would have room for what it was given, and again for what it awaits.
+        // No async block: it would have room for what it was given, and again for what it awaits, to be copied along.
         let run = inner(request).then(move |Ok(response)| {
             let (response, time) = finish(response, &id, start);
             if manners::is_worth_compressing(&response) {
@@ -53,7 +53,7 @@ impl Around for Outermost {
     }
 }
 
-/// Makes of an answer what all are, and tells how long it took.
+/// Gives an answer the headers that all have, logs it, and tells how long it took.
 fn finish(response: Response, id: &RequestId, start: Instant) -> (Response, Duration) {
     let mut response = problem::render(response, id);
     let (status, time) = (response.status(), start.elapsed());

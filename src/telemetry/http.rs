@@ -15,6 +15,7 @@ use axum::{
     extract::Request,
     response::Response,
 };
+use futures_util::FutureExt;
 use http_body::{Frame, SizeHint};
 use pin_project_lite::pin_project;
 
@@ -83,32 +84,26 @@ impl Measured {
     /// it ends here where that is small and there already: it goes out in one piece with the head.
     pub fn end<F: Future<Output = (Response, Duration)>>(self, run: F) -> impl Future<Output = Response> {
         let Self(record) = self;
-        Running { run, record: Some(record) }
+        let within = Within { run, under_way: record.under_way.clone() };
+        within.map(move |(response, head)| record.answered(response, head))
     }
 }
 
 pin_project! {
-    /// A request until the head of its answer.
-    struct Running<F> {
+    /// What a request does until the head of its answer.
+    struct Within<F> {
         #[pin]
         run: F,
-        record: Option<Record>,
+        under_way: request::Request,
     }
 }
 
-impl<F: Future<Output = (Response, Duration)>> Future for Running<F> {
-    type Output = Response;
+impl<F: Future> Future for Within<F> {
+    type Output = F::Output;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Response> {
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let run = |record: &mut Record| record.under_way.within(|| this.run.poll(context));
-        let Some(Poll::Ready((response, head))) = this.record.as_mut().map(run) else {
-            return Poll::Pending;
-        };
-        Poll::Ready(match this.record.take() {
-            Some(record) => record.answered(response, head),
-            None => response,
-        })
+        this.under_way.within(|| this.run.poll(context))
     }
 }
 

@@ -183,6 +183,8 @@ async fn an_array_is_created_whole_or_not_at_all(store: Store) {
     server.post("/products", twice).await.is_problem(409, "DUPLICATE_ID", &["/2/id"]);
     let bad = json!([product(10), product(0), 3]).to_string();
     server.post("/products", bad).await.is_problem(422, "INVALID", &["/1/id", "/2"]);
+    let late = json!((100..140).map(|id| product(if id == 120 { 5 } else { id })).collect::<Vec<_>>());
+    server.post("/products", late.to_string()).await.is_problem(409, "DUPLICATE_ID", &["/20/id"]);
     assert_eq!(server.get("/products").await.json().as_array().unwrap().len(), 1);
 
     // Sent out of order, answered in the order sent, listed in id order.
