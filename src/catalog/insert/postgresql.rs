@@ -12,11 +12,11 @@ use crate::{
 };
 
 impl For {
-    /// What PostgreSQL is told before it inserts; ends with the statement.
+    /// What holds before PostgreSQL inserts, and tells it how long to wait for others until the statement ends.
     fn patience(self) -> &'static str {
         match self {
-            Self::One => "",
-            Self::Many => "set_config('lock_timeout', '100ms', true) AS patience,",
+            Self::One => "true",
+            Self::Many => "set_config('lock_timeout', '100ms', true) IS NOT NULL",
         }
     }
 }
@@ -29,18 +29,22 @@ impl Conflict {
             return "";
         }
         "UNION ALL SELECT -id FROM (SELECT 0 AS id UNION ALL SELECT id FROM chosen) AS stored \
-         WHERE (SELECT count(*) FROM chosen) < (SELECT count(*) FROM unnest($1::bigint[]) AS sent (id) WHERE id > 0)"
+         WHERE (SELECT count(*) FROM chosen) < (SELECT count(*) FROM unnest($5::bigint[]) AS sent (id) WHERE id > 0)"
     }
 }
 
-/// `$1` to `$4` are the columns as arrays, sorted by id, `$5` is the version, `$6` the highest id below 2^52, or 0. Ids go in
-/// sorted, so that two arrays can't deadlock, and only then the sequence moves past them: a refused array leaves it where it
-/// was. It moves as a last row that is none, since rows are stored one by one as they come: that is a tenth cheaper than to
-/// have the ids returned. `{patience}` is for [`For::patience`].
+/// `{columns}` of the statements below, sent as arrays; `$4` is the version. Beside each other in a list of results, arrays
+/// become rows as these are stored; in a `FROM`, PostgreSQL first writes each of them down, which takes it a tenth longer.
+const COLUMNS: &str = "unnest($1::text[]) AS name, unnest($2::bigint[]) AS price, unnest($3::integer[]) AS amount, \
+     $4::bigint AS version";
+
+/// `$5` are the ids, by which all is sorted, `$6` the highest id below 2^52, or 0. Ids go in sorted, so that two arrays can't
+/// deadlock, and only then the sequence moves past them: a refused array leaves it where it was. It moves as a last row that
+/// is none, since rows are stored one by one as they come: that is a tenth cheaper than to have the ids returned.
+/// `{patience}` is for [`For::patience`].
 const INSERT_OR_FAIL: &str = "
 INSERT INTO product (id, name, price, amount, version)
-SELECT id, name, price, amount, $5
-FROM {patience} unnest($1::bigint[], $2::text[], $3::bigint[], $4::integer[]) AS sent (id, name, price, amount)
+SELECT unnest($5::bigint[]), {columns} WHERE {patience}
 UNION ALL
 SELECT last, '', last, 0, last FROM product_id_used($6, 0) AS last WHERE last IS NULL";
 
@@ -49,8 +53,7 @@ SELECT last, '', last, 0, last FROM product_id_used($6, 0) AS last WHERE last IS
 const INSERT_CHOSEN: &str = "
 WITH chosen AS (
     INSERT INTO product (id, name, price, amount, version)
-    SELECT id, name, price, amount, $5
-    FROM {patience} unnest($1::bigint[], $2::text[], $3::bigint[], $4::integer[]) AS sent (id, name, price, amount)
+    SELECT unnest($5::bigint[]), {columns} WHERE {patience}
     {conflict}
     RETURNING id
 ), moved AS MATERIALIZED (
@@ -58,24 +61,30 @@ WITH chosen AS (
 )
 SELECT NULL::bigint FROM moved {chosen}";
 
+/// Generates `$5` ids, one for each in the order sent. Beside `{columns}`, one more would be drawn and lost.
+const INSERT_GENERATED: &str = "
+INSERT INTO product (id, name, price, amount, version)
+SELECT nextval('product_id'), name, price, amount, version
+FROM (SELECT {columns} FROM product_id_used(0, $5) WHERE {patience}) AS sent
+RETURNING id";
+
 /// As [`INSERT_CHOSEN`] of columns in the order sent, with `$6` ids to generate, for products with the id 0: after
 /// the chosen ones.
 const INSERT: &str = "
 WITH sent AS MATERIALIZED (
-    SELECT sent.* FROM {patience} unnest($1::bigint[], $2::text[], $3::bigint[], $4::integer[])
-        WITH ORDINALITY AS sent (id, name, price, amount, place)
+    SELECT unnest($5::bigint[]) AS id, {columns}, generate_subscripts($5::bigint[], 1) AS place WHERE {patience}
 ), chosen AS (
     INSERT INTO product (id, name, price, amount, version)
-    SELECT id, name, price, amount, $5 FROM sent WHERE id > 0 ORDER BY id {conflict}
+    SELECT id, name, price, amount, version FROM sent WHERE id > 0 ORDER BY id {conflict}
     RETURNING id
 ), moved AS MATERIALIZED (
     SELECT product_id_used(max(id) FILTER (WHERE id < 4503599627370496), $6) FROM chosen
 ), numbered AS MATERIALIZED (
-    SELECT nextval('product_id') AS id, name, price, amount
+    SELECT nextval('product_id') AS id, name, price, amount, version
     FROM moved, (SELECT * FROM sent WHERE id = 0 ORDER BY place) AS without_id
 ), generated AS (
     INSERT INTO product (id, name, price, amount, version)
-    SELECT id, name, price, amount, $5 FROM numbered
+    SELECT id, name, price, amount, version FROM numbered
 )
 SELECT numbered.id FROM moved LEFT JOIN numbered ON true {chosen}";
 
@@ -96,23 +105,27 @@ impl Catalog {
             rows = new.iter().map(|product| (product.id.map_or(0, ProductId::get), product)).collect();
         }
         let mut values: Vec<SqlValue> = vec![
-            rows.iter().map(|(id, _)| *id).collect::<Vec<i64>>().into(),
             rows.iter().map(|(_, product)| product.name.as_str().to_owned()).collect::<Vec<String>>().into(),
             rows.iter().map(|(_, product)| product.price.ten_thousandths()).collect::<Vec<i64>>().into(),
             rows.iter().map(|(_, product)| product.amount.get()).collect::<Vec<i32>>().into(),
             version.into(),
         ];
-        let sql = if missing > 0 {
+        let ids = || SqlValue::from(rows.iter().map(|(id, _)| *id).collect::<Vec<i64>>());
+        let sql = if missing == count(new.iter()) {
             values.push(missing.into());
+            INSERT_GENERATED
+        } else if missing > 0 {
+            values.extend([ids(), missing.into()]);
             INSERT
         } else if conflict == Conflict::Fail {
-            values.push(highest.into());
+            values.extend([ids(), highest.into()]);
             INSERT_OR_FAIL
         } else {
+            values.push(ids());
             INSERT_CHOSEN
         };
-        let sql = sql.replace("{conflict}", conflict.clause());
-        let sql = sql.replace("{patience}", who.patience()).replace("{chosen}", conflict.chosen());
+        let sql = sql.replace("{columns}", COLUMNS).replace("{patience}", who.patience());
+        let sql = sql.replace("{conflict}", conflict.clause()).replace("{chosen}", conflict.chosen());
         match self.returned_ids(sql, values).await {
             Err(error) if is_sequence_end(&error) => Ok(None),
             Err(error) => Err(error),
