@@ -3,10 +3,11 @@
 //! A value type can only be made from text or a number that obeys its rule, so whoever holds one need
 //! not check again. No I/O, and no rule about more than one value.
 
-mod decimal;
 pub mod idempotency_key;
+mod number;
 pub mod product;
 pub mod product_change;
 mod value;
 
+pub use number::Number;
 pub use value::{Amount, InvalidValue, Name, Price, ProductId, Version, whole};

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use sea_orm::DeriveValueType;
 
-use crate::decimal::{Fault, scaled};
+use crate::number::{Fault, Number};
 
 /// Why a value is refused, in words for the one who sent it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -13,12 +13,12 @@ pub struct InvalidValue(&'static str);
 
 const NOT_A_NUMBER: InvalidValue = InvalidValue("must be a number");
 
-/// Reads a whole number from `min` to `max`; `rule` tells what it has to be.
+/// A whole number from `min` to `max`; `rule` tells what it has to be.
 ///
 /// # Errors
 /// It is no such number.
-pub fn whole(text: &str, min: i64, max: i64, rule: &'static str) -> Result<i64, InvalidValue> {
-    match scaled(text, 0) {
+pub fn whole(number: &Number, min: i64, max: i64, rule: &'static str) -> Result<i64, InvalidValue> {
+    match number.scaled(0) {
         Ok(number) if (min..=max).contains(&number) => Ok(number),
         Err(Fault::NotANumber) => Err(NOT_A_NUMBER),
         _ => Err(InvalidValue(rule)),
@@ -50,11 +50,19 @@ impl TryFrom<i64> for ProductId {
     }
 }
 
+impl TryFrom<&Number<'_>> for ProductId {
+    type Error = InvalidValue;
+
+    fn try_from(number: &Number) -> Result<Self, InvalidValue> {
+        whole(number, 1, Self::MAX, "must be a whole number from 1 to 9007199254740991").map(Self)
+    }
+}
+
 impl FromStr for ProductId {
     type Err = InvalidValue;
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        whole(text, 1, Self::MAX, "must be a whole number from 1 to 9007199254740991").map(Self)
+        Self::try_from(&Number::from(text))
     }
 }
 
@@ -165,8 +173,24 @@ impl Price {
     /// What it is displayed as, in parts: all digits that count and at least one decimal (`18.0`), as the service before
     /// printed a price.
     pub fn parts<'a>(self, whole: &'a mut itoa::Buffer, decimals: &'a mut itoa::Buffer) -> [&'a str; 3] {
-        let decimals = decimals.format(Self::UNIT + self.0 % Self::UNIT)[1..].trim_end_matches('0');
-        [whole.format(self.0 / Self::UNIT), ".", if decimals.is_empty() { "0" } else { decimals }]
+        let (mut fraction, mut unit) = (self.0 % Self::UNIT, Self::UNIT);
+        while unit > 10 && fraction % 10 == 0 {
+            (fraction, unit) = (fraction / 10, unit / 10);
+        }
+        [whole.format(self.0 / Self::UNIT), ".", &decimals.format(unit + fraction)[1..]]
+    }
+}
+
+impl TryFrom<&Number<'_>> for Price {
+    type Error = InvalidValue;
+
+    fn try_from(number: &Number) -> Result<Self, InvalidValue> {
+        match number.scaled(Self::SCALE) {
+            Ok(price) if (0..=Self::MAX).contains(&price) => Ok(Self(price)),
+            Err(Fault::NotANumber) => Err(NOT_A_NUMBER),
+            Err(Fault::TooPrecise) => Err(InvalidValue("must have at most 4 decimals")),
+            _ => Err(InvalidValue("must be from 0 to 9999999999.9999")),
+        }
     }
 }
 
@@ -174,12 +198,7 @@ impl FromStr for Price {
     type Err = InvalidValue;
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        match scaled(text, Self::SCALE) {
-            Ok(price) if (0..=Self::MAX).contains(&price) => Ok(Self(price)),
-            Err(Fault::NotANumber) => Err(NOT_A_NUMBER),
-            Err(Fault::TooPrecise) => Err(InvalidValue("must have at most 4 decimals")),
-            _ => Err(InvalidValue("must be from 0 to 9999999999.9999")),
-        }
+        Self::try_from(&Number::from(text))
     }
 }
 
@@ -205,11 +224,19 @@ impl Amount {
     }
 }
 
+impl TryFrom<&Number<'_>> for Amount {
+    type Error = InvalidValue;
+
+    fn try_from(number: &Number) -> Result<Self, InvalidValue> {
+        let number = whole(number, 0, i32::MAX.into(), "must be a whole number from 0 to 2147483647")?;
+        i32::try_from(number).map(Self).map_err(|_| NOT_A_NUMBER)
+    }
+}
+
 impl FromStr for Amount {
     type Err = InvalidValue;
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        let number = whole(text, 0, i32::MAX.into(), "must be a whole number from 0 to 2147483647")?;
-        i32::try_from(number).map(Self).map_err(|_| NOT_A_NUMBER)
+        Self::try_from(&Number::from(text))
     }
 }

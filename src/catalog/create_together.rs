@@ -34,7 +34,11 @@ impl Serve<Vec<NewProduct>, OrAlone<Vec<NewProduct>, Vec<Product>>> for Creator 
     async fn serve(&self, arrays: Vec<Vec<NewProduct>>) -> Vec<OrAlone<Vec<NewProduct>, Vec<Product>>> {
         let Self(catalog) = self;
         let lengths: Vec<usize> = arrays.iter().map(Vec::len).collect();
-        let new: Arc<Vec<NewProduct>> = Arc::new(arrays.into_iter().flatten().collect());
+        let mut new = Vec::with_capacity(lengths.iter().sum());
+        for mut array in arrays {
+            new.append(&mut array);
+        }
+        let new = Arc::new(new);
         let version = version::fresh();
         let products = match catalog.try_store(&new, version, Conflict::Fail, For::Many).await {
             Ok(Some(stored)) => {

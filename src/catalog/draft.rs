@@ -1,8 +1,8 @@
-//! A product as a client sent it: nothing checked yet, every value still in the sender's own spelling.
+//! A product as a client sent it: nothing checked yet.
 
-use std::{borrow::Cow, str::FromStr};
+use std::borrow::Cow;
 
-use entity::InvalidValue;
+use entity::{InvalidValue, Number};
 
 use super::{At, Error, Fault};
 
@@ -29,8 +29,8 @@ pub enum Value<'a> {
     Repeated,
     /// An explicit null.
     Null,
-    /// A number's text.
-    Number(Cow<'a, str>),
+    /// A number.
+    Number(Number<'a>),
     /// A string.
     Text(Cow<'a, str>),
     /// A string that holds half a surrogate pair.
@@ -73,32 +73,57 @@ impl Check {
 
     /// A field that may be missing, but not null.
     pub(super) fn optional<T: Field>(&mut self, field: &'static str, value: &Value) -> Option<T> {
-        let detail = match (value, T::IS_TEXT) {
-            (Value::Missing, _) => return None,
-            (Value::Text(text), true) | (Value::Number(text), false) => match text.parse::<T>() {
-                Ok(value) => return Some(value),
-                Err(fault) => fault.to_string().into(),
-            },
-            (Value::Repeated, _) => Cow::Borrowed("must be given only once"),
-            (Value::Null, _) => "must not be null".into(),
-            (Value::BrokenText, _) => "must be valid Unicode text".into(),
-            (_, true) => "must be a string".into(),
-            (_, false) => "must be a number".into(),
+        let detail = match (T::of(value), value) {
+            (Some(Ok(checked)), _) => return Some(checked),
+            (Some(Err(fault)), _) => fault.to_string().into(),
+            (None, Value::Missing) => return None,
+            (None, Value::Repeated) => Cow::Borrowed("must be given only once"),
+            (None, Value::Null) => "must not be null".into(),
+            (None, Value::BrokenText) => "must be valid Unicode text".into(),
+            (None, _) => T::KIND.into(),
         };
         self.fault(field, detail);
         None
     }
 }
 
-/// A value type, and how it is spelt.
-pub(super) trait Field: FromStr<Err = InvalidValue> {
-    /// Whether it is sent as a string; else as a number.
-    const IS_TEXT: bool = false;
+/// A value type, and how it is sent.
+pub(super) trait Field: Sized {
+    /// What it must be.
+    const KIND: &'static str = "must be a number";
+
+    /// It, where the value is of its kind.
+    fn of(value: &Value) -> Option<Result<Self, InvalidValue>>;
 }
 
-impl Field for super::ProductId {}
-impl Field for super::Price {}
-impl Field for super::Amount {}
+impl Value<'_> {
+    pub(super) fn number(&self) -> Option<&Number<'_>> {
+        if let Self::Number(number) = self { Some(number) } else { None }
+    }
+}
+
+impl Field for super::ProductId {
+    fn of(value: &Value) -> Option<Result<Self, InvalidValue>> {
+        value.number().map(Self::try_from)
+    }
+}
+
+impl Field for super::Price {
+    fn of(value: &Value) -> Option<Result<Self, InvalidValue>> {
+        value.number().map(Self::try_from)
+    }
+}
+
+impl Field for super::Amount {
+    fn of(value: &Value) -> Option<Result<Self, InvalidValue>> {
+        value.number().map(Self::try_from)
+    }
+}
+
 impl Field for super::Name {
-    const IS_TEXT: bool = true;
+    const KIND: &'static str = "must be a string";
+
+    fn of(value: &Value) -> Option<Result<Self, InvalidValue>> {
+        if let Value::Text(text) = value { Some(text.parse()) } else { None }
+    }
 }

@@ -68,6 +68,11 @@ pub struct NewProducts {
 }
 
 impl NewProducts {
+    /// None so far, with room for so many.
+    pub fn with_capacity(products: usize) -> Self {
+        Self { products: Vec::with_capacity(products), ..Self::default() }
+    }
+
     /// Checks the next draft of an array; `None` is an item that is no object.
     pub fn push(&mut self, draft: Option<&Draft>) {
         let at = At::Index(self.count);

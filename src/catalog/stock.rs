@@ -1,8 +1,6 @@
 //! Stock movements: relative, exact however many come at once, never below zero.
 
-use std::str::FromStr;
-
-use entity::{Amount, InvalidValue, product};
+use entity::{Amount, InvalidValue, Number, product};
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, prelude::Expr};
 
 use super::{
@@ -28,21 +26,21 @@ impl Delta {
     }
 }
 
-impl FromStr for Delta {
-    type Err = InvalidValue;
+impl TryFrom<&Number<'_>> for Delta {
+    type Error = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        entity::whole(
-            text,
-            -i64::from(Amount::MAX),
-            Amount::MAX.into(),
-            "must be a whole number from -2147483647 to 2147483647",
-        )
-        .map(|delta| Self(i32::try_from(delta).unwrap_or_default()))
+    fn try_from(number: &Number) -> Result<Self, InvalidValue> {
+        let most = i64::from(Amount::MAX);
+        entity::whole(number, -most, most, "must be a whole number from -2147483647 to 2147483647")
+            .map(|delta| Self(i32::try_from(delta).unwrap_or_default()))
     }
 }
 
-impl Field for Delta {}
+impl Field for Delta {
+    fn of(value: &Value) -> Option<Result<Self, InvalidValue>> {
+        value.number().map(Self::try_from)
+    }
+}
 
 impl Catalog {
     /// Adds to a product's amount, or takes from it; returns the product as it is now.

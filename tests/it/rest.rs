@@ -99,6 +99,8 @@ async fn a_product_can_be_spelt_in_many_ways(store: Store) {
         " {\t\"amount\" : 7 ,\r\n\"price\":1.50, \"name\": \" a b \" , \"id\" :1 } ",
         r#"{"id":1,"name":"\u0061 b","price":15e-1,"amount":7}"#,
         r#"{"\u0069d":1,"name":"a b","price":0.15E+1,"amount":7.0}"#,
+        r#"{"id":1,"name":"a b","price":1.500000,"amount":7.00}"#,
+        r#"{"id":1.00000000000000000000,"name":"a b","price":1.50000000000000000000,"amount":7}"#,
         r#"{"id":1,"name":"a b","price":1.5,"amount":7,"more":"é","less":-0}"#,
         r#"{"id":1,"name":"a b","price":1.5,"amount":7,"x":null,"y":[{"id":2}],"z\"":true}"#,
     ];
@@ -109,8 +111,15 @@ async fn a_product_can_be_spelt_in_many_ways(store: Store) {
         server.post("/products", format!("[{one}]")).await.is(201, &format!("[{product}]"));
         server.delete("/products/1").await.is(204, "");
     }
-    let quoted = r#"{"id":1,"name":"\\ \"quoted\"","price":1.5,"amount":7}"#;
-    server.post("/products", quoted).await.is(201, quoted);
+    // Escapes, wherever they are.
+    for (sent, answered) in [(r"\u005c", r"\\"), (r"\u0022", r#"\""#)] {
+        for place in 0..9 {
+            let product =
+                |end| format!(r#"{{"id":1,"name":"{}é{end}","price":1.5,"amount":7}}"#, "x".repeat(place));
+            server.post("/products", product(sent)).await.is(201, &product(answered));
+            server.delete("/products/1").await.is(204, "");
+        }
+    }
 }
 
 async fn a_generated_id_is_a_fresh_one(store: Store) {

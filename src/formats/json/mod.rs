@@ -33,6 +33,9 @@ impl Malformed {
 /// About what one product takes.
 pub const PRODUCT_BYTES: usize = 96;
 
+/// What few products that are sent take less than.
+const USUAL_BYTES: usize = 48;
+
 /// Appends a product.
 pub fn write(out: &mut Vec<u8>, product: &Product) {
     let Product { id, name, price, amount, version: _ } = product;
@@ -92,7 +95,7 @@ pub fn one<'a, T: Fields<'a>>(text: &'a str) -> Result<Option<T>, Malformed> {
 /// # Errors
 /// [`Malformed`], also where the text is no array.
 pub fn many(text: &str) -> Result<NewProducts, Malformed> {
-    let mut products = NewProducts::default();
+    let mut products = NewProducts::with_capacity(text.len() / USUAL_BYTES);
     if usual::many(text, |draft| products.push(Some(draft))).is_some() {
         return Ok(products);
     }

@@ -2,14 +2,14 @@
 //! exponent. They are read in one pass, which takes less than `serde_json`; that reads whatever else there is, and tells
 //! what is wrong with what is no JSON.
 
-use memchr::memchr;
+use entity::Number;
 
 use super::{Fields, Value};
-use crate::quoted::is_plain;
+use crate::quoted;
 
 /// The object that the whole text is, if it is one in the usual spelling.
 pub fn one<'a, T: Fields<'a>>(text: &'a str) -> Option<T> {
-    let mut reader = Reader { text, place: 0 };
+    let mut reader = Reader::new(text);
     let object = reader.object()?;
     reader.end()?;
     Some(object)
@@ -17,7 +17,7 @@ pub fn one<'a, T: Fields<'a>>(text: &'a str) -> Option<T> {
 
 /// Hands over the objects of the array that the whole text is. Where it ends with nothing, all that was handed over is void.
 pub fn many<'a, T: Fields<'a>>(text: &'a str, mut each: impl FnMut(&T)) -> Option<()> {
-    let mut reader = Reader { text, place: 0 };
+    let mut reader = Reader::new(text);
     reader.take(b'[')?;
     if reader.take(b']').is_none() {
         each(&reader.object()?);
@@ -31,10 +31,15 @@ pub fn many<'a, T: Fields<'a>>(text: &'a str, mut each: impl FnMut(&T)) -> Optio
 
 struct Reader<'a> {
     text: &'a str,
-    place: usize,
+    /// What is not read yet.
+    rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
+    fn new(text: &'a str) -> Self {
+        Self { text, rest: text.as_bytes() }
+    }
+
     fn object<T: Fields<'a>>(&mut self) -> Option<T> {
         let mut object = T::default();
         self.take(b'{')?;
@@ -45,14 +50,14 @@ impl<'a> Reader<'a> {
             let name = self.string()?;
             self.take(b':')?;
             let value = match self.next()? {
-                b'"' => Value::Text(self.string().filter(|text| is_plain(text))?.into()),
-                _ => Value::Number(self.number()?.into()),
+                b'"' => Value::Text(self.string()?.into()),
+                _ => Value::Number(self.number()?),
             };
             match object.field(name) {
                 Some(field @ Value::Missing) => *field = value,
-                // Passed over, as long as this is where its name ends.
-                None if is_plain(name) => {}
-                _ => return None,
+                Some(_) => return None,
+                // Passed over.
+                None => {}
             }
             if self.take(b',').is_none() {
                 self.take(b'}')?;
@@ -61,43 +66,27 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What is between two quotes, which need not be all of the string unless it is plain.
+    /// A string without escapes.
     fn string(&mut self) -> Option<&'a str> {
         self.take(b'"')?;
-        let start = self.place;
-        let end = start + memchr(b'"', &self.text.as_bytes()[start..])?;
-        let string = self.text.get(start..end)?;
-        self.place = end + 1;
-        Some(string)
+        let start = self.text.len() - self.rest.len();
+        let length = quoted::plain_length(self.rest);
+        self.rest = self.rest[length..].strip_prefix(b"\"")?;
+        self.text.get(start..start + length)
     }
 
-    fn number(&mut self) -> Option<&'a str> {
-        let start = self.place;
-        self.place += usize::from(self.here() == Some(b'-'));
-        let leads_with_zero = self.here() == Some(b'0');
-        let whole = self.digits()?;
-        if leads_with_zero && whole > 1 {
+    fn number(&mut self) -> Option<Number<'a>> {
+        if let [b'0', b'0'..=b'9', ..] | [b'-', b'0', b'0'..=b'9', ..] = self.rest {
             return None;
         }
-        if self.here() == Some(b'.') {
-            self.place += 1;
-            self.digits()?;
-        }
-        self.text.get(start..self.place)
-    }
-
-    /// Passes over digits and tells how many they are, if there are any.
-    fn digits(&mut self) -> Option<usize> {
-        let start = self.place;
-        while self.here().is_some_and(|byte| byte.is_ascii_digit()) {
-            self.place += 1;
-        }
-        (self.place > start).then_some(self.place - start)
+        let (number, rest) = Number::leading(self.rest)?;
+        self.rest = rest;
+        Some(number)
     }
 
     /// Passes over this byte, if it is what comes next.
     fn take(&mut self, byte: u8) -> Option<()> {
-        (self.next()? == byte).then(|| self.place += 1)
+        (self.next()? == byte).then(|| self.rest = &self.rest[1..])
     }
 
     fn end(&mut self) -> Option<()> {
@@ -106,16 +95,9 @@ impl<'a> Reader<'a> {
 
     /// What comes behind white space.
     fn next(&mut self) -> Option<u8> {
-        while let Some(byte) = self.here() {
-            if !matches!(byte, b' ' | b'\t' | b'\r' | b'\n') {
-                return Some(byte);
-            }
-            self.place += 1;
+        while let [b' ' | b'\t' | b'\r' | b'\n', rest @ ..] = self.rest {
+            self.rest = rest;
         }
-        None
-    }
-
-    fn here(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.place).copied()
+        self.rest.first().copied()
     }
 }
