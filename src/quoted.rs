@@ -20,9 +20,9 @@ fn is_plain(text: &str) -> bool {
 pub fn plain_length(text: &[u8]) -> usize {
     let (words, rest) = text.as_chunks();
     for (place, word) in words.iter().enumerate() {
-        let special = special(u64::from_le_bytes(*word));
-        if special != 0 {
-            return place * size_of::<u64>() + special.trailing_zeros() as usize / 8;
+        let found = special(u64::from_le_bytes(*word));
+        if found != 0 {
+            return place * size_of::<u64>() + found.trailing_zeros() as usize / 8;
         }
     }
     let plain = rest.iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | ..b' ')).count();

@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 
-/// A number in JSON's notation (RFC 8259 section 6), but for zeros that it may begin with; or what was sent as one.
-///
-/// The value counts, not its spelling: `1.50`, `15e-1` and `1.5` are the same.
+/// What was sent as a number: in JSON's notation (RFC 8259 section 6), also with zeros in front. Whether it is one is told
+/// where its value is asked for. Two are equal where they are spelt alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Number<'a>(Spelling<'a>);
 
@@ -35,15 +34,15 @@ pub(crate) enum Fault {
 }
 
 impl Number<'static> {
-    /// The number that the text begins with, as long as it has no more than 18 digits, and the rest of the text. An exponent
-    /// is not read.
+    /// The number that the text begins with, and the rest of the text; `None` where there is none, or it has more than 18
+    /// digits. An exponent is not read.
     pub fn leading(text: &[u8]) -> Option<(Self, &[u8])> {
         Plain::leading(text).map(|(plain, rest)| (Self(Spelling::Plain(plain)), rest))
     }
 }
 
 impl Number<'_> {
-    /// It as a whole number of 10^-`scale`.
+    /// It as a whole number of 10^-`scale`. The value counts, not its spelling: `1.50`, `15e-1` and `1.5` are the same.
     pub(crate) fn scaled(&self, scale: u8) -> Result<i64, Fault> {
         match &self.0 {
             Spelling::Plain(plain) => plain.scaled(scale),
@@ -104,12 +103,14 @@ impl Plain {
             let unit = 10_i64.checked_pow(missing.into());
             return unit.and_then(|unit| self.number.checked_mul(unit)).ok_or(Fault::TooLarge);
         }
+        // No more than the digits are.
         let beyond = 10_i64.pow((self.decimals - scale).into());
         if self.number % beyond == 0 { Ok(self.number / beyond) } else { Err(Fault::TooPrecise) }
     }
 }
 
-/// The number with the digits behind it that the text begins with, as far as an `i64` holds them, and the rest of the text.
+/// The number with the digits behind it that the text begins with, and the rest of the text. Beyond an `i64` the number is
+/// wrong: who calls counts the digits.
 fn digits(mut number: i64, mut text: &[u8]) -> (i64, &[u8]) {
     while let [digit @ b'0'..=b'9', rest @ ..] = text {
         number = number.wrapping_mul(10).wrapping_add((digit - b'0').into());

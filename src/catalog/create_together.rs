@@ -34,9 +34,10 @@ impl Serve<Vec<NewProduct>, OrAlone<Vec<NewProduct>, Vec<Product>>> for Creator 
     async fn serve(&self, arrays: Vec<Vec<NewProduct>>) -> Vec<OrAlone<Vec<NewProduct>, Vec<Product>>> {
         let Self(catalog) = self;
         let lengths: Vec<usize> = arrays.iter().map(Vec::len).collect();
+        // Not flattened: that could not tell how much room all of them take.
         let mut new = Vec::with_capacity(lengths.iter().sum());
-        for mut array in arrays {
-            new.append(&mut array);
+        for array in arrays {
+            new.extend(array);
         }
         let new = Arc::new(new);
         let version = version::fresh();

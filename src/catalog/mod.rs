@@ -42,7 +42,7 @@ mod writes;
 pub use changes::{Change, ChangeKind, Place};
 pub use create::Taken;
 pub use draft::{Draft, Value};
-pub use entity::{Amount, Name, Price, ProductId, Version, product::Model as Product};
+pub use entity::{Amount, Name, Number, Price, ProductId, Version, product::Model as Product};
 pub use error::{At, Code, Error, Fault};
 pub use feed::Event;
 pub use filter::Filter;

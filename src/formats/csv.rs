@@ -169,14 +169,14 @@ impl<R: BufRead> Csv<R> {
         let mut draft = Draft::default();
         for (place, column) in self.columns.iter().enumerate() {
             let text = std::str::from_utf8(self.field(place)).ok()?;
-            let number = Value::Number(text.trim().into());
+            let number = || Value::Number(text.trim().into());
             match column {
                 // As no id at all: the others need theirs.
                 Column::Id if text.is_empty() => {}
-                Column::Id => draft.id = number,
+                Column::Id => draft.id = number(),
                 Column::Name => draft.name = Value::Text(text.into()),
-                Column::Price => draft.price = number,
-                Column::Amount => draft.amount = number,
+                Column::Price => draft.price = number(),
+                Column::Amount => draft.amount = number(),
             }
         }
         Some(draft)

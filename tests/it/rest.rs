@@ -114,8 +114,9 @@ async fn a_product_can_be_spelt_in_many_ways(store: Store) {
     // Escapes, wherever they are.
     for (sent, answered) in [(r"\u005c", r"\\"), (r"\u0022", r#"\""#)] {
         for place in 0..9 {
-            let product =
-                |end| format!(r#"{{"id":1,"name":"{}é{end}","price":1.5,"amount":7}}"#, "x".repeat(place));
+            let product = |special| {
+                format!(r#"{{"id":1,"name":"{}{special}éxxxxxx","price":1.5,"amount":7}}"#, "x".repeat(place))
+            };
             server.post("/products", product(sent)).await.is(201, &product(answered));
             server.delete("/products/1").await.is(204, "");
         }
@@ -172,6 +173,10 @@ async fn the_highest_ids_leave_room_for_generated_ones(store: Store) {
     let taken = json!([product(Some(last)), product(Some(1))]).to_string();
     server.post("/products", taken).await.is_problem(409, "DUPLICATE_ID", &["/1/id"]);
     assert_eq!(server.post("/products", new).await.json()["id"], 3);
+    server.post("/products", json!([product(Some(last - 2))]).to_string()).await;
+    let three = json!([product(None), product(None), product(None)]).to_string();
+    server.post("/products", three).await.is_problem(409, "IDS_EXHAUSTED", &[]);
+    assert_eq!(server.post("/products", new).await.json()["id"], last - 1);
 
     // The last id that could be generated, used by a client: no more are generated, all else goes on.
     server.post("/products", r#"{"id":4503599627370495,"name":"x","price":1,"amount":1}"#).await;

@@ -11,7 +11,7 @@ async fn stock_moves_both_ways(store: Store) {
     let server = Server::start(store).await;
     server.post("/products", r#"{"id":1,"name":"a","price":1.5,"amount":10}"#).await;
     let shift = async |delta: &str| server.post("/products/1/stock", format!("{{\"delta\":{delta}}}")).await;
-    shift("-3").await.is(200, r#"{"id":1,"name":"a","price":1.5,"amount":7}"#);
+    shift("-3.0").await.is(200, r#"{"id":1,"name":"a","price":1.5,"amount":7}"#);
     shift("5.0").await.is(200, r#"{"id":1,"name":"a","price":1.5,"amount":12}"#);
     shift("-12").await.is(200, r#"{"id":1,"name":"a","price":1.5,"amount":0}"#);
 

@@ -61,7 +61,8 @@ WITH chosen AS (
 )
 SELECT NULL::bigint FROM moved {chosen}";
 
-/// Generates `$5` ids, one for each in the order sent. Beside `{columns}`, one more would be drawn and lost.
+/// Generates `$5` ids, one for each in the order sent, if so many are left. Beside `{columns}`, `nextval` would be called once
+/// more, where the arrays have ended, and an id lost.
 const INSERT_GENERATED: &str = "
 INSERT INTO product (id, name, price, amount, version)
 SELECT nextval('product_id'), name, price, amount, version
@@ -101,6 +102,7 @@ impl Catalog {
     ) -> Result<Option<Stored>, DbErr> {
         let missing = count(new.iter().filter(|product| product.id.is_none()));
         let (mut rows, highest) = chosen(new);
+        let is_none_chosen = rows.is_empty();
         if missing > 0 {
             rows = new.iter().map(|product| (product.id.map_or(0, ProductId::get), product)).collect();
         }
@@ -111,7 +113,7 @@ impl Catalog {
             version.into(),
         ];
         let ids = || SqlValue::from(rows.iter().map(|(id, _)| *id).collect::<Vec<i64>>());
-        let sql = if missing == count(new.iter()) {
+        let sql = if is_none_chosen {
             values.push(missing.into());
             INSERT_GENERATED
         } else if missing > 0 {

@@ -1,5 +1,5 @@
-//! Products as JSON. They are read into drafts, each value with its digits as sent, and written straight into
-//! bytes: no floating point, no tree on the way.
+//! Products as JSON. They are read into drafts, each number exactly, and written straight into bytes: no floating point, no
+//! tree on the way.
 
 use std::{borrow::Cow, marker::PhantomData};
 
@@ -33,8 +33,8 @@ impl Malformed {
 /// About what one product takes.
 pub const PRODUCT_BYTES: usize = 96;
 
-/// What few products that are sent take less than.
-const USUAL_BYTES: usize = 48;
+/// About the least that a product takes as it is sent: room for all of them has seldom to be made again.
+const LEAST_BYTES: usize = 48;
 
 /// Appends a product.
 pub fn write(out: &mut Vec<u8>, product: &Product) {
@@ -95,7 +95,7 @@ pub fn one<'a, T: Fields<'a>>(text: &'a str) -> Result<Option<T>, Malformed> {
 /// # Errors
 /// [`Malformed`], also where the text is no array.
 pub fn many(text: &str) -> Result<NewProducts, Malformed> {
-    let mut products = NewProducts::with_capacity(text.len() / USUAL_BYTES);
+    let mut products = NewProducts::with_capacity(text.len() / LEAST_BYTES);
     if usual::many(text, |draft| products.push(Some(draft))).is_some() {
         return Ok(products);
     }

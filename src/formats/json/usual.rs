@@ -1,11 +1,9 @@
-//! Objects in the spelling that most clients use: each field once, and a string without escapes or a number without
-//! exponent. They are read in one pass, which takes less than `serde_json`; that reads whatever else there is, and tells
+//! Objects in the spelling that most clients use: each field once, and a string without escapes or a number of no more than
+//! 18 digits without exponent. They are read in one pass, which takes less than `serde_json`; that reads whatever else there is, and tells
 //! what is wrong with what is no JSON.
 
-use entity::Number;
-
 use super::{Fields, Value};
-use crate::quoted;
+use crate::{catalog::Number, quoted};
 
 /// The object that the whole text is, if it is one in the usual spelling.
 pub fn one<'a, T: Fields<'a>>(text: &'a str) -> Option<T> {
@@ -76,6 +74,7 @@ impl<'a> Reader<'a> {
     }
 
     fn number(&mut self) -> Option<Number<'a>> {
+        // JSON has no zeros in front; `Number` takes them.
         if let [b'0', b'0'..=b'9', ..] | [b'-', b'0', b'0'..=b'9', ..] = self.rest {
             return None;
         }
