@@ -29,8 +29,8 @@ pub fn plain_length(text: &[u8]) -> usize {
     text.len() - rest.len() + plain
 }
 
-/// Eight bytes at a time: the highest bit of each that is a quote, a backslash or below a space. Behind the first, whose borrow
-/// goes on, others may be told by mistake.
+/// Eight bytes at a time: the highest bit of each that is a quote, a backslash or below a space. Only the lowest is
+/// sure: its borrow may mark bytes behind it, too.
 fn special(word: u64) -> u64 {
     const EACH: u64 = u64::from_ne_bytes([1; 8]);
     let below = |word: u64, byte: u8| word.wrapping_sub(EACH * u64::from(byte)) & !word;

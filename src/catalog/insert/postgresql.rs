@@ -12,7 +12,8 @@ use crate::{
 };
 
 impl For {
-    /// What holds before PostgreSQL inserts, and tells it how long to wait for others until the statement ends.
+    /// A condition that always holds. Asked for it before it inserts, PostgreSQL learns how long to wait for others until the
+    /// statement ends.
     fn patience(self) -> &'static str {
         match self {
             Self::One => "true",
