@@ -1,6 +1,6 @@
 //! Objects in the spelling that most clients use: each field once, and a string without escapes or a number of no more than
-//! 18 digits without exponent. They are read in one pass, which takes less than `serde_json`; that reads whatever else there is, and tells
-//! what is wrong with what is no JSON.
+//! 18 digits without exponent. They are read in one pass, which takes less than `serde_json`; that reads whatever else there
+//! is, and tells what is wrong with what is no JSON.
 
 use super::{Fields, Value};
 use crate::{catalog::Number, quoted};
