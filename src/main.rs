@@ -132,8 +132,13 @@ fn run() -> Result<(), String> {
 }
 
 fn block_on<T>(task: impl Future<Output = T>) -> Result<T, String> {
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    let runtime = runtime.worker_threads(workers()?).thread_name("requests").enable_all().build();
+    let workers = workers()?;
+    // A thread that is alone need not be ready to hand its tasks to others.
+    let mut runtime = match workers {
+        1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = runtime.worker_threads(workers).thread_name("requests").enable_all().build();
     Ok(runtime.map_err(|error| format!("can't start: {error}"))?.block_on(task))
 }
 
