@@ -116,7 +116,7 @@ where
             let (questions, askers): (Vec<Q>, Vec<Asker<A>>) = waiting.into_iter().unzip();
             let origin = askers.first().map(|first| first.origin.clone()).unwrap_or_default();
             let mut turn = pin!(serve_for(origin, server.serve(questions)));
-            let (done, time) = loop {
+            let (done, took) = loop {
                 match tokio::time::timeout(LONG, &mut turn).await {
                     Ok(done) => break done,
                     Err(_) if shared.begin_further() => {
@@ -130,9 +130,9 @@ where
                     askers
                         .into_iter()
                         .zip(answers)
-                        .for_each(|(asker, answer)| asker.answer(Ok(answer), time));
+                        .for_each(|(asker, answer)| asker.answer(Ok(answer), took));
                 }
-                Err(error) => askers.into_iter().for_each(|asker| asker.answer(Err(error.clone()), time)),
+                Err(error) => askers.into_iter().for_each(|asker| asker.answer(Err(error.clone()), took)),
             }
         }
     })

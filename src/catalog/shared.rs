@@ -18,8 +18,21 @@ use crate::{
 /// Longer than anybody waits for an answer: what hangs on a lost connection must not be shared for ever.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// An answer, and how long its statement took.
-pub(super) type Served<A> = (Result<A, Error>, Duration);
+/// An answer, and what its statement took.
+pub(super) type Served<A> = (Result<A, Error>, Took);
+
+/// When a statement began, and how long it took.
+#[derive(Clone, Copy)]
+pub(super) struct Took {
+    began: Instant,
+    time: Duration,
+}
+
+impl Took {
+    fn since(began: Instant) -> Self {
+        Self { began, time: began.elapsed() }
+    }
+}
 
 /// A request that waits.
 pub(super) struct Asker<A> {
@@ -41,8 +54,8 @@ impl<A> Asker<A> {
     }
 
     /// Gives it the answer; it may have left meanwhile.
-    pub fn answer(self, answer: Result<A, Error>, time: Duration) {
-        drop(self.sender.send((answer, time)));
+    pub fn answer(self, answer: Result<A, Error>, took: Took) {
+        drop(self.sender.send((answer, took)));
     }
 
     /// Puts on the request's account what its answer took since it was asked for.
@@ -50,23 +63,24 @@ impl<A> Asker<A> {
         answer: Result<Served<A>, oneshot::error::RecvError>,
         asked: Instant,
     ) -> Result<A, Error> {
-        let (answer, time) = answer.unwrap_or((Err(Error::Unavailable), Duration::ZERO));
-        request::charge_statement(time);
-        request::charge_waiting(asked.elapsed().saturating_sub(time));
+        let (answer, took) =
+            answer.unwrap_or_else(|_| (Err(Error::Unavailable), Took::since(Instant::now())));
+        request::charge_statement(took.time);
+        request::charge_waiting(took.began.saturating_duration_since(asked));
         answer
     }
 }
 
 /// Runs what serves several requests, in the name of one of them.
 pub(super) async fn serve_for<T>(origin: Origin, serve: impl Future<Output = T>) -> Served<T> {
-    let start = Instant::now();
+    let began = Instant::now();
     let serve = async {
         match tokio::time::timeout(PATIENCE, AssertUnwindSafe(serve).catch_unwind()).await {
             Ok(done) => done.map_err(|panic| panicked(&*panic)),
             Err(_) => Err(Error::Unavailable),
         }
     };
-    (origin.run(serve).await, start.elapsed())
+    (origin.run(serve).await, Took::since(began))
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Error {
