@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use axum::{
     body::{BodyDataStream, Bytes, HttpBody},
-    extract::{FromRequest, Request},
+    extract::{FromRef, FromRequest, Request},
     http::{HeaderMap, HeaderValue, Method, header},
 };
 use futures_util::StreamExt;
 
-use crate::{catalog::Error, problem::Problem};
+use crate::problem::Problem;
 
-/// How large a body may be and how long it may take. A layer puts this into every request.
+/// How large a body may be and how long it may take.
 #[derive(Clone, Copy, Debug)]
 pub struct BodyLimits {
     /// In bytes.
@@ -22,16 +22,6 @@ pub struct BodyLimits {
     pub import_size: u64,
     /// Of an import in all.
     pub import_time: Duration,
-}
-
-impl BodyLimits {
-    /// Those of this request.
-    ///
-    /// # Errors
-    /// The layer is missing.
-    pub fn of(request: &Request) -> Result<Self, Problem> {
-        request.extensions().get::<Self>().copied().ok_or_else(|| Error::Internal.into())
-    }
 }
 
 /// What is read and thrown away of a body that is too large. Most clients look at the answer only after they
@@ -69,15 +59,30 @@ pub fn refuse_encoded(headers: &HeaderMap) -> Result<(), Problem> {
 /// A request body that says that it is JSON and is UTF-8 (RFC 8259 section 8.1); not parsed yet.
 pub struct JsonText(pub String);
 
-impl<S: Send + Sync> FromRequest<S> for JsonText {
+impl<S: Send + Sync> FromRequest<S> for JsonText
+where
+    BodyLimits: FromRef<S>,
+{
     type Rejection = Problem;
 
-    /// No async function: it would have room for the whole request until the body is there.
-    fn from_request(request: Request, _: &S) -> impl Future<Output = Result<Self, Problem>> + Send {
-        let parts = json(request);
-        async {
-            let (parts, time) = parts?;
-            let bytes = tokio::time::timeout(time, parts.all());
+    fn from_request(request: Request, state: &S) -> impl Future<Output = Result<Self, Problem>> + Send {
+        Self::of(request, BodyLimits::from_ref(state))
+    }
+}
+
+impl JsonText {
+    /// The text of this request's body.
+    ///
+    /// # Errors
+    /// It is something else, too large or too slow.
+    // No async function: it would have room for the whole request until the body is there.
+    pub fn of(
+        request: Request,
+        limits: BodyLimits,
+    ) -> impl Future<Output = Result<Self, Problem>> + Send + use<> {
+        let parts = json(request, limits.size);
+        async move {
+            let bytes = tokio::time::timeout(limits.time, parts?.all());
             let bytes = bytes.await.map_err(|_| Problem::body_too_slow())??;
             String::from_utf8(bytes).map(Self).map_err(|error| {
                 let place = error.utf8_error().valid_up_to();
@@ -87,8 +92,8 @@ impl<S: Send + Sync> FromRequest<S> for JsonText {
     }
 }
 
-/// The body of a request that says that it is JSON, and how long that may take.
-fn json(request: Request) -> Result<(Parts, Duration), Problem> {
+/// The body of a request that says that it is JSON.
+fn json(request: Request, size: usize) -> Result<Parts, Problem> {
     refuse_encoded(request.headers())?;
     if let Some(essence) = media_type(request.headers()) {
         let accepted = if request.method() == Method::PATCH { &[JSON, MERGE_PATCH][..] } else { &[JSON] };
@@ -96,8 +101,7 @@ fn json(request: Request) -> Result<(Parts, Duration), Problem> {
             return Err(Problem::unsupported_media_type(&accepted.join(" or ")));
         }
     }
-    let limits = BodyLimits::of(&request)?;
-    Ok((Parts::of(request, limits.size as u64)?, limits.time))
+    Parts::of(request, size as u64)
 }
 
 /// A body as it comes, up to a limit.

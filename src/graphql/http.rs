@@ -4,13 +4,14 @@ use std::convert::identity;
 
 use async_graphql::{Request, ServerError, parser::types::OperationType};
 use axum::{
-    extract::{FromRequest, Query, Request as HttpRequest, State, rejection::QueryRejection},
+    extract::{Query, Request as HttpRequest, State, rejection::QueryRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::Response,
 };
 use futures_util::{FutureExt, TryFutureExt, future::ready};
 
 use super::{
+    GraphqlState,
     answer::{self, Media},
     error::{self, ErrorCode},
     openapi, playground,
@@ -22,7 +23,7 @@ use super::{
 use crate::{
     accept::preferred,
     aside,
-    body::{JsonText, media_type},
+    body::{BodyLimits, JsonText},
     problem::Problem,
 };
 
@@ -48,7 +49,7 @@ use crate::{
     )
 )]
 pub async fn get(
-    State((service, sockets)): State<(Service, Sockets)>,
+    State(GraphqlState { service, sockets, .. }): State<GraphqlState>,
     query: Result<Query<Parameters>, QueryRejection>,
     request: HttpRequest,
 ) -> Response {
@@ -110,12 +111,12 @@ fn wants_page(headers: &HeaderMap, asks: bool) -> bool {
     )
 )]
 pub fn post(
-    State((service, sockets)): State<(Service, Sockets)>,
+    State(GraphqlState { service, sockets, body }): State<GraphqlState>,
     request: HttpRequest,
 ) -> impl Future<Output = Response> {
     let media = Media::wanted(request.headers());
     // What is awaited has no room for the request.
-    let text = text(request);
+    let text = text(request, body);
     async move {
         match text.await {
             Ok(text) => aside::by_size(text.len(), answer_text(service, sockets, text, media)).await,
@@ -124,12 +125,15 @@ pub fn post(
     }
 }
 
-fn text(request: HttpRequest) -> impl Future<Output = Result<String, Problem>> + Send {
+fn text(
+    request: HttpRequest,
+    limits: BodyLimits,
+) -> impl Future<Output = Result<String, Problem>> + Send + use<> {
     // A page of another origin could send a body without a type and not be asked.
-    if media_type(request.headers()).is_none() {
+    if !request.headers().contains_key(header::CONTENT_TYPE) {
         return ready(Err(Problem::unsupported_media_type("application/json"))).left_future();
     }
-    JsonText::from_request(request, &()).map_ok(|JsonText(text)| text).right_future()
+    JsonText::of(request, limits).map_ok(|JsonText(text)| text).right_future()
 }
 
 async fn answer_text(service: Service, sockets: Sockets, text: String, media: Media) -> Response {

@@ -3,6 +3,8 @@
 use axum::routing::get;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use crate::body::BodyLimits;
+
 mod answer;
 mod documents;
 mod error;
@@ -42,8 +44,19 @@ pub const ROUTES: &[(&str, &str, &[u16])] = &[
     ("GET", playground::FILES_ROUTE, &[200, 404]),
 ];
 
+/// What its handlers work with. Cheap to clone.
+#[derive(Clone)]
+pub struct GraphqlState {
+    /// Answers operations.
+    pub service: Service,
+    /// Those that are open.
+    pub sockets: Sockets,
+    /// Bodies are taken within these.
+    pub body: BodyLimits,
+}
+
 /// The route `/graphql`, described, and the files of its page.
-pub fn api() -> OpenApiRouter<(Service, Sockets)> {
+pub fn api() -> OpenApiRouter<GraphqlState> {
     OpenApiRouter::new()
         .routes(routes!(http::get, http::post))
         .route(playground::FILES_ROUTE, get(playground::file))

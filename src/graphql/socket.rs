@@ -1,6 +1,6 @@
 //! Operations over a WebSocket: the protocol graphql-transport-ws, kept alive and let go of.
 
-use std::{borrow::Cow, mem, time::Duration};
+use std::{borrow::Cow, mem, sync::Arc, time::Duration};
 
 use async_graphql::{Request as Operation, Response as Answer, ServerError, http::ClientMessage};
 use async_graphql_axum::GraphQLProtocol;
@@ -28,7 +28,7 @@ use super::{
     ready::json,
     service::{Answers, Service},
 };
-use crate::{aside, body::BodyLimits, problem::Problem};
+use crate::{aside, problem::Problem};
 
 const PROTOCOL: &str = "graphql-transport-ws";
 /// Operations under way on one connection.
@@ -36,45 +36,51 @@ const MAX_OPERATIONS: usize = 100;
 /// From opening the connection to `connection_init`.
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The sockets that are open, to be closed at the end.
+/// The sockets that are open, to be closed at the end. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Sockets {
+pub struct Sockets(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
     open: TaskTracker,
     stop: CancellationToken,
     ping_every: Duration,
+    message_size: usize,
 }
 
 impl Sockets {
-    /// None yet. Clients are pinged so often, and let go when they do not answer until the next ping.
-    pub fn new(ping_every: Duration) -> Self {
-        Self { open: TaskTracker::new(), stop: CancellationToken::new(), ping_every }
+    /// None yet. Clients are pinged so often, and let go when they do not answer until the next ping; what they say has at most
+    /// so many bytes at a time.
+    pub fn new(ping_every: Duration, message_size: usize) -> Self {
+        let (open, stop) = (TaskTracker::new(), CancellationToken::new());
+        Self(Arc::new(Shared { open, stop, ping_every, message_size }))
     }
 
     /// Tells the clients that the server goes away.
     pub fn stop(&self) {
-        self.stop.cancel();
-        self.open.close();
+        self.0.stop.cancel();
+        self.0.open.close();
     }
 
     /// When it is time to go away.
     pub(super) fn stopped(&self) -> CancellationToken {
-        self.stop.clone()
+        self.0.stop.clone()
     }
 
     /// Until all of them are closed.
     pub async fn closed(&self) {
-        self.open.wait().await;
+        self.0.open.wait().await;
     }
 }
 
 /// Upgrades a request.
 pub async fn open(service: Service, sockets: Sockets, request: Request) -> Response {
-    match upgrade(request).await {
+    match upgrade(request, sockets.0.message_size).await {
         Ok(upgrade) => {
             let task = move |socket| {
-                let open = sockets.open.clone();
+                let open = sockets.0.open.clone();
                 open.track_future(aside::run(async move {
-                    serve(socket, Session::new(service, sockets.stopped()), &sockets).await;
+                    serve(socket, Session::new(service, sockets.stopped()), &sockets.0).await;
                 }))
             };
             upgrade.on_upgrade(task)
@@ -83,8 +89,7 @@ pub async fn open(service: Service, sockets: Sockets, request: Request) -> Respo
     }
 }
 
-async fn upgrade(mut request: Request) -> Result<WebSocketUpgrade, Problem> {
-    let size = BodyLimits::of(&request)?.size;
+async fn upgrade(mut request: Request, size: usize) -> Result<WebSocketUpgrade, Problem> {
     let protocol = request.extract_parts::<GraphQLProtocol>().await;
     let upgrade: Result<WebSocketUpgrade, _> = request.extract().await;
     let upgrade = upgrade.map_err(|error| Problem::malformed(error.body_text()))?.protocols([PROTOCOL]);
@@ -96,7 +101,7 @@ async fn upgrade(mut request: Request) -> Result<WebSocketUpgrade, Problem> {
     Ok(upgrade.max_message_size(size).max_frame_size(size))
 }
 
-async fn serve(mut socket: WebSocket, mut session: Session, sockets: &Sockets) {
+async fn serve(mut socket: WebSocket, mut session: Session, sockets: &Shared) {
     let start = Instant::now();
     let mut heard = true;
     let mut pings = interval_at(start + sockets.ping_every, sockets.ping_every);

@@ -1,9 +1,13 @@
 //! HTTP in, HTTP out. No rules: those are the catalog's.
 
+use axum::extract::FromRef;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::catalog::{Catalog, Error};
+use crate::{
+    body::BodyLimits,
+    catalog::{Catalog, Error},
+};
 
 mod accept;
 mod answer;
@@ -33,8 +37,29 @@ pub const ROUTES: &[(&str, &str, &[u16])] = &[
     ("POST", "/products/{product_id}/stock", &[200, 400, 404, 409, 412, 413, 415, 422, 500, 503]),
 ];
 
+/// What its handlers work with. Cheap to clone.
+#[derive(Clone)]
+pub struct RestState {
+    /// The products.
+    pub catalog: Catalog,
+    /// Bodies are taken within these.
+    pub body: BodyLimits,
+}
+
+impl FromRef<RestState> for Catalog {
+    fn from_ref(state: &RestState) -> Self {
+        state.catalog.clone()
+    }
+}
+
+impl FromRef<RestState> for BodyLimits {
+    fn from_ref(state: &RestState) -> Self {
+        state.body
+    }
+}
+
 /// The routes under `/products`, described.
-pub fn api() -> OpenApiRouter<Catalog> {
+pub fn api() -> OpenApiRouter<RestState> {
     OpenApiRouter::with_openapi(openapi::Document::openapi())
         .routes(routes!(list::list, many::create, many::replace, many::delete))
         .routes(routes!(changes::changes))

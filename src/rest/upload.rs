@@ -3,7 +3,7 @@
 
 use std::fs::File;
 
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRef, FromRequest, Request};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncSeekExt, AsyncWriteExt, BufWriter};
 
@@ -24,7 +24,10 @@ pub enum Sent {
 
 const ACCEPTED: &str = "application/json, text/csv or application/x-ndjson";
 
-impl<S: Send + Sync> FromRequest<S> for Sent {
+impl<S: Send + Sync> FromRequest<S> for Sent
+where
+    BodyLimits: FromRef<S>,
+{
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
@@ -35,7 +38,7 @@ impl<S: Send + Sync> FromRequest<S> for Sent {
                 JsonText::from_request(request, state).await.map(|JsonText(text)| Self::Json(text))
             }
             Some(Some(format)) => {
-                let limits = BodyLimits::of(&request)?;
+                let limits = BodyLimits::from_ref(state);
                 let receive = receive(Parts::of(request, limits.import_size)?, limits);
                 let (file, digest) = Box::pin(receive).await?;
                 Ok(Self::File(format, file, digest))

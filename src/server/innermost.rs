@@ -24,14 +24,14 @@ use crate::{
 /// What bounds a request in the rooms.
 #[derive(Clone)]
 pub struct Innermost {
-    /// Bodies are taken within these limits, and answers given.
+    /// Within these limits bodies are taken and answers given.
     pub body: BodyLimits,
     /// None for rooms that take any number.
     pub places: Option<Places>,
 }
 
 impl Around for Innermost {
-    fn answer<F>(&self, mut request: Request, inner: impl FnOnce(Request) -> F) -> Answer
+    fn answer<F>(&self, request: Request, inner: impl FnOnce(Request) -> F) -> Answer
     where
         F: Future<Output = Result<Response, Infallible>> + Send + 'static,
     {
@@ -43,7 +43,6 @@ impl Around for Innermost {
         };
         // The body's time and the same again for the answer.
         let limit = if brings_file { body.import_time } else { body.time * 2 };
-        request.extensions_mut().insert(*body);
         let run = AssertUnwindSafe(tokio::time::timeout(limit, inner(request))).catch_unwind();
         // No async block: it would have room for what it was given, and again for what it awaits.
         Box::pin(run.map(move |done| {

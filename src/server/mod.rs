@@ -21,8 +21,8 @@ use crate::{
     catalog::{Catalog, Rules},
     config::{Config, OperationNames},
     database::{self, ConnectError, Database, DatabaseUrl, MigrateError, PoolOptions},
-    graphql::{self, Limits, Service, Sockets},
-    rest,
+    graphql::{self, GraphqlState, Limits, Service, Sockets},
+    rest::{self, RestState},
     telemetry::{
         self, HttpMetrics, Telemetry, TelemetryError,
         routes::Routes,
@@ -151,7 +151,13 @@ impl Server {
             config.metrics_collection_interval,
         );
         // A client whose connection is silent is known to be there long before it would be let go.
-        let sockets = Sockets::new(config.idle_timeout / 3);
+        let sockets = Sockets::new(config.idle_timeout / 3, config.body_limit);
+        let body = BodyLimits {
+            size: config.body_limit,
+            time: config.request_timeout,
+            import_size: config.import_limit,
+            import_time: config.import_timeout,
+        };
         let places = Places::new(config.concurrent_requests);
         let names = config.graphql_operation_names.as_ref().map(OperationNames::names).unwrap_or_default();
         let operations = watch::operations(&meter, names);
@@ -173,8 +179,9 @@ impl Server {
             .merge(slow::api().with_state(slow.clone()));
         let metrics_room = bearers::for_bearers(metrics_room, config.metrics_token.as_ref());
         let rooms = Router::new().merge(root::api()).merge(health.clone()).merge(docs::router());
-        let api = Router::from(rest::api().with_state(catalog.clone()))
-            .merge(graphql::api().with_state((service, sockets.clone())));
+        let rest = RestState { catalog: catalog.clone(), body };
+        let graphql = GraphqlState { service, sockets: sockets.clone(), body };
+        let api = Router::from(rest::api().with_state(rest)).merge(graphql::api().with_state(graphql));
         let (rooms, management) = match config.metrics_listen {
             Some(address) => (rooms, Some((address, health.merge(metrics_room)))),
             None => (rooms.merge(metrics_room), None),
@@ -186,12 +193,6 @@ impl Server {
             routes,
             slow,
         );
-        let body = BodyLimits {
-            size: config.body_limit,
-            time: config.request_timeout,
-            import_size: config.import_limit,
-            import_time: config.import_timeout,
-        };
         let app = layers::wrap(rooms, Some((api, places)), &metrics, body, &config.cors_origins);
         let listener = listen(config.listen).await?;
         let management = match management {
