@@ -9,15 +9,16 @@ use std::{
 };
 
 use axum::{
-    Router,
     body::{Body, to_bytes},
     http::{Request, StatusCode},
 };
 use clap::Parser;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use stockmeter::{config::Config, server::Server};
+use stockmeter::{
+    config::Config,
+    server::{App, Server},
+};
 use tokio::runtime::Runtime;
-use tower::ServiceExt;
 
 /// As the binary has it.
 #[global_allocator]
@@ -39,8 +40,8 @@ fn request(method: &str, path: &str, body: impl Into<Body>) -> Request<Body> {
 }
 
 /// Sends a request and takes the whole answer.
-async fn send(app: &Router, request: Request<Body>) -> usize {
-    let answer = app.clone().oneshot(request).await.unwrap();
+async fn send(app: &App, request: Request<Body>) -> usize {
+    let answer = app.answer(request).await.unwrap();
     assert!(answer.status().is_success() || answer.status() == StatusCode::NOT_MODIFIED);
     to_bytes(answer.into_body(), usize::MAX).await.unwrap().len()
 }
@@ -64,13 +65,13 @@ async fn start(folder: &Path, more: &[&str]) -> Server {
 }
 
 /// A server with thousands of series.
-async fn with_many_series(folder: &Path) -> Router {
+async fn with_many_series(folder: &Path) -> App {
     let buckets = (1..=BUCKETS).map(|bucket| bucket.to_string()).collect::<Vec<_>>().join(",");
     let app = start(folder, &["--http-duration-buckets", &buckets]).await.app();
     for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
         for path in ["/products?limit=1", "/products/0", "/graphql", "/health"] {
             // Also what is refused has series.
-            let answer = app.clone().oneshot(request(method, path, "")).await.unwrap();
+            let answer = app.answer(request(method, path, "")).await.unwrap();
             to_bytes(answer.into_body(), usize::MAX).await.unwrap();
         }
     }
@@ -84,7 +85,7 @@ fn hot_paths(criterion: &mut Criterion) {
     let app = server.app();
     runtime.block_on(send(&app, request("POST", "/products", array(PRODUCTS))));
 
-    let mut bench = |name: &str, app: &Router, method: &str, path: &str, body: &dyn Fn() -> String| {
+    let mut bench = |name: &str, app: &App, method: &str, path: &str, body: &dyn Fn() -> String| {
         criterion.bench_function(name, |bencher| {
             let make = || request(method, path, body());
             bencher.to_async(&runtime).iter_batched(

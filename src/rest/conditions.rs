@@ -19,6 +19,18 @@ pub struct Conditions {
 }
 
 impl Conditions {
+    /// Those of a request.
+    ///
+    /// # Errors
+    /// They are malformed.
+    pub fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+        Ok(Self {
+            // A change needs the strong comparison: a weak tag never matches.
+            expected: tags(headers, &header::IF_MATCH, false)?,
+            unwanted: tags(headers, &header::IF_NONE_MATCH, true)?,
+        })
+    }
+
     /// Nothing: there is no version of several products.
     pub fn none(&self) -> Result<(), Problem> {
         if self.expected == Expected::Unstated && self.unwanted == Expected::Unstated {
@@ -40,11 +52,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Conditions {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        Ok(Self {
-            // A change needs the strong comparison: a weak tag never matches.
-            expected: tags(&parts.headers, &header::IF_MATCH, false)?,
-            unwanted: tags(&parts.headers, &header::IF_NONE_MATCH, true)?,
-        })
+        Self::of(&parts.headers)
     }
 }
 

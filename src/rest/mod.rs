@@ -23,6 +23,10 @@ mod products;
 mod query;
 mod upload;
 
+pub(crate) use list::list;
+pub(crate) use many::create;
+pub(crate) use products::product;
+
 /// The routes with their methods and usual statuses.
 pub const ROUTES: &[(&str, &str, &[u16])] = &[
     ("GET", "/products", &[200, 400, 422, 500, 503]),

@@ -3,7 +3,7 @@
 use axum::{
     body::Body,
     extract::State,
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 
@@ -44,6 +44,21 @@ pub async fn get(
         response.headers_mut().remove(header::CONTENT_TYPE);
     }
     Ok(response)
+}
+
+/// [`get`] of a product whose id has been taken from the path.
+pub fn product(
+    catalog: Catalog,
+    id: ProductId,
+    headers: &HeaderMap,
+) -> impl Future<Output = Response> + Send + use<> {
+    let conditions = Conditions::of(headers);
+    async move {
+        match conditions {
+            Ok(conditions) => get(State(catalog), PathId(id), conditions).await.into_response(),
+            Err(problem) => problem.into_response(),
+        }
+    }
 }
 
 /// Replaces a product, or with `If-None-Match: *` creates it and nothing else.

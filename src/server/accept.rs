@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, http::Request};
+use axum::{body::Body, http::Request};
 use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
@@ -17,10 +17,10 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower::Service;
 use tracing::{debug, warn};
 
 use super::{
+    app::App,
     idle::{IdleTimeout, Work},
     preface,
 };
@@ -41,7 +41,7 @@ pub struct Patience {
 }
 
 /// Serves HTTP/1.1 and HTTP/2 until `stop`.
-pub async fn serve(listener: TcpListener, app: Router, stop: impl Future<Output = ()>, patience: Patience) {
+pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = ()>, patience: Patience) {
     let Patience { idle, grace } = patience;
     let connections = TaskTracker::new();
     let stopping = CancellationToken::new();
@@ -70,7 +70,7 @@ pub async fn serve(listener: TcpListener, app: Router, stop: impl Future<Output 
 /// Serves a connection, until one of the two sides is done with it.
 async fn serve_one(
     stream: TcpStream,
-    app: Router,
+    app: App,
     idle: Duration,
     stopping: CancellationToken,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
@@ -81,7 +81,8 @@ async fn serve_one(
     };
     let work = Work::default();
     let done = work.clone();
-    let service = service_fn(move |request: Request<Incoming>| done.clone().on(app.clone().call(request)));
+    let service =
+        service_fn(move |request: Request<Incoming>| done.clone().on(app.answer(request.map(Body::new))));
     if speaks_http2 {
         let stream = TokioIo::new(IdleTimeout::of_http2(stream, idle, work));
         let connection = http2::Builder::new(TokioExecutor::new()).serve_connection(stream, service);

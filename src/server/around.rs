@@ -9,13 +9,14 @@ use axum::{extract::Request, response::Response};
 use futures_util::future::BoxFuture;
 use tower::{Layer, Service};
 
-/// An answer on its way.
-pub type Answer = BoxFuture<'static, Result<Response, Infallible>>;
-
 /// What a layer does around the service in it.
 pub trait Around {
     /// Answers the request, as a rule by what the `inner` service answers.
-    fn answer<F>(&self, request: Request, inner: impl FnOnce(Request) -> F) -> Answer
+    fn answer<F>(
+        &self,
+        request: Request,
+        inner: impl FnOnce(Request) -> F,
+    ) -> impl Future<Output = Result<Response, Infallible>> + Send + 'static
     where
         F: Future<Output = Result<Response, Infallible>> + Send + 'static;
 }
@@ -47,13 +48,13 @@ where
 {
     type Response = Response;
     type Error = Infallible;
-    type Future = Answer;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request) -> Answer {
-        self.around.answer(request, |request| self.inner.call(request))
+    fn call(&mut self, request: Request) -> Self::Future {
+        Box::pin(self.around.answer(request, |request| self.inner.call(request)))
     }
 }

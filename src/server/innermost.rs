@@ -9,10 +9,7 @@ use axum::{
 };
 use futures_util::{FutureExt, future::ready};
 
-use super::{
-    around::{Answer, Around},
-    places::Places,
-};
+use super::{around::Around, places::Places};
 use crate::{
     body::{BodyLimits, media_type},
     catalog::Error,
@@ -31,7 +28,11 @@ pub struct Innermost {
 }
 
 impl Around for Innermost {
-    fn answer<F>(&self, request: Request, inner: impl FnOnce(Request) -> F) -> Answer
+    fn answer<F>(
+        &self,
+        request: Request,
+        inner: impl FnOnce(Request) -> F,
+    ) -> impl Future<Output = Result<Response, Infallible>> + Send + 'static
     where
         F: Future<Output = Result<Response, Infallible>> + Send + 'static,
     {
@@ -39,20 +40,21 @@ impl Around for Innermost {
         let brings_file = brings_file(&request);
         let place = match places.as_ref().map(|places| places.take(brings_file)).transpose() {
             Ok(place) => place,
-            Err(problem) => return Box::pin(ready(Ok(problem.into_response()))),
+            Err(problem) => return ready(Ok(problem.into_response())).left_future(),
         };
         // The body's time and the same again for the answer.
         let limit = if brings_file { body.import_time } else { body.time * 2 };
         let run = AssertUnwindSafe(tokio::time::timeout(limit, inner(request))).catch_unwind();
         // No async block: it would have room for what it was given, and again for what it awaits.
-        Box::pin(run.map(move |done| {
+        run.map(move |done| {
             let _place = place;
             Ok(match done {
                 Ok(Ok(Ok(response))) => response,
                 Ok(Err(_)) => Problem::timeout().into_response(),
                 Err(panic) => panicked(&*panic),
             })
-        }))
+        })
+        .right_future()
     }
 }
 

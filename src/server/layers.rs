@@ -23,7 +23,7 @@ pub fn wrap(
     let within = |rooms: Router, places: Option<Places>| {
         rooms.method_not_allowed_fallback(method_not_allowed).layer(
             ServiceBuilder::new()
-                .layer(AroundLayer(Outermost(metrics.clone())))
+                .layer(AroundLayer(Outermost { metrics: metrics.clone(), endpoint: None }))
                 // Answers by itself what browsers ask before they send.
                 .option_layer(cross_origin.clone())
                 .layer(AroundLayer(Innermost { body, places })),

@@ -46,9 +46,9 @@ pub fn copied(value: &HeaderValue) -> Option<HeaderValue> {
 /// the exact bytes (RFC 9110 section 8.8.1).
 pub fn is_worth_compressing(response: &Response) -> bool {
     let has = |name| response.headers().contains_key(name);
-    !has(header::ETAG)
+    SizeAbove::new(WORTH_COMPRESSING).and(NotForContentType::SSE).should_compress(response)
+        && !has(header::ETAG)
         && !has(header::CONTENT_ENCODING)
-        && SizeAbove::new(WORTH_COMPRESSING).and(NotForContentType::SSE).should_compress(response)
 }
 
 /// Compresses an answer by one of the codings, if there is one that we know.

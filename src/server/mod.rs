@@ -13,7 +13,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use accept::Patience;
+use app::Shortcuts;
 use health::Vitals;
+use innermost::Innermost;
 use places::Places;
 
 use crate::{
@@ -31,6 +33,7 @@ use crate::{
 };
 
 mod accept;
+mod app;
 mod around;
 mod bearers;
 mod docs;
@@ -45,6 +48,7 @@ mod preface;
 mod root;
 mod watch;
 
+pub use app::App;
 pub use docs::document;
 
 /// Why the server can't start.
@@ -70,9 +74,9 @@ pub enum StartError {
 /// A server that listens and has not served yet.
 pub struct Server {
     listener: TcpListener,
-    app: Router,
+    app: App,
     /// Where metrics and health are apart.
-    management: Option<(TcpListener, Router)>,
+    management: Option<(TcpListener, App)>,
     catalog: Catalog,
     sockets: Sockets,
     /// Cancelled when the server is about to stop.
@@ -181,7 +185,8 @@ impl Server {
         let rooms = Router::new().merge(root::api()).merge(health.clone()).merge(docs::router());
         let rest = RestState { catalog: catalog.clone(), body };
         let graphql = GraphqlState { service, sockets: sockets.clone(), body };
-        let api = Router::from(rest::api().with_state(rest)).merge(graphql::api().with_state(graphql));
+        let api = Router::from(rest::api().with_state(rest.clone()))
+            .merge(graphql::api().with_state(graphql.clone()));
         let (rooms, management) = match config.metrics_listen {
             Some(address) => (rooms, Some((address, health.merge(metrics_room)))),
             None => (rooms.merge(metrics_room), None),
@@ -193,11 +198,15 @@ impl Server {
             routes,
             slow,
         );
-        let app = layers::wrap(rooms, Some((api, places)), &metrics, body, &config.cors_origins);
+        let rooms = layers::wrap(rooms, Some((api, places.clone())), &metrics, body, &config.cors_origins);
+        let shortcuts = Shortcuts::new(rest, graphql, &metrics, Innermost { body, places: Some(places) });
+        // Past the router there is no layer for other origins.
+        let app = App::new(rooms, config.cors_origins.is_empty().then_some(shortcuts));
         let listener = listen(config.listen).await?;
         let management = match management {
             Some((address, rooms)) => {
-                Some((listen(address).await?, layers::wrap(rooms, None, &metrics, body, &[])))
+                let rooms = layers::wrap(rooms, None, &metrics, body, &[]);
+                Some((listen(address).await?, App::new(rooms, None)))
             }
             None => None,
         };
@@ -214,7 +223,7 @@ impl Server {
     }
 
     /// The way of every request, without the network.
-    pub fn app(&self) -> Router {
+    pub fn app(&self) -> App {
         self.app.clone()
     }
 

@@ -16,7 +16,7 @@ use tracing::{debug, error};
 use uuid::Uuid;
 
 use super::{
-    around::{Answer, Around},
+    around::Around,
     manners::{self, REQUEST_ID},
 };
 use crate::{
@@ -25,19 +25,28 @@ use crate::{
     telemetry::{HttpMetrics, http::Measured},
 };
 
-/// Whatever happens below is measured by these.
+/// Whatever happens below is measured.
 #[derive(Clone)]
-pub struct Outermost(pub HttpMetrics);
+pub struct Outermost {
+    /// By these.
+    pub metrics: HttpMetrics,
+    /// As requests to this; none where the router tells it of each.
+    pub endpoint: Option<&'static str>,
+}
 
 impl Around for Outermost {
-    fn answer<F>(&self, mut request: Request, inner: impl FnOnce(Request) -> F) -> Answer
+    fn answer<F>(
+        &self,
+        mut request: Request,
+        inner: impl FnOnce(Request) -> F,
+    ) -> impl Future<Output = Result<Response, Infallible>> + Send + 'static
     where
         F: Future<Output = Result<Response, Infallible>> + Send + 'static,
     {
-        let Self(metrics) = self;
+        let Self { metrics, endpoint } = self;
         let id = identify(request.headers());
         let codings = manners::codings(request.headers());
-        let measured = Measured::begin(metrics.clone(), id.clone(), &mut request);
+        let measured = Measured::begin(metrics.clone(), *endpoint, id.clone(), &mut request);
         let start = measured.start();
         // No async block: it would have room for what it was given, and again for what it awaits, to be copied along.
         let run = inner(request).then(move |Ok(response)| {
@@ -49,7 +58,7 @@ impl Around for Outermost {
             }
             ready((response, time)).left_future()
         });
-        Box::pin(measured.end(run).map(Ok))
+        measured.end(run).map(Ok)
     }
 }
 

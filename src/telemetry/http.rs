@@ -12,7 +12,7 @@ use std::{
 
 use axum::{
     body::{Body, Bytes, HttpBody},
-    extract::Request,
+    extract::{MatchedPath, Request},
     response::Response,
 };
 use futures_util::FutureExt;
@@ -43,9 +43,17 @@ const SMALL: u64 = 16 << 10;
 pub struct Measured(Record);
 
 impl Measured {
-    /// Begins with a request of this id.
-    pub fn begin(metrics: HttpMetrics, id: RequestId, request: &mut Request) -> Self {
-        let (span, trace) = traces::span(request, &id);
+    /// Begins with a request of this id to an `endpoint`; without one, to that of the route which it has matched.
+    pub fn begin(
+        metrics: HttpMetrics,
+        endpoint: Option<&'static str>,
+        id: RequestId,
+        request: &mut Request,
+    ) -> Self {
+        let matched = || request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+        let endpoint = endpoint.or_else(matched);
+        let (span, trace) = traces::span(request, endpoint, &id);
+        let route = metrics.routes().place(request.method(), endpoint);
         let identity = Identity {
             id,
             method: sent_method(request.method()),
@@ -57,11 +65,12 @@ impl Measured {
         metrics.begun();
         let mut record = Record {
             start,
-            route: metrics.routes().place(request),
+            route,
             under_way: request::Request::new(identity, span),
             status: CLIENT_LEFT,
             is_stream: false,
             head: Duration::ZERO,
+            is_whole: false,
             received: None,
             sent: 0,
             metrics,
@@ -117,6 +126,8 @@ struct Record {
     is_stream: bool,
     /// Until the answer's head.
     head: Duration,
+    /// Whether all of the answer went with its head.
+    is_whole: bool,
     /// Bytes of the request's body that have arrived; none where it has no body.
     received: Option<Arc<AtomicU64>>,
     /// Bytes of the answer's body.
@@ -126,7 +137,7 @@ struct Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        let time = self.start.elapsed();
+        let time = if self.is_whole { self.head } else { self.start.elapsed() };
         let received = self.received.as_ref().map_or(0, |received| received.load(Ordering::Relaxed));
         self.metrics.ended(self.route, Ended { status: self.status, time, received, sent: self.sent });
         if !self.is_stream {
@@ -143,6 +154,7 @@ impl Record {
         self.head = head;
         if let Some(size) = response.body().size_hint().exact().filter(|size| *size <= SMALL) {
             self.sent = size;
+            self.is_whole = true;
             return response;
         }
         self.is_stream = media_type(response.headers()) == Some("text/event-stream");

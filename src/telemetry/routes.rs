@@ -2,10 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use axum::{
-    extract::{MatchedPath, Request},
-    http::Method,
-};
+use axum::http::Method;
 
 use super::names;
 
@@ -51,11 +48,11 @@ impl Routes {
     }
 
     /// What a request is counted as.
-    pub(super) fn place(&self, request: &Request) -> Place {
+    pub(super) fn place(&self, sent: &Method, endpoint: Option<&str>) -> Place {
         let endpoints = &self.0.endpoints;
-        let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-        let endpoint = endpoints.iter().position(|known| path == Some(known)).unwrap_or(endpoints.len() - 1);
-        Place(endpoint * METHODS.len() + method(request.method()))
+        let endpoint =
+            endpoints.iter().position(|known| endpoint == Some(known)).unwrap_or(endpoints.len() - 1);
+        Place(endpoint * METHODS.len() + method(sent))
     }
 
     /// The labels: a method and an endpoint.

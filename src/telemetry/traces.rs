@@ -1,7 +1,7 @@
 //! Traces: a span for each request, in the trace of who calls (W3C Trace Context).
 
 use axum::{
-    extract::{MatchedPath, Request},
+    extract::Request,
     http::{HeaderName, StatusCode, header},
 };
 use opentelemetry::{
@@ -43,13 +43,12 @@ where
 
 /// The span of a request's trace and of its log lines, where traces are made (semantic conventions for HTTP servers); and which
 /// trace that is, if there is one: of who calls, or a new one.
-pub fn span(request: &Request, id: &RequestId) -> (Span, Option<TraceId>) {
+pub fn span(request: &Request, endpoint: Option<&str>, id: &RequestId) -> (Span, Option<TraceId>) {
     if !is_traced() {
         return (Span::none(), caller(request).as_ref().and_then(id_of));
     }
     let (id, path) = (id.to_string(), request.uri().path());
     let method = super::routes::method_label(request.method());
-    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let agent = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
     let span = error_span!(
         target: REQUESTS,
@@ -59,7 +58,7 @@ pub fn span(request: &Request, id: &RequestId) -> (Span, Option<TraceId>) {
         method = request.method().as_str(),
         path,
         code = Empty,
-        otel.name = format!("{method} {}", route.unwrap_or(names::UNMATCHED)),
+        otel.name = format!("{method} {}", endpoint.unwrap_or(names::UNMATCHED)),
         otel.kind = "server",
         otel.status_code = Empty,
     );
@@ -67,7 +66,7 @@ pub fn span(request: &Request, id: &RequestId) -> (Span, Option<TraceId>) {
     let _ = span.set_parent(caller(request).unwrap_or_default());
     span.set_attribute("http.request.method", method);
     span.set_attribute("url.path", path.to_owned());
-    for (name, value) in [("http.route", route), ("user_agent.original", agent)] {
+    for (name, value) in [("http.route", endpoint), ("user_agent.original", agent)] {
         if let Some(value) = value {
             span.set_attribute(name, value.to_owned());
         }
