@@ -116,7 +116,7 @@ where
             let (questions, askers): (Vec<Q>, Vec<Asker<A>>) = waiting.into_iter().unzip();
             let origin = askers.first().map(|first| first.origin.clone()).unwrap_or_default();
             let mut turn = pin!(serve_for(origin, server.serve(questions)));
-            let (done, took) = loop {
+            let (done, ran) = loop {
                 match tokio::time::timeout(LONG, &mut turn).await {
                     Ok(done) => break done,
                     Err(_) if shared.begin_further() => {
@@ -127,12 +127,9 @@ where
             };
             match done {
                 Ok(answers) => {
-                    askers
-                        .into_iter()
-                        .zip(answers)
-                        .for_each(|(asker, answer)| asker.answer(Ok(answer), took));
+                    askers.into_iter().zip(answers).for_each(|(asker, answer)| asker.answer(Ok(answer), ran));
                 }
-                Err(error) => askers.into_iter().for_each(|asker| asker.answer(Err(error.clone()), took)),
+                Err(error) => askers.into_iter().for_each(|asker| asker.answer(Err(error.clone()), ran)),
             }
         }
     })

@@ -72,10 +72,10 @@ where
         F: Future<Output = Result<A, Error>> + Send,
     {
         while let Some(first) = waiting.first() {
-            let (served, took) = serve_for(first.origin.clone(), answer(question.clone())).await;
+            let (served, ran) = serve_for(first.origin.clone(), answer(question.clone())).await;
             let served = served.flatten();
             for asker in waiting {
-                asker.answer(served.clone(), took);
+                asker.answer(served.clone(), ran);
             }
             waiting = self.next(&question);
         }

@@ -18,20 +18,14 @@ use crate::{
 /// Longer than anybody waits for an answer: what hangs on a lost connection must not be shared for ever.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// An answer, and what its statement took.
-pub(super) type Served<A> = (Result<A, Error>, Took);
+/// An answer, and the statement that brought it.
+pub(super) type Served<A> = (Result<A, Error>, Ran);
 
 /// When a statement began, and how long it took.
 #[derive(Clone, Copy)]
-pub(super) struct Took {
+pub(super) struct Ran {
     began: Instant,
     time: Duration,
-}
-
-impl Took {
-    fn since(began: Instant) -> Self {
-        Self { began, time: began.elapsed() }
-    }
 }
 
 /// A request that waits.
@@ -54,8 +48,8 @@ impl<A> Asker<A> {
     }
 
     /// Gives it the answer; it may have left meanwhile.
-    pub fn answer(self, answer: Result<A, Error>, took: Took) {
-        drop(self.sender.send((answer, took)));
+    pub fn answer(self, answer: Result<A, Error>, ran: Ran) {
+        drop(self.sender.send((answer, ran)));
     }
 
     /// Puts on the request's account what its answer took since it was asked for.
@@ -63,10 +57,10 @@ impl<A> Asker<A> {
         answer: Result<Served<A>, oneshot::error::RecvError>,
         asked: Instant,
     ) -> Result<A, Error> {
-        let (answer, took) =
-            answer.unwrap_or_else(|_| (Err(Error::Unavailable), Took::since(Instant::now())));
-        request::charge_statement(took.time);
-        request::charge_waiting(took.began.saturating_duration_since(asked));
+        let none = |_| (Err(Error::Unavailable), Ran { began: Instant::now(), time: Duration::ZERO });
+        let (answer, ran) = answer.unwrap_or_else(none);
+        request::charge_statement(ran.time);
+        request::charge_waiting(ran.began.saturating_duration_since(asked));
         answer
     }
 }
@@ -80,7 +74,8 @@ pub(super) async fn serve_for<T>(origin: Origin, serve: impl Future<Output = T>)
             Err(_) => Err(Error::Unavailable),
         }
     };
-    (origin.run(serve).await, Took::since(began))
+    let done = origin.run(serve).await;
+    (done, Ran { began, time: began.elapsed() })
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Error {

@@ -32,7 +32,7 @@ mod subscription;
 mod validation;
 
 pub use error::codes;
-pub use http::post;
+pub(crate) use http::post;
 pub use limits::Limits;
 pub use schema::sdl;
 pub use service::{Service, Watch};

@@ -18,7 +18,7 @@ pub fn one(status: StatusCode, product: &Product) -> Response {
     with_headers(2, status, product)
 }
 
-/// Those that each answer gets: Content-Length, Server-Timing, Cache-Control, X-Request-Id.
+/// Those that each answer gets: Server-Timing, Cache-Control, X-Request-Id, and by the router Content-Length.
 const HEADERS_OF_ALL: usize = 4;
 
 /// With room for so many headers of its own.

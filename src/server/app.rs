@@ -16,12 +16,11 @@ use futures_util::{
 };
 use tower::Service;
 
-use super::{around::Around, innermost::Innermost, outermost::Outermost};
+use super::layers::Shortcut;
 use crate::{
     catalog::{ProductId, existing_id},
     graphql::{self, GraphqlState},
     rest::{self, RestState},
-    telemetry::HttpMetrics,
 };
 
 /// All routes within their layers. Cheap to clone.
@@ -31,18 +30,19 @@ pub struct App {
     shortcuts: Option<Arc<Shortcuts>>,
 }
 
-/// The handlers that are found without the router, and the layers around them.
+/// The handlers that are found without the router.
 pub struct Shortcuts {
-    rest: RestState,
-    graphql: GraphqlState,
-    around_product: Outermost,
-    around_products: Outermost,
-    around_graphql: Outermost,
-    innermost: Innermost,
+    /// Of REST.
+    pub rest: RestState,
+    /// Of GraphQL.
+    pub graphql: GraphqlState,
+    /// To single products.
+    pub to_product: Shortcut,
+    /// To many.
+    pub to_products: Shortcut,
+    /// To operations.
+    pub to_graphql: Shortcut,
 }
-
-/// An answer on its way.
-type Answer = BoxFuture<'static, Result<Response, Infallible>>;
 
 impl App {
     /// The routes of this router, some of them by shortcuts.
@@ -56,7 +56,11 @@ impl App {
         request: Request,
     ) -> impl Future<Output = Result<Response, Infallible>> + Send + use<> {
         match self.shortcuts.as_ref().zip(Known::of(request.method(), request.uri().path())) {
-            Some((shortcuts, known)) => shortcuts.answer(known, request).left_future(),
+            Some((shortcuts, known)) => {
+                let shortcuts = shortcuts.clone();
+                // Begun when it is polled, as by the router: until then it may be given up, or wait behind others.
+                lazy(move |_| shortcuts.answer(known, request)).flatten().left_future()
+            }
             None => self.router.clone().call(request).right_future(),
         }
     }
@@ -85,52 +89,17 @@ impl Known {
 }
 
 impl Shortcuts {
-    /// To handlers with these states.
-    pub fn new(rest: RestState, graphql: GraphqlState, metrics: &HttpMetrics, innermost: Innermost) -> Self {
-        let around = |endpoint| Outermost { metrics: metrics.clone(), endpoint: Some(endpoint) };
-        Self {
-            rest,
-            graphql,
-            around_product: around("/products/{product_id}"),
-            around_products: around("/products"),
-            around_graphql: around("/graphql"),
-            innermost,
-        }
-    }
-
-    fn answer(&self, known: Known, request: Request) -> Answer {
-        let Self { rest, graphql, around_product, around_products, around_graphql, .. } = self;
+    fn answer(&self, known: Known, request: Request) -> BoxFuture<'static, Result<Response, Infallible>> {
+        let (rest, graphql) = (self.rest.clone(), self.graphql.clone());
         match known {
-            Known::Product(id) => {
-                let catalog = rest.catalog.clone();
-                self.within(around_product, request, move |request| {
-                    rest::product(catalog, id, request.headers())
-                })
-            }
-            Known::List => {
-                let state = rest.clone();
-                self.within(around_products, request, |request| rest::list.call(request, state))
-            }
-            Known::Create => {
-                let state = rest.clone();
-                self.within(around_products, request, |request| rest::create.call(request, state))
-            }
+            Known::Product(id) => self
+                .to_product
+                .answer(request, move |request| rest::product(rest.catalog, id, request.headers())),
+            Known::List => self.to_products.answer(request, |request| rest::list.call(request, rest)),
+            Known::Create => self.to_products.answer(request, |request| rest::create.call(request, rest)),
             Known::Operation => {
-                let state = State(graphql.clone());
-                self.within(around_graphql, request, |request| graphql::post(state, request))
+                self.to_graphql.answer(request, |request| graphql::post(State(graphql), request))
             }
         }
-    }
-
-    /// By a handler within the layers.
-    fn within<H, F>(&self, outermost: &Outermost, request: Request, handler: H) -> Answer
-    where
-        H: FnOnce(Request) -> F + Send + 'static,
-        F: Future<Output = Response> + Send + 'static,
-    {
-        // Called when it is polled: what happens before that is none of the layers' business.
-        let handler = |request| lazy(move |_| handler(request)).flatten().map(Ok);
-        let inner = |request| self.innermost.answer(request, handler);
-        Box::pin(outermost.answer(request, inner))
     }
 }

@@ -15,7 +15,7 @@ use tracing::{info, warn};
 use accept::Patience;
 use app::Shortcuts;
 use health::Vitals;
-use innermost::Innermost;
+use layers::Shortcut;
 use places::Places;
 
 use crate::{
@@ -199,7 +199,14 @@ impl Server {
             slow,
         );
         let rooms = layers::wrap(rooms, Some((api, places.clone())), &metrics, body, &config.cors_origins);
-        let shortcuts = Shortcuts::new(rest, graphql, &metrics, Innermost { body, places: Some(places) });
+        let shortcut = |endpoint| Shortcut::new(endpoint, &metrics, body, Some(places.clone()));
+        let shortcuts = Shortcuts {
+            rest,
+            graphql,
+            to_product: shortcut("/products/{product_id}"),
+            to_products: shortcut("/products"),
+            to_graphql: shortcut("/graphql"),
+        };
         // Past the router there is no layer for other origins.
         let app = App::new(rooms, config.cors_origins.is_empty().then_some(shortcuts));
         let listener = listen(config.listen).await?;

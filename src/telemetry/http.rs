@@ -70,7 +70,7 @@ impl Measured {
             status: CLIENT_LEFT,
             is_stream: false,
             head: Duration::ZERO,
-            is_whole: false,
+            whole: None,
             received: None,
             sent: 0,
             metrics,
@@ -126,8 +126,8 @@ struct Record {
     is_stream: bool,
     /// Until the answer's head.
     head: Duration,
-    /// Whether all of the answer went with its head.
-    is_whole: bool,
+    /// Until its end, if that is known: where it goes out in one piece with the head.
+    whole: Option<Duration>,
     /// Bytes of the request's body that have arrived; none where it has no body.
     received: Option<Arc<AtomicU64>>,
     /// Bytes of the answer's body.
@@ -137,7 +137,7 @@ struct Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        let time = if self.is_whole { self.head } else { self.start.elapsed() };
+        let time = self.whole.unwrap_or_else(|| self.start.elapsed());
         let received = self.received.as_ref().map_or(0, |received| received.load(Ordering::Relaxed));
         self.metrics.ended(self.route, Ended { status: self.status, time, received, sent: self.sent });
         if !self.is_stream {
@@ -154,7 +154,7 @@ impl Record {
         self.head = head;
         if let Some(size) = response.body().size_hint().exact().filter(|size| *size <= SMALL) {
             self.sent = size;
-            self.is_whole = true;
+            self.whole = Some(head);
             return response;
         }
         self.is_stream = media_type(response.headers()) == Some("text/event-stream");

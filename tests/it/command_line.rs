@@ -108,6 +108,10 @@ async fn a_setting_that_is_none_is_named() {
     let (code, text) = run(folder.path(), &["--config", "missing.toml"]).await;
     assert!(code == Some(1) && text.contains("can't read missing.toml"), "{text}");
 
+    let no_threads = binary(folder.path()).env("TOKIO_WORKER_THREADS", "0").arg("migrate").output().await;
+    let (code, text) = ended(no_threads.unwrap());
+    assert!(code == Some(1) && text.contains("TOKIO_WORKER_THREADS must be a whole number from 1"), "{text}");
+
     // A variable may be somebody else's: a warning.
     let setup = Setup::new(Store::Sqlite).await.with("STOCKMETER_LISTNE", "x");
     assert!(setup.start().await.log.line("not settings").await.contains("STOCKMETER_LISTNE"));

@@ -12,6 +12,7 @@ use crate::harness::{NORTHWIND, PATIENCE, Server, Setup, Store, http_client};
 on_both_stores!(
     large_answers_are_compressed_as_asked,
     other_origins_are_kept_out_unless_let_in,
+    other_origins_change_no_answer,
     options_and_head_tell_what_is_there,
     http2_works_without_tls,
     who_begins_in_pieces_is_understood,
@@ -79,6 +80,45 @@ async fn other_origins_are_kept_out_unless_let_in(store: Store) {
     let answer = open.send(request).await;
     assert_eq!(answer.header("access-control-allow-origin"), "https://shop.example");
     assert!(answer.header("access-control-expose-headers").contains("etag"));
+}
+
+/// With other origins all requests go by the router, without them some go past it.
+async fn other_origins_change_no_answer(store: Store) {
+    let closed = Server::start(store).await;
+    let open = Setup::new(store).await.with("STOCKMETER_CORS_ORIGINS", "*").start().await;
+    let product = r#"{"id":7,"name":"Chai","price":18,"amount":39}"#;
+    let query = r#"{"query":"{ product(id: 7) { name } products(first: 2) { nodes { id } } }"}"#;
+    for (method, path, body) in [
+        ("POST", "/products", NORTHWIND),
+        ("POST", "/products", product),
+        ("POST", "/products", product),
+        ("POST", "/products?count=true", "{"),
+        ("GET", "/products", ""),
+        ("GET", "/products?limit=x", ""),
+        ("GET", "/products/7", ""),
+        ("GET", "/products/%37", ""),
+        ("GET", "/products/70000", ""),
+        ("GET", "/products/x", ""),
+        ("HEAD", "/products/7", ""),
+        ("POST", "/graphql", query),
+        ("POST", "/graphql", "{"),
+    ] {
+        let told = async |server: &Server| {
+            let request = server.request(method, path).header("content-type", "application/json");
+            let answer = server.send(request.header("if-none-match", "\"other\"").body(body)).await;
+            let names = answer.headers.keys().map(|name| name.as_str().to_owned());
+            let is_of_origins = |name: &String| name == "vary" || name.starts_with("access-control-");
+            let mut names: Vec<_> = names.filter(|name| !is_of_origins(name)).collect();
+            names.sort();
+            (answer.status, names, answer.header("content-length").to_owned())
+        };
+        assert_eq!(told(&closed).await, told(&open).await, "{method} {path}");
+    }
+    let counted = async |server: &Server| -> Vec<String> {
+        let text = server.get("/metrics").await.text;
+        text.lines().filter(|line| line.starts_with("http_requests_total")).map(str::to_owned).collect()
+    };
+    assert_eq!(counted(&closed).await, counted(&open).await);
 }
 
 async fn options_and_head_tell_what_is_there(store: Store) {

@@ -1,15 +1,15 @@
 //! What Prometheus reads: exact counts, bounded labels, values that are true.
 
-use std::{collections::BTreeSet, fs, process::Stdio, time::Duration};
+use std::{collections::BTreeSet, fs, future::Ready, process::Stdio, time::Duration};
 
-use axum::{Router, body::Body, extract::Request, routing::get};
+use axum::{Router, body::Body, extract::Request, response::Response, routing::get};
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use sea_orm::{ConnectionTrait, TransactionTrait};
 use serde_json::json;
 use stockmeter::{
     body::BodyLimits,
     config::OperationNames,
-    server::layers,
+    server::layers::{self, Shortcut},
     telemetry::{self, HttpMetrics, Telemetry, graphql::GraphqlMetrics, routes::Routes, slow::SlowBook},
 };
 use tokio::{io::AsyncWriteExt, net::TcpStream, process::Command};
@@ -253,7 +253,7 @@ async fn the_process_is_described_as_proc_has_it(store: Store) {
         assert!(server.metric(name).await.unwrap() > 0.0, "{name}");
     }
     let threads = std::thread::available_parallelism().unwrap().get();
-    for (runtime, workers) in [("requests", (threads - 1).max(1)), ("aside", threads)] {
+    for (runtime, workers) in [("requests", server.setup.workers()), ("aside", threads)] {
         let name = format!(r#"tokio_workers{{runtime="{runtime}"}}"#);
         assert_eq!(server.metric(&name).await, Some(number(workers)), "{name}");
     }
@@ -314,7 +314,13 @@ async fn no_list_of_operation_names_overflows() {
     }
 }
 
-/// The layers around a handler of our own, since no route of the server panics.
+async fn whole(response: Response) -> (u16, String) {
+    let status = response.status().as_u16();
+    let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    (status, String::from_utf8(bytes.to_vec()).unwrap())
+}
+
+/// The layers around handlers of our own, since no route of the server panics.
 #[tokio::test]
 async fn a_panic_is_a_500_and_counted() {
     async fn panics() {
@@ -327,17 +333,18 @@ async fn a_panic_is_a_500_and_counted() {
     let app = Router::new().route("/panics", get(panics)).merge(telemetry::api().with_state(telemetry));
     let limits = BodyLimits { size: 1000, time: PATIENCE, import_size: 1000, import_time: PATIENCE };
     let app = layers::wrap(app, None, &metrics, limits, &[]);
+    let shortcut = Shortcut::new("/panics", &metrics, limits, None);
     let ask = async |path: &str| {
         let request = Request::builder().uri(path).body(Body::empty()).unwrap();
-        let response = app.clone().oneshot(request).await.unwrap();
-        let status = response.status().as_u16();
-        let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
-        (status, String::from_utf8(bytes.to_vec()).unwrap())
+        whole(app.clone().oneshot(request).await.unwrap()).await
     };
-    let (status, body) = ask("/panics").await;
-    assert_eq!(status, 500);
-    assert!(body.contains(r#""code":"INTERNAL""#) && !body.contains("on purpose"), "{body}");
-    let series = "http_requests_total{endpoint=\"/panics\",method=\"GET\",status_code=\"500\"} 1";
+    let at_once = |_| -> Ready<Response> { panic!("on purpose") };
+    let by_shortcut = shortcut.answer(Request::new(Body::empty()), at_once);
+    for (status, body) in [ask("/panics").await, whole(by_shortcut.await.unwrap()).await] {
+        assert_eq!(status, 500);
+        assert!(body.contains(r#""code":"INTERNAL""#) && !body.contains("on purpose"), "{body}");
+    }
+    let series = "http_requests_total{endpoint=\"/panics\",method=\"GET\",status_code=\"500\"} 2";
     let metrics = ask("/metrics").await.1;
     assert!(metrics.contains(series), "{metrics}");
 }

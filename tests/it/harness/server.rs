@@ -59,12 +59,18 @@ impl Setup {
         self.folder.path().join("stockmeter.db")
     }
 
+    /// How many threads serve requests: each of Tokio's schedulers is tried, whatever the machine has.
+    pub fn workers(&self) -> usize {
+        if self.database.is_some() { 2 } else { 1 }
+    }
+
     /// The program with these settings.
     pub fn command(&self) -> Command {
         let mut command = binary(self.folder.path());
         command.env("DATABASE_URL", &self.database_url).env("STOCKMETER_LISTEN", "127.0.0.1:0");
         // On a machine that is busy with other things, a queue for the database is no failure.
         command.env("STOCKMETER_DATABASE_ACQUIRE_TIMEOUT", "60s");
+        command.env("TOKIO_WORKER_THREADS", self.workers().to_string());
         command.envs(self.settings.iter().cloned());
         command
     }
