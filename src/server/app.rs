@@ -90,15 +90,22 @@ impl Known {
 
 impl Shortcuts {
     fn answer(&self, known: Known, request: Request) -> BoxFuture<'static, Result<Response, Infallible>> {
-        let (rest, graphql) = (self.rest.clone(), self.graphql.clone());
         match known {
-            Known::Product(id) => self
-                .to_product
-                .answer(request, move |request| rest::product(rest.catalog, id, request.headers())),
-            Known::List => self.to_products.answer(request, |request| rest::list.call(request, rest)),
-            Known::Create => self.to_products.answer(request, |request| rest::create.call(request, rest)),
+            Known::Product(id) => {
+                let catalog = self.rest.catalog.clone();
+                self.to_product.answer(request, move |request| rest::product(catalog, id, request.headers()))
+            }
+            Known::List => {
+                let state = self.rest.clone();
+                self.to_products.answer(request, |request| rest::list.call(request, state))
+            }
+            Known::Create => {
+                let state = self.rest.clone();
+                self.to_products.answer(request, |request| rest::create.call(request, state))
+            }
             Known::Operation => {
-                self.to_graphql.answer(request, |request| graphql::post(State(graphql), request))
+                let state = State(self.graphql.clone());
+                self.to_graphql.answer(request, |request| graphql::post(state, request))
             }
         }
     }

@@ -33,12 +33,16 @@ pub struct Setup {
     pub database_url: String,
     pub database: Option<String>,
     settings: Vec<(&'static str, String)>,
+    /// How many threads serve requests; none where the program is to decide.
+    workers: Option<&'static str>,
 }
 
 impl Setup {
     /// A folder and an empty database.
     pub async fn new(store: Store) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
+        // Each of Tokio's schedulers is tried, whatever the machine has.
+        let workers = Some(if store == Store::Sqlite { "1" } else { "2" });
         let (database_url, database) = match store {
             Store::Sqlite => ("sqlite://stockmeter.db".to_owned(), None),
             Store::PostgreSql => {
@@ -47,7 +51,7 @@ impl Setup {
                 (cluster.url(&name), Some(name))
             }
         };
-        Self { folder, database_url, database, settings: Vec::new() }
+        Self { folder, database_url, database, settings: Vec::new(), workers }
     }
 
     pub fn with(mut self, name: &'static str, value: impl std::fmt::Display) -> Self {
@@ -59,9 +63,9 @@ impl Setup {
         self.folder.path().join("stockmeter.db")
     }
 
-    /// How many threads serve requests: each of Tokio's schedulers is tried, whatever the machine has.
-    pub fn workers(&self) -> usize {
-        if self.database.is_some() { 2 } else { 1 }
+    /// With as many threads for requests as the program decides.
+    pub fn with_usual_workers(self) -> Self {
+        Self { workers: None, ..self }
     }
 
     /// The program with these settings.
@@ -70,7 +74,7 @@ impl Setup {
         command.env("DATABASE_URL", &self.database_url).env("STOCKMETER_LISTEN", "127.0.0.1:0");
         // On a machine that is busy with other things, a queue for the database is no failure.
         command.env("STOCKMETER_DATABASE_ACQUIRE_TIMEOUT", "60s");
-        command.env("TOKIO_WORKER_THREADS", self.workers().to_string());
+        command.envs(self.workers.map(|workers| ("TOKIO_WORKER_THREADS", workers)));
         command.envs(self.settings.iter().cloned());
         command
     }
