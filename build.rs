@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-/// As `src/graphql/playground.rs` has them.
+/// As `src/graphql/transport/playground.rs` has them.
 const FILES: [&str; 5] = ["main.js", "main.css", "editor.worker.js", "graphql.worker.js", "json.worker.js"];
 
 fn main() {

@@ -41,7 +41,7 @@ fn request(method: &str, path: &str, body: impl Into<Body>) -> Request<Body> {
 
 /// Sends a request and takes the whole answer.
 async fn send(app: &App, request: Request<Body>) -> usize {
-    let answer = app.answer(request).await.unwrap();
+    let answer = app.call(request).await.unwrap();
     assert!(answer.status().is_success() || answer.status() == StatusCode::NOT_MODIFIED);
     to_bytes(answer.into_body(), usize::MAX).await.unwrap().len()
 }
@@ -71,7 +71,7 @@ async fn with_many_series(folder: &Path) -> App {
     for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
         for path in ["/products?limit=1", "/products/0", "/graphql", "/health"] {
             // Also what is refused has series.
-            let answer = app.answer(request(method, path, "")).await.unwrap();
+            let answer = app.call(request(method, path, "")).await.unwrap();
             to_bytes(answer.into_body(), usize::MAX).await.unwrap();
         }
     }

@@ -17,22 +17,23 @@
 //! - [`spans`]: what the spans of a trace have in common
 //! - [`transfer`], [`healthcheck`] and [`logging`]: for the command line
 
-pub mod accept;
-pub mod aside;
-pub mod body;
+pub mod app;
+pub mod background_runtime;
+#[warn(missing_docs)]
 pub mod catalog;
+pub mod cli;
+#[warn(missing_docs)]
 pub mod config;
 pub mod database;
 pub mod formats;
 pub mod graphql;
-pub mod healthcheck;
+pub mod http;
+pub mod json_string;
 pub mod logging;
+pub mod operations;
 pub mod panics;
-pub mod problem;
-pub mod quoted;
-pub mod request;
+pub mod request_context;
 pub mod rest;
 pub mod server;
-pub mod spans;
 pub mod telemetry;
-pub mod transfer;
+pub mod trace_targets;

@@ -1,5 +1,5 @@
 //! Where lines and spans go: log lines to the standard error, text for people, JSON for machines; spans of the target
-//! [`SPANS`] to a collector.
+//! [`OTEL_TARGET`] to a collector.
 
 use std::io::{self, IsTerminal};
 
@@ -15,9 +15,9 @@ use tracing_subscriber::{
 
 use crate::{
     config::{Config, LogFormat},
-    request,
-    spans::{self, REQUESTS, SPANS},
+    request_context,
     telemetry::traces,
+    trace_targets::{self, OTEL_TARGET, REQUEST_TARGET},
 };
 
 /// Starts logging for the whole process, and tracing if there is where to.
@@ -27,14 +27,14 @@ use crate::{
 pub fn start(config: &Config, traces: Option<&SdkTracerProvider>) -> Result<(), String> {
     let filter = filter(&config.log).map_err(|error| format!("--log `{}`: {error}", config.log))?;
     // Whatever is logged of a request, it says of which.
-    let filter = filter.with_target(SPANS, LevelFilter::OFF).with_target(REQUESTS, Level::ERROR);
+    let filter = filter.with_target(OTEL_TARGET, LevelFilter::OFF).with_target(REQUEST_TARGET, Level::ERROR);
     let terminal = io::stderr().is_terminal();
     let json = match config.log_format {
         LogFormat::Json => true,
         LogFormat::Text => false,
         LogFormat::Auto => !terminal,
     };
-    spans::trace(traces.is_some());
+    trace_targets::set_export_enabled(traces.is_some());
     let registry = tracing_subscriber::registry();
     match traces {
         // A filter for all asks once where a line could come from; one for a layer, at each span that is entered.
@@ -74,7 +74,7 @@ where
         writer: Writer<'_>,
         event: &Event<'_>,
     ) -> std::fmt::Result {
-        request::line_span().in_scope(|| self.0.format_event(ctx, writer, event))
+        request_context::log_span().in_scope(|| self.0.format_event(ctx, writer, event))
     }
 }
 

@@ -4,12 +4,15 @@ use std::{env, pin::pin, process::ExitCode, thread};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use stockmeter::{
-    catalog::{Catalog, Taken},
+    catalog::{Catalog, OnConflict},
+    cli::{
+        healthcheck,
+        import_export::{self, Place},
+    },
     config::{self, Config},
-    graphql, healthcheck, logging,
+    graphql, logging,
     server::{self, Server, StartError},
     telemetry,
-    transfer::{self, Place},
 };
 
 /// jemalloc, because it is fast and can tell what it holds.
@@ -114,17 +117,17 @@ fn run() -> Result<(), String> {
         }
         Task::Import { from, merge } => {
             logging::start(&config, None)?;
-            let taken = if merge { Taken::Replace } else { Taken::Refuse };
+            let taken = if merge { OnConflict::Replace } else { OnConflict::Reject };
             block_on(async {
                 let catalog = open_catalog(&config).await.map_err(|error| error.to_string())?;
-                transfer::import(&catalog, &from, taken).await.map_err(|error| error.to_string())
+                import_export::import(&catalog, &from, taken).await.map_err(|error| error.to_string())
             })??;
         }
         Task::Export { to } => {
             logging::start(&config, None)?;
             block_on(async {
                 let catalog = open_catalog(&config).await.map_err(|error| error.to_string())?;
-                transfer::export(&catalog, &to).await.map_err(|error| error.to_string())
+                import_export::export(&catalog, &to).await.map_err(|error| error.to_string())
             })??;
         }
     }

@@ -9,5 +9,5 @@ pub mod product;
 pub mod product_change;
 mod value;
 
-pub use number::Number;
-pub use value::{Amount, InvalidValue, Name, Price, ProductId, Version, whole};
+pub use number::DecimalText;
+pub use value::{Amount, InvalidValue, Name, Price, ProductId, Version, parse_integer};

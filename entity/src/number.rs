@@ -5,10 +5,10 @@ use std::borrow::Cow;
 /// What was sent as a number: in JSON's notation (RFC 8259 section 6), also with zeros in front. Whether it is one is told
 /// where its value is asked for. Two are equal where they are spelt alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Number<'a>(Spelling<'a>);
+pub struct DecimalText<'a>(Repr<'a>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Spelling<'a> {
+enum Repr<'a> {
     /// The usual one.
     Plain(Plain),
     /// Any other.
@@ -24,7 +24,7 @@ struct Plain {
 
 /// Why a number is none of the wanted scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub(crate) enum NumberError {
     /// Not a decimal number at all.
     NotANumber,
     /// It has non-zero digits beyond the scale.
@@ -33,20 +33,20 @@ pub(crate) enum Fault {
     TooLarge,
 }
 
-impl Number<'static> {
+impl DecimalText<'static> {
     /// The number that the text begins with, and the rest of the text; `None` where there is none, or it has more than 18
     /// digits. An exponent is not read.
-    pub fn leading(text: &[u8]) -> Option<(Self, &[u8])> {
-        Plain::leading(text).map(|(plain, rest)| (Self(Spelling::Plain(plain)), rest))
+    pub fn parse_prefix(text: &[u8]) -> Option<(Self, &[u8])> {
+        Plain::parse_prefix(text).map(|(plain, rest)| (Self(Repr::Plain(plain)), rest))
     }
 }
 
-impl Number<'_> {
+impl DecimalText<'_> {
     /// It as a whole number of 10^-`scale`. The value counts, not its spelling: `1.50`, `15e-1` and `1.5` are the same.
-    pub(crate) fn scaled(&self, scale: u8) -> Result<i64, Fault> {
+    pub(crate) fn scaled(&self, scale: u8) -> Result<i64, NumberError> {
         match &self.0 {
-            Spelling::Plain(plain) => plain.scaled(scale),
-            Spelling::Other(text) => match text.strip_prefix('-') {
+            Repr::Plain(plain) => plain.scaled(scale),
+            Repr::Other(text) => match text.strip_prefix('-') {
                 Some(unsigned) => any(unsigned, scale).map(|number| -number),
                 None => any(text, scale),
             },
@@ -54,22 +54,22 @@ impl Number<'_> {
     }
 }
 
-impl<'a> From<Cow<'a, str>> for Number<'a> {
+impl<'a> From<Cow<'a, str>> for DecimalText<'a> {
     fn from(text: Cow<'a, str>) -> Self {
-        Self(match Plain::leading(text.as_bytes()) {
-            Some((plain, [])) => Spelling::Plain(plain),
-            _ => Spelling::Other(text),
+        Self(match Plain::parse_prefix(text.as_bytes()) {
+            Some((plain, [])) => Repr::Plain(plain),
+            _ => Repr::Other(text),
         })
     }
 }
 
-impl<'a> From<&'a str> for Number<'a> {
+impl<'a> From<&'a str> for DecimalText<'a> {
     fn from(text: &'a str) -> Self {
         Cow::from(text).into()
     }
 }
 
-impl From<String> for Number<'_> {
+impl From<String> for DecimalText<'_> {
     fn from(text: String) -> Self {
         Cow::from(text).into()
     }
@@ -79,7 +79,7 @@ impl Plain {
     /// So many digits are no more than an `i64` holds.
     const MOST_DIGITS: usize = 18;
 
-    fn leading(text: &[u8]) -> Option<(Self, &[u8])> {
+    fn parse_prefix(text: &[u8]) -> Option<(Self, &[u8])> {
         let unsigned = text.strip_prefix(b"-").unwrap_or(text);
         let (mut number, mut rest) = digits(0, unsigned);
         let whole = unsigned.len() - rest.len();
@@ -98,14 +98,14 @@ impl Plain {
         Some((Self { number, decimals: u8::try_from(decimals).ok()? }, rest))
     }
 
-    fn scaled(self, scale: u8) -> Result<i64, Fault> {
+    fn scaled(self, scale: u8) -> Result<i64, NumberError> {
         if let Some(missing) = scale.checked_sub(self.decimals) {
             let unit = 10_i64.checked_pow(missing.into());
-            return unit.and_then(|unit| self.number.checked_mul(unit)).ok_or(Fault::TooLarge);
+            return unit.and_then(|unit| self.number.checked_mul(unit)).ok_or(NumberError::TooLarge);
         }
         // No more than the digits are.
         let beyond = 10_i64.pow((self.decimals - scale).into());
-        if self.number % beyond == 0 { Ok(self.number / beyond) } else { Err(Fault::TooPrecise) }
+        if self.number % beyond == 0 { Ok(self.number / beyond) } else { Err(NumberError::TooPrecise) }
     }
 }
 
@@ -120,7 +120,7 @@ fn digits(mut number: i64, mut text: &[u8]) -> (i64, &[u8]) {
 }
 
 /// Any spelling but for the sign.
-fn any(unsigned: &str, scale: u8) -> Result<i64, Fault> {
+fn any(unsigned: &str, scale: u8) -> Result<i64, NumberError> {
     let (number, exponent) = match unsigned.split_once(['e', 'E']) {
         Some((number, exponent)) => (number, parse_exponent(exponent)?),
         None => (unsigned, 0),
@@ -128,10 +128,10 @@ fn any(unsigned: &str, scale: u8) -> Result<i64, Fault> {
     let (whole, fraction) = match number.split_once('.') {
         Some((whole, fraction)) if is_digits(fraction) => (whole, fraction),
         None => (number, ""),
-        Some(_) => return Err(Fault::NotANumber),
+        Some(_) => return Err(NumberError::NotANumber),
     };
     if !is_digits(whole) {
-        return Err(Fault::NotANumber);
+        return Err(NumberError::NotANumber);
     }
 
     let digits = [whole, fraction].concat();
@@ -143,11 +143,11 @@ fn any(unsigned: &str, scale: u8) -> Result<i64, Fault> {
     // The power of ten, in units of 10^-scale, of the last digit that is not zero.
     let place = i64::try_from(whole.len()).unwrap_or(i64::MAX) - i64::try_from(kept.len()).unwrap_or(0);
     let power = exponent + i64::from(scale) + place;
-    let power = u32::try_from(power).map_err(|_| Fault::TooPrecise)?;
+    let power = u32::try_from(power).map_err(|_| NumberError::TooPrecise)?;
     10_i64
         .checked_pow(power)
         .and_then(|unit| significant.parse::<i64>().ok()?.checked_mul(unit))
-        .ok_or(Fault::TooLarge)
+        .ok_or(NumberError::TooLarge)
 }
 
 fn is_digits(text: &str) -> bool {
@@ -155,14 +155,14 @@ fn is_digits(text: &str) -> bool {
 }
 
 /// Reads an exponent; one beyond any use is cut to ±10^9, which is as far out of range.
-fn parse_exponent(text: &str) -> Result<i64, Fault> {
+fn parse_exponent(text: &str) -> Result<i64, NumberError> {
     let (sign, digits) = match text.as_bytes().first() {
         Some(b'-') => (-1, &text[1..]),
         Some(b'+') => (1, &text[1..]),
         _ => (1, text),
     };
     if !is_digits(digits) {
-        return Err(Fault::NotANumber);
+        return Err(NumberError::NotANumber);
     }
     let far = 1_000_000_000;
     Ok(sign * digits.parse::<i64>().map_or(far, |n| n.min(far)))

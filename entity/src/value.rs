@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use sea_orm::DeriveValueType;
 
-use crate::number::{Fault, Number};
+use crate::number::{DecimalText, NumberError};
 
 /// Why a value is refused, in words for the one who sent it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,10 +17,15 @@ const NOT_A_NUMBER: InvalidValue = InvalidValue("must be a number");
 ///
 /// # Errors
 /// It is no such number.
-pub fn whole(number: &Number, min: i64, max: i64, rule: &'static str) -> Result<i64, InvalidValue> {
+pub fn parse_integer(
+    number: &DecimalText,
+    min: i64,
+    max: i64,
+    rule: &'static str,
+) -> Result<i64, InvalidValue> {
     match number.scaled(0) {
         Ok(number) if (min..=max).contains(&number) => Ok(number),
-        Err(Fault::NotANumber) => Err(NOT_A_NUMBER),
+        Err(NumberError::NotANumber) => Err(NOT_A_NUMBER),
         _ => Err(InvalidValue(rule)),
     }
 }
@@ -50,11 +55,11 @@ impl TryFrom<i64> for ProductId {
     }
 }
 
-impl TryFrom<&Number<'_>> for ProductId {
+impl TryFrom<&DecimalText<'_>> for ProductId {
     type Error = InvalidValue;
 
-    fn try_from(number: &Number) -> Result<Self, InvalidValue> {
-        whole(number, 1, Self::MAX, "must be a whole number from 1 to 9007199254740991").map(Self)
+    fn try_from(number: &DecimalText) -> Result<Self, InvalidValue> {
+        parse_integer(number, 1, Self::MAX, "must be a whole number from 1 to 9007199254740991").map(Self)
     }
 }
 
@@ -62,7 +67,7 @@ impl FromStr for ProductId {
     type Err = InvalidValue;
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        Self::try_from(&Number::from(text))
+        Self::try_from(&DecimalText::from(text))
     }
 }
 
@@ -172,7 +177,11 @@ impl Price {
 
     /// What it is displayed as, in parts: all digits that count and at least one decimal (`18.0`), as the service before
     /// printed a price.
-    pub fn parts<'a>(self, whole: &'a mut itoa::Buffer, decimals: &'a mut itoa::Buffer) -> [&'a str; 3] {
+    pub fn display_parts<'a>(
+        self,
+        whole: &'a mut itoa::Buffer,
+        decimals: &'a mut itoa::Buffer,
+    ) -> [&'a str; 3] {
         let (mut fraction, mut unit) = (self.0 % Self::UNIT, Self::UNIT);
         while unit > 10 && fraction % 10 == 0 {
             (fraction, unit) = (fraction / 10, unit / 10);
@@ -181,14 +190,14 @@ impl Price {
     }
 }
 
-impl TryFrom<&Number<'_>> for Price {
+impl TryFrom<&DecimalText<'_>> for Price {
     type Error = InvalidValue;
 
-    fn try_from(number: &Number) -> Result<Self, InvalidValue> {
+    fn try_from(number: &DecimalText) -> Result<Self, InvalidValue> {
         match number.scaled(Self::SCALE) {
             Ok(price) if (0..=Self::MAX).contains(&price) => Ok(Self(price)),
-            Err(Fault::NotANumber) => Err(NOT_A_NUMBER),
-            Err(Fault::TooPrecise) => Err(InvalidValue("must have at most 4 decimals")),
+            Err(NumberError::NotANumber) => Err(NOT_A_NUMBER),
+            Err(NumberError::TooPrecise) => Err(InvalidValue("must have at most 4 decimals")),
             _ => Err(InvalidValue("must be from 0 to 9999999999.9999")),
         }
     }
@@ -198,7 +207,7 @@ impl FromStr for Price {
     type Err = InvalidValue;
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        Self::try_from(&Number::from(text))
+        Self::try_from(&DecimalText::from(text))
     }
 }
 
@@ -206,7 +215,7 @@ impl fmt::Display for Price {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Without the padding of `write!`, which would take longer than all the rest of a product.
         let (mut whole, mut decimals) = Default::default();
-        self.parts(&mut whole, &mut decimals).into_iter().try_for_each(|part| f.write_str(part))
+        self.display_parts(&mut whole, &mut decimals).into_iter().try_for_each(|part| f.write_str(part))
     }
 }
 
@@ -224,11 +233,12 @@ impl Amount {
     }
 }
 
-impl TryFrom<&Number<'_>> for Amount {
+impl TryFrom<&DecimalText<'_>> for Amount {
     type Error = InvalidValue;
 
-    fn try_from(number: &Number) -> Result<Self, InvalidValue> {
-        let number = whole(number, 0, i32::MAX.into(), "must be a whole number from 0 to 2147483647")?;
+    fn try_from(number: &DecimalText) -> Result<Self, InvalidValue> {
+        let number =
+            parse_integer(number, 0, i32::MAX.into(), "must be a whole number from 0 to 2147483647")?;
         i32::try_from(number).map(Self).map_err(|_| NOT_A_NUMBER)
     }
 }
@@ -237,6 +247,6 @@ impl FromStr for Amount {
     type Err = InvalidValue;
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        Self::try_from(&Number::from(text))
+        Self::try_from(&DecimalText::from(text))
     }
 }

@@ -10,7 +10,7 @@ use sea_orm::{
 
 use super::{
     Catalog, Error, Filter, NewProduct, Product, ProductId, Version, create::refuse_repeated_ids,
-    error::Fault, product::MOST_FAULTS,
+    error::FieldError, new_product::MOST_FAULTS,
 };
 use crate::database::Kind;
 
@@ -39,7 +39,7 @@ impl Catalog {
     /// Replaces all of these products or none; the answer is in the order given.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where one has no id, [`Error::Missing`] naming those that are not there,
+    /// [`Error::Invalid`] where one has no id, [`Error::MissingProducts`] naming those that are not there,
     /// [`Error::Duplicate`] for an id given twice, [`Error::VersionRequired`], or the database fails.
     pub async fn replace_many(&self, new: Vec<NewProduct>) -> Result<Vec<Product>, Error> {
         if self.0.rules.require_version {
@@ -128,10 +128,10 @@ impl Catalog {
         let faults: Vec<_> =
             missing.take(MOST_FAULTS).map(|product| fault(product, "is of no product")).collect();
         // All of them: they came just now.
-        Ok(if faults.is_empty() { Error::Unavailable } else { Error::Missing(faults) })
+        Ok(if faults.is_empty() { Error::Unavailable } else { Error::MissingProducts(faults) })
     }
 }
 
-fn fault(product: &NewProduct, detail: &'static str) -> Fault {
-    Fault { at: product.at, field: "id", detail: detail.into() }
+fn fault(product: &NewProduct, detail: &'static str) -> FieldError {
+    FieldError { at: product.at, field: "id", detail: detail.into() }
 }

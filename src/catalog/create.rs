@@ -9,12 +9,12 @@ use entity::product;
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 
 use super::{
-    At, Catalog, Error, NewProduct, Product, ProductId, Version,
-    create_together::Creator,
-    error::Fault,
+    Catalog, Error, Location, NewProduct, Product, ProductId, Version,
+    batching::create_batch::Creator,
+    error::FieldError,
     insert::{Conflict, For, Stored},
-    product::MOST_FAULTS,
-    version::{self, TRIES},
+    new_product::MOST_FAULTS,
+    precondition::{self, MAX_ATTEMPTS},
 };
 use crate::database::is_unique_violation;
 
@@ -23,23 +23,23 @@ const IDS_PER_QUERY: usize = 10_000;
 
 /// What to do with a product whose id is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Taken {
+pub enum OnConflict {
     /// Nothing is stored.
     #[default]
-    Refuse,
+    Reject,
     /// It takes the place of the one that is there.
     Replace,
 }
 
 impl Catalog {
-    /// Creates one product, or with [`Taken::Replace`] puts it in the place of the one with its id.
+    /// Creates one product, or with [`OnConflict::Replace`] puts it in the place of the one with its id.
     ///
     /// # Errors
     /// [`Error::Duplicate`], [`Error::IdsExhausted`], [`Error::VersionRequired`] for a replacement, or the
     /// database fails.
-    pub async fn create(&self, new: NewProduct, taken: Taken) -> Result<Product, Error> {
+    pub async fn create(&self, new: NewProduct, taken: OnConflict) -> Result<Product, Error> {
         match &self.0.batches {
-            Some(batches) if taken == Taken::Refuse => {
+            Some(batches) if taken == OnConflict::Reject => {
                 match batches.creates.ask(new, || Creator(self.clone())).await? {
                     Ok(answer) => answer,
                     Err(new) => Box::pin(self.create_alone(new, taken)).await,
@@ -49,7 +49,7 @@ impl Catalog {
         }
     }
 
-    async fn create_alone(&self, new: NewProduct, taken: Taken) -> Result<Product, Error> {
+    async fn create_alone(&self, new: NewProduct, taken: OnConflict) -> Result<Product, Error> {
         let mut created = self.insert(vec![new], taken).await?;
         created.pop().ok_or(Error::Internal)
     }
@@ -58,10 +58,10 @@ impl Catalog {
     ///
     /// # Errors
     /// As [`Catalog::create`]; [`Error::Duplicate`] names each product whose id is taken, or given twice.
-    pub async fn create_many(&self, new: Vec<NewProduct>, taken: Taken) -> Result<Vec<Product>, Error> {
+    pub async fn create_many(&self, new: Vec<NewProduct>, taken: OnConflict) -> Result<Vec<Product>, Error> {
         refuse_repeated_ids(&new)?;
         match &self.0.batches {
-            Some(batches) if taken == Taken::Refuse && !new.is_empty() => {
+            Some(batches) if taken == OnConflict::Reject && !new.is_empty() => {
                 match batches.arrays.ask(new, || Creator(self.clone())).await? {
                     Ok(answer) => answer,
                     Err(new) => self.insert(new, taken).await,
@@ -71,21 +71,21 @@ impl Catalog {
         }
     }
 
-    async fn insert(&self, new: Vec<NewProduct>, taken: Taken) -> Result<Vec<Product>, Error> {
+    async fn insert(&self, new: Vec<NewProduct>, taken: OnConflict) -> Result<Vec<Product>, Error> {
         let conflict = match taken {
-            Taken::Refuse => Conflict::Fail,
-            Taken::Replace => Conflict::Replace,
+            OnConflict::Reject => Conflict::Fail,
+            OnConflict::Replace => Conflict::Replace,
         };
         self.may_replace(taken)?;
-        let (new, version) = (Arc::new(new), version::fresh());
+        let (new, version) = (Arc::new(new), precondition::fresh());
         let stored = self.store(&new, version, conflict).await?;
         self.0.feed.changed();
         put_together(Arc::unwrap_or_clone(new), stored.generated, version)
     }
 
     /// Who replaces can't tell which version he means.
-    pub(super) fn may_replace(&self, taken: Taken) -> Result<(), Error> {
-        if taken == Taken::Replace && self.0.rules.require_version {
+    pub(super) fn may_replace(&self, taken: OnConflict) -> Result<(), Error> {
+        if taken == OnConflict::Replace && self.0.rules.require_version {
             Err(Error::VersionRequired)
         } else {
             Ok(())
@@ -102,7 +102,7 @@ impl Catalog {
         if new.is_empty() {
             return Ok(Stored::default());
         }
-        for _ in 0..TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             let error = match self.try_store(new, version, conflict, For::One).await {
                 Ok(stored) => return stored.ok_or(Error::IdsExhausted),
                 Err(error) => error,
@@ -119,12 +119,12 @@ impl Catalog {
             // None of the ids sent is taken any more, or a generated one was, by somebody who stored it past the server.
             self.catch_up().await?;
         }
-        tracing::warn!("ids were taken {TRIES} times in a row");
+        tracing::warn!("ids were taken {MAX_ATTEMPTS} times in a row");
         Err(Error::Unavailable)
     }
 
     /// The products whose id is in the database, as faults.
-    pub(super) async fn taken(&self, new: &[NewProduct]) -> Result<Vec<Fault>, DbErr> {
+    pub(super) async fn taken(&self, new: &[NewProduct]) -> Result<Vec<FieldError>, DbErr> {
         let there = self.ids_there(new.iter().filter_map(|product| product.id)).await?;
         let sent = new.iter().filter_map(|product| Some((product.at, product.id?)));
         let taken = sent.filter(|(_, id)| there.contains(&id.get()));
@@ -148,8 +148,8 @@ impl Catalog {
 }
 
 /// An id that is taken.
-pub(super) fn id_fault(at: At, id: ProductId) -> Fault {
-    Fault { at, field: "id", detail: format!("{id} is taken").into() }
+pub(super) fn id_fault(at: Location, id: ProductId) -> FieldError {
+    FieldError { at, field: "id", detail: format!("{id} is taken").into() }
 }
 
 /// Two products of one array with the same id.
@@ -164,7 +164,7 @@ pub(super) fn refuse_repeated_ids(new: &[NewProduct]) -> Result<(), Error> {
     for (at, id) in new.iter().filter_map(|product| Some((product.at, product.id?))) {
         if let Some(first) = places.insert(id, at) {
             let detail = format!("{id} is the id of {first} too").into();
-            faults.push(Fault { at, field: "id", detail });
+            faults.push(FieldError { at, field: "id", detail });
         }
     }
     faults.truncate(MOST_FAULTS);

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use entity::{InvalidValue, Number};
+use entity::{DecimalText, InvalidValue};
 
-use super::{At, Error, Fault};
+use super::{Error, FieldError, Location};
 
 /// The fields of a product as sent, whichever interface took them.
 #[derive(Clone, Debug, Default)]
@@ -26,27 +26,27 @@ pub enum Value<'a> {
     #[default]
     Missing,
     /// The field was sent more than once.
-    Repeated,
+    Duplicate,
     /// An explicit null.
     Null,
     /// A number.
-    Number(Number<'a>),
+    Number(DecimalText<'a>),
     /// A string.
     Text(Cow<'a, str>),
     /// A string that holds half a surrogate pair.
-    BrokenText,
+    InvalidUnicode,
     /// Anything else.
     Other,
 }
 
 /// Collects what is wrong with one draft.
-pub(super) struct Check {
-    at: At,
-    pub(super) faults: Vec<Fault>,
+pub(super) struct Validator {
+    at: Location,
+    pub(super) faults: Vec<FieldError>,
 }
 
-impl Check {
-    pub(super) fn new(at: At) -> Self {
+impl Validator {
+    pub(super) fn new(at: Location) -> Self {
         Self { at, faults: Vec::new() }
     }
 
@@ -56,13 +56,13 @@ impl Check {
     }
 
     pub(super) fn fault(&mut self, field: &'static str, detail: impl Into<Cow<'static, str>>) {
-        self.faults.push(Fault { at: self.at, field, detail: detail.into() });
+        self.faults.push(FieldError { at: self.at, field, detail: detail.into() });
     }
 
     /// A field that must be there.
     pub(super) fn required<T>(&mut self, field: &'static str, value: &Value) -> Option<T>
     where
-        T: Field,
+        T: FromValue,
     {
         if *value == Value::Missing {
             self.fault(field, "is missing");
@@ -72,14 +72,14 @@ impl Check {
     }
 
     /// A field that may be missing, but not null.
-    pub(super) fn optional<T: Field>(&mut self, field: &'static str, value: &Value) -> Option<T> {
+    pub(super) fn optional<T: FromValue>(&mut self, field: &'static str, value: &Value) -> Option<T> {
         let detail = match (T::of(value), value) {
             (Some(Ok(checked)), _) => return Some(checked),
             (Some(Err(fault)), _) => fault.to_string().into(),
             (None, Value::Missing) => return None,
-            (None, Value::Repeated) => Cow::Borrowed("must be given only once"),
+            (None, Value::Duplicate) => Cow::Borrowed("must be given only once"),
             (None, Value::Null) => "must not be null".into(),
-            (None, Value::BrokenText) => "must be valid Unicode text".into(),
+            (None, Value::InvalidUnicode) => "must be valid Unicode text".into(),
             (None, _) => T::KIND.into(),
         };
         self.fault(field, detail);
@@ -88,7 +88,7 @@ impl Check {
 }
 
 /// A value type, and how it is sent.
-pub(super) trait Field: Sized {
+pub(super) trait FromValue: Sized {
     /// What it must be.
     const KIND: &'static str = "must be a number";
 
@@ -97,30 +97,30 @@ pub(super) trait Field: Sized {
 }
 
 impl Value<'_> {
-    pub(super) fn number(&self) -> Option<&Number<'_>> {
+    pub(super) fn number(&self) -> Option<&DecimalText<'_>> {
         if let Self::Number(number) = self { Some(number) } else { None }
     }
 }
 
-impl Field for super::ProductId {
+impl FromValue for super::ProductId {
     fn of(value: &Value) -> Option<Result<Self, InvalidValue>> {
         value.number().map(Self::try_from)
     }
 }
 
-impl Field for super::Price {
+impl FromValue for super::Price {
     fn of(value: &Value) -> Option<Result<Self, InvalidValue>> {
         value.number().map(Self::try_from)
     }
 }
 
-impl Field for super::Amount {
+impl FromValue for super::Amount {
     fn of(value: &Value) -> Option<Result<Self, InvalidValue>> {
         value.number().map(Self::try_from)
     }
 }
 
-impl Field for super::Name {
+impl FromValue for super::Name {
     const KIND: &'static str = "must be a string";
 
     fn of(value: &Value) -> Option<Result<Self, InvalidValue>> {

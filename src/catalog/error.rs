@@ -13,17 +13,17 @@ use super::{Amount, ProductId, Version};
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// Fields that break a rule, all of them.
-    #[error("{}", Faults(.0))]
-    Invalid(Vec<Fault>),
+    #[error("{}", FieldErrors(.0))]
+    Invalid(Vec<FieldError>),
     /// No such product.
     #[error("there is no product {0}")]
     NotFound(String),
     /// Products of several that are not there.
-    #[error("{}", Faults(.0))]
-    Missing(Vec<Fault>),
+    #[error("{}", FieldErrors(.0))]
+    MissingProducts(Vec<FieldError>),
     /// Ids that are taken.
-    #[error("{}", Faults(.0))]
-    Duplicate(Vec<Fault>),
+    #[error("{}", FieldErrors(.0))]
+    Duplicate(Vec<FieldError>),
     /// Every id that could be generated is used up, because a client used the last one.
     #[error("no id is left to generate: choose an id from 4503599627370496 on")]
     IdsExhausted,
@@ -61,10 +61,10 @@ pub enum Error {
 
 /// The kinds of [`Error`]: one list for REST and GraphQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Code {
+pub enum ErrorCode {
     /// [`Error::Invalid`].
     Invalid,
-    /// [`Error::NotFound`] and [`Error::Missing`].
+    /// [`Error::NotFound`] and [`Error::MissingProducts`].
     NotFound,
     /// [`Error::Duplicate`].
     Duplicate,
@@ -92,7 +92,7 @@ pub enum Code {
     Internal,
 }
 
-impl Code {
+impl ErrorCode {
     /// The stable name that clients see.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -117,7 +117,7 @@ impl Code {
 impl Error {
     /// One bad argument.
     pub(crate) fn invalid(field: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self::Invalid(vec![Fault { at: At::Alone, field, detail: detail.into() }])
+        Self::Invalid(vec![FieldError { at: Location::Root, field, detail: detail.into() }])
     }
 
     /// A product that is no object.
@@ -131,29 +131,29 @@ impl Error {
     }
 
     /// Its kind.
-    pub fn code(&self) -> Code {
+    pub fn code(&self) -> ErrorCode {
         match self {
-            Self::Invalid(_) => Code::Invalid,
-            Self::NotFound(_) | Self::Missing(_) => Code::NotFound,
-            Self::Duplicate(_) => Code::Duplicate,
-            Self::IdsExhausted => Code::IdsExhausted,
-            Self::VersionMismatch(_) => Code::VersionMismatch,
-            Self::VersionRequired => Code::VersionRequired,
-            Self::InsufficientStock(_) => Code::InsufficientStock,
-            Self::TooMuchStock(_) => Code::TooMuchStock,
-            Self::KeyReused => Code::KeyReused,
-            Self::KeyInUse => Code::KeyInUse,
-            Self::TooManySubscriptions => Code::TooManySubscriptions,
-            Self::TooSlow => Code::TooSlow,
-            Self::Unavailable => Code::Unavailable,
-            Self::Internal => Code::Internal,
+            Self::Invalid(_) => ErrorCode::Invalid,
+            Self::NotFound(_) | Self::MissingProducts(_) => ErrorCode::NotFound,
+            Self::Duplicate(_) => ErrorCode::Duplicate,
+            Self::IdsExhausted => ErrorCode::IdsExhausted,
+            Self::VersionMismatch(_) => ErrorCode::VersionMismatch,
+            Self::VersionRequired => ErrorCode::VersionRequired,
+            Self::InsufficientStock(_) => ErrorCode::InsufficientStock,
+            Self::TooMuchStock(_) => ErrorCode::TooMuchStock,
+            Self::KeyReused => ErrorCode::KeyReused,
+            Self::KeyInUse => ErrorCode::KeyInUse,
+            Self::TooManySubscriptions => ErrorCode::TooManySubscriptions,
+            Self::TooSlow => ErrorCode::TooSlow,
+            Self::Unavailable => ErrorCode::Unavailable,
+            Self::Internal => ErrorCode::Internal,
         }
     }
 
     /// The bad fields.
-    pub fn faults(&self) -> &[Fault] {
+    pub fn field_errors(&self) -> &[FieldError] {
         match self {
-            Self::Invalid(faults) | Self::Duplicate(faults) | Self::Missing(faults) => faults,
+            Self::Invalid(errors) | Self::Duplicate(errors) | Self::MissingProducts(errors) => errors,
             _ => &[],
         }
     }
@@ -206,9 +206,9 @@ pub(super) fn refusal(error: &DbErr) -> Option<&dyn DatabaseError> {
 
 /// Where a product is in what was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum At {
+pub enum Location {
     /// It is all that was sent.
-    Alone,
+    Root,
     /// Its place in an array, from 0.
     Index(usize),
     /// The line of a file that it begins on, from 1.
@@ -217,44 +217,44 @@ pub enum At {
 
 /// One bad field.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct FieldError {
     /// Which product.
-    pub at: At,
+    pub at: Location,
     /// The field's name; empty: the product as a whole.
     pub field: &'static str,
     /// What is wrong with it.
     pub detail: Cow<'static, str>,
 }
 
-impl Fault {
+impl FieldError {
     /// Where the field is in what was sent, or in its line (RFC 6901).
     pub fn pointer(&self) -> String {
-        let index = if let At::Index(index) = self.at { format!("/{index}") } else { String::new() };
+        let index = if let Location::Index(index) = self.at { format!("/{index}") } else { String::new() };
         if self.field.is_empty() { index } else { format!("{index}/{}", self.field) }
     }
 
     /// The line, where a file was sent.
     pub fn line(&self) -> Option<u64> {
-        if let At::Line(line) = self.at { Some(line) } else { None }
+        if let Location::Line(line) = self.at { Some(line) } else { None }
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for FieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.at, self.field) {
-            (At::Alone, "") => write!(f, "the product {}", self.detail),
+            (Location::Root, "") => write!(f, "the product {}", self.detail),
             (at, "") => write!(f, "{at} {}", self.detail),
-            (At::Alone, field) => write!(f, "{field} {}", self.detail),
-            (at @ At::Index(_), field) => write!(f, "{field} of {at}: {}", self.detail),
-            (at @ At::Line(_), field) => write!(f, "{field} on {at}: {}", self.detail),
+            (Location::Root, field) => write!(f, "{field} {}", self.detail),
+            (at @ Location::Index(_), field) => write!(f, "{field} of {at}: {}", self.detail),
+            (at @ Location::Line(_), field) => write!(f, "{field} on {at}: {}", self.detail),
         }
     }
 }
 
-impl fmt::Display for At {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Alone => f.write_str("the product"),
+            Self::Root => f.write_str("the product"),
             Self::Index(index) => write!(f, "product {index}"),
             Self::Line(line) => write!(f, "line {line}"),
         }
@@ -262,9 +262,9 @@ impl fmt::Display for At {
 }
 
 /// Faults as one sentence: the first, and how many more there are.
-struct Faults<'a>(&'a [Fault]);
+struct FieldErrors<'a>(&'a [FieldError]);
 
-impl fmt::Display for Faults<'_> {
+impl fmt::Display for FieldErrors<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some((first, rest)) = self.0.split_first() else {
             return Ok(());

@@ -48,7 +48,7 @@ pub struct Idempotency {
 
 /// The answer to such a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Once {
+pub struct IdempotentResponse {
     /// As the work gave it.
     pub answer: String,
     /// Whether the work had been done before.
@@ -57,22 +57,22 @@ pub struct Once {
 
 /// The keys of the requests under way in this process.
 #[derive(Clone, Debug, Default)]
-pub(super) struct UnderWay(Arc<Mutex<HashSet<IdempotencyKey>>>);
+pub(super) struct ActiveKeys(Arc<Mutex<HashSet<IdempotencyKey>>>);
 
-impl UnderWay {
+impl ActiveKeys {
     fn keys(&self) -> MutexGuard<'_, HashSet<IdempotencyKey>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn enter(&self, key: &IdempotencyKey) -> Option<Place> {
-        self.keys().insert(key.clone()).then(|| Place(self.clone(), key.clone()))
+    fn enter(&self, key: &IdempotencyKey) -> Option<ActiveKeyGuard> {
+        self.keys().insert(key.clone()).then(|| ActiveKeyGuard(self.clone(), key.clone()))
     }
 }
 
 /// A place among the requests under way, until it is dropped.
-struct Place(UnderWay, IdempotencyKey);
+struct ActiveKeyGuard(ActiveKeys, IdempotencyKey);
 
-impl Drop for Place {
+impl Drop for ActiveKeyGuard {
     fn drop(&mut self) {
         self.0.keys().remove(&self.1);
     }
@@ -87,11 +87,11 @@ impl Catalog {
     ///
     /// # Errors
     /// An error of the work, [`Error::KeyReused`], [`Error::KeyInUse`], or the database fails.
-    pub async fn once<E, F>(
+    pub async fn execute_once<E, F>(
         &self,
         request: Idempotency,
         work: impl FnOnce(Self) -> F + Send + 'static,
-    ) -> Result<Once, E>
+    ) -> Result<IdempotentResponse, E>
     where
         E: From<Error> + Send + 'static,
         F: Future<Output = Result<String, E>> + Send,
@@ -100,11 +100,11 @@ impl Catalog {
         self.atomically(async move |catalog: Self| {
             let _place = place;
             if let Some(answer) = catalog.known(&request).await? {
-                return Ok(Once { answer, replayed: true });
+                return Ok(IdempotentResponse { answer, replayed: true });
             }
             let answer = work(catalog.clone()).await?;
             catalog.remember(request, answer.clone()).await?;
-            Ok(Once { answer, replayed: false })
+            Ok(IdempotentResponse { answer, replayed: false })
         })
         .await
     }
@@ -149,7 +149,7 @@ impl Catalog {
     ///
     /// # Errors
     /// The database fails.
-    pub async fn forget_answers(&self) -> Result<(), Error> {
+    pub async fn prune_idempotency_keys(&self) -> Result<(), Error> {
         let old = idempotency_key::Column::CreatedAt.lte(oldest(self.0.rules.idempotency_retention));
         idempotency_key::Entity::delete_many().filter(old).exec(self.0.database.writes()).await?;
         Ok(())

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use tokio::task::spawn_blocking;
 
 use super::{
-    Catalog, Error, NewProduct, Taken, Version,
+    Catalog, Error, NewProduct, OnConflict, Version,
     create::{id_fault, refuse_repeated_ids},
     insert::Conflict,
-    product::MOST_FAULTS,
-    version,
+    new_product::MOST_FAULTS,
+    precondition,
 };
 
 impl Catalog {
@@ -21,13 +21,13 @@ impl Catalog {
     /// # Errors
     /// An error of the batches, [`Error::Duplicate`] that names where the ids are which are taken or given
     /// twice, [`Error::IdsExhausted`], [`Error::VersionRequired`] for replacements, or the database fails.
-    pub async fn import<B, E>(&self, batches: B, taken: Taken) -> Result<u64, E>
+    pub async fn import<B, E>(&self, batches: B, taken: OnConflict) -> Result<u64, E>
     where
         B: Iterator<Item = Result<Vec<NewProduct>, E>> + Send + 'static,
         E: From<Error> + Send + 'static,
     {
         self.may_replace(taken)?;
-        let version = version::fresh();
+        let version = precondition::fresh();
         self.atomically(async move |catalog| {
             catalog.catch_up().await.map_err(Error::from)?;
             let mut reading = spawn_blocking(move || next(batches));
@@ -47,12 +47,17 @@ impl Catalog {
     }
 
     /// Ids that an earlier batch has stored are taken too, by products of the same version.
-    async fn store_batch(&self, batch: Vec<NewProduct>, version: Version, taken: Taken) -> Result<(), Error> {
+    async fn store_batch(
+        &self,
+        batch: Vec<NewProduct>,
+        version: Version,
+        taken: OnConflict,
+    ) -> Result<(), Error> {
         refuse_repeated_ids(&batch)?;
         let batch = Arc::new(batch);
         let conflict = match taken {
-            Taken::Refuse => Conflict::Skip,
-            Taken::Replace => Conflict::Replace,
+            OnConflict::Reject => Conflict::Skip,
+            OnConflict::Replace => Conflict::Replace,
         };
         let Some(stored) = self.store(&batch, version, conflict).await?.chosen else {
             return Ok(());

@@ -4,56 +4,50 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use batch::{Batcher, RunIn, Size, Turns};
-use coalesce::Coalescer;
-use create_together::{OrAlone, TakenOfLate};
-use page::PageQuestion;
+use batching::batcher::{Batcher, RunIn, Size, Turns};
+use batching::coalescer::Coalescer;
+use batching::create_batch::{OrAlone, TakenOfLate};
+use page::PageKey;
 use tokio::runtime::Handle;
 
 use crate::database::{Database, Kind};
 
-mod atomic;
-mod batch;
+mod batching;
 mod bulk;
 mod changes;
-mod channel;
-mod coalesce;
 mod create;
-mod create_together;
 mod draft;
 mod error;
-mod feed;
 mod filter;
+mod get;
 mod idempotency;
 mod import;
 mod insert;
-mod order;
+mod new_product;
 mod page;
-mod product;
-mod reads;
+mod precondition;
 mod rows;
-mod shared;
+mod sort_order;
 mod stock;
-mod subscriber;
 mod totals;
-mod version;
-mod writes;
+mod transaction;
+mod update;
 
-pub use changes::{Change, ChangeKind, Place};
-pub use create::Taken;
+pub use changes::feed::Event;
+pub use changes::log::{Change, ChangeKind, LogPosition};
+pub use changes::subscription::ProductSelection;
+pub use create::OnConflict;
 pub use draft::{Draft, Value};
-pub use entity::{Amount, Name, Number, Price, ProductId, Version, product::Model as Product};
-pub use error::{At, Code, Error, Fault};
-pub use feed::Event;
+pub use entity::{Amount, DecimalText, Name, Price, ProductId, Version, product::Model as Product};
+pub use error::{Error, ErrorCode, FieldError, Location};
 pub use filter::Filter;
-pub use idempotency::{Fingerprint, Idempotency, IdempotencyKey, Once};
-pub use order::{Cursor, Order};
-pub use page::{Listing, Page, PageRequest, cursor};
-pub use product::{NewProduct, NewProducts, ProductChange};
-pub use reads::existing_id;
-pub use stock::Delta;
-pub use subscriber::Followed;
-pub use version::Expected;
+pub use get::parse_product_id;
+pub use idempotency::{Fingerprint, Idempotency, IdempotencyKey, IdempotentResponse};
+pub use new_product::{NewProduct, NewProducts, ProductChange};
+pub use page::{Listing, Page, PageRequest, parse_cursor};
+pub use precondition::Precondition;
+pub use sort_order::{Cursor, SortOrder};
+pub use stock::StockAdjustment;
 
 /// Statements that read for many clients. SQLite has one connection for them; on PostgreSQL the next one is on its way while the
 /// last one is answered.
@@ -88,9 +82,9 @@ pub struct Catalog(Arc<Parts>);
 #[derive(Debug)]
 struct Parts {
     database: Database,
-    rules: Rules,
-    under_way: idempotency::UnderWay,
-    feed: feed::Feed,
+    rules: CatalogOptions,
+    under_way: idempotency::ActiveKeys,
+    feed: changes::feed::Feed,
     taken_of_late: TakenOfLate,
     /// None within a transaction, which is one client's alone.
     batches: Option<Batches>,
@@ -99,7 +93,7 @@ struct Parts {
 /// What is done for many clients at once.
 struct Batches {
     reads: Batcher<ProductId, Result<Option<Product>, Error>>,
-    pages: Coalescer<PageQuestion, Arc<Page>>,
+    pages: Coalescer<PageKey, Arc<Page>>,
     creates: Batcher<NewProduct, OrAlone<NewProduct, Product>>,
     arrays: Batcher<Vec<NewProduct>, OrAlone<Vec<NewProduct>, Vec<Product>>>,
 }
@@ -112,7 +106,7 @@ impl fmt::Debug for Batches {
 
 /// What an operator decides about the catalog.
 #[derive(Clone, Copy, Debug)]
-pub struct Rules {
+pub struct CatalogOptions {
     /// Who changes or deletes a product has to tell which version of it is meant.
     pub require_version: bool,
     /// How long the answer to a request with an idempotency key is kept.
@@ -123,7 +117,7 @@ pub struct Rules {
 
 impl Catalog {
     /// A catalog over this store, whose schema must be the newest, in the runtime of requests.
-    pub fn new(database: Database, rules: Rules) -> Self {
+    pub fn new(database: Database, rules: CatalogOptions) -> Self {
         let batches = Batches {
             pages: Coalescer::default(),
             reads: Batcher::new(
@@ -145,8 +139,8 @@ impl Catalog {
         Self(Arc::new(Parts {
             database,
             rules,
-            under_way: idempotency::UnderWay::default(),
-            feed: feed::Feed::default(),
+            under_way: idempotency::ActiveKeys::default(),
+            feed: changes::feed::Feed::default(),
             taken_of_late: TakenOfLate::default(),
             batches: Some(batches),
         }))

@@ -7,7 +7,7 @@ use sea_orm::{
     ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
 };
 
-use super::{Catalog, Cursor, Error, Filter, Order, Product, rows};
+use super::{Catalog, Cursor, Error, Filter, Product, SortOrder, rows};
 use crate::database::Kind;
 
 /// Which products to list, and in which order.
@@ -16,7 +16,7 @@ pub struct Listing {
     /// Those that pass it.
     pub filter: Filter,
     /// By id, unless told.
-    pub order: Order,
+    pub order: SortOrder,
 }
 
 /// A part of a listing: the first or the last of the products between two places.
@@ -46,7 +46,7 @@ impl PageRequest {
     pub const DEFAULT_SIZE: u64 = 100;
 
     /// The largest page after a place.
-    pub fn next(after: Option<Cursor>) -> Self {
+    pub fn after(after: Option<Cursor>) -> Self {
         Self { size: Self::MAX_SIZE, from_end: false, after, before: None }
     }
 
@@ -54,11 +54,11 @@ impl PageRequest {
     ///
     /// # Errors
     /// [`Error::Invalid`]: a size out of 1 to [`PageRequest::MAX_SIZE`], or a cursor of another listing.
-    pub fn sized(
+    pub fn from_limit(
         size: &str,
         after: Option<&str>,
         before: Option<&str>,
-        order: &Order,
+        order: &SortOrder,
     ) -> Result<Self, Error> {
         let size = size.parse().ok().filter(|size| (1..=Self::MAX_SIZE).contains(size)).ok_or_else(|| {
             Error::invalid("limit", format!("must be a whole number from 1 to {}", Self::MAX_SIZE))
@@ -67,8 +67,8 @@ impl PageRequest {
         Ok(Self {
             size,
             from_end,
-            after: cursor("after", after, order)?,
-            before: cursor("before", before, order)?,
+            after: parse_cursor("after", after, order)?,
+            before: parse_cursor("before", before, order)?,
         })
     }
 
@@ -77,12 +77,12 @@ impl PageRequest {
     /// # Errors
     /// [`Error::Invalid`]: both `first` and `last`, a size out of 0 to [`PageRequest::MAX_SIZE`], or a cursor of
     /// another listing.
-    pub fn relay(
+    pub fn from_relay(
         first: Option<i32>,
         after: Option<&str>,
         last: Option<i32>,
         before: Option<&str>,
-        order: &Order,
+        order: &SortOrder,
     ) -> Result<Self, Error> {
         if first.is_some() && last.is_some() {
             return Err(Error::invalid("last", "can't be combined with first"));
@@ -96,8 +96,8 @@ impl PageRequest {
         Ok(Self {
             size,
             from_end: last.is_some(),
-            after: cursor("after", after, order)?,
-            before: cursor("before", before, order)?,
+            after: parse_cursor("after", after, order)?,
+            before: parse_cursor("before", before, order)?,
         })
     }
 }
@@ -106,7 +106,11 @@ impl PageRequest {
 ///
 /// # Errors
 /// [`Error::Invalid`].
-pub fn cursor(field: &'static str, text: Option<&str>, order: &Order) -> Result<Option<Cursor>, Error> {
+pub fn parse_cursor(
+    field: &'static str,
+    text: Option<&str>,
+    order: &SortOrder,
+) -> Result<Option<Cursor>, Error> {
     let decode =
         |text| Cursor::decode(text, order).ok_or(Error::invalid(field, "is not a cursor of this list"));
     text.map(decode).transpose()
@@ -114,7 +118,7 @@ pub fn cursor(field: &'static str, text: Option<&str>, order: &Order) -> Result<
 
 /// All that a page depends on.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct PageQuestion {
+pub(super) struct PageKey {
     statement: Statement,
     from_end: bool,
     is_after: bool,
@@ -131,10 +135,10 @@ impl Catalog {
         let order = &listing.order;
         let mut query = product::Entity::find().filter(listing.filter.condition());
         if let Some(after) = &after {
-            query = query.filter(order.beyond(after, false));
+            query = query.filter(order.seek_condition(after, false));
         }
         if let Some(before) = &before {
-            query = query.filter(order.beyond(before, true));
+            query = query.filter(order.seek_condition(before, true));
         }
         for (column, direction) in order.columns(from_end) {
             query = query.order_by(column, direction);
@@ -172,7 +176,7 @@ impl Catalog {
         match &self.0.batches {
             Some(batches) => {
                 // The last ten by id and the first ten by falling id have the same statement, and are different pages.
-                let question = PageQuestion { statement, from_end, is_after, is_before };
+                let question = PageKey { statement, from_end, is_after, is_before };
                 batches.pages.ask(question, move |question| read(question.statement)).await
             }
             None => read(statement).await,

@@ -53,7 +53,7 @@ pub(super) async fn read_directly(
         let found = ids.iter().map(|id| one.query_row([id], columns).optional());
         found.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()
     };
-    let rows = database.directly(ONE_SQLITE, read).await?;
+    let rows = database.sqlite_transaction(ONE_SQLITE, read).await?;
     Some(rows.and_then(|rows| rows.into_iter().map(of_columns).collect()))
 }
 

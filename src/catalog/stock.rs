@@ -1,42 +1,42 @@
 //! Stock movements: relative, exact however many come at once, never below zero.
 
-use entity::{Amount, InvalidValue, Number, product};
+use entity::{Amount, DecimalText, InvalidValue, product};
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, prelude::Expr};
 
 use super::{
-    At, Catalog, Error, Expected, Product, ProductId,
-    draft::{Check, Field, Value},
-    version::TRIES,
+    Catalog, Error, Location, Precondition, Product, ProductId,
+    draft::{FromValue, Validator, Value},
+    precondition::MAX_ATTEMPTS,
 };
 
 /// What is added to an amount, or taken from it: at most 2^31 − 1 either way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Delta(i32);
+pub struct StockAdjustment(i32);
 
-impl Delta {
+impl StockAdjustment {
     /// Checks a delta as sent.
     ///
     /// # Errors
     /// [`Error::Invalid`].
     pub fn new(delta: &Value) -> Result<Self, Error> {
-        let mut check = Check::new(At::Alone);
+        let mut check = Validator::new(Location::Root);
         let delta = check.required("delta", delta);
         check.passed(())?;
         delta.ok_or(Error::Internal)
     }
 }
 
-impl TryFrom<&Number<'_>> for Delta {
+impl TryFrom<&DecimalText<'_>> for StockAdjustment {
     type Error = InvalidValue;
 
-    fn try_from(number: &Number) -> Result<Self, InvalidValue> {
+    fn try_from(number: &DecimalText) -> Result<Self, InvalidValue> {
         let most = i64::from(Amount::MAX);
-        entity::whole(number, -most, most, "must be a whole number from -2147483647 to 2147483647")
+        entity::parse_integer(number, -most, most, "must be a whole number from -2147483647 to 2147483647")
             .map(|delta| Self(i32::try_from(delta).unwrap_or_default()))
     }
 }
 
-impl Field for Delta {
+impl FromValue for StockAdjustment {
     fn of(value: &Value) -> Option<Result<Self, InvalidValue>> {
         value.number().map(Self::try_from)
     }
@@ -48,16 +48,16 @@ impl Catalog {
     /// # Errors
     /// [`Error::InsufficientStock`] and [`Error::TooMuchStock`] where the amount would leave its range,
     /// [`Error::NotFound`], [`Error::VersionMismatch`], or the database fails.
-    pub async fn move_stock(
+    pub async fn adjust_stock(
         &self,
         id: ProductId,
-        delta: Delta,
-        expected: &Expected,
+        delta: StockAdjustment,
+        expected: &Precondition,
     ) -> Result<Product, Error> {
         let delta = i64::from(delta.0);
         let row = self.row(id, expected)?;
         let moved = || product::Column::Amount.into_expr().add(delta);
-        for _ in 0..TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             let changed = product::Entity::update_many()
                 .col_expr(product::Column::Amount, moved())
                 .col_expr(product::Column::Version, Expr::col(product::Column::Version).add(1))

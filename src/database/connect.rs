@@ -17,9 +17,9 @@ use tracing::info;
 
 use super::{
     Connection, Connections, Database, DatabaseUrl, PoolOptions,
-    direct::{Access, Direct},
-    gate::Pool,
-    outcome::{Watch, Watcher},
+    observer::{OptionalObserver, StatementObserver},
+    pool::Pool,
+    sqlite::connection::{Mode, SqliteConnection},
 };
 
 /// Why the store can't be opened.
@@ -39,7 +39,7 @@ pub enum ConnectError {
 /// One try to connect may take this long.
 const TRY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The waits between tries grow from the first to the last.
-const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 /// A connection that idled longer is tested before use: a proxy may have closed it.
 const TEST_AFTER_IDLE: Duration = Duration::from_secs(10);
 /// What SQLite's connections of a pool keep of the file together, and each of them at least, in KiB. The system keeps it
@@ -57,7 +57,7 @@ impl Database {
     pub async fn connect(
         url: &DatabaseUrl,
         options: PoolOptions,
-        watch: Option<Arc<dyn Watch>>,
+        watch: Option<Arc<dyn StatementObserver>>,
     ) -> Result<Self, ConnectError> {
         let open = async |connections, read_only| {
             let mut pool = match url {
@@ -68,26 +68,26 @@ impl Database {
                 .await
                 .map_err(|error| ConnectError::Open(url.clone(), error))
         };
-        let watcher = Watcher(watch);
+        let observer = OptionalObserver(watch);
         let pool = |connections, direct, max| {
-            Connection::Pool(Pool::new(connections, direct, max, options, watcher.clone()))
+            Connection::Pool(Pool::new(connections, direct, max, options, observer.clone()))
         };
         let connections = match url {
             DatabaseUrl::Sqlite(file) => {
-                let direct = |access| Some(Direct::new(file.get_filename(), access));
-                let writes = pool(open(1, false).await?, direct(Access::Write), 1);
+                let direct = |access| Some(SqliteConnection::new(file.get_filename(), access));
+                let writes = pool(open(1, false).await?, direct(Mode::ReadWrite), 1);
                 let reads = open(options.connections, true).await?;
                 Connections {
-                    reads: pool(reads, direct(Access::Read), options.connections),
+                    reads: pool(reads, direct(Mode::ReadOnly), options.connections),
                     writes,
-                    checks: open(1, true).await?,
+                    health_connection: open(1, true).await?,
                 }
             }
             DatabaseUrl::PostgreSql(server) => {
                 wait_for(url, server, options.wait).await?;
                 let pool = pool(open(options.connections, false).await?, None, options.connections);
-                let checks = open(2, true).await?;
-                Connections { reads: pool.clone(), writes: pool, checks }
+                let health_connection = open(2, true).await?;
+                Connections { reads: pool.clone(), writes: pool, health_connection }
             }
         };
         Ok(Self(Arc::new(connections)))
@@ -143,17 +143,17 @@ fn postgres(server: &PgConnectOptions, options: PoolOptions) -> ConnectOptions {
 /// Tries until PostgreSQL takes a connection, with growing pauses.
 async fn wait_for(url: &DatabaseUrl, server: &PgConnectOptions, wait: Duration) -> Result<(), ConnectError> {
     let start = Instant::now();
-    let mut pause = BACK_OFF.0;
+    let mut pause = BACKOFF.0;
     loop {
         let left = wait.saturating_sub(start.elapsed());
-        let patience = TRY_TIMEOUT.min(left.max(BACK_OFF.0));
+        let patience = TRY_TIMEOUT.min(left.max(BACKOFF.0));
         let reason = match tokio::time::timeout(patience, PgConnection::connect_with(server)).await {
             Ok(Ok(connection)) => {
                 // It has served its purpose; how it ends does not matter.
                 drop(connection.close().await);
                 return Ok(());
             }
-            Ok(Err(error)) if is_final(&error) => return Err(ConnectError::Refused(url.clone(), error)),
+            Ok(Err(error)) if is_permanent(&error) => return Err(ConnectError::Refused(url.clone(), error)),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer".to_owned(),
         };
@@ -163,12 +163,12 @@ async fn wait_for(url: &DatabaseUrl, server: &PgConnectOptions, wait: Duration) 
         }
         info!(database = %url, reason, "waiting for the database, giving up in {} s", left.as_secs());
         tokio::time::sleep(pause.min(left)).await;
-        pause = (pause * 2).min(BACK_OFF.1);
+        pause = (pause * 2).min(BACKOFF.1);
     }
 }
 
 /// Wrong user, password, database or rights: the same answer would come again.
-fn is_final(error: &sqlx::Error) -> bool {
+fn is_permanent(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Database(error) => error
             .code()

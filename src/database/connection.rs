@@ -11,8 +11,8 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     Connections, Database,
-    gate::{Pool, PoolState, operation},
-    outcome::Watcher,
+    observer::OptionalObserver,
+    pool::{Pool, PoolStatus, operation},
     spans,
 };
 
@@ -22,7 +22,7 @@ pub enum Connection {
     /// Each statement is a transaction of its own.
     Pool(Pool),
     /// Each statement has a savepoint: one that fails leaves the others as they are.
-    Transaction(Arc<DatabaseTransaction>, Watcher),
+    Transaction(Arc<DatabaseTransaction>, OptionalObserver),
 }
 
 impl Connection {
@@ -44,28 +44,28 @@ impl Connection {
 
     /// Does in one transaction of SQLite's and without sqlx what this statement is the main part of. `None` where that can't be:
     /// on PostgreSQL, and within a transaction.
-    pub async fn directly<T: Send + 'static>(
+    pub async fn sqlite_transaction<T: Send + 'static>(
         &self,
         sql: &str,
         work: impl FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Option<Result<T, DbErr>> {
         match self {
-            Self::Pool(pool) => pool.directly(sql, work).await,
+            Self::Pool(pool) => pool.sqlite_transaction(sql, work).await,
             Self::Transaction(..) => None,
         }
     }
 
-    fn watcher(&self) -> &Watcher {
+    fn observer(&self) -> &OptionalObserver {
         match self {
-            Self::Pool(pool) => &pool.watcher,
-            Self::Transaction(_, watcher) => watcher,
+            Self::Pool(pool) => &pool.observer,
+            Self::Transaction(_, observer) => observer,
         }
     }
 
-    pub(super) fn state(&self) -> PoolState {
+    pub(super) fn state(&self) -> PoolStatus {
         match self {
             Self::Pool(pool) => pool.state(),
-            Self::Transaction(..) => PoolState::default(),
+            Self::Transaction(..) => PoolStatus::default(),
         }
     }
 }
@@ -81,11 +81,11 @@ macro_rules! run {
                 let done = spans::within(span, leased.lease.$on_lease($argument)).await;
                 leased.end(done)
             }
-            Self::Transaction(transaction, watcher) => {
+            Self::Transaction(transaction, observer) => {
                 let savepoint = transaction.begin().await?;
                 let (span, start) = (spans::statement(backend, operation, $sql), Instant::now());
                 let done = spans::within(span, savepoint.$statement($argument)).await;
-                watcher.ran(operation, start, &done);
+                observer.statement_finished(operation, start, &done);
                 match done {
                     Ok(done) => savepoint.commit().await.map(|()| done),
                     Err(error) => {
@@ -165,9 +165,10 @@ impl Database {
     pub async fn begin(&self) -> Result<(Self, Transaction), DbErr> {
         let (transaction, place) = self.0.writes.begin().await?;
         let transaction = Arc::new(transaction);
-        let connection = Connection::Transaction(transaction.clone(), self.0.writes.watcher().clone());
-        let checks = self.0.checks.clone();
-        let inside = Self(Arc::new(Connections { reads: connection.clone(), writes: connection, checks }));
+        let connection = Connection::Transaction(transaction.clone(), self.0.writes.observer().clone());
+        let health_connection = self.0.health_connection.clone();
+        let inside =
+            Self(Arc::new(Connections { reads: connection.clone(), writes: connection, health_connection }));
         Ok((inside, Transaction(transaction, place)))
     }
 }

@@ -20,7 +20,7 @@ pub enum MigrateError {
 
 /// A schema change, and whether the database has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Applied {
+pub struct MigrationStatus {
     /// Its name.
     pub name: String,
     /// Whether it is in the database.
@@ -55,13 +55,13 @@ impl Database {
     ///
     /// # Errors
     /// [`MigrateError`].
-    pub async fn migrations(&self) -> Result<Vec<Applied>, MigrateError> {
+    pub async fn migrations(&self) -> Result<Vec<MigrationStatus>, MigrateError> {
         let alone = self.lock_schema().await?;
         let applied = Migrator::get_migration_models(&alone).await?;
         alone.commit().await?;
         let known = Migrator::migrations().into_iter().map(|migration| migration.name().to_owned());
         Ok(known
-            .map(|name| Applied { applied: applied.iter().any(|row| row.version == name), name })
+            .map(|name| MigrationStatus { applied: applied.iter().any(|row| row.version == name), name })
             .collect())
     }
 

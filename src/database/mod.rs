@@ -4,25 +4,24 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, QuerySelect};
 
-mod at_hand;
 mod connect;
 mod connection;
-mod direct;
-mod failure;
-mod gate;
-mod home;
-mod lease;
+mod connection_cache;
+mod io_runtime;
 mod migrate;
-mod outcome;
+mod observer;
+mod pool;
+mod pooled_connection;
+mod postgres;
 mod spans;
+mod sqlite;
 mod url;
-mod wake;
 
 pub use connect::ConnectError;
 pub use connection::{Connection, Transaction};
-pub use gate::PoolState;
-pub use migrate::{Applied, MigrateError};
-pub use outcome::{Outcome, Watch, is_unique_violation};
+pub use migrate::{MigrateError, MigrationStatus};
+pub use observer::{Outcome, StatementObserver, is_unique_violation};
+pub use pool::PoolStatus;
 pub use url::DatabaseUrl;
 
 /// The open store. Cheap to clone.
@@ -36,7 +35,7 @@ struct Connections {
     writes: Connection,
     /// One connection for health, since a busy pool is not a database that can't be reached, and on PostgreSQL one
     /// to be woken by.
-    checks: DatabaseConnection,
+    health_connection: DatabaseConnection,
 }
 
 /// How the pool behaves.
@@ -64,7 +63,7 @@ impl Database {
     }
 
     /// How sqlx's connections are doing: on SQLite those that read and the one that writes, all together.
-    pub fn pool(&self) -> PoolState {
+    pub fn pool(&self) -> PoolStatus {
         let reads = self.0.reads.state();
         if self.kind() == Kind::PostgreSql {
             return reads;
@@ -81,10 +80,12 @@ impl Database {
     }
 
     /// Whether the catalog's table can be read, as every request does; not within 2 s is no.
-    pub async fn answers(&self) -> bool {
+    pub async fn is_reachable(&self) -> bool {
         let query =
             entity::product::Entity::find().select_only().column(entity::product::Column::Id).limit(1);
-        let answer = tokio::time::timeout(CHECK_TIMEOUT, query.into_tuple::<i64>().one(&self.0.checks)).await;
+        let answer =
+            tokio::time::timeout(CHECK_TIMEOUT, query.into_tuple::<i64>().one(&self.0.health_connection))
+                .await;
         matches!(answer, Ok(Ok(_)))
     }
 }

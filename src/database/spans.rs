@@ -3,13 +3,13 @@
 use sea_orm::{DbBackend, DbErr};
 use tracing::{Instrument, Span, field::Empty, info_span};
 
-use super::outcome::Outcome;
-use crate::spans::SPANS;
+use super::observer::Outcome;
+use crate::trace_targets::OTEL_TARGET;
 
 /// The span of a statement (semantic conventions for database clients); its text has places for values, not values.
 pub(super) fn statement(backend: DbBackend, operation: &'static str, sql: &str) -> Span {
     info_span!(
-        target: SPANS,
+        target: OTEL_TARGET,
         "sql",
         otel.name = operation,
         otel.kind = "client",
@@ -23,7 +23,7 @@ pub(super) fn statement(backend: DbBackend, operation: &'static str, sql: &str) 
 /// Runs it in its span.
 pub(super) async fn within<T>(span: Span, run: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
     let done = run.instrument(span.clone()).await;
-    if Outcome::of(&done) == Outcome::Failed {
+    if Outcome::of(&done) == Outcome::Error {
         span.record("otel.status_code", "ERROR");
     }
     done

@@ -6,7 +6,7 @@ use std::io::{self, BufRead, Write};
 use csv_core::{ReadRecordResult, Reader};
 
 use super::bad_line;
-use crate::catalog::{At, Draft, Fault, NewProducts, Product, Value};
+use crate::catalog::{Draft, FieldError, Location, NewProducts, Product, Value};
 
 /// The header row that we write.
 pub const HEADER: &[u8] = b"id,name,price,amount\r\n";
@@ -91,15 +91,15 @@ impl<R: BufRead> Csv<R> {
                 products.refuse(bad_line(line, format!("has {count} fields, but the header row {wanted}")));
             }
             Row::Fields(line, _) => match self.draft() {
-                Some(draft) => products.push_at(At::Line(line), &draft),
+                Some(draft) => products.push_at(Location::Line(line), &draft),
                 None => products.refuse(bad_line(line, "is not UTF-8")),
             },
         }
         Ok(true)
     }
 
-    fn header(&mut self) -> io::Result<Result<Vec<Column>, Fault>> {
-        super::rows::skip_byte_order_mark(&mut self.source)?;
+    fn header(&mut self) -> io::Result<Result<Vec<Column>, FieldError>> {
+        super::product_batches::skip_byte_order_mark(&mut self.source)?;
         let (line, count) = match self.row()? {
             Row::Fields(line, count) => (line, count),
             Row::Endless(line) => return Ok(Err(too_long(line))),
@@ -183,7 +183,7 @@ impl<R: BufRead> Csv<R> {
     }
 }
 
-fn too_long(line: u64) -> Fault {
+fn too_long(line: u64) -> FieldError {
     let detail = format!(
         "begins a row of more than {MOST_BYTES} bytes or {MOST_COLUMNS} fields: is there a quote that is not closed?"
     );

@@ -2,8 +2,8 @@
 
 use std::io::{self, BufReader, Read, Seek};
 
-use super::{Format, rows::Rows};
-use crate::catalog::{Catalog, Error, Taken};
+use super::{Format, product_batches::ProductBatches};
+use crate::catalog::{Catalog, Error, OnConflict};
 
 /// Why a file was not taken in.
 #[derive(Debug, thiserror::Error)]
@@ -30,18 +30,18 @@ pub async fn import<R>(
     catalog: &Catalog,
     format: Format,
     mut file: R,
-    taken: Taken,
+    taken: OnConflict,
 ) -> Result<u64, ImportError>
 where
     R: Read + Seek + Send + 'static,
 {
     let check = move || {
-        for batch in Rows::new(format, BufReader::with_capacity(BUFFER, &mut file)) {
+        for batch in ProductBatches::new(format, BufReader::with_capacity(BUFFER, &mut file)) {
             batch?;
         }
         file.rewind()?;
         Ok::<_, ImportError>(file)
     };
     let file = tokio::task::spawn_blocking(check).await.map_err(|_| Error::Internal)??;
-    catalog.import(Rows::new(format, BufReader::with_capacity(BUFFER, file)), taken).await
+    catalog.import(ProductBatches::new(format, BufReader::with_capacity(BUFFER, file)), taken).await
 }

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use clap::ValueEnum;
 
-use crate::catalog::{At, Fault, Product};
+use crate::catalog::{FieldError, Location, Product};
 
 mod csv;
 mod import;
 pub mod json;
 mod ndjson;
-mod rows;
+mod product_batches;
 
 pub use import::{ImportError, import};
 
@@ -37,7 +37,7 @@ impl Format {
     }
 
     /// The format of a media type without its parameters.
-    pub fn of_media_type(essence: &str) -> Option<Self> {
+    pub fn from_media_type(essence: &str) -> Option<Self> {
         let known = [
             ("application/json", Self::Json),
             ("text/csv", Self::Csv),
@@ -49,7 +49,7 @@ impl Format {
     }
 
     /// The format that a file's name tells.
-    pub fn of_file(path: &Path) -> Option<Self> {
+    pub fn from_path(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
             "csv" => Some(Self::Csv),
             "ndjson" | "jsonl" => Some(Self::Ndjson),
@@ -67,7 +67,7 @@ pub struct Writer {
 
 impl Writer {
     /// Begins a document.
-    pub fn begin(format: Format, out: &mut Vec<u8>) -> Self {
+    pub fn new(format: Format, out: &mut Vec<u8>) -> Self {
         match format {
             Format::Json => out.push(b'['),
             Format::Csv => out.extend_from_slice(csv::HEADER),
@@ -85,11 +85,11 @@ impl Writer {
                     if self.any {
                         out.push(b',');
                     }
-                    json::write(out, product);
+                    json::write_product(out, product);
                 }
                 Format::Csv => csv::write(out, product),
                 Format::Ndjson => {
-                    json::write(out, product);
+                    json::write_product(out, product);
                     out.push(b'\n');
                 }
             }
@@ -106,6 +106,6 @@ impl Writer {
 }
 
 /// A line as a whole.
-fn bad_line(line: u64, detail: impl Into<std::borrow::Cow<'static, str>>) -> Fault {
-    Fault { at: At::Line(line), field: "", detail: detail.into() }
+fn bad_line(line: u64, detail: impl Into<std::borrow::Cow<'static, str>>) -> FieldError {
+    FieldError { at: Location::Line(line), field: "", detail: detail.into() }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, Read};
 
 use super::{bad_line, json};
-use crate::catalog::{At, Draft, NewProducts};
+use crate::catalog::{Draft, Location, NewProducts};
 
 /// Far more than any product takes.
 const MOST_BYTES: usize = 1 << 20;
@@ -23,7 +23,7 @@ impl<R: BufRead> Ndjson<R> {
     /// Reads the next product; false at the end of the file.
     pub fn read(&mut self, products: &mut NewProducts) -> io::Result<bool> {
         if self.number == 0 {
-            super::rows::skip_byte_order_mark(&mut self.source)?;
+            super::product_batches::skip_byte_order_mark(&mut self.source)?;
         }
         self.line.clear();
         let most = MOST_BYTES as u64 + 1;
@@ -42,8 +42,8 @@ impl<R: BufRead> Ndjson<R> {
         if text.trim_ascii().is_empty() {
             return Ok(true);
         }
-        match json::one::<Draft>(text) {
-            Ok(Some(draft)) => products.push_at(At::Line(self.number), &draft),
+        match json::parse_object::<Draft>(text) {
+            Ok(Some(draft)) => products.push_at(Location::Line(self.number), &draft),
             Ok(None) => products.refuse(bad_line(self.number, "must be an object")),
             Err(error) => products.refuse(bad_line(self.number, error.without_line())),
         }

@@ -7,11 +7,12 @@ use async_graphql::{
     resolver_utils::{EnumType, enum_value},
 };
 
-use crate::catalog::{self, Code, Error, Fault};
+use crate::catalog::{self, Error, ErrorCode, FieldError};
 
 /// The `code` in the `extensions` of an error. Those that REST knows too are the `code` of its problems.
 #[derive(Clone, Copy, Debug, Enum, Eq, PartialEq)]
-pub enum ErrorCode {
+#[graphql(name = "ErrorCode")]
+pub enum GraphqlErrorCode {
     /// Values that break a rule, named in `errors`, or a document that does not fit the schema.
     Invalid,
     /// There is no such product.
@@ -70,22 +71,22 @@ pub enum ErrorCode {
     PersistedQueryMismatch,
 }
 
-impl From<Code> for ErrorCode {
-    fn from(code: Code) -> Self {
+impl From<ErrorCode> for GraphqlErrorCode {
+    fn from(code: ErrorCode) -> Self {
         match code {
-            Code::Invalid => Self::Invalid,
-            Code::NotFound => Self::NotFound,
-            Code::Duplicate => Self::DuplicateId,
-            Code::IdsExhausted => Self::IdsExhausted,
-            Code::VersionMismatch => Self::VersionMismatch,
-            Code::VersionRequired => Self::VersionRequired,
-            Code::InsufficientStock => Self::InsufficientStock,
-            Code::TooMuchStock => Self::TooMuchStock,
-            Code::TooManySubscriptions => Self::TooManySubscriptions,
-            Code::TooSlow => Self::TooSlow,
-            Code::Unavailable => Self::Unavailable,
+            ErrorCode::Invalid => Self::Invalid,
+            ErrorCode::NotFound => Self::NotFound,
+            ErrorCode::Duplicate => Self::DuplicateId,
+            ErrorCode::IdsExhausted => Self::IdsExhausted,
+            ErrorCode::VersionMismatch => Self::VersionMismatch,
+            ErrorCode::VersionRequired => Self::VersionRequired,
+            ErrorCode::InsufficientStock => Self::InsufficientStock,
+            ErrorCode::TooMuchStock => Self::TooMuchStock,
+            ErrorCode::TooManySubscriptions => Self::TooManySubscriptions,
+            ErrorCode::TooSlow => Self::TooSlow,
+            ErrorCode::Unavailable => Self::Unavailable,
             // GraphQL takes no idempotency keys.
-            Code::Internal | Code::KeyReused | Code::KeyInUse => Self::Internal,
+            ErrorCode::Internal | ErrorCode::KeyReused | ErrorCode::KeyInUse => Self::Internal,
         }
     }
 }
@@ -97,7 +98,7 @@ const MAX_ERRORS: usize = 100;
 
 /// All codes, as clients see them.
 pub fn codes() -> impl Iterator<Item = &'static str> {
-    ErrorCode::items().iter().map(|item| item.name)
+    GraphqlErrorCode::items().iter().map(|item| item.name)
 }
 
 /// The code of an error that has one.
@@ -111,7 +112,7 @@ pub fn code(error: &ServerError) -> &'static str {
 }
 
 /// Why a document is not even tried: a code, and what to do.
-pub type Refusal = (ErrorCode, String);
+pub type Refusal = (GraphqlErrorCode, String);
 
 /// An error of the request as a whole.
 pub fn refused((code, message): Refusal) -> ServerError {
@@ -124,7 +125,7 @@ pub fn refused((code, message): Refusal) -> ServerError {
 pub fn unreadable(error: parser::Error) -> ServerError {
     let mut error = ServerError::from(error);
     shorten(&mut error.message);
-    error.extensions.get_or_insert_default().set("code", enum_value(ErrorCode::Malformed));
+    error.extensions.get_or_insert_default().set("code", enum_value(GraphqlErrorCode::Malformed));
     error
 }
 
@@ -137,18 +138,18 @@ pub fn clean(response: &mut Response) {
         let code = match known {
             Some(error) => error.code(),
             // The document does not fit the schema: its text is for the client.
-            None if error.source.is_none() => Code::Invalid,
-            None => Code::Internal,
+            None if error.source.is_none() => ErrorCode::Invalid,
+            None => ErrorCode::Internal,
         };
-        let faults = known.map(Error::faults).unwrap_or_default();
+        let faults = known.map(Error::field_errors).unwrap_or_default();
         let faults: Vec<_> = faults.iter().map(fault).collect();
-        if code == Code::Internal {
+        if code == ErrorCode::Internal {
             tracing::error!(error = error.message, "a resolver failed");
             error.message = catalog::Error::Internal.to_string();
         }
         let extensions = error.extensions.get_or_insert_default();
         if extensions.get("code").is_none() {
-            extensions.set("code", enum_value(ErrorCode::from(code)));
+            extensions.set("code", enum_value(GraphqlErrorCode::from(code)));
         }
         if !faults.is_empty() {
             extensions.set("errors", faults);
@@ -180,7 +181,7 @@ pub fn show_failed_fields(response: &mut Response) {
     }
 }
 
-fn fault(fault: &Fault) -> Value {
+fn fault(fault: &FieldError) -> Value {
     Value::from_json(serde_json::json!({ "pointer": fault.pointer(), "detail": fault.detail }))
         .unwrap_or_default()
 }

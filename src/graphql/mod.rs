@@ -3,46 +3,25 @@
 use axum::routing::get;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::body::BodyLimits;
+use crate::http::request_body::BodyLimits;
 
-mod answer;
-mod documents;
 mod error;
-mod filter;
-mod http;
-mod limits;
-mod lookup;
-mod mutation;
-mod nesting;
-mod openapi;
-mod page;
-mod playground;
-mod prepared;
-mod product;
-mod query;
-mod ready;
-mod request;
-mod scalars;
+mod execution;
 mod schema;
-mod service;
-mod shape;
-mod socket;
-mod spans;
-mod subscription;
-mod validation;
+mod transport;
 
 pub use error::codes;
-pub(crate) use http::post;
-pub use limits::Limits;
+pub use execution::cost::Limits;
+pub use execution::service::{OperationObserver, Service};
 pub use schema::sdl;
-pub use service::{Service, Watch};
-pub use socket::Sockets;
+pub(crate) use transport::http::post;
+pub use transport::websocket::WebSockets;
 
 /// The routes with their methods and usual statuses.
 pub const ROUTES: &[(&str, &str, &[u16])] = &[
     ("GET", "/graphql", &[101, 200, 400, 405, 503]),
     ("POST", "/graphql", &[200, 400, 408, 413, 415, 500, 503]),
-    ("GET", playground::FILES_ROUTE, &[200, 404]),
+    ("GET", transport::playground::FILES_ROUTE, &[200, 404]),
 ];
 
 /// What its handlers work with. Cheap to clone.
@@ -51,7 +30,7 @@ pub struct GraphqlState {
     /// Answers operations.
     pub service: Service,
     /// Those that are open.
-    pub sockets: Sockets,
+    pub sockets: WebSockets,
     /// Bodies are taken within these.
     pub body: BodyLimits,
 }
@@ -59,6 +38,6 @@ pub struct GraphqlState {
 /// The route `/graphql`, described, and the files of its page.
 pub fn api() -> OpenApiRouter<GraphqlState> {
     OpenApiRouter::new()
-        .routes(routes!(http::get, http::post))
-        .route(playground::FILES_ROUTE, get(playground::file))
+        .routes(routes!(transport::http::get, transport::http::post))
+        .route(transport::playground::FILES_ROUTE, get(transport::playground::file))
 }

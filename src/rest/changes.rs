@@ -15,9 +15,9 @@ use serde::Deserialize;
 
 use super::openapi;
 use crate::{
-    catalog::{Catalog, Change, ChangeKind, Error, Event, Followed, Place},
+    catalog::{Catalog, Change, ChangeKind, Error, Event, LogPosition, ProductSelection},
     formats::json,
-    problem::Problem,
+    http::problem::Problem,
 };
 
 /// Which changes.
@@ -50,7 +50,7 @@ pub async fn changes(
     query: Result<Query<ChangesQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response, Problem> {
     let Query(ChangesQuery { id }) = query.map_err(|error| Problem::malformed(error.body_text()))?;
-    let followed = id.as_deref().map_or(Ok(Followed::ALL), followed)?;
+    let followed = id.as_deref().map_or(Ok(ProductSelection::ALL), followed)?;
     let after = headers.get(LAST_EVENT_ID).map(|place| place.to_str().unwrap_or_default());
     let after = after.filter(|place| !place.is_empty()).map(place).transpose()?;
     let events = catalog.subscribe(followed, after).await?;
@@ -59,14 +59,14 @@ pub async fn changes(
     Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
 }
 
-fn place(text: &str) -> Result<Place, Error> {
+fn place(text: &str) -> Result<LogPosition, Error> {
     text.parse().map_err(|_| Error::invalid("Last-Event-ID", "is not the id of an event"))
 }
 
-fn followed(test: &str) -> Result<Followed, Error> {
+fn followed(test: &str) -> Result<ProductSelection, Error> {
     match test.split_once('.') {
-        Some(("in", ids)) => Followed::these(ids.split(','), "id"),
-        Some(("eq", id)) => Followed::these([id].into_iter(), "id"),
+        Some(("in", ids)) => ProductSelection::from_ids(ids.split(','), "id"),
+        Some(("eq", id)) => ProductSelection::from_ids([id].into_iter(), "id"),
         _ => Err(Error::invalid("id", "can be tested by eq or in")),
     }
 }
@@ -77,7 +77,7 @@ fn failure(error: &Error) -> ServerSent {
 }
 
 fn server_sent(event: Event) -> ServerSent {
-    let place = event.place().to_string();
+    let place = event.position().to_string();
     let (kind, data) = match event {
         Event::Resync(_) => ("resync", "{}".to_owned()),
         Event::Change(change) => {
@@ -87,11 +87,11 @@ fn server_sent(event: Event) -> ServerSent {
                 ChangeKind::StockMoved => "stock_moved",
                 ChangeKind::Deleted => "deleted",
             };
-            let Change { place: _, kind: _, id, version, at, product } = change;
+            let Change { position: _, kind: _, id, version, at, product } = change;
             let mut data = format!(r#"{{"id":{id},"version":"{version}","at":"{at}""#).into_bytes();
             if let Some(product) = &product {
                 data.extend_from_slice(br#","product":"#);
-                json::write(&mut data, product);
+                json::write_product(&mut data, product);
             }
             data.push(b'}');
             (kind, String::from_utf8(data).unwrap_or_default())

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    catalog::{Catalog, Error, Fingerprint, Idempotency, IdempotencyKey, Once},
-    problem::Problem,
+    catalog::{Catalog, Error, Fingerprint, Idempotency, IdempotencyKey, IdempotentResponse},
+    http::problem::Problem,
 };
 
 /// Names a request that may come again.
@@ -75,7 +75,7 @@ impl Repeatable {
         let request = Idempotency { key, fingerprint: Fingerprint(digest.finalize().into()) };
         let keep = async move |catalog| Answer::of(work(catalog).await).await;
         // Boxed: most requests have no key.
-        let Once { answer, replayed } = Box::pin(catalog.once(request, keep)).await?;
+        let IdempotentResponse { answer, replayed } = Box::pin(catalog.execute_once(request, keep)).await?;
         let answer: Answer = serde_json::from_str(&answer).map_err(|_| Error::Internal)?;
         let mut response = answer.into_response();
         if replayed {

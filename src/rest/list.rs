@@ -11,15 +11,15 @@ use axum::{
 use futures_util::{StreamExt, stream};
 
 use super::{
-    accept::Wanted,
-    answer, openapi,
-    query::{ListQuery, Part},
+    list_query::{ListQuery, Part},
+    openapi, response,
+    response_format::Wanted,
 };
 use crate::{
-    aside,
-    catalog::{Catalog, Cursor, Error, Listing, Order, Page, PageRequest, Product},
+    background_runtime,
+    catalog::{Catalog, Cursor, Error, Listing, Page, PageRequest, Product, SortOrder},
     formats::{Format, Writer},
-    problem::Problem,
+    http::problem::Problem,
 };
 
 /// All products, or those that are asked for; with `limit` a page of them, and links to the others (RFC 8288).
@@ -47,7 +47,7 @@ pub async fn list(
     Wanted(format): Wanted,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    aside::run(answer(catalog, format, query)).await
+    background_runtime::run(answer(catalog, format, query)).await
 }
 
 async fn answer(catalog: Catalog, format: Format, query: Option<String>) -> Result<Response, Problem> {
@@ -56,7 +56,7 @@ async fn answer(catalog: Catalog, format: Format, query: Option<String>) -> Resu
     let mut response = match &query.part {
         Part::Page(request) => {
             let page = catalog.page(&query.listing, request.clone()).await?;
-            let mut response = answer::many(StatusCode::OK, format, &page.products);
+            let mut response = response::many(StatusCode::OK, format, &page.products);
             if let Ok(links) = HeaderValue::try_from(links(&query, &page)) {
                 response.headers_mut().insert(header::LINK, links);
             }
@@ -72,7 +72,7 @@ async fn answer(catalog: Catalog, format: Format, query: Option<String>) -> Resu
 }
 
 fn links(query: &ListQuery, page: &Page) -> String {
-    let place = |product: &Product| Cursor::of(product, &query.listing.order);
+    let place = |product: &Product| Cursor::new(product, &query.listing.order);
     let mut links = vec![query.link("first", None)];
     if let (Some(first), true) = (page.products.first(), page.has_previous) {
         links.push(query.link("prev", Some(("before", &place(first)))));
@@ -91,18 +91,18 @@ async fn all(
     format: Format,
 ) -> Result<Response, Error> {
     // The first page decides between an answer and a 503.
-    let first = catalog.page(&listing, PageRequest::next(place)).await?;
+    let first = catalog.page(&listing, PageRequest::after(place)).await?;
     if !first.has_next {
-        return Ok(answer::many(StatusCode::OK, format, &first.products));
+        return Ok(response::many(StatusCode::OK, format, &first.products));
     }
     let mut opening = Vec::new();
-    let mut writer = Writer::begin(format, &mut opening);
+    let mut writer = Writer::new(format, &mut opening);
     let place = part(&mut opening, &mut writer, &first, &listing.order);
     let rest = stream::unfold((place, writer, listing), move |(place, mut writer, listing)| {
         let catalog = catalog.clone();
         async move {
             let place = place?;
-            match catalog.page(&listing, PageRequest::next(Some(place))).await {
+            match catalog.page(&listing, PageRequest::after(Some(place))).await {
                 Ok(page) => {
                     let mut bytes = Vec::new();
                     let next = part(&mut bytes, &mut writer, &page, &listing.order);
@@ -114,14 +114,14 @@ async fn all(
         }
     });
     let body = stream::iter([Ok::<_, Error>(opening)]).chain(rest);
-    let body = aside::body(Body::from_stream(body));
+    let body = background_runtime::stream_body(Body::from_stream(body));
     Ok(([(header::CONTENT_TYPE, format.media_type())], body).into_response())
 }
 
 /// Writes a page, and the end behind the last one; returns where to go on.
-fn part(out: &mut Vec<u8>, writer: &mut Writer, page: &Page, order: &Order) -> Option<Cursor> {
+fn part(out: &mut Vec<u8>, writer: &mut Writer, page: &Page, order: &SortOrder) -> Option<Cursor> {
     writer.write(out, &page.products);
-    let next = page.products.last().filter(|_| page.has_next).map(|last| Cursor::of(last, order));
+    let next = page.products.last().filter(|_| page.has_next).map(|last| Cursor::new(last, order));
     if next.is_none() {
         writer.end(out);
     }

@@ -5,27 +5,27 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    body::BodyLimits,
     catalog::{Catalog, Error},
+    http::request_body::BodyLimits,
 };
 
-mod accept;
-mod answer;
 mod changes;
-mod conditions;
+mod collection;
 pub mod idempotency;
+mod item;
 mod list;
-mod many;
+mod list_query;
 mod openapi;
 mod path;
+mod preconditions;
 pub mod prefer;
-mod products;
-mod query;
+mod response;
+mod response_format;
 mod upload;
 
+pub(crate) use collection::create;
+pub(crate) use item::product;
 pub(crate) use list::list;
-pub(crate) use many::create;
-pub(crate) use products::product;
 
 /// The routes with their methods and usual statuses.
 pub const ROUTES: &[(&str, &str, &[u16])] = &[
@@ -65,10 +65,10 @@ impl FromRef<RestState> for BodyLimits {
 /// The routes under `/products`, described.
 pub fn api() -> OpenApiRouter<RestState> {
     OpenApiRouter::with_openapi(openapi::Document::openapi())
-        .routes(routes!(list::list, many::create, many::replace, many::delete))
+        .routes(routes!(list::list, collection::create, collection::replace, collection::delete))
         .routes(routes!(changes::changes))
-        .routes(routes!(products::get, products::replace, products::change, products::delete))
-        .routes(routes!(products::move_stock))
+        .routes(routes!(item::get, item::replace, item::change, item::delete))
+        .routes(routes!(item::adjust_stock))
 }
 
 /// What was sent, if it is an object.

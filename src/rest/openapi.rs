@@ -9,7 +9,7 @@ use utoipa::{IntoResponses, OpenApi, ToSchema};
 /// The room's part of the document without its paths, which the routes bring.
 #[derive(OpenApi)]
 #[openapi(
-    components(schemas(Product, NewProduct, Replacement, ReplacementWithId, ProductPatch, Movement, Problem, FieldError)),
+    components(schemas(Product, NewProduct, Replacement, ReplacementWithId, ProductPatch, StockAdjustmentDraft, Problem, FieldError)),
     tags((name = "products", description = "The products of the inventory"))
 )]
 pub struct Document;
@@ -132,7 +132,7 @@ pub struct Deleted {
 /// A stock movement.
 #[derive(ToSchema)]
 #[schema(example = json!({ "delta": -3 }))]
-pub struct Movement {
+pub struct StockAdjustmentDraft {
     /// How many pieces come; negative: go
     #[schema(minimum = -2_147_483_647, maximum = 2_147_483_647)]
     delta: i32,
@@ -191,7 +191,7 @@ failures! {
     /// `BODY_TOO_SLOW`.
     BodyTooSlow(408, "The body did not arrive in time", "body-too-slow", "BODY_TOO_SLOW", "Body too slow", "the body did not arrive in time");
     /// `DUPLICATE_ID`, `IDS_EXHAUSTED`, `IDEMPOTENCY_KEY_IN_USE`.
-    Taken(409, "An id is taken, none is left to generate, or the request is under way", "duplicate-id", "DUPLICATE_ID", "Id taken", "id 7 is taken");
+    OnConflict(409, "An id is taken, none is left to generate, or the request is under way", "duplicate-id", "DUPLICATE_ID", "Id taken", "id 7 is taken");
     /// `INSUFFICIENT_STOCK`, `TOO_MUCH_STOCK`, `IDEMPOTENCY_KEY_IN_USE`.
     Stock(409, "The amount would leave its range, or the request is under way", "insufficient-stock", "INSUFFICIENT_STOCK", "Not enough in stock", "not enough in stock: there are 2");
     /// `VERSION_MISMATCH`.

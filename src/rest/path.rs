@@ -6,8 +6,8 @@ use axum::{
 };
 
 use crate::{
-    catalog::{ProductId, existing_id},
-    problem::Problem,
+    catalog::{ProductId, parse_product_id},
+    http::problem::Problem,
 };
 
 /// The id in `/products/{product_id}`.
@@ -20,6 +20,6 @@ impl<S: Send + Sync> FromRequestParts<S> for PathId {
         let Path(text) = Path::<String>::from_request_parts(parts, state)
             .await
             .map_err(|_| Problem::malformed("the path is not UTF-8"))?;
-        Ok(Self(existing_id(&text)?))
+        Ok(Self(parse_product_id(&text)?))
     }
 }

@@ -8,7 +8,7 @@ use axum::{
     response::Response,
 };
 
-use crate::catalog::Taken;
+use crate::catalog::OnConflict;
 
 /// The request's header.
 pub const PREFER: HeaderName = HeaderName::from_static("prefer");
@@ -19,7 +19,7 @@ const MERGE: &str = "resolution=merge-duplicates";
 /// What the client prefers to be done with ids that are taken. Preferences that we don't know are passed over, as
 /// the RFC wants it.
 #[derive(Clone, Copy)]
-pub struct Preference(pub Taken);
+pub struct Preference(pub OnConflict);
 
 impl<S: Send + Sync> FromRequestParts<S> for Preference {
     type Rejection = Infallible;
@@ -30,14 +30,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Preference {
             preference.chars().filter(|char| !char.is_whitespace() && *char != '"').collect::<String>()
         });
         let merge = preferences.any(|preference| preference.eq_ignore_ascii_case(MERGE));
-        Ok(Self(if merge { Taken::Replace } else { Taken::Refuse }))
+        Ok(Self(if merge { OnConflict::Replace } else { OnConflict::Reject }))
     }
 }
 
 impl Preference {
     /// Says that it was followed. What may have replaced something is not surely created: a 200.
     pub fn applied(self, mut response: Response) -> Response {
-        if self.0 == Taken::Replace {
+        if self.0 == OnConflict::Replace {
             *response.status_mut() = StatusCode::OK;
             response.headers_mut().insert(PREFERENCE_APPLIED, HeaderValue::from_static(MERGE));
         }

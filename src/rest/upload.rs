@@ -8,10 +8,13 @@ use sha2::{Digest, Sha256};
 use tokio::io::{AsyncSeekExt, AsyncWriteExt, BufWriter};
 
 use crate::{
-    body::{BodyLimits, JsonText, Parts, media_type, refuse_encoded},
     catalog::Error,
     formats::Format,
-    problem::Problem,
+    http::{
+        media_type::media_type,
+        problem::Problem,
+        request_body::{BodyLimits, JsonBody, LimitedBody, reject_content_encoding},
+    },
 };
 
 /// Products as sent.
@@ -31,16 +34,16 @@ where
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        refuse_encoded(request.headers())?;
-        let format = media_type(request.headers()).map(Format::of_media_type);
+        reject_content_encoding(request.headers())?;
+        let format = media_type(request.headers()).map(Format::from_media_type);
         match format {
             None | Some(Some(Format::Json)) => {
-                JsonText::from_request(request, state).await.map(|JsonText(text)| Self::Json(text))
+                JsonBody::from_request(request, state).await.map(|JsonBody(text)| Self::Json(text))
             }
             Some(Some(format)) => {
                 let limits = BodyLimits::from_ref(state);
-                let receive = receive(Parts::of(request, limits.import_size)?, limits);
-                let (file, digest) = Box::pin(receive).await?;
+                let spool = spool_to_disk(LimitedBody::new(request, limits.import_size)?, limits);
+                let (file, digest) = Box::pin(spool).await?;
                 Ok(Self::File(format, file, digest))
             }
             Some(None) => Err(Problem::unsupported_media_type(ACCEPTED)),
@@ -48,12 +51,12 @@ where
     }
 }
 
-async fn receive(mut parts: Parts, limits: BodyLimits) -> Result<(File, [u8; 32]), Problem> {
+async fn spool_to_disk(mut body: LimitedBody, limits: BodyLimits) -> Result<(File, [u8; 32]), Problem> {
     let file = tempfile::tempfile().map_err(failed)?;
     let mut file = BufWriter::with_capacity(1 << 20, tokio::fs::File::from_std(file));
     let mut digest = Sha256::new();
     loop {
-        let part = tokio::time::timeout(limits.time, parts.next());
+        let part = tokio::time::timeout(limits.time, body.next_chunk());
         let Some(part) = part.await.map_err(|_| Problem::body_too_slow())?? else {
             break;
         };

@@ -1,5 +1,9 @@
 //! Puts the rooms together, listens, and shuts down gracefully.
 
+mod idle_timeout;
+mod listener;
+mod protocol_detection;
+
 use std::{
     io,
     net::SocketAddr,
@@ -12,44 +16,30 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use accept::Patience;
-use app::Shortcuts;
-use health::Vitals;
-use layers::Shortcut;
-use places::Places;
+use listener::ConnectionTimeouts;
 
 use crate::{
-    body::BodyLimits,
-    catalog::{Catalog, Rules},
+    app::{
+        dispatch::HotRoutes,
+        instrumentation,
+        middleware::{self, DirectRoute, bearer_auth, concurrency_limit::ConcurrencyLimits},
+        openapi,
+    },
+    catalog::{Catalog, CatalogOptions},
     config::{Config, OperationNames},
     database::{self, ConnectError, Database, DatabaseUrl, MigrateError, PoolOptions},
-    graphql::{self, GraphqlState, Limits, Service, Sockets},
-    rest::{self, RestState},
-    telemetry::{
-        self, HttpMetrics, Telemetry, TelemetryError,
-        routes::Routes,
-        slow::{self, SlowBook},
+    graphql::{self, GraphqlState, Limits, Service, WebSockets},
+    http::request_body::BodyLimits,
+    operations::{
+        health::{self, HealthState},
+        index, metrics, slow_requests,
     },
+    rest::{self, RestState},
+    telemetry::{HttpMetrics, Telemetry, TelemetryError, routes::Routes, slow_requests::SlowRequestLog},
 };
 
-mod accept;
-mod app;
-mod around;
-mod bearers;
-mod docs;
-mod health;
-mod idle;
-mod innermost;
-pub mod layers;
-mod manners;
-mod outermost;
-mod places;
-mod preface;
-mod root;
-mod watch;
-
-pub use app::App;
-pub use docs::document;
+pub use crate::app::dispatch::App;
+pub use crate::app::openapi::document;
 
 /// Why the server can't start.
 #[derive(Debug, thiserror::Error)]
@@ -78,9 +68,9 @@ pub struct Server {
     /// Where metrics and health are apart.
     management: Option<(TcpListener, App)>,
     catalog: Catalog,
-    sockets: Sockets,
+    sockets: WebSockets,
     /// Cancelled when the server is about to stop.
-    leaving: CancellationToken,
+    shutting_down: CancellationToken,
     telemetry: Telemetry,
     config: Config,
 }
@@ -91,7 +81,7 @@ pub struct Server {
 /// [`StartError`].
 pub async fn open_database(
     config: &Config,
-    watch: Option<Arc<dyn database::Watch>>,
+    watch: Option<Arc<dyn database::StatementObserver>>,
 ) -> Result<Database, StartError> {
     let url: DatabaseUrl = config.database_url.expose().parse().map_err(StartError::DatabaseUrl)?;
     let options = PoolOptions {
@@ -106,8 +96,8 @@ pub async fn open_database(
 }
 
 /// What the settings say of the catalog.
-pub fn rules(config: &Config) -> Rules {
-    Rules {
+pub fn rules(config: &Config) -> CatalogOptions {
+    CatalogOptions {
         require_version: config.require_if_match,
         idempotency_retention: config.idempotency_retention,
         subscriptions: config.subscriptions,
@@ -139,15 +129,15 @@ impl Server {
         let start = Instant::now();
         let telemetry = Telemetry::new()?;
         let meter = telemetry.meter();
-        let database = open_database(&config, Some(watch::statements(&meter))).await?;
+        let database = open_database(&config, Some(instrumentation::statement_observer(&meter))).await?;
         database.migrate_up().await?;
-        watch::connections(&meter, database.clone());
-        if let Err(error) = telemetry.watch_system(config.metrics_collection_interval) {
+        instrumentation::observe_pool(&meter, database.clone());
+        if let Err(error) = telemetry.spawn_system_metrics(config.metrics_collection_interval) {
             warn!(%error, "no system metrics");
         }
         let catalog = Catalog::new(database.clone(), rules(&config));
-        spawn_chores(&catalog, &config);
-        watch::store(
+        spawn_background_tasks(&catalog, &config);
+        instrumentation::spawn_catalog_metrics(
             &meter,
             database.clone(),
             catalog.clone(),
@@ -155,34 +145,36 @@ impl Server {
             config.metrics_collection_interval,
         );
         // A client whose connection is silent is known to be there long before it would be let go.
-        let sockets = Sockets::new(config.idle_timeout / 3, config.body_limit);
+        let sockets = WebSockets::new(config.idle_timeout / 3, config.body_limit);
         let body = BodyLimits {
             size: config.body_limit,
             time: config.request_timeout,
             import_size: config.import_limit,
             import_time: config.import_timeout,
         };
-        let places = Places::new(config.concurrent_requests);
+        let places = ConcurrencyLimits::new(config.concurrent_requests);
         let names = config.graphql_operation_names.as_ref().map(OperationNames::names).unwrap_or_default();
-        let operations = watch::operations(&meter, names);
+        let operations = instrumentation::operation_observer(&meter, names);
         let service = Service::new(catalog.clone(), limits(&config), places.requests.clone(), operations);
-        let leaving = CancellationToken::new();
-        let health = Router::from(health::api().with_state(Vitals { database, leaving: leaving.clone() }));
+        let shutting_down = CancellationToken::new();
+        let health = Router::from(
+            health::api().with_state(HealthState { database, shutting_down: shutting_down.clone() }),
+        );
         let rooms_routes = [
-            root::ROUTES,
+            index::ROUTES,
             health::ROUTES,
-            telemetry::ROUTES,
-            slow::ROUTES,
-            docs::ROUTES,
+            metrics::ROUTES,
+            slow_requests::ROUTES,
+            openapi::ROUTES,
             rest::ROUTES,
             graphql::ROUTES,
         ];
         let routes = Routes::new(rooms_routes.concat());
-        let slow = SlowBook::new(&routes);
-        let metrics_room = Router::from(telemetry::api().with_state(telemetry.clone()))
-            .merge(slow::api().with_state(slow.clone()));
-        let metrics_room = bearers::for_bearers(metrics_room, config.metrics_token.as_ref());
-        let rooms = Router::new().merge(root::api()).merge(health.clone()).merge(docs::router());
+        let slow = SlowRequestLog::new(&routes);
+        let metrics_room = Router::from(metrics::api().with_state(telemetry.clone()))
+            .merge(slow_requests::api().with_state(slow.clone()));
+        let metrics_room = bearer_auth::require_bearer_token(metrics_room, config.metrics_token.as_ref());
+        let rooms = Router::new().merge(index::api()).merge(health.clone()).merge(openapi::router());
         let rest = RestState { catalog: catalog.clone(), body };
         let graphql = GraphqlState { service, sockets: sockets.clone(), body };
         let api = Router::from(rest::api().with_state(rest.clone()))
@@ -198,9 +190,15 @@ impl Server {
             routes,
             slow,
         );
-        let rooms = layers::wrap(rooms, Some((api, places.clone())), &metrics, body, &config.cors_origins);
-        let shortcut = |endpoint| Shortcut::new(endpoint, &metrics, body, Some(places.clone()));
-        let shortcuts = Shortcuts {
+        let rooms = middleware::apply_middleware(
+            rooms,
+            Some((api, places.clone())),
+            &metrics,
+            body,
+            &config.cors_origins,
+        );
+        let shortcut = |endpoint| DirectRoute::new(endpoint, &metrics, body, Some(places.clone()));
+        let shortcuts = HotRoutes {
             rest,
             graphql,
             to_product: shortcut("/products/{product_id}"),
@@ -212,12 +210,12 @@ impl Server {
         let listener = listen(config.listen).await?;
         let management = match management {
             Some((address, rooms)) => {
-                let rooms = layers::wrap(rooms, None, &metrics, body, &[]);
+                let rooms = middleware::apply_middleware(rooms, None, &metrics, body, &[]);
                 Some((listen(address).await?, App::new(rooms, None)))
             }
             None => None,
         };
-        let server = Self { listener, app, management, catalog, sockets, leaving, telemetry, config };
+        let server = Self { listener, app, management, catalog, sockets, shutting_down, telemetry, config };
         if let Some(address) = server.management.as_ref().and_then(|(listener, _)| listener.local_addr().ok())
         {
             info!(%address, "metrics on http://{address}/metrics");
@@ -240,7 +238,7 @@ impl Server {
         let stopping = CancellationToken::new();
         let stop = async {
             stop.await;
-            self.leaving.cancel();
+            self.shutting_down.cancel();
             let delay = self.config.shutdown_delay;
             if !delay.is_zero() {
                 info!("shutting down in {}: no longer ready", humantime::format_duration(delay));
@@ -252,18 +250,19 @@ impl Server {
             self.sockets.stop();
             self.catalog.close_feed();
         };
-        let patience = Patience { idle: self.config.idle_timeout, grace: self.config.shutdown_grace };
+        let patience =
+            ConnectionTimeouts { idle: self.config.idle_timeout, grace: self.config.shutdown_grace };
         let management = async {
             if let Some((listener, app)) = self.management {
-                accept::serve(listener, app, stopping.cancelled(), patience).await;
+                listener::serve(listener, app, stopping.cancelled(), patience).await;
             }
         };
-        tokio::join!(accept::serve(self.listener, self.app, stop, patience), management);
-        if tokio::time::timeout(CLOSING_TIME, self.sockets.closed()).await.is_err() {
+        tokio::join!(listener::serve(self.listener, self.app, stop, patience), management);
+        if tokio::time::timeout(WEBSOCKET_CLOSE_TIMEOUT, self.sockets.closed()).await.is_err() {
             warn!("WebSockets whose clients do not close are cut off");
         }
         // It waits for the collector, if there is one.
-        let _ = tokio::task::spawn_blocking(move || self.telemetry.end()).await;
+        let _ = tokio::task::spawn_blocking(move || self.telemetry.shutdown()).await;
         info!("stopped");
     }
 }
@@ -273,21 +272,21 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
 }
 
 /// For sockets to be closed, which begins long before.
-const CLOSING_TIME: Duration = Duration::from_secs(1);
+const WEBSOCKET_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How often things are looked for that need not be kept any longer.
-const FORGET_EVERY: Duration = Duration::from_secs(60);
+const CLEANUP_INTERVAL: Duration = Duration::from_secs(60);
 
 /// What is to be done beside the requests. A chore that fails says so where it fails, and is tried again.
-fn spawn_chores(catalog: &Catalog, config: &Config) {
+fn spawn_background_tasks(catalog: &Catalog, config: &Config) {
     let (feed, chores, age) = (catalog.clone(), catalog.clone(), config.changes_retention);
     tokio::spawn(async move { feed.run_feed().await });
-    let mut clock = watch::ticks(FORGET_EVERY.min(config.idempotency_retention).min(age));
+    let mut clock = instrumentation::interval(CLEANUP_INTERVAL.min(config.idempotency_retention).min(age));
     tokio::spawn(async move {
         loop {
             clock.tick().await;
-            let _ = chores.forget_answers().await;
-            let _ = chores.forget_changes(age).await;
+            let _ = chores.prune_idempotency_keys().await;
+            let _ = chores.prune_change_log(age).await;
         }
     });
 }

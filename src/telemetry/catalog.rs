@@ -11,7 +11,7 @@ use super::{gauge, names};
 pub struct CatalogMetrics {
     products: Gauge<u64>,
     stock: Gauge<u64>,
-    changes_delay: Gauge<u64>,
+    change_lag: Gauge<u64>,
 }
 
 impl CatalogMetrics {
@@ -25,7 +25,7 @@ impl CatalogMetrics {
         Self {
             products: gauge(meter, names::CATALOG_PRODUCTS, "", "Products in the catalog"),
             stock: gauge(meter, names::CATALOG_STOCK_ITEMS, "", "Pieces in stock, all products together"),
-            changes_delay: gauge(
+            change_lag: gauge(
                 meter,
                 names::CATALOG_CHANGES_DELAY,
                 "s",
@@ -35,8 +35,8 @@ impl CatalogMetrics {
     }
 
     /// Takes the age of the oldest change that waits.
-    pub fn changes_wait(&self, age: Duration) {
-        self.changes_delay.record(age.as_secs(), &[]);
+    pub fn record_change_lag(&self, age: Duration) {
+        self.change_lag.record(age.as_secs(), &[]);
     }
 
     /// Takes the values of now.

@@ -8,11 +8,11 @@ use opentelemetry::{
 };
 
 use super::{gauge, names};
-use crate::request;
+use crate::request_context;
 
 /// The state of a pool of connections.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct PoolState {
+pub struct PoolStatus {
     /// Connections at work.
     pub used: u64,
     /// Connections that are open and have nothing to do.
@@ -44,16 +44,16 @@ impl DatabaseMetrics {
     }
 
     /// A statement has ended.
-    pub fn ran(&self, operation: &'static str, time: Duration, outcome: &'static str) {
+    pub fn statement_finished(&self, operation: &'static str, time: Duration, outcome: &'static str) {
         let labels = [KeyValue::new(names::DB_OPERATION, operation), KeyValue::new(names::OUTCOME, outcome)];
         self.operation.record(time.as_secs_f64(), &labels);
-        request::charge_statement(time);
+        request_context::record_statement(time);
     }
 
     /// A statement has got its connection.
-    pub fn waited(&self, time: Duration) {
+    pub fn connection_acquired(&self, time: Duration) {
         self.wait.record(time.as_secs_f64(), &[]);
-        request::charge_waiting(time);
+        request_context::record_acquire_wait(time);
     }
 }
 
@@ -63,13 +63,13 @@ pub fn up(meter: &Meter) -> Gauge<u64> {
 }
 
 /// Shows a pool's state at each scrape.
-pub fn watch_pool(meter: &Meter, state: impl Fn() -> PoolState + Clone + Send + Sync + 'static) {
+pub fn watch_pool(meter: &Meter, state: impl Fn() -> PoolStatus + Clone + Send + Sync + 'static) {
     let count = state.clone();
     meter
         .u64_observable_gauge(names::DB_CONNECTIONS)
         .with_description("Connections to the database")
         .with_callback(move |observer| {
-            let PoolState { used, idle, .. } = count();
+            let PoolStatus { used, idle, .. } = count();
             observer.observe(used, &[KeyValue::new(names::STATE, "used")]);
             observer.observe(idle, &[KeyValue::new(names::STATE, "idle")]);
         })

@@ -21,13 +21,13 @@ use pin_project_lite::pin_project;
 
 use super::{
     instruments::{Ended, HttpMetrics},
-    routes::{Place, sent_method},
-    slow::{self, SlowRequest},
+    routes::{RouteIndex, sent_method},
+    slow_requests::{self, SlowRequest},
     traces,
 };
 use crate::{
-    body::media_type,
-    request::{self, Identity, RequestId},
+    http::media_type::media_type,
+    request_context::{self, RequestId, RequestInfo},
 };
 
 /// The status that is counted when the client left before the answer (nginx's).
@@ -40,9 +40,9 @@ const BROKEN_OFF: u16 = 500;
 const SMALL: u64 = 16 << 10;
 
 /// A request under way. It is recorded when its answer has been sent, or is given up.
-pub struct Measured(Record);
+pub struct RequestRecorder(Record);
 
-impl Measured {
+impl RequestRecorder {
     /// Begins with a request of this id to an `endpoint`; without one, to that of the route which it has matched.
     pub fn begin(
         metrics: HttpMetrics,
@@ -54,7 +54,7 @@ impl Measured {
         let endpoint = endpoint.or_else(matched);
         let (span, trace) = traces::span(request, endpoint, &id);
         let route = metrics.routes().place(request.method(), endpoint);
-        let identity = Identity {
+        let info = RequestInfo {
             id,
             method: sent_method(request.method()),
             // Copied: what refers to a request's head keeps all of its connection's buffer.
@@ -66,7 +66,7 @@ impl Measured {
         let mut record = Record {
             start,
             route,
-            under_way: request::Request::new(identity, span),
+            under_way: request_context::RequestContext::new(info, span),
             status: CLIENT_LEFT,
             is_stream: false,
             head: Duration::ZERO,
@@ -103,7 +103,7 @@ pin_project! {
     struct Within<F> {
         #[pin]
         run: F,
-        under_way: request::Request,
+        under_way: request_context::RequestContext,
     }
 }
 
@@ -112,15 +112,15 @@ impl<F: Future> Future for Within<F> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        this.under_way.within(|| this.run.poll(context))
+        this.under_way.in_scope(|| this.run.poll(context))
     }
 }
 
 /// Records its request when it is dropped, however that comes about.
 struct Record {
     start: Instant,
-    route: Place,
-    under_way: request::Request,
+    route: RouteIndex,
+    under_way: request_context::RequestContext,
     status: u16,
     /// Its end is its client's wish.
     is_stream: bool,
@@ -163,12 +163,12 @@ impl Record {
 
     fn describe(&self, time: Duration) -> SlowRequest {
         let (method, endpoint) = self.metrics.routes().labels(self.route);
-        let identity = self.under_way.identity();
+        let info = self.under_way.info();
         SlowRequest {
             method,
             endpoint,
-            at: slow::moment(time),
-            path: slow::cut(&identity.path),
+            at: slow_requests::moment(time),
+            path: slow_requests::cut(&info.path),
             status: self.status,
             seconds: time.as_secs_f64(),
             head_seconds: self.head.as_secs_f64(),
@@ -176,8 +176,8 @@ impl Record {
             sql_statements: self.under_way.statements(),
             connection_wait_seconds: self.under_way.waiting_time().as_secs_f64(),
             response_bytes: self.sent,
-            request_id: identity.id.to_string(),
-            trace_id: identity.trace_id(),
+            request_id: info.id.to_string(),
+            trace_id: info.trace_id(),
         }
     }
 }
@@ -231,13 +231,13 @@ impl HttpBody for Leaving {
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Polled {
         let this = self.project();
         let under_way = &this.record.under_way;
-        let frame = under_way.within(|| this.body.poll_frame(context));
+        let frame = under_way.in_scope(|| this.body.poll_frame(context));
         match &frame {
             Poll::Ready(Some(Ok(frame))) => this.record.sent += length(frame),
             Poll::Ready(Some(Err(error))) => {
                 this.record.status = BROKEN_OFF;
                 under_way.span().record("otel.status_code", "ERROR");
-                under_way.within(|| tracing::error!(%error, "the answer broke off"));
+                under_way.in_scope(|| tracing::error!(%error, "the answer broke off"));
             }
             _ => {}
         }

@@ -13,9 +13,9 @@ use opentelemetry::{
 
 use super::{
     names,
-    routes::{Place, Routes},
-    slow::SlowBook,
-    tally::Tallies,
+    routes::{RouteIndex, Routes},
+    sharded_buffer::ShardedBuffer,
+    slow_requests::SlowRequestLog,
 };
 
 /// The instruments of the requests. Cheap to clone.
@@ -28,10 +28,10 @@ struct Instruments {
     fine_duration: Histogram<f64>,
     request_size: Histogram<u64>,
     response_size: Histogram<u64>,
-    slow: SlowBook,
+    slow: SlowRequestLog,
     routes: Routes,
-    tallies: Tallies<(Place, Ended)>,
-    /// By [`Place::index`].
+    tallies: ShardedBuffer<(RouteIndex, Ended)>,
+    /// By [`RouteIndex::index`].
     series: Vec<Series>,
 }
 
@@ -76,7 +76,7 @@ impl HttpMetrics {
         duration_buckets: &[f64],
         size_buckets: &[f64],
         routes: Routes,
-        slow: SlowBook,
+        slow: SlowRequestLog,
     ) -> Self {
         let requests = meter.u64_counter(names::HTTP_REQUESTS).with_description("HTTP requests").build();
         let duration = meter
@@ -111,7 +111,7 @@ impl HttpMetrics {
             response_size,
             slow,
             routes,
-            tallies: Tallies::new(),
+            tallies: ShardedBuffer::new(),
             series,
         });
         let seen = instruments.clone();
@@ -132,7 +132,7 @@ impl HttpMetrics {
         &self.0.routes
     }
 
-    pub(super) fn slow(&self) -> &SlowBook {
+    pub(super) fn slow(&self) -> &SlowRequestLog {
         &self.0.slow
     }
 
@@ -142,13 +142,13 @@ impl HttpMetrics {
     }
 
     /// Its answer has been sent, or given up.
-    pub(super) fn ended(&self, place: Place, ended: Ended) {
+    pub(super) fn ended(&self, place: RouteIndex, ended: Ended) {
         self.0.tallies.ended((place, ended), |(place, ended)| self.0.record(place, ended));
     }
 }
 
 impl Instruments {
-    fn record(&self, place: Place, ended: Ended) {
+    fn record(&self, place: RouteIndex, ended: Ended) {
         let Ended { status, time, received, sent } = ended;
         let seconds = time.as_secs_f64();
         let series = &self.series[place.index()];
@@ -166,7 +166,7 @@ impl Instruments {
         );
     }
 
-    fn bind(&self, place: Place) -> OfAll {
+    fn bind(&self, place: RouteIndex) -> OfAll {
         let (method, endpoint) = self.routes.labels(place);
         let labels = [KeyValue::new(names::METHOD, method), KeyValue::new(names::ENDPOINT, endpoint)];
         OfAll {
@@ -176,7 +176,7 @@ impl Instruments {
         }
     }
 
-    fn bind_status(&self, place: Place, status: u16) -> OfStatus {
+    fn bind_status(&self, place: RouteIndex, status: u16) -> OfStatus {
         let (method, endpoint) = self.routes.labels(place);
         let semantic = [
             KeyValue::new(names::SEMCONV_METHOD, method),

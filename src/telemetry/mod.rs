@@ -1,18 +1,20 @@
 //! OpenTelemetry meters and their bridge to Prometheus. Knows no room of the house; is handed what it watches.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use opentelemetry::metrics::{Gauge, Meter, MeterProvider};
 use opentelemetry_sdk::{error::OTelSdkError, metrics::SdkMeterProvider};
-use prometheus::Registry;
+use prometheus::{Registry, TextEncoder};
 use sysinfo::{MemoryRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 use tokio::time::MissedTickBehavior;
 
-use crate::aside;
+use crate::background_runtime;
 
 pub mod catalog;
 pub mod database;
-mod endpoint;
 pub mod graphql;
 mod host;
 pub mod http;
@@ -22,11 +24,10 @@ mod otlp;
 mod process;
 pub mod routes;
 mod runtime;
-pub mod slow;
-mod tally;
+mod sharded_buffer;
+pub mod slow_requests;
 pub mod traces;
 
-pub use endpoint::{ROUTES, api};
 pub use instruments::HttpMetrics;
 pub use otlp::{OtlpError, traces as traces_by_otlp};
 
@@ -88,14 +89,20 @@ impl Telemetry {
         })
     }
 
-    /// A scrape was rendered.
-    fn scraped(&self, time: Duration, bytes: usize) {
-        self.scrape_duration.record(time.as_secs_f64(), &[]);
-        self.scrape_size.record(bytes as u64, &[]);
+    /// Renders all metrics in Prometheus' text format.
+    ///
+    /// # Errors
+    /// A metric is inconsistent, which Prometheus' library finds only here.
+    pub fn render(&self) -> Result<String, prometheus::Error> {
+        let start = Instant::now();
+        let text = TextEncoder::new().encode_to_string(&self.registry.gather())?;
+        self.scrape_duration.record(start.elapsed().as_secs_f64(), &[]);
+        self.scrape_size.record(text.len() as u64, &[]);
+        Ok(text)
     }
 
     /// Pushes what has not been pushed yet, where metrics are pushed at all. May take seconds.
-    pub fn end(&self) {
+    pub fn shutdown(&self) {
         if let Err(error) = self.provider.shutdown() {
             tracing::warn!(%error, "the last metrics could not be pushed");
         }
@@ -110,7 +117,7 @@ impl Telemetry {
     ///
     /// # Errors
     /// The system does not tell about its processes.
-    pub fn watch_system(&self, every: Duration) -> Result<(), sysinfo::Error> {
+    pub fn spawn_system_metrics(&self, every: Duration) -> Result<(), sysinfo::Error> {
         let meter = self.meter();
         let pid = sysinfo::get_current_pid()?;
         let mut system = System::new()?;
@@ -131,7 +138,7 @@ impl Telemetry {
             runtime.collect();
         };
         collect();
-        aside::begin(async move {
+        background_runtime::spawn_detached(async move {
             let mut clock = tokio::time::interval(every);
             clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
             clock.tick().await;

@@ -135,7 +135,7 @@ pub const CODE: &str = "code";
 /// Gauge: subscribers to changes of products, of GraphQL and REST.
 pub const SUBSCRIPTIONS_ACTIVE: &str = "graphql_subscriptions_active";
 /// Gauge, seconds: how old the oldest change is that subscribers can't be told yet.
-pub const CATALOG_CHANGES_DELAY: &str = "catalog.changes_delay";
+pub const CATALOG_CHANGES_DELAY: &str = "catalog.change_lag";
 /// Gauge: products in the catalog.
 pub const CATALOG_PRODUCTS: &str = "catalog_products";
 /// Gauge: pieces in stock, all products together.

@@ -26,7 +26,7 @@ struct Known {
 
 /// One of the methods with one of the routes, as a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place(usize);
+pub(super) struct RouteIndex(usize);
 
 impl Routes {
     /// These, and one for everything else.
@@ -42,26 +42,26 @@ impl Routes {
         &self.0.routes
     }
 
-    /// All methods with all routes, usual or not, by [`Place::index`].
+    /// All methods with all routes, usual or not, by [`RouteIndex::index`].
     pub(super) fn all(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         self.0.endpoints.iter().flat_map(|endpoint| METHODS.map(|method| (method, *endpoint)))
     }
 
     /// What a request is counted as.
-    pub(super) fn place(&self, sent: &Method, endpoint: Option<&str>) -> Place {
+    pub(super) fn place(&self, sent: &Method, endpoint: Option<&str>) -> RouteIndex {
         let endpoints = &self.0.endpoints;
         let endpoint =
             endpoints.iter().position(|known| endpoint == Some(known)).unwrap_or(endpoints.len() - 1);
-        Place(endpoint * METHODS.len() + method(sent))
+        RouteIndex(endpoint * METHODS.len() + method(sent))
     }
 
     /// The labels: a method and an endpoint.
-    pub(super) fn labels(&self, place: Place) -> (&'static str, &'static str) {
+    pub(super) fn labels(&self, place: RouteIndex) -> (&'static str, &'static str) {
         (METHODS[place.0 % METHODS.len()], self.0.endpoints[place.0 / METHODS.len()])
     }
 }
 
-impl Place {
+impl RouteIndex {
     /// Where it is among [`Routes::all`].
     pub fn index(self) -> usize {
         self.0

@@ -8,7 +8,7 @@ use tikv_jemalloc_ctl::{epoch, stats};
 use tokio::runtime::{Handle, RuntimeMetrics as Tokio};
 
 use super::{gauge, names};
-use crate::aside;
+use crate::background_runtime;
 
 /// Those of Tokio, each with its name.
 type Runtimes = [([KeyValue; 1], Tokio); 2];
@@ -27,8 +27,9 @@ pub struct RuntimeMetrics {
 
 impl RuntimeMetrics {
     pub fn new(meter: &Meter) -> Self {
-        let runtimes = [("requests", Handle::current().metrics()), ("aside", aside::metrics())]
-            .map(|(name, runtime)| ([KeyValue::new(names::RUNTIME, name)], runtime));
+        let runtimes =
+            [("requests", Handle::current().metrics()), ("background", background_runtime::metrics())]
+                .map(|(name, runtime)| ([KeyValue::new(names::RUNTIME, name)], runtime));
         let observed = runtimes.clone();
         meter
             .f64_observable_counter(names::TOKIO_WORKERS_BUSY)

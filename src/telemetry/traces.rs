@@ -20,13 +20,13 @@ use tracing_subscriber::{Layer, filter::Targets, registry::LookupSpan};
 
 use super::names;
 use crate::{
-    request::RequestId,
-    spans::{REQUESTS, SPANS, is_traced},
+    request_context::RequestId,
+    trace_targets::{OTEL_TARGET, REQUEST_TARGET, export_enabled},
 };
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// Sends the requests' spans and those of the target [`SPANS`] to the provider.
+/// Sends the requests' spans and those of the target [`OTEL_TARGET`] to the provider.
 pub fn layer<S>(provider: &SdkTracerProvider) -> impl Layer<S> + use<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -38,20 +38,22 @@ where
         .with_target(false)
         .with_level(false)
         .with_tracked_inactivity(false)
-        .with_filter(Targets::new().with_target(SPANS, Level::INFO).with_target(REQUESTS, Level::INFO))
+        .with_filter(
+            Targets::new().with_target(OTEL_TARGET, Level::INFO).with_target(REQUEST_TARGET, Level::INFO),
+        )
 }
 
 /// The span of a request's trace and of its log lines, where traces are made (semantic conventions for HTTP servers); and which
 /// trace that is, if there is one: of who calls, or a new one.
 pub fn span(request: &Request, endpoint: Option<&str>, id: &RequestId) -> (Span, Option<TraceId>) {
-    if !is_traced() {
+    if !export_enabled() {
         return (Span::none(), caller(request).as_ref().and_then(id_of));
     }
     let (id, path) = (id.to_string(), request.uri().path());
     let method = super::routes::method_label(request.method());
     let agent = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
     let span = error_span!(
-        target: REQUESTS,
+        target: REQUEST_TARGET,
         "request",
         id = id.as_str(),
         trace_id = Empty,
@@ -80,7 +82,7 @@ pub fn span(request: &Request, endpoint: Option<&str>, id: &RequestId) -> (Span,
 
 /// What is known of a request when its answer begins.
 pub fn answered(status: StatusCode, span: &Span) {
-    if is_traced() {
+    if export_enabled() {
         span.set_attribute("http.response.status_code", i64::from(status.as_u16()));
         if status.is_server_error() {
             span.record("otel.status_code", "ERROR");

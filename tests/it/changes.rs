@@ -7,7 +7,7 @@ use tokio::{
     net::TcpSocket,
 };
 
-use crate::harness::{Events, PATIENCE, Server, Setup, Store, cluster};
+use crate::harness::{Events, Server, Setup, Store, TIMEOUT, cluster};
 
 on_both_stores!(
     every_change_is_told_in_order,
@@ -255,7 +255,7 @@ async fn a_slow_subscriber_is_let_go(store: Store) {
             slow.read_buf(&mut rest).await.unwrap();
         }
     };
-    tokio::time::timeout(PATIENCE, told_why).await.expect("the reason comes");
+    tokio::time::timeout(TIMEOUT, told_why).await.expect("the reason comes");
 }
 
 async fn there_is_room_for_so_many_subscribers(store: Store) {
@@ -274,7 +274,7 @@ async fn there_is_room_for_so_many_subscribers(store: Store) {
     drop(graphql);
     let room =
         async { while server.request("GET", "/products/changes").send().await.unwrap().status() != 200 {} };
-    tokio::time::timeout(PATIENCE, room).await.expect("one leaves room for another");
+    tokio::time::timeout(TIMEOUT, room).await.expect("one leaves room for another");
 }
 
 async fn subscriptions_end_when_the_server_stops(store: Store) {
@@ -322,7 +322,7 @@ async fn a_lost_connection_to_postgresql_loses_no_change() {
         // The first ones may find a connection that is none any more.
         let created =
             async { while server.post("/products", product(round).to_string()).await.status != 201 {} };
-        tokio::time::timeout(PATIENCE, created).await.expect("the server connects again");
+        tokio::time::timeout(TIMEOUT, created).await.expect("the server connects again");
         assert_eq!(events.next().await.unwrap().data["id"], round);
     }
 }
@@ -337,9 +337,9 @@ async fn a_change_waits_for_older_transactions_of_postgresql() {
     older.execute_unprepared("SELECT pg_current_xact_id()").await.unwrap();
     server.post("/products", product(1).to_string()).await;
     let waits = async { while server.metric("catalog_changes_delay_seconds").await < Some(1.0) {} };
-    tokio::time::timeout(PATIENCE, waits).await.expect("the delay is seen");
+    tokio::time::timeout(TIMEOUT, waits).await.expect("the delay is seen");
     older.rollback().await.unwrap();
     assert_eq!(events.next().await.unwrap().data["id"], 1);
     let ended = async { while server.metric("catalog_changes_delay_seconds").await != Some(0.0) {} };
-    tokio::time::timeout(PATIENCE, ended).await.expect("its end is seen");
+    tokio::time::timeout(TIMEOUT, ended).await.expect("its end is seen");
 }

@@ -6,7 +6,7 @@ use futures_util::{StreamExt, future::join_all, stream::FuturesUnordered};
 use sea_orm::{ConnectionTrait, TransactionTrait};
 use serde_json::{Value, json};
 
-use crate::harness::{NORTHWIND, PATIENCE, Server, Store};
+use crate::harness::{NORTHWIND, Server, Store, TIMEOUT};
 
 on_both_stores!(
     one_of_many_wins_an_id,
@@ -193,7 +193,7 @@ async fn who_waits_for_an_id_keeps_nobody_else_waiting() {
             assert_eq!(answer.status, 201);
         }
     };
-    tokio::time::timeout(PATIENCE, everything).await.expect("nobody waits for the holder");
+    tokio::time::timeout(TIMEOUT, everything).await.expect("nobody waits for the holder");
 }
 
 /// SQLite lets others store what is no price and no name: such a product can't be read, but its neighbours can.

@@ -190,7 +190,7 @@ async fn a_client_that_leaves_leaves_nothing(store: Store) {
     drop(client);
     let left = r#"http_requests_total{endpoint="/products",method="POST",status_code="499"}"#;
     let counted = async { while server.metric(left).await != Some(1.0) {} };
-    tokio::time::timeout(crate::harness::PATIENCE, counted).await.expect("it is counted");
+    tokio::time::timeout(crate::harness::TIMEOUT, counted).await.expect("it is counted");
     server.get("/products").await.is(200, "[]");
 }
 

@@ -2,7 +2,7 @@
 
 use sea_orm::ConnectionTrait;
 
-use crate::harness::{PATIENCE, Server, Setup, Store, cluster};
+use crate::harness::{Server, Setup, Store, TIMEOUT, cluster};
 
 on_both_stores!(a_healthy_server_says_so, a_broken_database_is_a_503, who_is_about_to_stop_is_not_ready);
 
@@ -62,7 +62,7 @@ async fn who_is_about_to_stop_is_not_ready(store: Store) {
 async fn recovers(server: &Server) {
     for path in ["/health", "/products"] {
         let recovered = async { while server.get(path).await.status != 200 {} };
-        tokio::time::timeout(PATIENCE, recovered).await.expect("it recovers");
+        tokio::time::timeout(TIMEOUT, recovered).await.expect("it recovers");
     }
     is_up(server, 1.0).await;
 }
@@ -70,7 +70,7 @@ async fn recovers(server: &Server) {
 /// The gauge that the alert looks at.
 async fn is_up(server: &Server, up: f64) {
     let seen = async { while server.metric("database_up").await != Some(up) {} };
-    tokio::time::timeout(PATIENCE, seen).await.expect("the metrics notice");
+    tokio::time::timeout(TIMEOUT, seen).await.expect("the metrics notice");
 }
 
 async fn assert_unavailable(server: &Server) {

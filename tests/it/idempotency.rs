@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sea_orm::ConnectionTrait;
 
-use crate::harness::{Answer, PATIENCE, Server, Setup, Store};
+use crate::harness::{Answer, Server, Setup, Store, TIMEOUT};
 
 on_both_stores!(
     a_retry_gets_the_first_answer,
@@ -146,5 +146,5 @@ async fn old_keys_are_forgotten(store: Store) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, gone).await.expect("a new server forgets what is old");
+    tokio::time::timeout(TIMEOUT, gone).await.expect("a new server forgets what is old");
 }

@@ -7,15 +7,18 @@ use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use sea_orm::{ConnectionTrait, TransactionTrait};
 use serde_json::json;
 use stockmeter::{
-    body::BodyLimits,
+    app::middleware::{self, DirectRoute},
     config::OperationNames,
-    server::layers::{self, Shortcut},
-    telemetry::{self, HttpMetrics, Telemetry, graphql::GraphqlMetrics, routes::Routes, slow::SlowBook},
+    http::request_body::BodyLimits,
+    operations::metrics as metrics_route,
+    telemetry::{
+        HttpMetrics, Telemetry, graphql::GraphqlMetrics, routes::Routes, slow_requests::SlowRequestLog,
+    },
 };
 use tokio::{io::AsyncWriteExt, net::TcpStream, process::Command};
 use tower::ServiceExt;
 
-use crate::harness::{NORTHWIND, PATIENCE, Server, Setup, Store, http_client};
+use crate::harness::{NORTHWIND, Server, Setup, Store, TIMEOUT, http_client};
 
 on_both_stores!(
     promtool_accepts_the_metrics,
@@ -141,7 +144,7 @@ async fn every_route_is_counted_as_itself(store: Store) {
         let status = server.request(&method, &path).send().await.unwrap().status();
         assert!(status != 405, "{method} {path}");
         let is_counted = async { while server.metric(&counted).await <= Some(before) {} };
-        tokio::time::timeout(PATIENCE, is_counted).await.unwrap_or_else(|_| panic!("{method} {path}"));
+        tokio::time::timeout(TIMEOUT, is_counted).await.unwrap_or_else(|_| panic!("{method} {path}"));
     }
 }
 
@@ -193,7 +196,7 @@ async fn a_client_that_leaves_is_a_499(store: Store) {
     drop(half);
     let left = "http_requests_total{endpoint=\"/products\",method=\"POST\",status_code=\"499\"}";
     let counted = async { while server.metric(left).await != Some(2.0) {} };
-    tokio::time::timeout(PATIENCE, counted).await.expect("the client's leaving is counted");
+    tokio::time::timeout(TIMEOUT, counted).await.expect("the client's shutting_down is counted");
     transaction.rollback().await.unwrap();
 }
 
@@ -253,7 +256,7 @@ async fn the_process_is_described_as_proc_has_it(store: Store) {
         assert!(server.metric(name).await.unwrap() > 0.0, "{name}");
     }
     let threads = std::thread::available_parallelism().unwrap().get();
-    for (runtime, workers) in [("requests", (threads - 1).max(1)), ("aside", threads)] {
+    for (runtime, workers) in [("requests", (threads - 1).max(1)), ("background", threads)] {
         let name = format!(r#"tokio_workers{{runtime="{runtime}"}}"#);
         assert_eq!(server.metric(&name).await, Some(number(workers)), "{name}");
     }
@@ -263,10 +266,10 @@ async fn used_up_file_descriptors_are_told(store: Store) {
     let mut server =
         Setup::new(store).await.with("STOCKMETER_METRICS_COLLECTION_INTERVAL", "100ms").start().await;
     // One connection for all requests, since a later one could not be accepted: over HTTP/1.1 the client may open more.
-    server.http = http_client().http2_prior_knowledge().timeout(PATIENCE).build().unwrap();
+    server.http = http_client().http2_prior_knowledge().timeout(TIMEOUT).build().unwrap();
     let until = async |name: &str, expected: f64| {
         let told = async { while server.metric(name).await != Some(expected) {} };
-        tokio::time::timeout(PATIENCE, told).await.unwrap_or_else(|_| panic!("{name} {expected}"));
+        tokio::time::timeout(TIMEOUT, told).await.unwrap_or_else(|_| panic!("{name} {expected}"));
     };
     let limit = server.metric("system_cpu_limit_cores").await.unwrap();
     let pid = Pid::from_raw(server.pid().cast_signed()).unwrap();
@@ -287,7 +290,7 @@ async fn used_up_file_descriptors_are_told(store: Store) {
 
     drop(connections);
     let fewer = async { while server.metric("process_open_fds").await >= Some(60.0) {} };
-    tokio::time::timeout(PATIENCE, fewer).await.expect("descriptors are free again");
+    tokio::time::timeout(TIMEOUT, fewer).await.expect("descriptors are free again");
 }
 
 /// As many names as the settings allow, in all that can become of an operation.
@@ -298,15 +301,15 @@ async fn no_list_of_operation_names_overflows() {
         let names: Vec<_> = (0..count).map(|n| format!("Q{n}")).collect();
         let metrics = GraphqlMetrics::new(&telemetry.meter(), &names, ["INVALID"].into_iter());
         metrics.ended("unknown", None, "refused", None);
-        metrics.ended("unknown", None, "error", Some(PATIENCE));
+        metrics.ended("unknown", None, "error", Some(TIMEOUT));
         for name in names.iter().map(String::as_str).chain(["other"]) {
             for outcome in ["ok", "error"] {
-                metrics.ended("query", Some(name), outcome, Some(PATIENCE));
-                metrics.ended("mutation", Some(name), outcome, Some(PATIENCE));
+                metrics.ended("query", Some(name), outcome, Some(TIMEOUT));
+                metrics.ended("mutation", Some(name), outcome, Some(TIMEOUT));
                 metrics.ended("subscription", Some(name), outcome, None);
             }
         }
-        let app = Router::from(telemetry::api().with_state(telemetry));
+        let app = Router::from(metrics_route::api().with_state(telemetry));
         let response = app.oneshot(Request::get("/metrics").body(Body::empty()).unwrap()).await.unwrap();
         let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
         let text = String::from_utf8(bytes.to_vec()).unwrap();
@@ -328,18 +331,18 @@ async fn a_panic_is_a_500_and_counted() {
     }
     let telemetry = Telemetry::new().unwrap();
     let routes = Routes::new(vec![("GET", "/panics", &[200])]);
-    let slow = SlowBook::new(&routes);
+    let slow = SlowRequestLog::new(&routes);
     let metrics = HttpMetrics::new(&telemetry.meter(), &[0.1], &[100.0], routes, slow);
-    let app = Router::new().route("/panics", get(panics)).merge(telemetry::api().with_state(telemetry));
-    let limits = BodyLimits { size: 1000, time: PATIENCE, import_size: 1000, import_time: PATIENCE };
-    let app = layers::wrap(app, None, &metrics, limits, &[]);
-    let shortcut = Shortcut::new("/panics", &metrics, limits, None);
+    let app = Router::new().route("/panics", get(panics)).merge(metrics_route::api().with_state(telemetry));
+    let limits = BodyLimits { size: 1000, time: TIMEOUT, import_size: 1000, import_time: TIMEOUT };
+    let app = middleware::apply_middleware(app, None, &metrics, limits, &[]);
+    let shortcut = DirectRoute::new("/panics", &metrics, limits, None);
     let ask = async |path: &str| {
         let request = Request::builder().uri(path).body(Body::empty()).unwrap();
         whole(app.clone().oneshot(request).await.unwrap()).await
     };
     let at_once = |_| -> Ready<Response> { panic!("on purpose") };
-    let by_shortcut = shortcut.answer(Request::new(Body::empty()), at_once);
+    let by_shortcut = shortcut.call(Request::new(Body::empty()), at_once);
     for (status, body) in [ask("/panics").await, whole(by_shortcut.await.unwrap()).await] {
         assert_eq!(status, 500);
         assert!(body.contains(r#""code":"INTERNAL""#) && !body.contains("on purpose"), "{body}");

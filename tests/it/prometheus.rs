@@ -10,7 +10,7 @@ use std::{
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
-use crate::harness::{NORTHWIND, PATIENCE, Server, Store, free_port, http_client};
+use crate::harness::{NORTHWIND, Server, Store, TIMEOUT, free_port, http_client};
 
 on_both_stores!(prometheus_gets_the_right_answers);
 
@@ -73,7 +73,7 @@ impl Prometheus {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         };
-        let Ok(values) = tokio::time::timeout(PATIENCE, right).await else {
+        let Ok(values) = tokio::time::timeout(TIMEOUT, right).await else {
             panic!("{query}: {:?}", self.values(query).await);
         };
         values
@@ -171,7 +171,7 @@ async fn rules_are_healthy(prometheus: &Prometheus) {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
-    for rule in tokio::time::timeout(PATIENCE, evaluated).await.expect("the rules are evaluated") {
+    for rule in tokio::time::timeout(TIMEOUT, evaluated).await.expect("the rules are evaluated") {
         assert_eq!(rule["health"], "ok", "{rule}");
         assert!(rule["type"] == "recording" || rule["state"] != "firing", "{rule}");
     }

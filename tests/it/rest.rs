@@ -10,7 +10,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::harness::{NORTHWIND, PATIENCE, Server, Setup, Store};
+use crate::harness::{NORTHWIND, Server, Setup, Store, TIMEOUT};
 
 on_both_stores!(
     northwind_goes_in_and_comes_out,
@@ -304,7 +304,7 @@ async fn a_connection_on_which_nothing_moves_is_closed(store: Store) {
         let mut rest = Vec::new();
         let closed = silent.read_to_end(&mut rest);
         let _ =
-            tokio::time::timeout(PATIENCE, closed).await.unwrap_or_else(|_| panic!("{begun:?} stays open"));
+            tokio::time::timeout(TIMEOUT, closed).await.unwrap_or_else(|_| panic!("{begun:?} stays open"));
     }
 }
 
@@ -318,7 +318,7 @@ async fn a_head_that_trickles_in_is_not_waited_for(store: Store) {
             clock.tick().await;
         }
     };
-    tokio::time::timeout(PATIENCE, trickle).await.unwrap();
+    tokio::time::timeout(TIMEOUT, trickle).await.unwrap();
 }
 
 async fn a_client_that_waits_for_us_is_not_cut_off(store: Store) {
@@ -335,7 +335,7 @@ async fn a_client_that_waits_for_us_is_not_cut_off(store: Store) {
         let _ = silent.read_to_end(&mut Vec::new()).await;
         transaction.rollback().await.unwrap();
     };
-    let (answer, ()) = tokio::time::timeout(PATIENCE, async { tokio::join!(waiting, silent) }).await.unwrap();
+    let (answer, ()) = tokio::time::timeout(TIMEOUT, async { tokio::join!(waiting, silent) }).await.unwrap();
     assert_eq!(answer.status, 201);
 }
 
@@ -369,5 +369,5 @@ async fn more_requests_than_allowed_learn_so_at_once(store: Store) {
     }
     drop(stalled);
     let admitted = async { while server.get("/products").await.status != 200 {} };
-    tokio::time::timeout(PATIENCE, admitted).await.unwrap();
+    tokio::time::timeout(TIMEOUT, admitted).await.unwrap();
 }

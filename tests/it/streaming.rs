@@ -7,7 +7,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::harness::{PATIENCE, Server, Setup, Store};
+use crate::harness::{Server, Setup, Store, TIMEOUT};
 
 on_both_stores!(all_products_are_listed_once_and_in_order, slow_readers_cost_neither_memory_nor_connections);
 
@@ -21,7 +21,7 @@ async fn load(server: &Server) {
 
 /// What is being done aside, but for the collection of metrics, which never ends.
 async fn tasks(server: &Server) -> f64 {
-    server.metric(r#"tokio_alive_tasks{runtime="aside"}"#).await.unwrap() - 1.0
+    server.metric(r#"tokio_alive_tasks{runtime="background"}"#).await.unwrap() - 1.0
 }
 
 async fn all_products_are_listed_once_and_in_order(store: Store) {
@@ -67,8 +67,8 @@ async fn slow_readers_cost_neither_memory_nor_connections(store: Store) {
 
     // When they leave, so does what was being done for them.
     let told = async { while tasks(&server).await < 20.0 {} };
-    tokio::time::timeout(PATIENCE, told).await.expect("20 lists under way");
+    tokio::time::timeout(TIMEOUT, told).await.expect("20 lists under way");
     drop(readers);
     let over = async { while tasks(&server).await > 0.0 {} };
-    tokio::time::timeout(PATIENCE, over).await.expect("no list under way");
+    tokio::time::timeout(TIMEOUT, over).await.expect("no list under way");
 }

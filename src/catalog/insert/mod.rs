@@ -7,9 +7,9 @@ use sea_orm::{ConnectionTrait, DbErr, Statement, Value as SqlValue};
 use super::{Catalog, NewProduct, Version};
 use crate::database::Kind;
 
-mod directly;
-mod postgresql;
+mod postgres;
 mod sqlite;
+mod sqlite_without_triggers;
 
 /// Generated ids are below this, and follow every id below it that was ever used (see the migration).
 const GENERATED_BELOW: i64 = 1 << 52;

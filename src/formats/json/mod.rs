@@ -1,6 +1,8 @@
 //! Products as JSON. They are read into drafts, each number exactly, and written straight into bytes: no floating point, no
 //! tree on the way.
 
+mod fast_path;
+
 use std::{borrow::Cow, marker::PhantomData};
 
 use serde::{
@@ -11,10 +13,8 @@ use serde_json::value::RawValue;
 
 use crate::{
     catalog::{Draft, NewProducts, Price, Product, Value},
-    quoted,
+    json_string,
 };
-
-mod usual;
 
 /// A text that is no JSON.
 #[derive(Debug, thiserror::Error)]
@@ -37,13 +37,13 @@ pub const PRODUCT_BYTES: usize = 96;
 const LEAST_BYTES: usize = 48;
 
 /// Appends a product.
-pub fn write(out: &mut Vec<u8>, product: &Product) {
+pub fn write_product(out: &mut Vec<u8>, product: &Product) {
     let Product { id, name, price, amount, version: _ } = product;
     let mut digits = itoa::Buffer::new();
     out.extend_from_slice(br#"{"id":"#);
     out.extend_from_slice(digits.format(id.get()).as_bytes());
     out.extend_from_slice(br#","name":"#);
-    quoted::write(out, name.as_str());
+    json_string::write(out, name.as_str());
     out.extend_from_slice(br#","price":"#);
     write_price(out, *price);
     out.extend_from_slice(br#","amount":"#);
@@ -54,7 +54,7 @@ pub fn write(out: &mut Vec<u8>, product: &Product) {
 /// Appends the digits of a price.
 pub fn write_price(out: &mut Vec<u8>, price: Price) {
     let (mut whole, mut decimals) = Default::default();
-    for part in price.parts(&mut whole, &mut decimals) {
+    for part in price.display_parts(&mut whole, &mut decimals) {
         out.extend_from_slice(part.as_bytes());
     }
 }
@@ -71,11 +71,11 @@ pub enum OneOrMany<'a> {
 ///
 /// # Errors
 /// [`Malformed`].
-pub fn one_or_many(text: &str) -> Result<OneOrMany<'_>, Malformed> {
+pub fn parse_one_or_many(text: &str) -> Result<OneOrMany<'_>, Malformed> {
     if text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('[') {
-        many(text).map(OneOrMany::Many)
+        parse_array(text).map(OneOrMany::Many)
     } else {
-        one(text).map(OneOrMany::One)
+        parse_object(text).map(OneOrMany::One)
     }
 }
 
@@ -83,10 +83,10 @@ pub fn one_or_many(text: &str) -> Result<OneOrMany<'_>, Malformed> {
 ///
 /// # Errors
 /// [`Malformed`].
-pub fn one<'a, T: Fields<'a>>(text: &'a str) -> Result<Option<T>, Malformed> {
-    match usual::one(text) {
+pub fn parse_object<'a, T: ObjectFields<'a>>(text: &'a str) -> Result<Option<T>, Malformed> {
+    match fast_path::parse_object(text) {
         Some(object) => Ok(Some(object)),
-        None => serde_json::from_str(text).map(|Item(object)| object).map_err(Malformed),
+        None => serde_json::from_str(text).map(|ObjectOrOther(object)| object).map_err(Malformed),
     }
 }
 
@@ -94,22 +94,22 @@ pub fn one<'a, T: Fields<'a>>(text: &'a str) -> Result<Option<T>, Malformed> {
 ///
 /// # Errors
 /// [`Malformed`], also where the text is no array.
-pub fn many(text: &str) -> Result<NewProducts, Malformed> {
+pub fn parse_array(text: &str) -> Result<NewProducts, Malformed> {
     let mut products = NewProducts::with_capacity(text.len() / LEAST_BYTES);
-    if usual::many(text, |draft| products.push(Some(draft))).is_some() {
+    if fast_path::parse_array(text, |draft| products.push(Some(draft))).is_some() {
         return Ok(products);
     }
     drop(products);
-    serde_json::from_str(text).map(|Checked(products)| products).map_err(Malformed)
+    serde_json::from_str(text).map(|CheckedArray(products)| products).map_err(Malformed)
 }
 
 /// An object whose fields are known by name. Others are passed over, as the service before did.
-pub trait Fields<'a>: Default {
+pub trait ObjectFields<'a>: Default {
     /// Where the value of a field goes.
     fn field(&mut self, name: &str) -> Option<&mut Value<'a>>;
 }
 
-impl<'a> Fields<'a> for Draft<'a> {
+impl<'a> ObjectFields<'a> for Draft<'a> {
     fn field(&mut self, name: &str) -> Option<&mut Value<'a>> {
         match name {
             "id" => Some(&mut self.id),
@@ -123,29 +123,29 @@ impl<'a> Fields<'a> for Draft<'a> {
 
 /// A stock movement as sent.
 #[derive(Default)]
-pub struct Movement<'a> {
+pub struct StockAdjustmentDraft<'a> {
     /// How many pieces come or go.
     pub delta: Value<'a>,
 }
 
-impl<'a> Fields<'a> for Movement<'a> {
+impl<'a> ObjectFields<'a> for StockAdjustmentDraft<'a> {
     fn field(&mut self, name: &str) -> Option<&mut Value<'a>> {
         (name == "delta").then_some(&mut self.delta)
     }
 }
 
 /// Any JSON value; only an object has fields.
-struct Item<T>(Option<T>);
+struct ObjectOrOther<T>(Option<T>);
 
-impl<'de, T: Fields<'de>> Deserialize<'de> for Item<T> {
+impl<'de, T: ObjectFields<'de>> Deserialize<'de> for ObjectOrOther<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ItemVisitor(PhantomData)).map(Item)
+        deserializer.deserialize_any(ObjectOrOtherVisitor(PhantomData)).map(ObjectOrOther)
     }
 }
 
-struct ItemVisitor<T>(PhantomData<T>);
+struct ObjectOrOtherVisitor<T>(PhantomData<T>);
 
-impl<'de, T: Fields<'de>> Visitor<'de> for ItemVisitor<T> {
+impl<'de, T: ObjectFields<'de>> Visitor<'de> for ObjectOrOtherVisitor<T> {
     type Value = Option<T>;
 
     fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
@@ -160,7 +160,7 @@ impl<'de, T: Fields<'de>> Visitor<'de> for ItemVisitor<T> {
                 continue;
             };
             let sent = value(map.next_value::<&RawValue>()?.get());
-            *field = if *field == Value::Missing { sent } else { Value::Repeated };
+            *field = if *field == Value::Missing { sent } else { Value::Duplicate };
         }
         Ok(Some(object))
     }
@@ -196,17 +196,17 @@ impl<'de, T: Fields<'de>> Visitor<'de> for ItemVisitor<T> {
 }
 
 /// An array whose items are checked as they are read.
-struct Checked(NewProducts);
+struct CheckedArray(NewProducts);
 
-impl<'de> Deserialize<'de> for Checked {
+impl<'de> Deserialize<'de> for CheckedArray {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(CheckedVisitor).map(Checked)
+        deserializer.deserialize_seq(CheckedArrayVisitor).map(CheckedArray)
     }
 }
 
-struct CheckedVisitor;
+struct CheckedArrayVisitor;
 
-impl<'de> Visitor<'de> for CheckedVisitor {
+impl<'de> Visitor<'de> for CheckedArrayVisitor {
     type Value = NewProducts;
 
     fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
@@ -215,7 +215,7 @@ impl<'de> Visitor<'de> for CheckedVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<NewProducts, A::Error> {
         let mut products = NewProducts::default();
-        while let Some(Item(draft)) = items.next_element::<Item<Draft>>()? {
+        while let Some(ObjectOrOther(draft)) = items.next_element::<ObjectOrOther<Draft>>()? {
             products.push(draft.as_ref());
         }
         Ok(products)
@@ -229,7 +229,7 @@ fn value(json: &str) -> Value<'_> {
         Some(b'"') if !json.contains('\\') => Value::Text(json[1..json.len() - 1].into()),
         Some(b'"') => match serde_json::from_str::<Text>(json) {
             Ok(Text(text)) => Value::Text(text),
-            Err(_) => Value::BrokenText,
+            Err(_) => Value::InvalidUnicode,
         },
         Some(b'-' | b'0'..=b'9') => Value::Number(json.into()),
         Some(b'n') => Value::Null,

@@ -12,7 +12,7 @@ use opentelemetry_proto::tonic::{
 use prost::Message;
 use tokio::sync::watch;
 
-use super::PATIENCE;
+use super::TIMEOUT;
 
 /// What has arrived.
 #[derive(Clone, Debug, Default)]
@@ -49,7 +49,7 @@ impl Collector {
     /// What has arrived, once it is enough.
     pub async fn until(&self, is_enough: impl Fn(&Arrived) -> bool) -> Arrived {
         let mut arrived = self.arrived.clone();
-        let enough = tokio::time::timeout(PATIENCE, arrived.wait_for(|arrived| is_enough(arrived))).await;
+        let enough = tokio::time::timeout(TIMEOUT, arrived.wait_for(|arrived| is_enough(arrived))).await;
         let enough = enough.unwrap_or_else(|_| panic!("not enough: {:#?}", self.arrived()));
         enough.unwrap().clone()
     }

@@ -3,7 +3,7 @@
 use reqwest::{RequestBuilder, Response};
 use serde_json::{Value, json};
 
-use super::{PATIENCE, Server};
+use super::{Server, TIMEOUT};
 
 /// One event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct Events {
 
 impl Events {
     async fn of(request: RequestBuilder) -> Self {
-        let response = request.timeout(PATIENCE * 2).send().await.unwrap();
+        let response = request.timeout(TIMEOUT * 2).send().await.unwrap();
         assert_eq!(response.headers()["content-type"], "text/event-stream", "{response:?}");
         Self { response, text: String::new() }
     }
@@ -35,7 +35,7 @@ impl Events {
                     return Some(event);
                 }
             }
-            let chunk = tokio::time::timeout(PATIENCE, self.response.chunk()).await.expect("an event comes");
+            let chunk = tokio::time::timeout(TIMEOUT, self.response.chunk()).await.expect("an event comes");
             self.text.push_str(std::str::from_utf8(&chunk.ok()??).unwrap());
         }
     }

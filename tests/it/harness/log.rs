@@ -8,7 +8,7 @@ use tokio::{
 };
 
 /// So long nothing that is awaited takes, not even on a loaded machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The lines so far.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ impl Log {
     pub async fn line(&self, text: &str) -> String {
         let mut log = self.0.clone();
         let found = log.wait_for(|lines| lines.iter().any(|line| line.contains(text)));
-        match tokio::time::timeout(PATIENCE, found).await {
+        match tokio::time::timeout(TIMEOUT, found).await {
             Ok(Ok(lines)) => lines.iter().find(|line| line.contains(text)).cloned().unwrap(),
             _ => panic!("no line with {text:?} in the log:\n{}", self.text()),
         }
@@ -43,7 +43,7 @@ impl Log {
             line["message"] == "response failed" && line["span"]["id"] == id && line["span"]["code"] == code
         };
         let mut log = self.0.clone();
-        let found = tokio::time::timeout(PATIENCE, log.wait_for(|lines| lines.iter().any(is_it))).await;
+        let found = tokio::time::timeout(TIMEOUT, log.wait_for(|lines| lines.iter().any(is_it))).await;
         assert!(matches!(found, Ok(Ok(_))), "no failure of {id} with {code} in the log:\n{}", self.text());
     }
 

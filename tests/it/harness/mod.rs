@@ -11,7 +11,7 @@ mod server;
 pub use client::{Answer, http_client};
 pub use collector::{Collector, attributes};
 pub use events::Events;
-pub use log::{Log, PATIENCE};
+pub use log::{Log, TIMEOUT};
 pub use server::{Server, Setup, binary, send_signal};
 
 pub use network::Way;

@@ -63,7 +63,7 @@ impl Cluster {
             .unwrap();
         let cluster = Self { port, _keeper: keeper };
         let ready = async { while Database::connect(cluster.url("postgres")).await.is_err() {} };
-        tokio::time::timeout(super::log::PATIENCE, ready).await.expect("PostgreSQL starts");
+        tokio::time::timeout(super::log::TIMEOUT, ready).await.expect("PostgreSQL starts");
         cluster
     }
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use super::{Log, Store, client::http_client, cluster, log::PATIENCE};
+use super::{Log, Store, client::http_client, cluster, log::TIMEOUT};
 
 /// The program, in a folder and an environment of its own.
 pub fn binary(folder: &Path) -> Command {
@@ -91,7 +91,7 @@ impl Setup {
         let (child, log) = self.spawn();
         let line: Value = serde_json::from_str(&log.line("listening on").await).unwrap();
         let address = line["address"].as_str().unwrap().to_owned();
-        let http = http_client().timeout(PATIENCE).build().unwrap();
+        let http = http_client().timeout(TIMEOUT).build().unwrap();
         Server { child, log, address, http, setup: self }
     }
 }
@@ -137,7 +137,7 @@ impl Server {
 
     /// Its end, awaited.
     pub async fn ended(&mut self) -> ExitStatus {
-        tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends").unwrap()
+        tokio::time::timeout(TIMEOUT, self.child.wait()).await.expect("it ends").unwrap()
     }
 
     /// A connection to its database, past the server.

@@ -1,0 +1,22 @@
+//! The headers that every response has.
+
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+
+pub const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+/// Says how long the answer took to begin, and that it is to be asked for again before it is used again.
+pub fn set_default_headers(headers: &mut HeaderMap, time: Duration) {
+    let mut digits = itoa::Buffer::new();
+    let mut timing = String::with_capacity(24);
+    timing.push_str("total;dur=");
+    timing.push_str(digits.format(time.as_millis()));
+    timing.push('.');
+    // Three digits: the first of four is cut off.
+    timing.push_str(&digits.format(1000 + time.subsec_micros() % 1000)[1..]);
+    if let Ok(timing) = HeaderValue::try_from(timing) {
+        headers.insert(SERVER_TIMING, timing);
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
+}

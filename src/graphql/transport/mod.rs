@@ -1,0 +1,8 @@
+//! GraphQL over HTTP, WebSocket and server-sent events, and the playground.
+
+pub mod http;
+pub mod openapi;
+pub mod playground;
+pub mod request;
+pub mod response;
+pub mod websocket;

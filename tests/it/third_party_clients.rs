@@ -1,0 +1,72 @@
+//! The community's own checkers and clients (tests/clients), which `scripts/test` installs from the npm registry.
+
+use std::{path::Path, process::Stdio};
+
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
+    process::{Child, Command},
+};
+
+use crate::harness::{Server, Store, TIMEOUT};
+
+on_both_stores!(the_audits_of_graphql_over_http_pass, stock_clients_are_told_every_change);
+
+fn start(script: &str, arguments: &[&str]) -> Child {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
+    assert!(folder.join("node_modules").exists(), "the clients are not installed: run scripts/test");
+    let mut node = Command::new("node");
+    node.current_dir(folder).arg(script).args(arguments).kill_on_drop(true);
+    let node = node.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    node.spawn().expect("Node.js is installed (Debian: apt-get install nodejs npm)")
+}
+
+/// What a script says that ends well.
+async fn run(script: &str, arguments: &[&str]) -> String {
+    let output = tokio::time::timeout(TIMEOUT * 2, start(script, arguments).wait_with_output());
+    let output = output.await.expect("it ends").unwrap();
+    let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert!(output.status.success(), "{script}: {text}");
+    text
+}
+
+async fn the_audits_of_graphql_over_http_pass(store: Store) {
+    let server = Server::start(store).await;
+    let tally = run("audit.mjs", &[&server.url("/graphql")]).await;
+    assert!(tally.contains(" ok, 0 warnings, 0 errors"), "{tally}");
+}
+
+async fn stock_clients_are_told_every_change(store: Store) {
+    let server = Server::start(store).await;
+    let mut clients = start("changes.mjs", &[&server.url(""), "1000", "60"]);
+    let mut lines = BufReader::new(clients.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next_line().await.unwrap().as_deref(), Some("subscribed"));
+    for round in 0..10 {
+        let product = |n: usize| json!({ "id": 1000 + round * 50 + n, "name": "a", "price": 1, "amount": 9 });
+        let products: Value = (0..50).map(product).collect();
+        server.post("/products", products.to_string()).await;
+        for id in (0..40).map(|n| 1000 + round * 50 + n) {
+            server.post(&format!("/products/{id}/stock"), r#"{"delta":-1}"#).await;
+        }
+        for id in (0..10).map(|n| 1000 + round * 50 + n) {
+            server.delete(&format!("/products/{id}")).await;
+        }
+    }
+    let mut summary = String::new();
+    lines.into_inner().read_to_string(&mut summary).await.unwrap();
+    assert!(clients.wait().await.unwrap().success(), "{summary}");
+    assert_eq!(summary.matches(r#""ok":true,"changes":1000,"#).count(), 3, "{summary}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn relay_compiler_takes_the_schema() {
+    run("relay.mjs", &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_playground_works_in_a_browser_without_internet() {
+    let server = Server::start(Store::Sqlite).await;
+    let page = server.get("/graphql").await.text;
+    assert!(page.contains("/graphql/playground/"), "compiled without the playground: run scripts/test");
+    run("browser.mjs", &[&server.url("")]).await;
+}
