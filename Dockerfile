@@ -1,4 +1,4 @@
-# The GraphQL playground: files for browsers, the same for every platform.
+# The GraphQL playground consists of browser files, which do not depend on the platform.
 FROM --platform=$BUILDPLATFORM debian:trixie-slim AS playground
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates nodejs npm \
@@ -10,12 +10,12 @@ COPY playground ./
 RUN npm run --silent build
 
 FROM rust:1.95-slim-trixie AS build
-# jemalloc is built by make.
+# Building jemalloc requires make.
 RUN apt-get update \
     && apt-get install -y --no-install-recommends make \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
-# The dependencies alone, with empty crates: this layer lasts until Cargo.toml or Cargo.lock change.
+# Compiles the dependencies with empty crates. This layer is reused until Cargo.toml or Cargo.lock changes.
 COPY .cargo .cargo
 COPY Cargo.toml Cargo.lock ./
 COPY entity/Cargo.toml entity/
@@ -26,13 +26,13 @@ RUN mkdir -p src benches entity/src migration/src /empty \
     && cargo build --release --locked
 COPY . .
 COPY --from=playground /playground/dist playground/dist
-# To cargo, sources are new when they are younger than what was built of the empty ones.
+# cargo compares modification times. `touch` makes the sources newer than the build of the empty crates.
 RUN find build.rs src entity migration -name '*.rs' -exec touch {} + \
     && cargo build --release --locked
 
 FROM gcr.io/distroless/cc-debian13:nonroot
 COPY --from=build /build/target/release/stockmeter /usr/local/bin/
-# For SQLite's file; a new named volume takes over its owner.
+# Folder for the SQLite file. A new named volume inherits its owner.
 COPY --from=build --chown=65532:65532 /empty /data
 ENV STOCKMETER_LISTEN=0.0.0.0:8000 \
     DATABASE_URL=sqlite:///data/stockmeter.db
@@ -44,7 +44,7 @@ ENTRYPOINT ["stockmeter"]
 ARG VERSION=dev
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="Stockmeter" \
-    org.opencontainers.image.description="A product-inventory server: REST and GraphQL over one store, measured the Prometheus way" \
+    org.opencontainers.image.description="Product inventory server with REST and GraphQL APIs and Prometheus metrics" \
     org.opencontainers.image.source="https://github.com/stockmeter/stockmeter" \
     org.opencontainers.image.licenses="MIT OR Apache-2.0" \
     org.opencontainers.image.version="$VERSION" \

@@ -1,4 +1,4 @@
-//! Takes the playground's files in, if `scripts/playground` has made them.
+//! Embeds the playground's files if `scripts/playground` has built them.
 
 use std::{
     fs,
@@ -6,13 +6,13 @@ use std::{
     path::Path,
 };
 
-/// As `src/graphql/transport/playground.rs` has them.
+/// Must match the list in `src/graphql/transport/playground.rs`.
 const FILES: [&str; 5] = ["main.js", "main.css", "editor.worker.js", "graphql.worker.js", "json.worker.js"];
 
 fn main() {
     println!("cargo::rustc-check-cfg=cfg(playground)");
     let folder = Path::new("playground/dist");
-    // What is not there can't be watched.
+    // Cargo reruns the script on every build if a watched path is missing.
     let watched = if folder.exists() { folder } else { Path::new("playground") };
     println!("cargo::rerun-if-changed={}", watched.display());
     let mut hasher = DefaultHasher::new();

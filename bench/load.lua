@@ -1,7 +1,7 @@
--- The requests of a workload, for wrk: WORKLOAD names it, ROWS is how many products there are.
+-- Requests for wrk. WORKLOAD is the name of the workload, ROWS the number of products in the database.
 local workload, rows = os.getenv("WORKLOAD"), tonumber(os.getenv("ROWS"))
 local json = { ["Content-Type"] = "application/json" }
--- Ids that no run before has used.
+-- Starts above the ids of earlier runs.
 local id = os.time() * 100000
 math.randomseed(os.time())
 
@@ -25,8 +25,8 @@ local requests = {
     end,
     post_1000 = function()
         local products = {}
-        for place = 1, 1000 do
-            products[place] = product()
+        for index = 1, 1000 do
+            products[index] = product()
         end
         return wrk.format("POST", "/products", json, "[" .. table.concat(products, ",") .. "]")
     end,

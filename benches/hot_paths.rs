@@ -1,7 +1,7 @@
-//! What requests cost inside the server, without a network: `cargo bench`. On SQLite, in a folder for temporary files.
+//! Benchmarks of requests inside the server, without a network, on SQLite in a temporary folder: `cargo bench`.
 
-#![allow(missing_docs, reason = "criterion's macros make functions")]
-#![allow(clippy::unwrap_used, reason = "a bench that can't go on ends")]
+#![allow(missing_docs, reason = "the macros of criterion generate public functions")]
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot continue panics")]
 
 use std::{
     path::Path,
@@ -20,7 +20,7 @@ use stockmeter::{
 };
 use tokio::runtime::Runtime;
 
-/// As the binary has it.
+/// The allocator of the binary.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
@@ -30,7 +30,7 @@ struct Settings {
     config: Config,
 }
 
-/// Series of each method of a route, instead of a handful.
+/// Number of histogram buckets for the benchmark of a large scrape. The default is a handful.
 const BUCKETS: usize = 250;
 const PRODUCTS: u64 = 10_000;
 
@@ -39,14 +39,14 @@ fn request(method: &str, path: &str, body: impl Into<Body>) -> Request<Body> {
     request.body(body.into()).unwrap()
 }
 
-/// Sends a request and takes the whole answer.
+/// Sends a request, reads the whole response and returns its length in bytes.
 async fn send(app: &App, request: Request<Body>) -> usize {
-    let answer = app.call(request).await.unwrap();
-    assert!(answer.status().is_success() || answer.status() == StatusCode::NOT_MODIFIED);
-    to_bytes(answer.into_body(), usize::MAX).await.unwrap().len()
+    let response = app.call(request).await.unwrap();
+    assert!(response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED);
+    to_bytes(response.into_body(), usize::MAX).await.unwrap().len()
 }
 
-/// An array of so many products, none of which was there before.
+/// Returns a JSON array of `count` new products.
 fn array(count: u64) -> String {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let first = NEXT.fetch_add(count, Ordering::Relaxed);
@@ -58,21 +58,21 @@ fn graphql(query: &str) -> String {
     format!(r#"{{"query":"{query}"}}"#)
 }
 
-async fn start(folder: &Path, more: &[&str]) -> Server {
+async fn start(folder: &Path, arguments: &[&str]) -> Server {
     let url = format!("sqlite://{}", folder.join("bench.db").display());
     let settings = ["bench", "--listen", "127.0.0.1:0", "--database-url", &url];
-    Server::start(Settings::parse_from(settings.iter().chain(more)).config).await.unwrap()
+    Server::start(Settings::parse_from(settings.iter().chain(arguments)).config).await.unwrap()
 }
 
-/// A server with thousands of series.
+/// Starts a server and sends requests until it has thousands of series.
 async fn with_many_series(folder: &Path) -> App {
     let buckets = (1..=BUCKETS).map(|bucket| bucket.to_string()).collect::<Vec<_>>().join(",");
     let app = start(folder, &["--http-duration-buckets", &buckets]).await.app();
     for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
         for path in ["/products?limit=1", "/products/0", "/graphql", "/health"] {
-            // Also what is refused has series.
-            let answer = app.call(request(method, path, "")).await.unwrap();
-            to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+            // Rejected requests have series too.
+            let response = app.call(request(method, path, "")).await.unwrap();
+            to_bytes(response.into_body(), usize::MAX).await.unwrap();
         }
     }
     app
@@ -87,18 +87,18 @@ fn hot_paths(criterion: &mut Criterion) {
 
     let mut bench = |name: &str, app: &App, method: &str, path: &str, body: &dyn Fn() -> String| {
         criterion.bench_function(name, |bencher| {
-            let make = || request(method, path, body());
+            let new_request = || request(method, path, body());
             bencher.to_async(&runtime).iter_batched(
-                make,
+                new_request,
                 |request| send(app, request),
                 BatchSize::SmallInput,
             );
         });
     };
-    let nothing = String::new;
-    bench("layers and metrics alone", &app, "GET", "/health/live", &nothing);
-    bench("read one", &app, "GET", "/products/500", &nothing);
-    bench("read a page of 100", &app, "GET", "/products?limit=100", &nothing);
+    let no_body = String::new;
+    bench("middleware and metrics alone", &app, "GET", "/health/live", &no_body);
+    bench("read one", &app, "GET", "/products/500", &no_body);
+    bench("read a page of 100", &app, "GET", "/products?limit=100", &no_body);
     bench("create one", &app, "POST", "/products", &|| array(1).replace(['[', ']'], ""));
     bench("create 1,000", &app, "POST", "/products", &|| array(1000));
     bench("GraphQL: read one", &app, "POST", "/graphql", &|| {
@@ -107,9 +107,9 @@ fn hot_paths(criterion: &mut Criterion) {
     bench("GraphQL: read a page of 100", &app, "POST", "/graphql", &|| {
         graphql("{products(first:100){edges{node{id name price amount}}}}")
     });
-    bench("scrape, hundreds of series", &app, "GET", "/metrics", &nothing);
+    bench("scrape, hundreds of series", &app, "GET", "/metrics", &no_body);
     let app = runtime.block_on(with_many_series(folder.path()));
-    bench("scrape, thousands of series", &app, "GET", "/metrics", &nothing);
+    bench("scrape, thousands of series", &app, "GET", "/metrics", &no_body);
 }
 
 criterion_group!(benches, hot_paths);

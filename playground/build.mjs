@@ -1,4 +1,4 @@
-// Bundles the playground into dist/, compressed, for the server to take in when it is compiled.
+// Bundles and compresses the playground into dist/. The server embeds these files at compile time.
 import { build } from "esbuild";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
@@ -16,7 +16,7 @@ const { outputFiles } = await build({
   target: "es2022",
   jsx: "automatic",
   define: { "process.env.NODE_ENV": '"production"' },
-  // Fonts and licences go into the files that need them.
+  // Embeds fonts and licences, so that no further files are needed.
   loader: { ".ttf": "dataurl", ".woff2": "dataurl" },
   legalComments: "eof",
   outdir: "dist",

@@ -1,17 +1,17 @@
-// GraphiQL, talking to the server that it came from.
+// GraphiQL for the server that serves this page.
 import { createGraphiQLFetcher } from "@graphiql/toolkit";
 import { GraphiQL } from "graphiql";
 import "graphiql/style.css";
 import { createRoot } from "react-dom/client";
 
-const here = new URL(".", document.currentScript.src);
+const base = new URL(".", document.currentScript.src);
 const workers = { graphql: "graphql.worker.js", json: "json.worker.js" };
 globalThis.MonacoEnvironment = {
-  getWorkerUrl: (_, label) => new URL(workers[label] ?? "editor.worker.js", here).href,
+  getWorkerUrl: (_, label) => new URL(workers[label] ?? "editor.worker.js", base).href,
 };
 
 const queries = [
-  `# Products, three at a time. Run it with the button or Ctrl-Enter; Ctrl-Space completes what you type.
+  `# Pages of three products. Press Ctrl-Enter to run the query, Ctrl-Space for completion.
 query Products($first: Int = 3, $after: String) {
   products(first: $first, after: $after, orderBy: [{ field: PRICE, direction: DESC }]) {
     totalCount
@@ -27,7 +27,7 @@ query Products($first: Int = 3, $after: String) {
   }
 }
 `,
-  `# Run it, and change products in another tab.
+  `# Run this subscription, then change products in another tab.
 subscription Changes {
   productChanged {
     kind

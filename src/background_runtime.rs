@@ -1,4 +1,4 @@
-//! Threads of their own for what may take long: so it holds up no request that does not.
+//! A second Tokio runtime for long-running work, which would otherwise delay short requests.
 
 use std::{num::NonZero, panic::resume_unwind, sync::LazyLock, thread::available_parallelism};
 
@@ -13,40 +13,43 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::request_context::ContextSnapshot;
 
-/// As many as there are cores.
+/// Has one worker thread per core.
 static BACKGROUND: LazyLock<Runtime> = LazyLock::new(|| {
-    #[expect(clippy::expect_used, reason = "at start-up")]
+    #[expect(clippy::expect_used, reason = "the server cannot run without its threads")]
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(available_parallelism().map_or(1, NonZero::get))
         .thread_name("background")
         .enable_all()
         .build()
-        .expect("threads for what takes long")
+        .expect("failed to start the background runtime")
 });
 
-/// To read or write so many bytes of JSON takes about a millisecond. Below that, to hand it over and back costs more than it
-/// brings.
+/// Size in bytes from which JSON is processed on the background runtime. Reading or writing 128 KiB takes
+/// about a millisecond. Below that, moving the work between runtimes costs more than it saves.
 const OFFLOAD_THRESHOLD_BYTES: usize = 128 << 10;
 
-/// As many parts of a body go from thread to thread at a time, where so many are there.
+/// Maximum number of body chunks passed between threads at once. A compressor's chunks are small, and passing
+/// each by itself would be slow.
 const MAX_CHUNKS_PER_BATCH: usize = 16;
 
-/// How those threads are doing. At first, begins them.
+/// Returns the runtime's metrics. The first call starts the runtime.
 pub fn metrics() -> RuntimeMetrics {
     BACKGROUND.metrics()
 }
 
-/// Does work aside that nobody waits for.
+/// Spawns work whose result is not awaited.
 pub fn spawn_detached(work: impl Future<Output = ()> + Send + 'static) {
     BACKGROUND.spawn(work);
 }
 
-/// Does the work aside, on the account of the request under way. Its end is awaited: work that is dropped ends as well.
+/// Runs the work on the background runtime within the current request's context. Dropping the returned future
+/// aborts the work.
 pub async fn run<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
     unwrap_joined(spawn(work).await)
 }
 
-/// Does work on so many bytes: where they are many, aside.
+/// Runs work that processes `bytes` bytes. Large amounts are processed on the background runtime, small ones
+/// on the current task.
 pub fn run_if_large<T: Send + 'static>(
     bytes: usize,
     work: impl Future<Output = T> + Send + 'static,
@@ -54,41 +57,42 @@ pub fn run_if_large<T: Send + 'static>(
     if bytes < OFFLOAD_THRESHOLD_BYTES { Either::Left(work) } else { Either::Right(Box::pin(run(work))) }
 }
 
-/// A body whose parts are made aside once the first is wanted: the next ones while the last ones are being sent.
+/// Returns a body that is produced on the background runtime, one batch of chunks ahead of the client.
+/// Production starts when the first chunk is polled.
 pub fn stream_body(body: Body) -> Body {
-    let parts = stream::once(async { produce_ahead(body) }).flatten();
-    Body::from_stream(parts.fuse())
+    let chunks = stream::once(async { produce_ahead(body) }).flatten();
+    Body::from_stream(chunks.fuse())
 }
 
 fn produce_ahead(body: Body) -> impl Stream<Item = Result<Bytes, axum::Error>> {
-    let (sender, parts) = mpsc::channel(1);
+    let (sender, batches) = mpsc::channel(1);
     let work = spawn(async move {
-        // A compressor's parts are small: many go over at a time.
         let mut body = body.into_data_stream().ready_chunks(MAX_CHUNKS_PER_BATCH);
-        // Nothing is made before there is room for it.
-        while let Ok(room) = sender.reserve().await {
-            let Some(parts) = body.next().await else {
+        // Reserving first limits how much is produced ahead.
+        while let Ok(permit) = sender.reserve().await {
+            let Some(batch) = body.next().await else {
                 return;
             };
-            room.send(parts);
+            permit.send(batch);
         }
     });
-    let parts = stream::unfold((parts, work), async |(mut parts, work)| {
-        let Some(made) = parts.recv().await else {
-            // A panic must not look like the end.
+    let batches = stream::unfold((batches, work), async |(mut batches, work)| {
+        let Some(batch) = batches.recv().await else {
+            // A panic in the task must not look like the end of the body.
             unwrap_joined(work.await);
             return None;
         };
-        Some((stream::iter(made), (parts, work)))
+        Some((stream::iter(batch), (batches, work)))
     });
-    parts.flatten()
+    batches.flatten()
 }
 
 fn spawn<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> AbortOnDropHandle<T> {
     AbortOnDropHandle::new(BACKGROUND.spawn(ContextSnapshot::capture().scope(work)))
 }
 
-/// Panics where the work did. Nothing else ends it early while somebody waits for it.
+/// Resumes the task's panic. A task is never cancelled while it is awaited, because only dropping its handle
+/// aborts it.
 fn unwrap_joined<T>(joined: Result<T, JoinError>) -> T {
     joined.unwrap_or_else(|error| resume_unwind(error.into_panic()))
 }

@@ -1,189 +1,172 @@
-//! Every setting once: its type, default, environment name, help text and check.
+//! All settings: types, defaults, environment variables, help texts and validation.
 //!
-//! Defaults < TOML file < environment < flags. clap reads the last two; [`with_file`] turns the file's
-//! values into clap's defaults, so that all of them take the same way in.
+//! Precedence is defaults < TOML file < environment < flags. clap reads the environment and the flags.
+//! [`with_file`] makes the file's values clap's defaults, so clap validates them too.
 
 use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use axum::http::HeaderValue;
 use clap::{Args, Command, ValueEnum};
 
-/// What the server can be told.
+/// The settings of the server and of the other commands.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Settings")]
 pub struct Config {
-    /// TOML file with any of these settings, named like the flags with underscores (`database_wait = "5s"`)
+    /// TOML file with settings, named like the flags but with underscores (`database_wait = "5s"`)
     #[arg(long, global = true, env = "STOCKMETER_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// Address and port to listen on; port 0 takes a free one
+    /// Address and port to listen on; port 0 selects a free port
     #[arg(long, global = true, env = "STOCKMETER_LISTEN", value_name = "ADDR:PORT")]
     #[arg(default_value = "127.0.0.1:8000")]
     pub listen: SocketAddr,
 
-    /// `sqlite://FILE`, `postgres://…` or `postgresql://…`
+    /// Database to use: `sqlite://FILE`, `postgres://…` or `postgresql://…`
     #[arg(long, global = true, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
     #[arg(default_value = "sqlite://stockmeter.db")]
     pub database_url: Secret,
 
-    /// Most connections to the database (on SQLite: those that read lists; one reads single products, and one writes)
+    /// Maximum number of pooled database connections, 1 to 1000 (on SQLite, only lists and other long reads
+    /// use them)
     #[arg(long, global = true, env = "STOCKMETER_DATABASE_CONNECTIONS", value_name = "N")]
     #[arg(default_value = "8", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub database_connections: u32,
 
-    /// How long to wait at start for a database that does not answer yet
+    /// Maximum time to wait at startup until the database accepts connections
     #[arg(long, global = true, env = "STOCKMETER_DATABASE_WAIT", value_name = "TIME")]
     #[arg(default_value = "60s", value_parser = humantime::parse_duration)]
     pub database_wait: Duration,
 
-    /// How long a request waits for a free connection before it gets a 503
+    /// Maximum time that a request waits for a free database connection before it fails with status 503
     #[arg(long, global = true, env = "STOCKMETER_DATABASE_ACQUIRE_TIMEOUT", value_name = "TIME")]
     #[arg(default_value = "3s", value_parser = humantime::parse_duration)]
     pub database_acquire_timeout: Duration,
 
-    /// How long PostgreSQL may work on one statement
+    /// Maximum time that PostgreSQL may spend on one statement
     #[arg(long, global = true, env = "STOCKMETER_DATABASE_STATEMENT_TIMEOUT", value_name = "TIME")]
     #[arg(default_value = "10s", value_parser = humantime::parse_duration)]
     pub database_statement_timeout: Duration,
 
-    /// Refuse changes and deletions that do not tell the version they are meant for (If-Match) with a 428
+    /// Reject updates and deletions without an expected version (If-Match) with status 428
     #[arg(long, global = true, env = "STOCKMETER_REQUIRE_IF_MATCH", value_name = "BOOL")]
     #[arg(default_value = "false", num_args = 0..=1, default_missing_value = "true")]
     pub require_if_match: bool,
 
-    /// How long the answer to a request with an Idempotency-Key is kept
+    /// Time for which responses to requests with an Idempotency-Key are kept, at least 1s
     #[arg(long, global = true, env = "STOCKMETER_IDEMPOTENCY_RETENTION", value_name = "TIME")]
-    #[arg(default_value = "24h", value_parser = retention)]
+    #[arg(default_value = "24h", value_parser = parse_retention)]
     pub idempotency_retention: Duration,
 
-    /// Most subscriptions to changes at a time; one more gets a 503
+    /// Maximum number of concurrent subscriptions to changes; further ones fail with status 503
     #[arg(long, global = true, env = "STOCKMETER_SUBSCRIPTIONS", value_name = "N", default_value = "10000")]
     pub subscriptions: usize,
 
-    /// How long changes are kept for subscribers that come back
+    /// Time for which changes are kept for subscribers that reconnect, at least 1s
     #[arg(long, global = true, env = "STOCKMETER_CHANGES_RETENTION", value_name = "TIME")]
-    #[arg(default_value = "10m", value_parser = retention)]
+    #[arg(default_value = "10m", value_parser = parse_retention)]
     pub changes_retention: Duration,
 
-    /// Largest request body in bytes; a larger one gets a 413
+    /// Maximum size of a request body, in bytes; larger bodies are rejected with status 413
     #[arg(long, global = true, env = "STOCKMETER_BODY_LIMIT", value_name = "BYTES")]
     #[arg(default_value = "10485760")]
     pub body_limit: usize,
 
-    /// Largest CSV or NDJSON file that can be imported in a request, in bytes; it waits in the folder for temporary
-    /// files (TMPDIR) until it is whole
+    /// Maximum size of a CSV or NDJSON upload, in bytes; uploads are buffered in the temporary directory
+    /// (TMPDIR)
     #[arg(long, global = true, env = "STOCKMETER_IMPORT_LIMIT", value_name = "BYTES")]
     #[arg(default_value = "1073741824")]
     pub import_limit: u64,
 
-    /// How long such a request may take in all
+    /// Maximum duration of a request that uploads a CSV or NDJSON file
     #[arg(long, global = true, env = "STOCKMETER_IMPORT_TIMEOUT", value_name = "TIME")]
     #[arg(default_value = "15m", value_parser = humantime::parse_duration)]
     pub import_timeout: Duration,
 
-    /// Largest GraphQL document, in bytes
-    #[arg(
-        long,
-        global = true,
-        env = "STOCKMETER_GRAPHQL_BYTES",
-        value_name = "BYTES",
-        default_value = "16384"
-    )]
+    /// Maximum size of a GraphQL document, in bytes
+    #[arg(long, global = true, env = "STOCKMETER_GRAPHQL_BYTES", value_name = "BYTES")]
+    #[arg(default_value = "16384")]
     pub graphql_bytes: usize,
 
-    /// Deepest GraphQL document: fields in fields, with fragments spread out
+    /// Maximum nesting depth of the fields in a GraphQL document, with fragments expanded
     #[arg(long, global = true, env = "STOCKMETER_GRAPHQL_DEPTH", value_name = "N", default_value = "40")]
     pub graphql_depth: usize,
 
-    /// Costliest GraphQL document: 250 for each field of the root, 5000 for what may have to look at all products
-    /// (filter, order, count), 1 for any other field, times the size of the page
+    /// Maximum cost of a GraphQL document: 250 for each root field, 5000 for each filter, order or count that
+    /// may scan all products, 1 for any other field, each multiplied by the page size
     #[arg(long, global = true, env = "STOCKMETER_GRAPHQL_COST", value_name = "N", default_value = "50000")]
     pub graphql_cost: usize,
 
-    /// Most values in a GraphQL request's variables, each counted as often as its variable is used
+    /// Maximum number of values in the variables of a GraphQL request, counted once for each use of the
+    /// variable
     #[arg(long, global = true, env = "STOCKMETER_GRAPHQL_VALUES", value_name = "N", default_value = "50000")]
     pub graphql_values: usize,
 
-    /// Most fields of the root in a GraphQL document
-    #[arg(
-        long,
-        global = true,
-        env = "STOCKMETER_GRAPHQL_ROOT_FIELDS",
-        value_name = "N",
-        default_value = "100"
-    )]
+    /// Maximum number of root fields in a GraphQL document
+    #[arg(long, global = true, env = "STOCKMETER_GRAPHQL_ROOT_FIELDS", value_name = "N")]
+    #[arg(default_value = "100")]
     pub graphql_root_fields: usize,
 
-    /// Most aliases in a GraphQL document
+    /// Maximum number of aliases in a GraphQL document
     #[arg(long, global = true, env = "STOCKMETER_GRAPHQL_ALIASES", value_name = "N", default_value = "200")]
     pub graphql_aliases: usize,
 
-    /// Most directives in a GraphQL document
-    #[arg(
-        long,
-        global = true,
-        env = "STOCKMETER_GRAPHQL_DIRECTIVES",
-        value_name = "N",
-        default_value = "50"
-    )]
+    /// Maximum number of directives in a GraphQL document
+    #[arg(long, global = true, env = "STOCKMETER_GRAPHQL_DIRECTIVES", value_name = "N")]
+    #[arg(default_value = "50")]
     pub graphql_directives: usize,
 
-    /// Most GraphQL requests in one body; 1 refuses arrays of them
+    /// Maximum number of GraphQL requests in one body; 1 allows no arrays of requests
     #[arg(long, global = true, env = "STOCKMETER_GRAPHQL_BATCH", value_name = "N", default_value = "1")]
     pub graphql_batch: usize,
 
-    /// How long GraphQL may work on an answer
+    /// Maximum time to execute a GraphQL query or mutation
     #[arg(long, global = true, env = "STOCKMETER_GRAPHQL_TIMEOUT", value_name = "TIME")]
     #[arg(default_value = "20s", value_parser = humantime::parse_duration)]
     pub graphql_timeout: Duration,
 
-    /// Whether GraphQL clients may ask for the schema
+    /// Allow GraphQL clients to query the schema (introspection)
     #[arg(long, global = true, env = "STOCKMETER_GRAPHQL_INTROSPECTION", value_name = "BOOL")]
     #[arg(default_value = "true", num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub graphql_introspection: bool,
 
-    /// Most requests to the catalog at a time; one more gets a 503
+    /// Maximum number of concurrent API requests, and a quarter as many file uploads; further ones fail with
+    /// status 503
     #[arg(long, global = true, env = "STOCKMETER_CONCURRENT_REQUESTS", value_name = "N")]
     #[arg(default_value = "1024", value_parser = clap::value_parser!(u32).range(1..))]
     pub concurrent_requests: u32,
 
-    /// How long a request's body may take to arrive (else a 408), and its answer to begin after that (a 503)
+    /// Maximum time to receive a request body (then status 408), and after that to start the response (then
+    /// status 503)
     #[arg(long, global = true, env = "STOCKMETER_REQUEST_TIMEOUT", value_name = "TIME")]
     #[arg(default_value = "30s", value_parser = humantime::parse_duration)]
     pub request_timeout: Duration,
 
-    /// Origins whose pages may use the server from a browser (CORS), separated by commas; * is any
-    #[arg(
-        long,
-        global = true,
-        env = "STOCKMETER_CORS_ORIGINS",
-        value_name = "ORIGIN,…",
-        value_delimiter = ','
-    )]
-    #[arg(value_parser = origin)]
+    /// Origins whose web pages may call the server (CORS), separated by commas; `*` allows any origin
+    #[arg(long, global = true, env = "STOCKMETER_CORS_ORIGINS", value_name = "ORIGIN,…")]
+    #[arg(value_delimiter = ',', value_parser = parse_origin)]
     pub cors_origins: Vec<HeaderValue>,
 
-    /// How long a connection may go without a byte in either direction before it is closed, unless the server is
-    /// working on an answer
+    /// Maximum time without traffic before a connection is closed, unless a request on it is being processed
     #[arg(long, global = true, env = "STOCKMETER_IDLE_TIMEOUT", value_name = "TIME")]
     #[arg(default_value = "75s", value_parser = humantime::parse_duration)]
     pub idle_timeout: Duration,
 
-    /// How long the server goes on after SIGTERM or Ctrl-C, no longer ready, for those who send it requests to notice
+    /// Time to keep serving after SIGTERM or Ctrl-C while reporting "not ready", for load balancers to drain
     #[arg(long, global = true, env = "STOCKMETER_SHUTDOWN_DELAY", value_name = "TIME")]
     #[arg(default_value = "0s", value_parser = humantime::parse_duration)]
     pub shutdown_delay: Duration,
 
-    /// How long requests may go on after that
+    /// Maximum time for running requests to finish after the shutdown delay
     #[arg(long, global = true, env = "STOCKMETER_SHUTDOWN_GRACE", value_name = "TIME")]
     #[arg(default_value = "10s", value_parser = humantime::parse_duration)]
     pub shutdown_grace: Duration,
 
-    /// Address and port for /metrics and /health alone, which are then not at the main one (health is at both)
+    /// Separate address and port for /metrics and /health; the main address then serves /health but not
+    /// /metrics
     #[arg(long, global = true, env = "STOCKMETER_METRICS_LISTEN", value_name = "ADDR:PORT")]
     pub metrics_listen: Option<SocketAddr>,
 
-    /// What who reads /metrics has to show: `Authorization: Bearer TOKEN`
+    /// Bearer token required to read /metrics (`Authorization: Bearer TOKEN`)
     #[arg(
         long,
         global = true,
@@ -193,57 +176,58 @@ pub struct Config {
     )]
     pub metrics_token: Option<Secret>,
 
-    /// How often the system metrics are collected
+    /// Time between collections of the system metrics, at least 100ms
     #[arg(long, global = true, env = "STOCKMETER_METRICS_COLLECTION_INTERVAL", value_name = "TIME")]
-    #[arg(default_value = "10s", value_parser = interval)]
+    #[arg(default_value = "10s", value_parser = parse_interval)]
     pub metrics_collection_interval: Duration,
 
-    /// Buckets of `http_request_duration_seconds`, in seconds
+    /// Bucket bounds of `http_request_duration_seconds`, in seconds
     #[arg(long, global = true, env = "STOCKMETER_HTTP_DURATION_BUCKETS", value_name = "SECONDS,…")]
     #[arg(default_value = "0.1,0.3,0.5,1,2,5,10")]
     pub http_duration_buckets: Buckets,
 
-    /// Buckets of `http_request_size_bytes` and `http_response_size_bytes`, in bytes
+    /// Bucket bounds of `http_request_size_bytes` and `http_response_size_bytes`, in bytes
     #[arg(long, global = true, env = "STOCKMETER_HTTP_SIZE_BUCKETS", value_name = "BYTES,…")]
     #[arg(default_value = "100,500,1000,5000,10000")]
     pub http_size_buckets: Buckets,
 
-    /// How often products and stock are counted for the metrics, which looks at all of them
+    /// Time between counts of products and stock for the metrics, at least 100ms; each count scans all products
     #[arg(long, global = true, env = "STOCKMETER_CATALOG_COLLECTION_INTERVAL", value_name = "TIME")]
-    #[arg(default_value = "60s", value_parser = interval)]
+    #[arg(default_value = "60s", value_parser = parse_interval)]
     pub catalog_collection_interval: Duration,
 
-    /// Names of GraphQL operations that the metrics tell apart, at most 330, separated by commas; the others are `_OTHER`
+    /// GraphQL operation names to show in metrics, separated by commas, at most 330; all others count as
+    /// `_OTHER`
     #[arg(long, global = true, env = "STOCKMETER_GRAPHQL_OPERATION_NAMES", value_name = "NAME,…")]
     pub graphql_operation_names: Option<OperationNames>,
 
-    /// What to log: a level (error, warn, info, debug, trace) or levels by module: warn,stockmeter=debug
+    /// Log level (error, warn, info, debug or trace), also by module, such as `warn,stockmeter=debug`
     #[arg(long, global = true, env = "STOCKMETER_LOG", value_name = "FILTER")]
     #[arg(default_value = "info")]
     pub log: String,
 
-    /// How to log: auto is text on a terminal, JSON elsewhere
+    /// Log format; `auto` is text on a terminal and JSON otherwise
     #[arg(long, global = true, env = "STOCKMETER_LOG_FORMAT", value_name = "FORMAT", default_value = "auto")]
     pub log_format: LogFormat,
 }
 
-/// How log lines look.
+/// Format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// Text on a terminal, JSON elsewhere.
+    /// Text on a terminal, JSON otherwise
     Auto,
-    /// For people.
+    /// Text for people
     Text,
-    /// For machines, one object a line.
+    /// One JSON object per line
     Json,
 }
 
-/// A text that must not appear in a log.
+/// A text that must not appear in logs. Its `Debug` output is `…`.
 #[derive(Clone)]
 pub struct Secret(String);
 
 impl Secret {
-    /// The text itself, for the one who needs it.
+    /// Returns the secret text.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -261,12 +245,12 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Upper bounds of a histogram: finite, above 0, each above the one before.
+/// Upper bounds of a histogram's buckets: finite, positive and strictly increasing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Buckets(Vec<f64>);
 
 impl Buckets {
-    /// The bounds.
+    /// Returns the bounds in increasing order.
     pub fn bounds(&self) -> &[f64] {
         &self.0
     }
@@ -280,24 +264,24 @@ impl FromStr for Buckets {
             .split(',')
             .map(|bound| bound.trim().parse::<f64>().map_err(|_| format!("`{bound}` is not a number")))
             .collect::<Result<Vec<_>, _>>()?;
-        let rising = bounds.windows(2).all(|pair| pair[0] < pair[1]);
-        if !rising || bounds.iter().any(|bound| !bound.is_finite() || *bound <= 0.0) {
-            return Err("buckets must be above 0 and each above the one before".to_owned());
+        let is_increasing = bounds.windows(2).all(|pair| pair[0] < pair[1]);
+        if !is_increasing || bounds.iter().any(|bound| !bound.is_finite() || *bound <= 0.0) {
+            return Err("buckets must be positive and strictly increasing".to_owned());
         }
         Ok(Self(bounds))
     }
 }
 
-/// Names of GraphQL operations, no more than a metric has series for.
+/// GraphQL operation names that become metric labels, limited to the number of series that a metric may have.
 #[derive(Clone, Debug)]
 pub struct OperationNames(Vec<String>);
 
 impl OperationNames {
-    /// A metric has 2,000 series before it overflows. Without a name there are 12, other names make 6 (three types, ok
-    /// or error: what is refused has no name), and so does each name.
-    pub const MOST: usize = (2000 - 12 - 6) / 6;
+    /// Maximum number of names. A metric overflows at 2,000 series: 12 for unnamed operations, 6 for all
+    /// other names, and 6 for each listed name (three operation types, each ok or error).
+    pub const MAX_NAMES: usize = (2000 - 12 - 6) / 6;
 
-    /// The names.
+    /// Returns the names in the order given.
     pub fn names(&self) -> &[String] {
         &self.0
     }
@@ -308,25 +292,21 @@ impl FromStr for OperationNames {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let names: Vec<_> = text.split(',').map(|name| name.trim().to_owned()).collect();
-        if names.len() > Self::MOST {
-            return Err(format!(
-                "{} names are more than the {} that metrics have room for",
-                names.len(),
-                Self::MOST
-            ));
+        if names.len() > Self::MAX_NAMES {
+            return Err(format!("{} names given, but at most {} are allowed", names.len(), Self::MAX_NAMES));
         }
         Ok(Self(names))
     }
 }
 
-fn origin(text: &str) -> Result<HeaderValue, String> {
+fn parse_origin(text: &str) -> Result<HeaderValue, String> {
     let is_origin = text == "*"
         || text.split_once("://").is_some_and(|(_, host)| !host.is_empty() && !host.contains('/'));
     let value = HeaderValue::from_str(text).ok().filter(|_| is_origin);
-    value.ok_or_else(|| "an origin is * or like https://shop.example.com, without a path".to_owned())
+    value.ok_or_else(|| "must be * or an origin such as https://shop.example.com, without a path".to_owned())
 }
 
-fn retention(text: &str) -> Result<Duration, String> {
+fn parse_retention(text: &str) -> Result<Duration, String> {
     let retention = humantime::parse_duration(text).map_err(|error| error.to_string())?;
     if retention < Duration::from_secs(1) {
         return Err("must be at least 1s".to_owned());
@@ -334,7 +314,7 @@ fn retention(text: &str) -> Result<Duration, String> {
     Ok(retention)
 }
 
-fn interval(text: &str) -> Result<Duration, String> {
+fn parse_interval(text: &str) -> Result<Duration, String> {
     let interval = humantime::parse_duration(text).map_err(|error| error.to_string())?;
     if interval < Duration::from_millis(100) {
         return Err("must be at least 100ms".to_owned());
@@ -342,10 +322,10 @@ fn interval(text: &str) -> Result<Duration, String> {
     Ok(interval)
 }
 
-/// Takes the settings of the TOML file, if one is named, as the command's defaults.
+/// Returns the command with the settings of the TOML file, if one is given, as its defaults.
 ///
 /// # Errors
-/// The file can't be read, is no TOML, or has a key that is no setting.
+/// Returns a message if the file can't be read, is not valid TOML, or has an unknown key.
 pub fn with_file(mut command: Command) -> Result<Command, String> {
     let Some(path) = command
         .clone()
@@ -359,15 +339,15 @@ pub fn with_file(mut command: Command) -> Result<Command, String> {
     let name = path.display();
     let text = std::fs::read_to_string(&path).map_err(|error| format!("can't read {name}: {error}"))?;
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-        // Not its whole text: that shows the line, which may hold a password.
+        // The full error text would quote the line, which may contain a password.
         let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
-        format!("{name} is no TOML: line {line}: {}", error.message())
+        format!("invalid TOML in {name}, line {line}: {}", error.message())
     })?;
     for (key, value) in table {
         if key == "config" || !command.get_arguments().any(|arg| arg.get_id() == key.as_str()) {
-            return Err(format!("{name}: `{key}` is no setting; `stockmeter --help` lists them"));
+            return Err(format!("unknown setting `{key}` in {name}; `stockmeter --help` lists all settings"));
         }
-        // Not `to_string` of a string: that has quotes around it.
+        // `to_string` would put quotes around a string.
         let text = |value: &toml::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let value = match &value {
             toml::Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(","),
@@ -378,8 +358,8 @@ pub fn with_file(mut command: Command) -> Result<Command, String> {
     Ok(command)
 }
 
-/// The environment's variables that start like ours but are none: perhaps a spelling mistake, perhaps
-/// somebody else's (Kubernetes sets `STOCKMETER_PORT` beside a service of our name), so no error.
+/// Returns the environment variables that start with `STOCKMETER_` but are not settings. They may be
+/// misspelt, but also legitimate: Kubernetes sets `STOCKMETER_PORT` for a service named `stockmeter`.
 pub fn unknown_variables(command: &Command) -> Vec<String> {
     let is_setting =
         |name: &str| command.get_arguments().any(|arg| arg.get_env().is_some_and(|env| env == name));

@@ -1,13 +1,13 @@
-//! Strings as JSON has them.
+//! JSON strings: writing, and finding characters that need an escape.
 
-/// Appends a string in its quotes.
+/// Appends `text` as a quoted JSON string.
 pub fn write(out: &mut Vec<u8>, text: &str) {
     if needs_no_escape(text) {
         out.push(b'"');
         out.extend_from_slice(text.as_bytes());
         out.push(b'"');
     } else {
-        // Writing to a Vec can't fail.
+        // Writing to a Vec cannot fail.
         let _ = serde_json::to_writer(out, text);
     }
 }
@@ -16,21 +16,22 @@ fn needs_no_escape(text: &str) -> bool {
     unescaped_prefix_len(text.as_bytes()) == text.len()
 }
 
-/// How many bytes of a string are spelt as they are, without escapes, before one that is not, or a quote (RFC 8259 section 7).
+/// Returns the number of bytes before the first quote, backslash or control character (RFC 8259 section 7).
 pub fn unescaped_prefix_len(text: &[u8]) -> usize {
     let (words, rest) = text.as_chunks();
-    for (place, word) in words.iter().enumerate() {
-        let found = escape_mask(u64::from_le_bytes(*word));
-        if found != 0 {
-            return place * size_of::<u64>() + found.trailing_zeros() as usize / 8;
+    for (index, word) in words.iter().enumerate() {
+        let mask = escape_mask(u64::from_le_bytes(*word));
+        if mask != 0 {
+            return index * size_of::<u64>() + mask.trailing_zeros() as usize / 8;
         }
     }
-    let plain = rest.iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | ..b' ')).count();
-    text.len() - rest.len() + plain
+    let unescaped = rest.iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | ..b' ')).count();
+    text.len() - rest.len() + unescaped
 }
 
-/// Eight bytes at a time: the highest bit of each that is a quote, a backslash or below a space. Only the lowest is
-/// sure: its borrow may mark bytes behind it, too.
+/// Tests eight bytes at a time. Returns a mask with the highest bit set in each byte that is a quote, a
+/// backslash or a control character. Only the lowest set bit is reliable, because a borrow may set bits in
+/// the bytes above it.
 fn escape_mask(word: u64) -> u64 {
     const EACH: u64 = u64::from_ne_bytes([1; 8]);
     let below = |word: u64, byte: u8| word.wrapping_sub(EACH * u64::from(byte)) & !word;

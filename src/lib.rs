@@ -1,21 +1,25 @@
-//! Stockmeter: a product inventory over REST and GraphQL, measured the Prometheus way.
+//! Stockmeter: a product inventory server with REST, GraphQL and Prometheus metrics.
 //!
-//! Data flows one way: `entity ← catalog ← rest | graphql ← server ← main`. The rooms:
+//! Modules depend on each other in one direction:
+//! `entity ← database ← catalog ← rest | graphql ← app ← server ← main`.
 //!
-//! - [`config`]: every setting once
-//! - [`database`]: the store, waited for and migrated
-//! - [`catalog`]: the rules; the only door to the products
-//! - [`formats`]: how products are written down
-//! - [`rest`] and [`graphql`]: translate between HTTP and the catalog
-//! - [`problem`], [`body`] and [`accept`]: what both of them need of HTTP
-//! - [`aside`]: threads for what may take long
-//! - [`telemetry`]: meters, and their bridge to Prometheus; wrapped around the rest by a layer
-//! - [`server`]: puts the rooms together, listens, shuts down
-//! - [`panics`]: what a panic said, and panics of tasks
-//! - [`quoted`]: strings as JSON has them
-//! - [`request`]: which request something is done for, and what it costs the database
-//! - [`spans`]: what the spans of a trace have in common
-//! - [`transfer`], [`healthcheck`] and [`logging`]: for the command line
+//! - [`database`]: connections, transactions and migrations
+//! - [`catalog`]: business rules; the only module that reads and writes products
+//! - [`formats`]: products as JSON, CSV and NDJSON
+//! - [`json_string`]: JSON string escaping
+//! - [`http`]: what REST and GraphQL share: problems, request bodies, content negotiation, media types
+//! - [`rest`] and [`graphql`]: the two APIs, which translate between HTTP and the catalog
+//! - [`operations`]: routes for operators: index, health, metrics, slow requests
+//! - [`app`]: the routes with their middleware, and the OpenAPI document
+//! - [`server`]: startup, listeners, idle timeouts and shutdown
+//! - [`telemetry`]: metrics and their Prometheus and OTLP exporters
+//! - [`trace_targets`]: targets of the spans that go to traces and logs
+//! - [`request_context`]: id, trace and database usage of the current request
+//! - [`background_runtime`]: second Tokio runtime, for long-running work
+//! - [`panics`]: messages of panics, and panics of tasks
+//! - [`config`]: all settings
+//! - [`logging`]: log output
+//! - [`cli`]: the commands `import`, `export` and `healthcheck`
 
 pub mod app;
 pub mod background_runtime;

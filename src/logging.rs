@@ -1,5 +1,5 @@
-//! Where lines and spans go: log lines to the standard error, text for people, JSON for machines; spans of the target
-//! [`OTEL_TARGET`] to a collector.
+//! Sets up logging and tracing. Log lines go to standard error as text or JSON, spans to a collector if one
+//! is configured.
 
 use std::io::{self, IsTerminal};
 
@@ -20,13 +20,13 @@ use crate::{
     trace_targets::{self, OTEL_TARGET, REQUEST_TARGET},
 };
 
-/// Starts logging for the whole process, and tracing if there is where to.
+/// Starts logging for the whole process, and tracing if `traces` is given.
 ///
 /// # Errors
-/// The filter is none.
+/// Returns a message if the log filter is invalid.
 pub fn start(config: &Config, traces: Option<&SdkTracerProvider>) -> Result<(), String> {
-    let filter = filter(&config.log).map_err(|error| format!("--log `{}`: {error}", config.log))?;
-    // Whatever is logged of a request, it says of which.
+    let filter = parse_filter(&config.log).map_err(|error| format!("--log `{}`: {error}", config.log))?;
+    // The span of the request stays enabled at any log level, because it adds the request id to each line.
     let filter = filter.with_target(OTEL_TARGET, LevelFilter::OFF).with_target(REQUEST_TARGET, Level::ERROR);
     let terminal = io::stderr().is_terminal();
     let json = match config.log_format {
@@ -37,32 +37,32 @@ pub fn start(config: &Config, traces: Option<&SdkTracerProvider>) -> Result<(), 
     trace_targets::set_export_enabled(traces.is_some());
     let registry = tracing_subscriber::registry();
     match traces {
-        // A filter for all asks once where a line could come from; one for a layer, at each span that is entered.
-        None => registry.with(lines(json, terminal)).with(filter).init(),
+        // A global filter is evaluated once per callsite, a per-layer filter at every span entry.
+        None => registry.with(log_layer(json, terminal)).with(filter).init(),
         Some(provider) => {
-            let lines = lines(json, terminal).with_filter(filter);
-            registry.with(lines).with(traces::layer(provider)).init();
+            let log_layer = log_layer(json, terminal).with_filter(filter);
+            registry.with(log_layer).with(traces::layer(provider)).init();
         }
     }
     Ok(())
 }
 
-fn lines<S>(json: bool, terminal: bool) -> Box<dyn Layer<S> + Send + Sync>
+fn log_layer<S>(json: bool, terminal: bool) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     if json {
-        let lines = fmt::layer().json().flatten_event(true).with_span_list(false);
-        lines.with_writer(io::stderr).map_event_format(OfRequest).boxed()
+        let layer = fmt::layer().json().flatten_event(true).with_span_list(false);
+        layer.with_writer(io::stderr).map_event_format(InRequestSpan).boxed()
     } else {
-        fmt::layer().with_ansi(terminal).with_writer(io::stderr).map_event_format(OfRequest).boxed()
+        fmt::layer().with_ansi(terminal).with_writer(io::stderr).map_event_format(InRequestSpan).boxed()
     }
 }
 
-/// Writes each line within the span of its request, and of that alone: a library's own spans within say less.
-struct OfRequest<F>(F);
+/// Formats each line within the span of its request, without the spans of libraries.
+struct InRequestSpan<F>(F);
 
-impl<S, N, F> FormatEvent<S, N> for OfRequest<F>
+impl<S, N, F> FormatEvent<S, N> for InRequestSpan<F>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
@@ -78,11 +78,12 @@ where
     }
 }
 
-/// Levels, for all or by module. Plain targets, not `EnvFilter`, which looks at each span that is entered.
-fn filter(text: &str) -> Result<Targets, String> {
+/// Parses a level, or levels by module. Returns `Targets` instead of an `EnvFilter`, which is evaluated at
+/// every span entry.
+fn parse_filter(text: &str) -> Result<Targets, String> {
     let parts: Vec<_> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
     if parts.iter().any(|part| part.contains(|c: char| c == '[' || c.is_whitespace())) {
-        return Err("give a level, or levels by module: warn,stockmeter=debug".to_owned());
+        return Err("must be a level, or levels by module such as warn,stockmeter=debug".to_owned());
     }
     parts.join(",").parse().map_err(|error: ParseError| error.to_string())
 }

@@ -1,4 +1,4 @@
-//! The command line.
+//! The `stockmeter` binary: parses the command line and runs the chosen command.
 
 use std::{env, pin::pin, process::ExitCode, thread};
 
@@ -7,7 +7,7 @@ use stockmeter::{
     catalog::{Catalog, OnConflict},
     cli::{
         healthcheck,
-        import_export::{self, Place},
+        import_export::{self, FileArg},
     },
     config::{self, Config},
     graphql, logging,
@@ -15,67 +15,67 @@ use stockmeter::{
     telemetry,
 };
 
-/// jemalloc, because it is fast and can tell what it holds.
+/// jemalloc, because it is fast and reports its memory usage.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// What is no setting of ours, but heeded.
-const ENVIRONMENT: &str = "Environment of OpenTelemetry: with OTEL_EXPORTER_OTLP_ENDPOINT, metrics and traces are sent to \
-    a collector as well (http/protobuf). OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_SAMPLER and the others \
-    are heeded as OpenTelemetry specifies them.\n\n\
-    Environment of Tokio: TOKIO_WORKER_THREADS is how many threads serve requests, by default one fewer than there are \
-    cores. What may take long has as many as there are cores besides.";
+/// Shown after the settings: the notation of values, and environment variables that are not in [`Config`].
+const AFTER_HELP: &str = "TIME is a number with a unit: 500ms, 10s, 5m, 24h. BOOL is true or false.\n\n\
+    OpenTelemetry: set OTEL_EXPORTER_OTLP_ENDPOINT to also send metrics and traces to a collector (http/protobuf). \
+    OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_SAMPLER and the other standard variables are supported.\n\n\
+    Threads: TOKIO_WORKER_THREADS sets the number of threads that serve requests (default: CPU cores minus one, at least \
+    one). Long-running work has its own threads, one per core.";
 
-/// Tokio's own setting.
-const WORKERS: &str = "TOKIO_WORKER_THREADS";
+/// Tokio's own variable, which it reads only if the number of threads is not set.
+const WORKER_THREADS_VAR: &str = "TOKIO_WORKER_THREADS";
 
-/// A product-inventory server: REST and GraphQL over one store, measured the Prometheus way.
+/// Product inventory server with REST, GraphQL and Prometheus metrics
 #[derive(Parser)]
-#[command(version, arg_required_else_help = false, after_help = ENVIRONMENT)]
+#[command(version, arg_required_else_help = false, after_help = AFTER_HELP)]
 struct Cli {
     #[command(subcommand)]
-    command: Option<Task>,
+    command: Option<Command>,
     #[command(flatten)]
     config: Config,
 }
 
 #[derive(Subcommand)]
-enum Task {
-    /// Serves REST, GraphQL and metrics (this is what happens without a command)
+enum Command {
+    /// Run the server (the default)
     Serve,
-    /// Changes the database's schema
+    /// Apply, revert or list schema migrations
     Migrate {
         #[command(subcommand)]
-        direction: Option<Direction>,
+        command: Option<MigrateCommand>,
     },
-    /// Stores all products of a CSV or NDJSON file, or none
+    /// Import products from a CSV or NDJSON file; if any line is invalid, nothing is imported
     Import {
         #[command(flatten)]
-        from: Place,
-        /// Replace products whose id is taken, instead of refusing the file
+        source: FileArg,
+        /// Replace products whose id already exists, instead of rejecting the file
         #[arg(long)]
         merge: bool,
     },
-    /// Writes all products to a CSV or NDJSON file
+    /// Export all products to a CSV or NDJSON file
     Export {
         #[command(flatten)]
-        to: Place,
+        target: FileArg,
     },
-    /// Prints the GraphQL schema
+    /// Print the GraphQL schema
     Schema,
-    /// Prints the OpenAPI document
+    /// Print the OpenAPI document
     Openapi,
-    /// Exits with 0 when the server on the configured address is ready
+    /// Exit with status 0 if the server at the configured address is ready
     Healthcheck,
 }
 
 #[derive(Clone, Copy, Subcommand)]
-enum Direction {
-    /// Applies all changes that are missing (the default)
+enum MigrateCommand {
+    /// Apply all pending migrations (the default)
     Up,
-    /// Takes the last change back, with its data
+    /// Revert the last migration and delete its data
     Down,
-    /// Lists the changes and whether the database has them
+    /// List all migrations and whether they are applied
     Status,
 }
 
@@ -92,75 +92,81 @@ fn main() -> ExitCode {
 fn run() -> Result<(), String> {
     let matches = config::with_file(Cli::command())?.get_matches();
     let Cli { command, config } = Cli::from_arg_matches(&matches).map_err(|error| error.to_string())?;
-    match command.unwrap_or(Task::Serve) {
-        Task::Schema => print!("{}", graphql::sdl()),
-        Task::Openapi => {
+    match command.unwrap_or(Command::Serve) {
+        Command::Schema => print!("{}", graphql::sdl()),
+        Command::Openapi => {
             println!("{}", server::document().to_pretty_json().map_err(|error| error.to_string())?);
         }
-        Task::Healthcheck => healthcheck::run(config.listen)?,
-        Task::Serve => {
-            let traces = telemetry::traces_by_otlp().map_err(|error| error.to_string())?;
+        Command::Healthcheck => healthcheck::run(config.listen)?,
+        Command::Serve => {
+            let traces = telemetry::otlp_tracer_provider().map_err(|error| error.to_string())?;
             logging::start(&config, traces.as_ref())?;
             let unknown = config::unknown_variables(&Cli::command());
             if !unknown.is_empty() {
-                tracing::warn!(variables = unknown.join(" "), "not settings of Stockmeter; see --help");
+                tracing::warn!(
+                    variables = unknown.join(" "),
+                    "unknown environment variables; see --help for all settings"
+                );
             }
             block_on(serve(config))?.map_err(|error| error.to_string())?;
             if let Some(Err(error)) = traces.map(|traces| traces.shutdown()) {
-                tracing::warn!(%error, "the last traces could not be pushed");
+                tracing::warn!(%error, "can't send the last traces to the collector");
             }
         }
-        Task::Migrate { direction } => {
+        Command::Migrate { command } => {
             logging::start(&config, None)?;
-            let migrate = migrate(config, direction.unwrap_or(Direction::Up));
+            let migrate = migrate(config, command.unwrap_or(MigrateCommand::Up));
             block_on(migrate)?.map_err(|error| error.to_string())?;
         }
-        Task::Import { from, merge } => {
+        Command::Import { source, merge } => {
             logging::start(&config, None)?;
-            let taken = if merge { OnConflict::Replace } else { OnConflict::Reject };
+            let on_conflict = if merge { OnConflict::Replace } else { OnConflict::Reject };
             block_on(async {
                 let catalog = open_catalog(&config).await.map_err(|error| error.to_string())?;
-                import_export::import(&catalog, &from, taken).await.map_err(|error| error.to_string())
+                import_export::import(&catalog, &source, on_conflict).await.map_err(|error| error.to_string())
             })??;
         }
-        Task::Export { to } => {
+        Command::Export { target } => {
             logging::start(&config, None)?;
             block_on(async {
                 let catalog = open_catalog(&config).await.map_err(|error| error.to_string())?;
-                import_export::export(&catalog, &to).await.map_err(|error| error.to_string())
+                import_export::export(&catalog, &target).await.map_err(|error| error.to_string())
             })??;
         }
     }
     Ok(())
 }
 
-fn block_on<T>(task: impl Future<Output = T>) -> Result<T, String> {
-    let workers = workers()?;
-    // A thread that is alone need not be ready to hand its tasks to others.
+fn block_on<T>(future: impl Future<Output = T>) -> Result<T, String> {
+    let workers = worker_threads()?;
+    // A single thread does not need the work-stealing scheduler.
     let mut runtime = match workers {
         1 => tokio::runtime::Builder::new_current_thread(),
         _ => tokio::runtime::Builder::new_multi_thread(),
     };
     let runtime = runtime.worker_threads(workers).thread_name("requests").enable_all().build();
-    Ok(runtime.map_err(|error| format!("can't start: {error}"))?.block_on(task))
+    Ok(runtime.map_err(|error| format!("can't start the runtime: {error}"))?.block_on(future))
 }
 
-/// One fewer than cores: the database, the kernel and what is done [`aside`] need one, too. Workers that compete with them hand
-/// their tasks to and fro, and take a fifth more time for each.
+/// Returns the number of threads that serve requests: one fewer than cores, at least one, unless
+/// [`WORKER_THREADS_VAR`] is set.
 ///
-/// [`aside`]: stockmeter::aside
-fn workers() -> Result<usize, String> {
-    let Some(wanted) = env::var_os(WORKERS) else {
+/// One core stays free for the database, the kernel and the [`background_runtime`]. Workers that compete with
+/// them pass tasks between threads, which costs a fifth more time per request.
+///
+/// [`background_runtime`]: stockmeter::background_runtime
+fn worker_threads() -> Result<usize, String> {
+    let Some(value) = env::var_os(WORKER_THREADS_VAR) else {
         return Ok(thread::available_parallelism().map_or(1, |cores| (cores.get() - 1).max(1)));
     };
-    let number = wanted.to_str().and_then(|wanted| wanted.parse().ok()).filter(|number| *number > 0);
-    number.ok_or_else(|| format!("{WORKERS} must be a whole number from 1 on"))
+    let number = value.to_str().and_then(|value| value.parse().ok()).filter(|number| *number > 0);
+    number.ok_or_else(|| format!("{WORKER_THREADS_VAR} must be a whole number, at least 1"))
 }
 
 async fn serve(config: Config) -> Result<(), StartError> {
     let mut stop = pin!(stop_signal());
     tokio::select! {
-        // Listened for before anything begins; also while it waits for the database.
+        // Polled first, so a signal also ends the wait for the database at startup.
         biased;
         () = &mut stop => {}
         server = Server::start(config) => server?.run(stop).await,
@@ -189,15 +195,15 @@ async fn open_catalog(config: &Config) -> Result<Catalog, StartError> {
     Ok(Catalog::new(database, server::rules(config)))
 }
 
-async fn migrate(config: Config, direction: Direction) -> Result<(), StartError> {
+async fn migrate(config: Config, command: MigrateCommand) -> Result<(), StartError> {
     let database = server::open_database(&config, None).await?;
-    match direction {
-        Direction::Up => database.migrate_up().await?,
-        Direction::Down => database.migrate_down().await?,
-        Direction::Status => {}
+    match command {
+        MigrateCommand::Up => database.migrate_up().await?,
+        MigrateCommand::Down => database.migrate_down().await?,
+        MigrateCommand::Status => {}
     }
     for migration in database.migrations().await? {
-        println!("{} {}", if migration.applied { "applied" } else { "missing" }, migration.name);
+        println!("{} {}", if migration.applied { "applied" } else { "pending" }, migration.name);
     }
     Ok(())
 }

@@ -1,22 +1,22 @@
-//! What a panic said, whoever caught it, and panics of tasks.
+//! Panic messages, and panics of joined tasks.
 
 use std::{any::Any, panic::resume_unwind};
 
 use tokio::task::JoinError;
 
-/// The panic's message, which is a text of one kind or the other unless somebody threw something else.
+/// Returns the message of a panic, or a placeholder if the payload is not a string.
 pub fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or(panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("(no text)")
+    let message = panic.downcast_ref::<&str>().copied();
+    message.or(panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("(no message)")
 }
 
-/// What a task came to; none where it was cut off.
+/// Returns the output of a joined task, or `None` if the task was cancelled.
 ///
 /// # Panics
-/// Where the task did.
-pub fn resume_panic<T>(done: Result<T, JoinError>) -> Option<T> {
-    match done {
-        Ok(done) => Some(done),
+/// Resumes the task's panic.
+pub fn resume_panic<T>(joined: Result<T, JoinError>) -> Option<T> {
+    match joined {
+        Ok(output) => Some(output),
         Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
         Err(_) => None,
     }

@@ -1,22 +1,22 @@
-//! What the spans of a trace have in common, whoever makes them.
+//! Targets of tracing spans, and whether spans are exported.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The target of the spans that make a trace. They are not for the log, and cost nothing where no collector is.
+/// Target of spans that are only exported, never logged. They cost nothing without a collector.
 pub const OTEL_TARGET: &str = "otel";
 
-/// The target of the spans of requests, which are for the log as well.
+/// Target of request spans, which are both exported and logged.
 pub const REQUEST_TARGET: &str = "stockmeter::request";
 
-/// Not asked by `tracing::enabled!`: that makes filters of several layers lose the next event.
+/// Used instead of `tracing::enabled!`, which makes per-layer filters lose the next event.
 static EXPORT_ENABLED: AtomicBool = AtomicBool::new(false);
 
-/// Whether the spans of the target [`OTEL_TARGET`] go anywhere.
+/// Returns whether spans are exported to a collector.
 pub fn export_enabled() -> bool {
     EXPORT_ENABLED.load(Ordering::Relaxed)
 }
 
-/// Says whether they do; once, before the first of them.
+/// Sets whether spans are exported. Must be called before the first span is created.
 pub fn set_export_enabled(enabled: bool) {
     EXPORT_ENABLED.store(enabled, Ordering::Relaxed);
 }

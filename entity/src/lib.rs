@@ -1,7 +1,7 @@
-//! The shape of the rows: the entities, and the value types of a product.
+//! The database rows: SeaORM entities and the value types of a product.
 //!
-//! A value type can only be made from text or a number that obeys its rule, so whoever holds one need
-//! not check again. No I/O, and no rule about more than one value.
+//! A value type can only be created from valid input, so its users need not check it again. This crate does
+//! no I/O and has no rules that involve more than one value.
 
 pub mod idempotency_key;
 mod number;

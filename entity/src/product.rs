@@ -1,24 +1,24 @@
-//! A product as it is stored.
+//! A stored product.
 
 use sea_orm::entity::prelude::*;
 
 use crate::{Amount, Name, Price, ProductId, Version};
 
-/// One row of the table `product`.
+/// A row of the table `product`.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "product")]
 pub struct Model {
-    /// Chosen by the client or generated.
+    /// Id, chosen by the client or generated.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: ProductId,
-    /// What it is called.
+    /// Name of the product.
     pub name: Name,
-    /// What one piece costs.
+    /// Price of one piece.
     pub price: Price,
-    /// How many pieces are in stock.
+    /// Number of pieces in stock.
     pub amount: Amount,
-    /// Which state of the product this is.
+    /// Version, which changes with every change of the product.
     pub version: Version,
 }
 

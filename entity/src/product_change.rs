@@ -1,28 +1,30 @@
-//! Something that happened to a product, as it is written down.
+//! A logged change of a product.
 
 use sea_orm::entity::prelude::*;
 
 use crate::{ProductId, Version};
 
-/// One change. On PostgreSQL a row of the view `product_change` of `product_change_log`, whose rows hold many; on SQLite of the
-/// table, whose rows can hold many, too (`first_seq`, `product_ids`).
+/// A change in the change log, whose stored rows may hold many changes each. On PostgreSQL this is a row of
+/// the view `product_change` of the table `product_change_log`. On SQLite the table `product_change` itself
+/// groups changes, in its columns `first_seq` and `product_ids`.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "product_change")]
 pub struct Model {
-    /// The transaction, which orders the changes first; 0 on SQLite.
-    #[sea_orm(primary_key, auto_increment = false)]
-    pub xact: i64,
-    /// Orders the changes of a transaction.
-    #[sea_orm(primary_key, auto_increment = false)]
-    pub seq: i64,
-    /// When, in seconds since 1970.
+    /// Transaction id, the first part of the log position; 0 on SQLite.
+    #[sea_orm(primary_key, auto_increment = false, column_name = "xact")]
+    pub transaction_id: i64,
+    /// Sequence number, which orders the changes of a transaction.
+    #[sea_orm(primary_key, auto_increment = false, column_name = "seq")]
+    pub sequence: i64,
+    /// Time of the change, in seconds since 1970.
     pub at: i64,
-    /// 1 created, 2 updated, 3 only the amount changed, 4 deleted; 0 is no change but a mark to stand on.
+    /// 1 created, 2 updated, 3 only the amount changed, 4 deleted. 0 is a sentinel row, which only marks a
+    /// log position.
     pub kind: i16,
-    /// Which product; none for a mark.
+    /// Id of the changed product; `None` for a sentinel row.
     pub product_id: Option<ProductId>,
-    /// The version that it has since, or had last.
+    /// Version of the product after the change, or its last version if deleted; `None` for a sentinel row.
     pub version: Option<Version>,
 }
 

@@ -1,4 +1,4 @@
-//! The value types of a product's fields, each with its range.
+//! The value types of a product's fields, with their valid ranges.
 
 use std::{fmt, str::FromStr};
 
@@ -6,17 +6,17 @@ use sea_orm::DeriveValueType;
 
 use crate::number::{DecimalText, NumberError};
 
-/// Why a value is refused, in words for the one who sent it.
+/// Why a value is invalid, as a message for the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidValue(&'static str);
 
 const NOT_A_NUMBER: InvalidValue = InvalidValue("must be a number");
 
-/// A whole number from `min` to `max`; `rule` tells what it has to be.
+/// Returns the integer if it is between `min` and `max`. `rule` is the error message if it is not.
 ///
 /// # Errors
-/// It is no such number.
+/// Returns an [`InvalidValue`] if the text is not a number, not an integer, or out of range.
 pub fn parse_integer(
     number: &DecimalText,
     min: i64,
@@ -30,15 +30,15 @@ pub fn parse_integer(
     }
 }
 
-/// The number of a product: 1 to 2^53 − 1, the integers that JSON carries safely (RFC 8259 section 6).
+/// The id of a product: 1 to 2^53 − 1, the integers that are interoperable in JSON (RFC 8259 section 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, DeriveValueType)]
 pub struct ProductId(i64);
 
 impl ProductId {
-    /// The largest id.
+    /// The maximum id.
     pub const MAX: i64 = (1 << 53) - 1;
 
-    /// The id as a plain integer.
+    /// Returns the id as an integer.
     pub fn get(self) -> i64 {
         self.0
     }
@@ -77,18 +77,19 @@ impl fmt::Display for ProductId {
     }
 }
 
-/// Which state of a product it is: another one after every change, and also when it is deleted and made anew.
+/// The version of a product. It differs after every change, and after the product is deleted and created again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, DeriveValueType)]
 pub struct Version(i64);
 
 impl Version {
-    /// A first version, made of random bits so that no product had it before. One is added at every change.
+    /// Returns the version of a new product. It is random, so a product created again under an old id gets a
+    /// different one. Every change adds one.
     pub fn first(random: u64) -> Self {
-        // Two bits less leave room for more changes than a product will ever see.
+        // The two highest bits stay zero, which leaves enough values for all later changes.
         Self((random >> 2).cast_signed())
     }
 
-    /// The version as a plain integer.
+    /// Returns the version as an integer.
     pub fn get(self) -> i64 {
         self.0
     }
@@ -98,38 +99,42 @@ impl FromStr for Version {
     type Err = InvalidValue;
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        let is_ours = text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        let version = if is_ours { u64::from_str_radix(text, 16).ok() } else { None };
-        version.map(u64::cast_signed).map(Self).ok_or(InvalidValue("must be a version as it was answered"))
+        let is_well_formed =
+            text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let version = if is_well_formed { u64::from_str_radix(text, 16).ok() } else { None };
+        version
+            .map(u64::cast_signed)
+            .map(Self)
+            .ok_or(InvalidValue("must be a version from a response (16 hexadecimal digits)"))
     }
 }
 
 impl fmt::Display for Version {
-    /// 16 hexadecimal digits.
+    /// Writes 16 hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Not by `write!`, for the same reason as a price.
-        let digits: [u8; 16] = std::array::from_fn(|place| {
-            let digit = self.0.cast_unsigned() >> (60 - 4 * place) & 15;
+        // `write!` is slower because it handles padding.
+        let digits: [u8; 16] = std::array::from_fn(|position| {
+            let digit = self.0.cast_unsigned() >> (60 - 4 * position) & 15;
             b"0123456789abcdef"[digit as usize]
         });
         f.write_str(str::from_utf8(&digits).unwrap_or_default())
     }
 }
 
-/// What a product is called: 1 to 255 characters without white space around them, no control characters.
+/// The name of a product: 1 to 255 characters without control characters; surrounding white space is removed.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveValueType)]
 pub struct Name(String);
 
 impl Name {
-    /// The most characters (Unicode scalar values).
+    /// Maximum length in characters (Unicode scalar values).
     pub const MAX_CHARS: usize = 255;
 
-    /// The name as text.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The name as text of its own.
+    /// Converts the name into a `String`.
     pub fn into_string(self) -> String {
         self.0
     }
@@ -143,23 +148,23 @@ impl FromStr for Name {
         if name.is_empty() {
             return Err(InvalidValue("must not be empty"));
         }
-        // A character takes one to four bytes: few have to be counted.
+        // A character has one to four bytes, so most names are checked by their byte length alone.
         let is_long = name.len() > Self::MAX_CHARS;
         if is_long && (name.len() > 4 * Self::MAX_CHARS || name.chars().count() > Self::MAX_CHARS) {
             return Err(InvalidValue("must have at most 255 characters"));
         }
-        // Not by `all`, which looks at one byte at a time.
-        let is_plain = name.bytes().fold(true, |all, byte| all & matches!(byte, b' '..=b'~'));
-        if !is_plain && name.chars().any(char::is_control) {
+        // Unlike `all`, `fold` never stops early, so the compiler can check many bytes at once.
+        let is_printable_ascii = name.bytes().fold(true, |all, byte| all & matches!(byte, b' '..=b'~'));
+        if !is_printable_ascii && name.chars().any(char::is_control) {
             return Err(InvalidValue("must not contain control characters"));
         }
         Ok(Self(name.to_owned()))
     }
 }
 
-/// What one piece costs: 0 to 9 999 999 999.9999, exact to four decimals.
+/// The price of one piece: 0 to 9 999 999 999.9999, exact to four decimals.
 ///
-/// Stored as a whole number of ten-thousandths, which both databases keep, compare and sort exactly.
+/// It is stored as an integer number of ten-thousandths, which both databases store, compare and sort exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, DeriveValueType)]
 pub struct Price(i64);
 
@@ -167,26 +172,26 @@ impl Price {
     const SCALE: u8 = 4;
     const UNIT: i64 = 10_i64.pow(Self::SCALE as u32);
 
-    /// The highest price, in ten-thousandths.
+    /// The maximum price, in ten-thousandths.
     pub const MAX: i64 = 99_999_999_999_999;
 
-    /// The price in ten-thousandths.
+    /// Returns the price in ten-thousandths.
     pub fn ten_thousandths(self) -> i64 {
         self.0
     }
 
-    /// What it is displayed as, in parts: all digits that count and at least one decimal (`18.0`), as the service before
-    /// printed a price.
+    /// Returns the displayed price in parts: integer, point and decimals. It has no trailing zeros but at
+    /// least one decimal (`18.0`), like prices of the legacy service.
     pub fn display_parts<'a>(
         self,
-        whole: &'a mut itoa::Buffer,
+        integer: &'a mut itoa::Buffer,
         decimals: &'a mut itoa::Buffer,
     ) -> [&'a str; 3] {
         let (mut fraction, mut unit) = (self.0 % Self::UNIT, Self::UNIT);
         while unit > 10 && fraction % 10 == 0 {
             (fraction, unit) = (fraction / 10, unit / 10);
         }
-        [whole.format(self.0 / Self::UNIT), ".", &decimals.format(unit + fraction)[1..]]
+        [integer.format(self.0 / Self::UNIT), ".", &decimals.format(unit + fraction)[1..]]
     }
 }
 
@@ -213,21 +218,21 @@ impl FromStr for Price {
 
 impl fmt::Display for Price {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Without the padding of `write!`, which would take longer than all the rest of a product.
-        let (mut whole, mut decimals) = Default::default();
-        self.display_parts(&mut whole, &mut decimals).into_iter().try_for_each(|part| f.write_str(part))
+        // `write!` handles padding, which would take longer than formatting the rest of a product.
+        let (mut integer, mut decimals) = Default::default();
+        self.display_parts(&mut integer, &mut decimals).into_iter().try_for_each(|part| f.write_str(part))
     }
 }
 
-/// How many pieces are in stock: 0 to 2^31 − 1, what a GraphQL `Int` holds.
+/// The number of pieces in stock: 0 to 2^31 − 1, the range of a GraphQL `Int`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, DeriveValueType)]
 pub struct Amount(i32);
 
 impl Amount {
-    /// The largest amount.
+    /// The maximum amount.
     pub const MAX: i32 = i32::MAX;
 
-    /// The amount as a plain integer.
+    /// Returns the amount as an integer.
     pub fn get(self) -> i32 {
         self.0
     }

@@ -1,7 +1,6 @@
-//! The schema's changes in order, for SQLite and PostgreSQL alike.
+//! The schema migrations in order, for SQLite and PostgreSQL.
 //!
-//! A migration is never edited after it landed, and never imports `entity`: the entity moves on, the past
-//! does not.
+//! A released migration is never edited, and never imports `entity`, because entities change later.
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -14,7 +13,7 @@ mod m20261125_000002_lighten_inserts;
 mod m20261128_000001_group_sqlite_changes;
 mod m20261128_000002_leap_sooner;
 
-/// Runs the migrations.
+/// The list of all migrations.
 pub struct Migrator;
 
 #[async_trait::async_trait]

@@ -1,7 +1,8 @@
-//! The table `product`, and where its generated ids come from.
+//! Creates the table `product` and the generator of its ids.
 //!
-//! A generated id is above every id below 2^52 that was ever used, also by a client and also when the
-//! product is gone. Ids from 2^52 on are the clients' alone, so that none of them can use up the rest.
+//! A generated id is greater than every id below 2^52 ever used, including ids chosen by clients and ids of
+//! deleted products. Ids from 2^52 are never generated, so a client that chooses such an id can't exhaust the
+//! generator.
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
@@ -24,10 +25,10 @@ impl MigrationTrait for Migration {
         let postgresql = manager.get_database_backend() == DbBackend::Postgres;
         let mut name = ColumnDef::new(Product::Name).text().not_null().take();
         if postgresql {
-            // By code points, as SQLite compares: the same order on both, wherever the server runs.
+            // Order by code point, as SQLite does, so both databases sort alike in every locale.
             name.extra("COLLATE \"C\"");
         }
-        // The checks repeat the ranges of the value types, against whoever writes past the server.
+        // The checks repeat the ranges of the value types, to guard against writes that bypass the server.
         let table = Table::create()
             .table(Product::Table)
             .col(
@@ -70,11 +71,13 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// A sequence, and a function that moves it past the ids that clients use, if so many more as are `wanted`
-/// are left behind them. A sequence knows no transactions: it must never go back, or ids would come twice.
-/// `nextval` never does; `setval` could, so it is only for leaps that nobody else makes at the same time (the
-/// lock is let go at once: kept to the end of the transaction, it could deadlock with rows) and that are far
-/// longer than what others draw meanwhile.
+/// Creates a sequence, and a function that advances it past ids chosen by clients. The function fails if
+/// fewer than `wanted` ids remain after that.
+///
+/// Sequences are not transactional, so one that went back would generate duplicate ids. `nextval` never goes
+/// back, but `setval` can. It is therefore used only under a lock, and only for jumps much longer than the
+/// number of ids that other transactions take meanwhile. The lock is released at once, because holding it
+/// until the end of the transaction could deadlock with row locks.
 const IDS_POSTGRESQL: &str = "
 CREATE SEQUENCE product_id AS bigint MAXVALUE 4503599627370495 OWNED BY product.id;
 CREATE FUNCTION product_id_used(highest bigint, wanted bigint) RETURNS bigint LANGUAGE plpgsql AS $$
@@ -104,7 +107,7 @@ BEGIN
 END
 $$";
 
-/// A one-row table, kept by a trigger. There is one writer at a time.
+/// Creates a one-row table with the highest id, which a trigger updates. SQLite has only one writer at a time.
 const IDS_SQLITE: &str = "
 CREATE TABLE product_id (last integer NOT NULL);
 INSERT INTO product_id VALUES (0);

@@ -1,4 +1,4 @@
-//! The table `idempotency_key`: what requests were answered that may come again.
+//! Creates the table `idempotency_key`, which stores responses to requests that may be repeated.
 
 use sea_orm_migration::prelude::*;
 
@@ -25,7 +25,7 @@ impl MigrationTrait for Migration {
             .col(ColumnDef::new(IdempotencyKey::CreatedAt).big_integer().not_null())
             .take();
         manager.create_table(table).await?;
-        // For forgetting the old ones.
+        // Used to delete expired keys.
         let index = Index::create()
             .name("idempotency_key_created_at")
             .table(IdempotencyKey::Table)

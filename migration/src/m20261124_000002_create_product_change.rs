@@ -1,10 +1,10 @@
-//! The table `product_change`: what happened to products of late, in order, written by triggers so that nothing
-//! that changes a product can forget it.
+//! Creates the table `product_change`, the log of recent changes in order. Triggers write it, so every change
+//! of a product is logged.
 //!
-//! On PostgreSQL a place is a transaction's id and a number within it: transactions that are all done are never
-//! joined by earlier ones, where numbers alone could be skipped by a reader while their transaction still runs.
-//! The table is unlogged, which costs writers least; after a crash of PostgreSQL it is empty, and readers see that
-//! the place where they stood is gone.
+//! On PostgreSQL a log position is a transaction id and a sequence number. Sequence numbers alone are not
+//! enough: a reader would skip those of a transaction that is still running. Once all transactions up to an
+//! id have finished, no earlier change can appear. The table is unlogged, which is cheapest for writers. A
+//! crash of PostgreSQL empties it, and readers then find that their position no longer exists.
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
@@ -28,7 +28,7 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// Kinds: 0 nothing (a mark for readers to stand on), 1 created, 2 updated, 3 only the amount changed, 4 deleted.
+/// Kinds: 0 sentinel (marks a position only), 1 created, 2 updated, 3 only the amount changed, 4 deleted.
 const UP_POSTGRESQL: &str = "
 CREATE UNLOGGED TABLE product_change (
     xact bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint,
@@ -78,7 +78,7 @@ DROP FUNCTION product_updated;
 DROP FUNCTION product_deleted;
 DROP TABLE product_change";
 
-/// There is one writer at a time: numbers alone are in order.
+/// SQLite has only one writer at a time, so sequence numbers alone are in commit order.
 const UP_SQLITE: &str = "
 CREATE TABLE product_change (
     xact integer NOT NULL DEFAULT 0,

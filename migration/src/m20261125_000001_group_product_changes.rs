@@ -1,9 +1,10 @@
-//! The log of changes on PostgreSQL becomes the table `product_change_log`: a row for up to 1000 changes of one statement
-//! instead of a row for each, which took a third of the time of storing an array. `product_change` is a view of it now,
-//! for copies of the server that still read that.
+//! Replaces the change log on PostgreSQL by the table `product_change_log`, whose rows hold up to 1000
+//! changes of a statement. A row for each change took a third of the time of inserting an array.
+//! `product_change` becomes a view, for instances that still read it.
 //!
-//! A change has the number `seq * 1024` of its row, and its place in it (from 0) added. What is in the log is lost: readers
-//! see that the place where they stood is gone. On SQLite, whose triggers run for each product, all stays as it was.
+//! The sequence number of a change is `seq * 1024` of its row plus its index in the row, from 0. The old log
+//! is dropped, and readers find that their position no longer exists. SQLite is unchanged, because its
+//! triggers run for each product.
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
@@ -35,8 +36,8 @@ fn is_postgresql(manager: &SchemaManager<'_>) -> bool {
     manager.get_database_backend() == DbBackend::Postgres
 }
 
-/// Writers wait at the lock until their triggers have the new functions. The arrays are not compressed: versions are random,
-/// and trying costs more than all the rest.
+/// The lock makes writers wait until the triggers have the new functions. The arrays are stored uncompressed:
+/// versions are random, and trying to compress them costs more than the rest of the insert.
 const UP: &str = "
 LOCK TABLE product IN SHARE ROW EXCLUSIVE MODE;
 DROP TABLE product_change;
@@ -92,7 +93,7 @@ BEGIN
 END
 $$";
 
-/// Makes of the log what the migration before takes down.
+/// Renames the log to the table that `down` of the previous migration drops.
 const TO_BEFORE: &str = "
 LOCK TABLE product IN ACCESS EXCLUSIVE MODE;
 DROP VIEW product_change;

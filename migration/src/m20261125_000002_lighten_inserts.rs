@@ -1,8 +1,8 @@
-//! What an insert does beside storing products becomes less.
+//! Reduces the work of inserts.
 //!
-//! On SQLite, `product_id.last` is no longer the highest id below 2^52 that was ever used, but the highest of those that
-//! are gone: what is there can be looked up, and need not be written down for each product. On PostgreSQL, new products
-//! are logged in the order in which they were stored, without sorting them once more.
+//! On SQLite, `product_id.last` becomes the highest id below 2^52 that is no longer in use, instead of the
+//! highest ever used. Ids in use can be looked up, so inserts no longer update it. On PostgreSQL, new
+//! products are logged in the order of insertion, without sorting.
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 

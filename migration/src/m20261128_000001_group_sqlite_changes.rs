@@ -1,6 +1,6 @@
-//! On SQLite, a row of the log of changes can hold many, too: products that were created together. Then `product_ids` are their
-//! ids as a JSON array, and they have the numbers from `first_seq` to `seq`. For each of them a row took a fourth of the time of
-//! storing an array.
+//! Lets a row of the change log on SQLite hold all products created together. `product_ids` has their ids as
+//! a JSON array, and their sequence numbers run from `first_seq` to `seq`. A row for each product took a
+//! quarter of the time of inserting an array.
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
@@ -29,7 +29,7 @@ const UP_SQLITE: &str = "
 ALTER TABLE product_change ADD COLUMN first_seq integer;
 ALTER TABLE product_change ADD COLUMN product_ids text";
 
-/// The last change of a row keeps its number, the others get rows of their own.
+/// Splits grouped rows. The last change of a group keeps the row, and the others get new rows.
 const DOWN_SQLITE: &str = "
 INSERT INTO product_change (xact, seq, at, kind, product_id, version)
 SELECT xact, first_seq + key, at, kind, value, version

@@ -95,7 +95,7 @@ impl HotRoutes {
         match known {
             HotRoute::Product(id) => {
                 let catalog = self.rest.catalog.clone();
-                self.to_product.call(request, move |request| rest::product(catalog, id, request.headers()))
+                self.to_product.call(request, move |request| rest::get_by_id(catalog, id, request.headers()))
             }
             HotRoute::List => {
                 let state = self.rest.clone();

@@ -11,7 +11,7 @@ use crate::{
     graphql,
     telemetry::{
         catalog::CatalogMetrics,
-        database::{DatabaseMetrics, PoolStatus, up, watch_pool},
+        database::{DatabaseMetrics, PoolStatus, availability_gauge, register_pool_gauges},
         graphql::GraphqlMetrics,
     },
 };
@@ -24,7 +24,7 @@ impl database::StatementObserver for DatabaseMetrics {
     fn statement_finished(&self, operation: &'static str, time: Duration, outcome: Outcome) {
         let outcome = match outcome {
             Outcome::Ok => "ok",
-            Outcome::UniqueViolation => "refused",
+            Outcome::UniqueViolation => "unique_violation",
             Outcome::Error => "error",
         };
         self.statement_finished(operation, time, outcome);
@@ -33,11 +33,11 @@ impl database::StatementObserver for DatabaseMetrics {
 
 impl graphql::OperationObserver for GraphqlMetrics {
     fn ended(&self, kind: &'static str, name: Option<&str>, outcome: &'static str, time: Option<Duration>) {
-        self.ended(kind, name, outcome, time);
+        self.record_operation(kind, name, outcome, time);
     }
 
     fn failed(&self, code: &'static str) {
-        self.failed(code);
+        self.record_error(code);
     }
 }
 
@@ -53,8 +53,8 @@ pub fn operation_observer(meter: &Meter, names: &[String]) -> Arc<dyn graphql::O
 
 /// Shows the database's connections.
 pub fn observe_pool(meter: &Meter, database: Database) {
-    watch_pool(meter, move || {
-        let database::PoolStatus { used, idle, max, pending } = database.pool();
+    register_pool_gauges(meter, move || {
+        let database::PoolStatus { used, idle, max, pending } = database.pool_status();
         PoolStatus { used, idle, max, pending }
     });
 }
@@ -69,7 +69,7 @@ pub fn spawn_catalog_metrics(
     collection: Duration,
 ) {
     let subscribers = catalog.clone();
-    let metrics = CatalogMetrics::new(meter, move || subscribers.subscribers());
+    let metrics = CatalogMetrics::new(meter, move || subscribers.subscriber_count());
     let (totals, of_totals) = (catalog.clone(), metrics.clone());
     let mut clock = interval(every);
     tokio::spawn(async move {
@@ -81,7 +81,7 @@ pub fn spawn_catalog_metrics(
             }
         }
     });
-    let (up, mut clock) = (up(meter), interval(collection));
+    let (up, mut clock) = (availability_gauge(meter), interval(collection));
     tokio::spawn(async move {
         loop {
             clock.tick().await;

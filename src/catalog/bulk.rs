@@ -9,13 +9,14 @@ use sea_orm::{
 };
 
 use super::{
-    Catalog, Error, Filter, NewProduct, Product, ProductId, Version, create::refuse_repeated_ids,
-    error::FieldError, new_product::MOST_FAULTS,
+    Catalog, Error, Filter, NewProduct, Product, ProductId, Version,
+    error::FieldError,
+    new_product::{MAX_FIELD_ERRORS, reject_duplicate_ids},
 };
 use crate::database::Kind;
 
-/// `$1` to `$4` are the columns as arrays. The rows are locked in the order of their ids, so that two arrays can't
-/// deadlock; only if all of them are there, they are changed.
+/// `$1` to `$4` are the columns as arrays. The rows are locked in the order of their ids, so two arrays
+/// cannot deadlock. They are changed only if all of them exist.
 const UPDATE_POSTGRESQL: &str = "
 WITH locked AS MATERIALIZED (
     SELECT id FROM product WHERE id = ANY($1) ORDER BY id FOR UPDATE
@@ -25,40 +26,40 @@ FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::integer[]) AS sent (id, 
 WHERE product.id = sent.id AND (SELECT count(*) FROM locked) = cardinality($1)
 RETURNING product.id, version";
 
-/// `?1` is a JSON array of `[id, name, price, amount]`.
+/// `?1` is a JSON array of `[id, name, price, amount]`. The rows are changed only if all of them exist.
 const UPDATE_SQLITE: &str = "
 UPDATE product
 SET name = sent.value ->> 1, price = sent.value ->> 2, amount = sent.value ->> 3, version = version + 1
 FROM json_each(?1) AS sent
 WHERE product.id = sent.value ->> 0
-    AND (SELECT count(*) FROM json_each(?1) AS one JOIN product AS there ON there.id = one.value ->> 0)
+    AND (SELECT count(*) FROM json_each(?1) AS item JOIN product AS existing ON existing.id = item.value ->> 0)
         = json_array_length(?1)
 RETURNING product.id, version";
 
 impl Catalog {
-    /// Replaces all of these products or none; the answer is in the order given.
+    /// Replaces all of the products or none, and returns them in the given order.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where one has no id, [`Error::MissingProducts`] naming those that are not there,
-    /// [`Error::Duplicate`] for an id given twice, [`Error::VersionRequired`], or the database fails.
+    /// Returns [`Error::Invalid`] if an id is missing, [`Error::MissingProducts`] with those that do not
+    /// exist, [`Error::Duplicate`] if an id is given twice, [`Error::VersionRequired`], or a database error.
     pub async fn replace_many(&self, new: Vec<NewProduct>) -> Result<Vec<Product>, Error> {
-        if self.0.rules.require_version {
+        if self.0.options.require_version {
             return Err(Error::VersionRequired);
         }
         let without_id = new.iter().filter(|product| product.id.is_none());
-        let faults: Vec<_> =
-            without_id.take(MOST_FAULTS).map(|product| fault(product, "is missing")).collect();
-        if !faults.is_empty() {
-            return Err(Error::Invalid(faults));
+        let errors: Vec<_> =
+            without_id.take(MAX_FIELD_ERRORS).map(|product| id_error(product, "is required")).collect();
+        if !errors.is_empty() {
+            return Err(Error::Invalid(errors));
         }
-        refuse_repeated_ids(&new)?;
+        reject_duplicate_ids(&new)?;
         let versions = self.update_all(&new).await?;
         if versions.len() < new.len() {
-            return Err(self.missing(&new).await?);
+            return Err(self.missing_products(&new).await?);
         }
-        self.0.feed.changed();
+        self.0.feed.notify_changed();
         let products = new.into_iter().map(|new| {
-            let NewProduct { at: _, id, name, price, amount } = new;
+            let NewProduct { location: _, id, name, price, amount } = new;
             let id = id.ok_or(Error::Internal)?;
             let version = *versions.get(&id).ok_or(Error::Internal)?;
             Ok(Product { id, name, price, amount, version })
@@ -66,35 +67,32 @@ impl Catalog {
         products.collect()
     }
 
-    /// Deletes the products that pass the filter and returns how many there were.
+    /// Deletes the products that match the filter and returns their number.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a filter without a test, which would delete them all, [`Error::VersionRequired`],
-    /// or the database fails.
+    /// Returns [`Error::Invalid`] for an empty filter, which would delete every product,
+    /// [`Error::VersionRequired`], or a database error.
     pub async fn delete_many(&self, filter: &Filter) -> Result<u64, Error> {
-        if self.0.rules.require_version {
+        if self.0.options.require_version {
             return Err(Error::VersionRequired);
         }
         if filter.is_empty() {
-            return Err(Error::invalid(
-                "id",
-                "or another field must be tested, to tell which products to delete",
-            ));
+            return Err(Error::invalid("id", "is required unless another filter is set"));
         }
-        // In the order of their ids, as all others lock them: so nobody waits for one who waits for him.
-        let mut doomed = product::Entity::find().select_only().column(product::Column::Id);
-        doomed = doomed.filter(filter.condition()).order_by_asc(product::Column::Id);
+        // Every statement locks rows in the order of their ids, which prevents deadlocks.
+        let mut selected = product::Entity::find().select_only().column(product::Column::Id);
+        selected = selected.filter(filter.condition()).order_by_asc(product::Column::Id);
         if self.0.database.kind() == Kind::PostgreSql {
-            doomed = doomed.lock_exclusive();
+            selected = selected.lock_exclusive();
         }
-        let doomed = product::Column::Id.in_subquery(doomed.into_query());
-        let deleted = product::Entity::delete_many().filter(doomed);
+        let selected = product::Column::Id.in_subquery(selected.into_query());
+        let deleted = product::Entity::delete_many().filter(selected);
         let deleted = deleted.exec(self.0.database.writes()).await?.rows_affected;
-        self.0.feed.changed();
+        self.0.feed.notify_changed();
         Ok(deleted)
     }
 
-    /// The new versions by id; none where a product is not there.
+    /// Updates all of the products and returns their new versions by id; an empty map if one does not exist.
     async fn update_all(&self, new: &[NewProduct]) -> Result<HashMap<ProductId, Version>, DbErr> {
         let database = self.0.database.writes();
         let ids = new.iter().filter_map(|product| product.id.map(ProductId::get));
@@ -122,16 +120,17 @@ impl Catalog {
         rows.iter().map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))).collect()
     }
 
-    async fn missing(&self, new: &[NewProduct]) -> Result<Error, Error> {
-        let there = self.ids_there(new.iter().filter_map(|product| product.id)).await?;
-        let missing = new.iter().filter(|product| product.id.is_some_and(|id| !there.contains(&id.get())));
-        let faults: Vec<_> =
-            missing.take(MOST_FAULTS).map(|product| fault(product, "is of no product")).collect();
-        // All of them: they came just now.
-        Ok(if faults.is_empty() { Error::Unavailable } else { Error::MissingProducts(faults) })
+    /// Returns the error that names the products that do not exist.
+    async fn missing_products(&self, new: &[NewProduct]) -> Result<Error, Error> {
+        let existing = self.existing_ids(new.iter().filter_map(|product| product.id)).await?;
+        let missing = new.iter().filter(|product| product.id.is_some_and(|id| !existing.contains(&id.get())));
+        let errors: Vec<_> =
+            missing.take(MAX_FIELD_ERRORS).map(|product| id_error(product, "does not exist")).collect();
+        // All of them exist if the missing ones were created meanwhile.
+        Ok(if errors.is_empty() { Error::Unavailable } else { Error::MissingProducts(errors) })
     }
 }
 
-fn fault(product: &NewProduct, detail: &'static str) -> FieldError {
-    FieldError { at: product.at, field: "id", detail: detail.into() }
+fn id_error(product: &NewProduct, detail: &'static str) -> FieldError {
+    FieldError { location: product.location, field: "id", detail: detail.into() }
 }

@@ -1,190 +1,157 @@
-//! Creates products: any number, all or none.
+//! Creates any number of products, all or none.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashSet, sync::Arc};
 
 use entity::product;
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 
 use super::{
-    Catalog, Error, Location, NewProduct, Product, ProductId, Version,
-    batching::create_batch::Creator,
+    Catalog, Error, NewProduct, Product, ProductId, Version,
+    batching::create_batch::{BatchOutcome, CreateBatch},
     error::FieldError,
-    insert::{Conflict, For, Stored},
-    new_product::MOST_FAULTS,
+    insert::{Inserted, LockWait, RowConflict},
+    new_product::{MAX_FIELD_ERRORS, assemble_products, id_taken_error, reject_duplicate_ids},
     precondition::{self, MAX_ATTEMPTS},
 };
 use crate::database::is_unique_violation;
 
-/// Ids asked for in one statement: well below the databases' limits on parameters.
+/// Ids looked up in one statement, well below the databases' parameter limits.
 const IDS_PER_QUERY: usize = 10_000;
 
 /// What to do with a product whose id is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnConflict {
-    /// Nothing is stored.
+    /// Store nothing and return an error.
     #[default]
     Reject,
-    /// It takes the place of the one that is there.
+    /// Replace the existing product.
     Replace,
 }
 
 impl Catalog {
-    /// Creates one product, or with [`OnConflict::Replace`] puts it in the place of the one with its id.
+    /// Creates one product, or replaces an existing one with [`OnConflict::Replace`].
     ///
     /// # Errors
-    /// [`Error::Duplicate`], [`Error::IdsExhausted`], [`Error::VersionRequired`] for a replacement, or the
-    /// database fails.
-    pub async fn create(&self, new: NewProduct, taken: OnConflict) -> Result<Product, Error> {
+    /// Returns [`Error::Duplicate`], [`Error::IdsExhausted`], [`Error::VersionRequired`] if a replacement
+    /// was requested, or a database error.
+    pub async fn create(&self, new: NewProduct, on_conflict: OnConflict) -> Result<Product, Error> {
         match &self.0.batches {
-            Some(batches) if taken == OnConflict::Reject => {
-                match batches.creates.ask(new, || Creator(self.clone())).await? {
-                    Ok(answer) => answer,
-                    Err(new) => Box::pin(self.create_alone(new, taken)).await,
+            Some(batches) if on_conflict == OnConflict::Reject => {
+                match batches.creates.submit(new, || CreateBatch(self.clone())).await? {
+                    BatchOutcome::Done(result) => result,
+                    BatchOutcome::RetryAlone(new) => {
+                        Box::pin(self.create_one_unbatched(new, on_conflict)).await
+                    }
                 }
             }
-            _ => Box::pin(self.create_alone(new, taken)).await,
+            _ => Box::pin(self.create_one_unbatched(new, on_conflict)).await,
         }
     }
 
-    async fn create_alone(&self, new: NewProduct, taken: OnConflict) -> Result<Product, Error> {
-        let mut created = self.insert(vec![new], taken).await?;
+    async fn create_one_unbatched(&self, new: NewProduct, on_conflict: OnConflict) -> Result<Product, Error> {
+        let mut created = self.create_unbatched(vec![new], on_conflict).await?;
         created.pop().ok_or(Error::Internal)
     }
 
-    /// Creates all of them or none; the answer is in the order given.
+    /// Creates all of the products or none, and returns them in the given order.
     ///
     /// # Errors
-    /// As [`Catalog::create`]; [`Error::Duplicate`] names each product whose id is taken, or given twice.
-    pub async fn create_many(&self, new: Vec<NewProduct>, taken: OnConflict) -> Result<Vec<Product>, Error> {
-        refuse_repeated_ids(&new)?;
+    /// Returns the errors of [`Catalog::create`]. [`Error::Duplicate`] names each product whose id is taken
+    /// or given twice.
+    pub async fn create_many(
+        &self,
+        new: Vec<NewProduct>,
+        on_conflict: OnConflict,
+    ) -> Result<Vec<Product>, Error> {
+        reject_duplicate_ids(&new)?;
         match &self.0.batches {
-            Some(batches) if taken == OnConflict::Reject && !new.is_empty() => {
-                match batches.arrays.ask(new, || Creator(self.clone())).await? {
-                    Ok(answer) => answer,
-                    Err(new) => self.insert(new, taken).await,
+            Some(batches) if on_conflict == OnConflict::Reject && !new.is_empty() => {
+                match batches.array_creates.submit(new, || CreateBatch(self.clone())).await? {
+                    BatchOutcome::Done(result) => result,
+                    BatchOutcome::RetryAlone(new) => self.create_unbatched(new, on_conflict).await,
                 }
             }
-            _ => self.insert(new, taken).await,
+            _ => self.create_unbatched(new, on_conflict).await,
         }
     }
 
-    async fn insert(&self, new: Vec<NewProduct>, taken: OnConflict) -> Result<Vec<Product>, Error> {
-        let conflict = match taken {
-            OnConflict::Reject => Conflict::Fail,
-            OnConflict::Replace => Conflict::Replace,
+    async fn create_unbatched(
+        &self,
+        new: Vec<NewProduct>,
+        on_conflict: OnConflict,
+    ) -> Result<Vec<Product>, Error> {
+        let row_conflict = match on_conflict {
+            OnConflict::Reject => RowConflict::Fail,
+            OnConflict::Replace => RowConflict::Replace,
         };
-        self.may_replace(taken)?;
-        let (new, version) = (Arc::new(new), precondition::fresh());
-        let stored = self.store(&new, version, conflict).await?;
-        self.0.feed.changed();
-        put_together(Arc::unwrap_or_clone(new), stored.generated, version)
+        self.check_replace_allowed(on_conflict)?;
+        let (new, version) = (Arc::new(new), precondition::new_version());
+        let inserted = self.insert_with_retry(&new, version, row_conflict).await?;
+        self.0.feed.notify_changed();
+        assemble_products(Arc::unwrap_or_clone(new), inserted.generated_ids, version)
     }
 
-    /// Who replaces can't tell which version he means.
-    pub(super) fn may_replace(&self, taken: OnConflict) -> Result<(), Error> {
-        if taken == OnConflict::Replace && self.0.rules.require_version {
+    /// Rejects replacements if versions are required: an upsert cannot name the version that it replaces.
+    pub(super) fn check_replace_allowed(&self, on_conflict: OnConflict) -> Result<(), Error> {
+        if on_conflict == OnConflict::Replace && self.0.options.require_version {
             Err(Error::VersionRequired)
         } else {
             Ok(())
         }
     }
 
-    /// Stores the products, all or none.
-    pub(super) async fn store(
+    /// Inserts all of the products or none, and retries if a conflict has gone by the time it is examined.
+    pub(super) async fn insert_with_retry(
         &self,
         new: &Arc<Vec<NewProduct>>,
         version: Version,
-        conflict: Conflict,
-    ) -> Result<Stored, Error> {
+        row_conflict: RowConflict,
+    ) -> Result<Inserted, Error> {
         if new.is_empty() {
-            return Ok(Stored::default());
+            return Ok(Inserted::default());
         }
         for _ in 0..MAX_ATTEMPTS {
-            let error = match self.try_store(new, version, conflict, For::One).await {
-                Ok(stored) => return stored.ok_or(Error::IdsExhausted),
+            let error = match self.insert(new, version, row_conflict, LockWait::Default).await {
+                Ok(inserted) => return inserted.ok_or(Error::IdsExhausted),
                 Err(error) => error,
             };
             if !is_unique_violation(&error) {
                 return Err(error.into());
             }
-            if conflict == Conflict::Fail {
-                let taken = self.taken(new).await?;
-                if !taken.is_empty() {
-                    return Err(Error::Duplicate(taken));
+            if row_conflict == RowConflict::Fail {
+                let conflicts = self.id_conflicts(new).await?;
+                if !conflicts.is_empty() {
+                    return Err(Error::Duplicate(conflicts));
                 }
             }
-            // None of the ids sent is taken any more, or a generated one was, by somebody who stored it past the server.
-            self.catch_up().await?;
+            // Either the conflicting product was deleted meanwhile, or a generated id was already in use
+            // because a row was inserted without the server.
+            self.advance_id_sequence().await?;
         }
-        tracing::warn!("ids were taken {MAX_ATTEMPTS} times in a row");
+        tracing::warn!("an insert was abandoned after {MAX_ATTEMPTS} id conflicts in a row");
         Err(Error::Unavailable)
     }
 
-    /// The products whose id is in the database, as faults.
-    pub(super) async fn taken(&self, new: &[NewProduct]) -> Result<Vec<FieldError>, DbErr> {
-        let there = self.ids_there(new.iter().filter_map(|product| product.id)).await?;
-        let sent = new.iter().filter_map(|product| Some((product.at, product.id?)));
-        let taken = sent.filter(|(_, id)| there.contains(&id.get()));
-        Ok(taken.take(MOST_FAULTS).map(|(at, id)| id_fault(at, id)).collect())
+    /// Returns an error for each product whose id is already stored, up to [`MAX_FIELD_ERRORS`].
+    pub(super) async fn id_conflicts(&self, new: &[NewProduct]) -> Result<Vec<FieldError>, DbErr> {
+        let existing = self.existing_ids(new.iter().filter_map(|product| product.id)).await?;
+        let sent = new.iter().filter_map(|product| Some((product.location, product.id?)));
+        let conflicts = sent.filter(|(_, id)| existing.contains(&id.get()));
+        Ok(conflicts.take(MAX_FIELD_ERRORS).map(|(location, id)| id_taken_error(location, id)).collect())
     }
 
-    /// Those of the ids that products have.
-    pub(super) async fn ids_there(
+    /// Returns those of the ids that belong to a product.
+    pub(super) async fn existing_ids(
         &self,
         ids: impl Iterator<Item = ProductId>,
     ) -> Result<HashSet<i64>, DbErr> {
         let ids: Vec<ProductId> = ids.collect();
-        let mut there = HashSet::new();
-        for part in ids.chunks(IDS_PER_QUERY) {
+        let mut existing = HashSet::new();
+        for chunk in ids.chunks(IDS_PER_QUERY) {
             let query = product::Entity::find().select_only().column(product::Column::Id);
-            let query = query.filter(product::COLUMN.id.is_in(part.iter().copied()));
-            there.extend(query.into_tuple::<i64>().all(self.0.database.writes()).await?);
+            let query = query.filter(product::COLUMN.id.is_in(chunk.iter().copied()));
+            existing.extend(query.into_tuple::<i64>().all(self.0.database.writes()).await?);
         }
-        Ok(there)
+        Ok(existing)
     }
-}
-
-/// An id that is taken.
-pub(super) fn id_fault(at: Location, id: ProductId) -> FieldError {
-    FieldError { at, field: "id", detail: format!("{id} is taken").into() }
-}
-
-/// Two products of one array with the same id.
-pub(super) fn refuse_repeated_ids(new: &[NewProduct]) -> Result<(), Error> {
-    let mut ids: Vec<ProductId> = new.iter().filter_map(|product| product.id).collect();
-    ids.sort_unstable();
-    if ids.is_sorted_by(|one, next| one < next) {
-        return Ok(());
-    }
-    let mut places = HashMap::new();
-    let mut faults = Vec::new();
-    for (at, id) in new.iter().filter_map(|product| Some((product.at, product.id?))) {
-        if let Some(first) = places.insert(id, at) {
-            let detail = format!("{id} is the id of {first} too").into();
-            faults.push(FieldError { at, field: "id", detail });
-        }
-    }
-    faults.truncate(MOST_FAULTS);
-    Err(Error::Duplicate(faults))
-}
-
-/// The products as stored. Generated ids rise in the order of the products without one.
-pub(super) fn put_together(
-    new: Vec<NewProduct>,
-    mut generated: Vec<i64>,
-    version: Version,
-) -> Result<Vec<Product>, Error> {
-    generated.sort_unstable();
-    let mut generated = generated.into_iter();
-    let products = new.into_iter().map(|new| {
-        let NewProduct { at: _, id, name, price, amount } = new;
-        // The table's check keeps ids in range.
-        let generate = || generated.next().and_then(|id| ProductId::try_from(id).ok());
-        let id = id.or_else(generate).ok_or(Error::Internal)?;
-        Ok(Product { id, name, price, amount, version })
-    });
-    products.collect()
 }

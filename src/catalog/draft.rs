@@ -1,4 +1,4 @@
-//! A product as a client sent it: nothing checked yet.
+//! Product fields as sent by a client, and their validation.
 
 use std::borrow::Cow;
 
@@ -6,20 +6,20 @@ use entity::{DecimalText, InvalidValue};
 
 use super::{Error, FieldError, Location};
 
-/// The fields of a product as sent, whichever interface took them.
+/// Product fields as sent through any interface, not validated yet.
 #[derive(Clone, Debug, Default)]
 pub struct Draft<'a> {
-    /// The product's number.
+    /// Id of the product.
     pub id: Value<'a>,
-    /// What it is called.
+    /// Name of the product.
     pub name: Value<'a>,
-    /// What one piece costs.
+    /// Price of one item.
     pub price: Value<'a>,
-    /// How many are in stock.
+    /// Number of items in stock.
     pub amount: Value<'a>,
 }
 
-/// A value as sent.
+/// Value of a field as sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Value<'a> {
     /// The field was not sent.
@@ -33,67 +33,67 @@ pub enum Value<'a> {
     Number(DecimalText<'a>),
     /// A string.
     Text(Cow<'a, str>),
-    /// A string that holds half a surrogate pair.
+    /// A string with an unpaired surrogate.
     InvalidUnicode,
-    /// Anything else.
+    /// A value of any other type.
     Other,
 }
 
-/// Collects what is wrong with one draft.
+/// Validates the fields of one draft and collects their errors.
 pub(super) struct Validator {
-    at: Location,
-    pub(super) faults: Vec<FieldError>,
+    location: Location,
+    pub(super) errors: Vec<FieldError>,
 }
 
 impl Validator {
-    pub(super) fn new(at: Location) -> Self {
-        Self { at, faults: Vec::new() }
+    pub(super) fn new(location: Location) -> Self {
+        Self { location, errors: Vec::new() }
     }
 
-    /// What was checked, or all that is wrong with it.
-    pub(super) fn passed<T>(self, checked: T) -> Result<T, Error> {
-        if self.faults.is_empty() { Ok(checked) } else { Err(Error::Invalid(self.faults)) }
+    /// Returns the validated value, or all errors found.
+    pub(super) fn finish<T>(self, valid: T) -> Result<T, Error> {
+        if self.errors.is_empty() { Ok(valid) } else { Err(Error::Invalid(self.errors)) }
     }
 
-    pub(super) fn fault(&mut self, field: &'static str, detail: impl Into<Cow<'static, str>>) {
-        self.faults.push(FieldError { at: self.at, field, detail: detail.into() });
+    pub(super) fn error(&mut self, field: &'static str, detail: impl Into<Cow<'static, str>>) {
+        self.errors.push(FieldError { location: self.location, field, detail: detail.into() });
     }
 
-    /// A field that must be there.
+    /// Validates a field that must be present. Returns `None` after adding an error.
     pub(super) fn required<T>(&mut self, field: &'static str, value: &Value) -> Option<T>
     where
         T: FromValue,
     {
         if *value == Value::Missing {
-            self.fault(field, "is missing");
+            self.error(field, "is required");
             return None;
         }
         self.optional(field, value)
     }
 
-    /// A field that may be missing, but not null.
+    /// Validates a field that may be missing but not null. Returns `None` if it is missing or invalid.
     pub(super) fn optional<T: FromValue>(&mut self, field: &'static str, value: &Value) -> Option<T> {
-        let detail = match (T::of(value), value) {
-            (Some(Ok(checked)), _) => return Some(checked),
-            (Some(Err(fault)), _) => fault.to_string().into(),
+        let detail = match (T::from_value(value), value) {
+            (Some(Ok(valid)), _) => return Some(valid),
+            (Some(Err(error)), _) => error.to_string().into(),
             (None, Value::Missing) => return None,
             (None, Value::Duplicate) => Cow::Borrowed("must be given only once"),
             (None, Value::Null) => "must not be null".into(),
             (None, Value::InvalidUnicode) => "must be valid Unicode text".into(),
-            (None, _) => T::KIND.into(),
+            (None, _) => T::EXPECTED.into(),
         };
-        self.fault(field, detail);
+        self.error(field, detail);
         None
     }
 }
 
-/// A value type, and how it is sent.
+/// Converts a value sent by a client to a domain type.
 pub(super) trait FromValue: Sized {
-    /// What it must be.
-    const KIND: &'static str = "must be a number";
+    /// Error text for a value of another type.
+    const EXPECTED: &'static str = "must be a number";
 
-    /// It, where the value is of its kind.
-    fn of(value: &Value) -> Option<Result<Self, InvalidValue>>;
+    /// Converts the value. Returns `None` if it has the wrong type.
+    fn from_value(value: &Value) -> Option<Result<Self, InvalidValue>>;
 }
 
 impl Value<'_> {
@@ -103,27 +103,27 @@ impl Value<'_> {
 }
 
 impl FromValue for super::ProductId {
-    fn of(value: &Value) -> Option<Result<Self, InvalidValue>> {
+    fn from_value(value: &Value) -> Option<Result<Self, InvalidValue>> {
         value.number().map(Self::try_from)
     }
 }
 
 impl FromValue for super::Price {
-    fn of(value: &Value) -> Option<Result<Self, InvalidValue>> {
+    fn from_value(value: &Value) -> Option<Result<Self, InvalidValue>> {
         value.number().map(Self::try_from)
     }
 }
 
 impl FromValue for super::Amount {
-    fn of(value: &Value) -> Option<Result<Self, InvalidValue>> {
+    fn from_value(value: &Value) -> Option<Result<Self, InvalidValue>> {
         value.number().map(Self::try_from)
     }
 }
 
 impl FromValue for super::Name {
-    const KIND: &'static str = "must be a string";
+    const EXPECTED: &'static str = "must be a string";
 
-    fn of(value: &Value) -> Option<Result<Self, InvalidValue>> {
+    fn from_value(value: &Value) -> Option<Result<Self, InvalidValue>> {
         if let Value::Text(text) = value { Some(text.parse()) } else { None }
     }
 }

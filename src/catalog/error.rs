@@ -1,4 +1,5 @@
-//! What can go wrong, in domain words. Nothing here shows SQL: every `Display` is safe for a client.
+//! Errors of the catalog, in domain terms. Every `Display` text is safe to show to a client and contains no
+//! SQL.
 
 use std::{borrow::Cow, fmt};
 
@@ -9,57 +10,57 @@ use sea_orm::{
 
 use super::{Amount, ProductId, Version};
 
-/// Why the catalog did not do what was asked.
+/// Why an operation failed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
-    /// Fields that break a rule, all of them.
+    /// Invalid fields.
     #[error("{}", FieldErrors(.0))]
     Invalid(Vec<FieldError>),
-    /// No such product.
-    #[error("there is no product {0}")]
+    /// The product does not exist. Holds the requested id.
+    #[error("product {0} not found")]
     NotFound(String),
-    /// Products of several that are not there.
+    /// Some of several products do not exist.
     #[error("{}", FieldErrors(.0))]
     MissingProducts(Vec<FieldError>),
-    /// Ids that are taken.
+    /// Ids that are taken or given twice.
     #[error("{}", FieldErrors(.0))]
     Duplicate(Vec<FieldError>),
-    /// Every id that could be generated is used up, because a client used the last one.
-    #[error("no id is left to generate: choose an id from 4503599627370496 on")]
+    /// No id is left to generate. This happens only if a client has used one of the last ids of that range.
+    #[error("no id is left to generate: send an id of 4503599627370496 or more")]
     IdsExhausted,
-    /// The product is at another version, this one.
-    #[error("the product has changed: it is at version {0} now")]
+    /// The precondition failed. Holds the product's current version.
+    #[error("the product has changed: its current version is {0}")]
     VersionMismatch(Version),
-    /// The server wants every change to tell the version that it is meant for.
-    #[error("tell which version of the product is meant")]
+    /// The server is configured to require a version for every change.
+    #[error("a version is required: send If-Match (REST) or expectedVersion (GraphQL)")]
     VersionRequired,
-    /// Less is in stock, this much.
-    #[error("not enough in stock: there are {}", .0.get())]
+    /// The stock is too small. Holds the current amount.
+    #[error("insufficient stock: {} available", .0.get())]
     InsufficientStock(Amount),
-    /// More than an amount can be; this much is there.
-    #[error("too much for one product: there are {}, and there can be at most {}", .0.get(), Amount::MAX)]
+    /// The stock would exceed the maximum amount. Holds the current amount.
+    #[error("stock limit exceeded: {} in stock, maximum {}", .0.get(), Amount::MAX)]
     TooMuchStock(Amount),
-    /// An idempotency key that came with another request before.
-    #[error("the idempotency key was used for another request: take a new one for each")]
+    /// The idempotency key belongs to a different request.
+    #[error("the idempotency key was used for a different request: send a new key with each request")]
     KeyReused,
-    /// An idempotency key whose first request is not done yet.
-    #[error("a request with this idempotency key is under way: try again when it is done")]
+    /// The first request with the idempotency key has not finished.
+    #[error("a request with this idempotency key is in progress: retry later")]
     KeyInUse,
-    /// As many subscriptions as the server takes are open.
-    #[error("the server has too many subscriptions at the moment: try again")]
+    /// The maximum number of subscriptions is open.
+    #[error("too many subscriptions: retry later")]
     TooManySubscriptions,
-    /// More changes waited for a subscriber than are kept for one.
-    #[error("too many changes were waiting to be taken: subscribe again, behind the last one that was taken")]
+    /// More changes were waiting for a subscriber than the server keeps.
+    #[error("the subscriber is too slow: resubscribe after the last change received")]
     TooSlow,
-    /// The database can't be reached, is overloaded or broken.
-    #[error("the database can't answer at the moment: try again")]
+    /// The database is unreachable, overloaded or failing.
+    #[error("the database is unavailable: retry later")]
     Unavailable,
-    /// A fault of ours.
-    #[error("an internal error: it has been logged")]
+    /// A defect of the server.
+    #[error("internal error: details are in the server log")]
     Internal,
 }
 
-/// The kinds of [`Error`]: one list for REST and GraphQL.
+/// Kind of an [`Error`], shared by REST and GraphQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
     /// [`Error::Invalid`].
@@ -93,7 +94,7 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
-    /// The stable name that clients see.
+    /// Returns the stable name that clients see.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Invalid => "INVALID",
@@ -115,22 +116,22 @@ impl ErrorCode {
 }
 
 impl Error {
-    /// One bad argument.
+    /// Creates an error for one invalid argument.
     pub(crate) fn invalid(field: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self::Invalid(vec![FieldError { at: Location::Root, field, detail: detail.into() }])
+        Self::Invalid(vec![FieldError { location: Location::Root, field, detail: detail.into() }])
     }
 
-    /// A product that is no object.
+    /// Creates the error for a product that is not a JSON object.
     pub fn not_an_object() -> Self {
         Self::invalid("", "must be an object")
     }
 
-    /// No product has this id.
+    /// Creates the error for an id without a product.
     pub(crate) fn not_found(id: ProductId) -> Self {
         Self::NotFound(id.to_string())
     }
 
-    /// Its kind.
+    /// Returns the kind of this error.
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Invalid(_) => ErrorCode::Invalid,
@@ -150,7 +151,7 @@ impl Error {
         }
     }
 
-    /// The bad fields.
+    /// Returns the invalid fields, which only some kinds have.
     pub fn field_errors(&self) -> &[FieldError] {
         match self {
             Self::Invalid(errors) | Self::Duplicate(errors) | Self::MissingProducts(errors) => errors,
@@ -160,22 +161,23 @@ impl Error {
 }
 
 impl From<DbErr> for Error {
-    /// What the database reports passes, what we fail to read does not. The cause is logged here, once.
+    /// Logs the cause, and maps failures of the database to [`Error::Unavailable`] and others to
+    /// [`Error::Internal`].
     fn from(error: DbErr) -> Self {
-        let passing = match &error {
+        let is_temporary = match &error {
             DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
             DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
-                !is_ours(error)
+                !is_data_error(error)
             }
             _ => false,
         };
-        tracing::error!(%error, "the database failed");
-        if passing { Self::Unavailable } else { Self::Internal }
+        tracing::error!(%error, "database error");
+        if is_temporary { Self::Unavailable } else { Self::Internal }
     }
 }
 
-/// Values that we can't read, or that the database refuses although we have checked them.
-fn is_ours(error: &sqlx::Error) -> bool {
+/// Returns whether a value could not be decoded, or violated a constraint although it had been validated.
+fn is_data_error(error: &sqlx::Error) -> bool {
     use sqlx::error::ErrorKind::{CheckViolation, ForeignKeyViolation, NotNullViolation, UniqueViolation};
     match error {
         sqlx::Error::ColumnDecode { .. }
@@ -190,13 +192,13 @@ fn is_ours(error: &sqlx::Error) -> bool {
     }
 }
 
-/// The database answered, and did not like the statement.
-pub(super) fn is_refusal(error: &DbErr) -> bool {
-    refusal(error).is_some()
+/// Returns whether the database itself rejected the statement.
+pub(super) fn is_database_error(error: &DbErr) -> bool {
+    database_error(error).is_some()
 }
 
-/// What it then said.
-pub(super) fn refusal(error: &DbErr) -> Option<&dyn DatabaseError> {
+/// Returns the error that the database reported, or `None` if the failure has another cause.
+pub(super) fn database_error(error: &DbErr) -> Option<&dyn DatabaseError> {
     let (DbErr::Query(RuntimeErr::SqlxError(error)) | DbErr::Exec(RuntimeErr::SqlxError(error))) = error
     else {
         return None;
@@ -204,49 +206,50 @@ pub(super) fn refusal(error: &DbErr) -> Option<&dyn DatabaseError> {
     error.as_database_error()
 }
 
-/// Where a product is in what was sent.
+/// Location of a product in a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Location {
-    /// It is all that was sent.
+    /// The whole request.
     Root,
-    /// Its place in an array, from 0.
+    /// Index in an array, from 0.
     Index(usize),
-    /// The line of a file that it begins on, from 1.
+    /// First line of the product in a file, from 1.
     Line(u64),
 }
 
-/// One bad field.
+/// One invalid field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldError {
-    /// Which product.
-    pub at: Location,
-    /// The field's name; empty: the product as a whole.
+    /// Location of the product.
+    pub location: Location,
+    /// Name of the field; empty for the product as a whole.
     pub field: &'static str,
-    /// What is wrong with it.
+    /// Error text, which continues a sentence that begins with the field's name.
     pub detail: Cow<'static, str>,
 }
 
 impl FieldError {
-    /// Where the field is in what was sent, or in its line (RFC 6901).
+    /// Returns the JSON Pointer to the field (RFC 6901), relative to the request or to the line of a file.
     pub fn pointer(&self) -> String {
-        let index = if let Location::Index(index) = self.at { format!("/{index}") } else { String::new() };
+        let index =
+            if let Location::Index(index) = self.location { format!("/{index}") } else { String::new() };
         if self.field.is_empty() { index } else { format!("{index}/{}", self.field) }
     }
 
-    /// The line, where a file was sent.
+    /// Returns the line in a file, or `None` for other requests.
     pub fn line(&self) -> Option<u64> {
-        if let Location::Line(line) = self.at { Some(line) } else { None }
+        if let Location::Line(line) = self.location { Some(line) } else { None }
     }
 }
 
 impl fmt::Display for FieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.at, self.field) {
+        match (self.location, self.field) {
             (Location::Root, "") => write!(f, "the product {}", self.detail),
-            (at, "") => write!(f, "{at} {}", self.detail),
+            (location, "") => write!(f, "{location} {}", self.detail),
             (Location::Root, field) => write!(f, "{field} {}", self.detail),
-            (at @ Location::Index(_), field) => write!(f, "{field} of {at}: {}", self.detail),
-            (at @ Location::Line(_), field) => write!(f, "{field} on {at}: {}", self.detail),
+            (location @ Location::Index(_), field) => write!(f, "{field} of {location}: {}", self.detail),
+            (location @ Location::Line(_), field) => write!(f, "{field} on {location}: {}", self.detail),
         }
     }
 }
@@ -261,7 +264,7 @@ impl fmt::Display for Location {
     }
 }
 
-/// Faults as one sentence: the first, and how many more there are.
+/// Shows the first error and the number of further ones.
 struct FieldErrors<'a>(&'a [FieldError]);
 
 impl fmt::Display for FieldErrors<'_> {

@@ -1,4 +1,4 @@
-//! Which products are meant: tests of fields, all of which have to hold.
+//! Filters of product lists: comparisons of fields, all of which must match.
 
 use std::str::FromStr;
 
@@ -10,44 +10,42 @@ use sea_orm::{
 
 use super::Error;
 
-/// Tests that products have to pass; none: all products do.
+/// Comparisons that a product must match. An empty filter matches every product.
 #[derive(Clone, Debug, Default)]
 pub struct Filter(Vec<SimpleExpr>);
 
-/// The fields that can be tested, and how.
-const NUMBER_TESTS: &str = "eq, gt, gte, lt, lte or in";
-const NAME_TESTS: &str = "eq, contains or prefix";
-/// Each makes the statement a level deeper.
-const MAX_TESTS: usize = 50;
-/// More values than anyone writes into an address; well below the databases' limits on parameters.
+const NUMBER_OPERATORS: &str = "eq, gt, gte, lt, lte and in";
+const NAME_OPERATORS: &str = "eq, contains and prefix";
+/// Maximum number of comparisons. Each nests the SQL condition one level deeper.
+const MAX_COMPARISONS: usize = 50;
+/// Maximum number of values of `in`: more than a URL usually holds, well below the databases' parameter
+/// limits.
 const MAX_VALUES: usize = 1000;
 const MAX_NAME_CHARS: usize = 255;
 
 impl Filter {
-    /// Adds a test: `price`, `gte`, `10`. Only `in` takes other than one value. Tests of the name pass over the
-    /// difference of `A` to `Z` from `a` to `z`, and over no other.
+    /// Adds a comparison, for example `price`, `gte`, `10`. Every operator but `in` takes exactly one value.
+    /// Names are compared without regard to case, for ASCII letters only.
     ///
     /// # Errors
-    /// [`Error::Invalid`]: no such field or test, or a value that the field can't have.
-    pub fn add(&mut self, field: &'static str, test: &str, values: &[&str]) -> Result<(), Error> {
-        let test = match field {
-            "id" => numbers::<ProductId>(product::Column::Id, field, test, values),
-            "price" => numbers::<Price>(product::Column::Price, field, test, values),
-            "amount" => numbers::<Amount>(product::Column::Amount, field, test, values),
-            "name" => name(test, only(values)),
-            _ => Err(Error::invalid(field, "can't be filtered by")),
+    /// Returns [`Error::Invalid`] if the field, the operator or a value is not valid, or the filter is too
+    /// long.
+    pub fn add(&mut self, field: &'static str, operator: &str, values: &[&str]) -> Result<(), Error> {
+        let comparison = match field {
+            "id" => compare_number::<ProductId>(product::Column::Id, field, operator, values),
+            "price" => compare_number::<Price>(product::Column::Price, field, operator, values),
+            "amount" => compare_number::<Amount>(product::Column::Amount, field, operator, values),
+            "name" => compare_name(operator, single_value(values)),
+            _ => Err(Error::invalid(field, "cannot be used as a filter")),
         };
-        if self.0.len() >= MAX_TESTS {
-            return Err(Error::invalid(
-                field,
-                format!("can't be tested too: there are {MAX_TESTS} tests already"),
-            ));
+        if self.0.len() >= MAX_COMPARISONS {
+            return Err(Error::invalid(field, format!("exceeds the limit of {MAX_COMPARISONS} filters")));
         }
-        self.0.push(test?);
+        self.0.push(comparison?);
         Ok(())
     }
 
-    /// Whether all products pass.
+    /// Returns whether the filter matches every product.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -57,51 +55,51 @@ impl Filter {
     }
 }
 
-fn numbers<T>(
+fn compare_number<T>(
     column: product::Column,
     field: &'static str,
-    test: &str,
+    operator: &str,
     values: &[&str],
 ) -> Result<SimpleExpr, Error>
 where
     T: FromStr<Err = InvalidValue> + Into<SqlValue>,
 {
-    let value =
-        |text: &str| text.trim().parse::<T>().map_err(|fault| Error::invalid(field, fault.to_string()));
-    let one = || value(only(values));
-    Ok(match test {
-        "eq" => column.eq(one()?),
-        "gt" => column.gt(one()?),
-        "gte" => column.gte(one()?),
-        "lt" => column.lt(one()?),
-        "lte" => column.lte(one()?),
+    let parse =
+        |text: &str| text.trim().parse::<T>().map_err(|error| Error::invalid(field, error.to_string()));
+    let value = || parse(single_value(values));
+    Ok(match operator {
+        "eq" => column.eq(value()?),
+        "gt" => column.gt(value()?),
+        "gte" => column.gte(value()?),
+        "lt" => column.lt(value()?),
+        "lte" => column.lte(value()?),
         "in" if values.len() > MAX_VALUES => {
-            return Err(Error::invalid(field, format!("can be in at most {MAX_VALUES} values")));
+            return Err(Error::invalid(field, format!("accepts at most {MAX_VALUES} values")));
         }
-        "in" => column.is_in(values.iter().map(|text| value(text)).collect::<Result<Vec<_>, _>>()?),
-        _ => return Err(Error::invalid(field, format!("can be tested by {NUMBER_TESTS}"))),
+        "in" => column.is_in(values.iter().map(|text| parse(text)).collect::<Result<Vec<_>, _>>()?),
+        _ => return Err(Error::invalid(field, format!("accepts only the operators {NUMBER_OPERATORS}"))),
     })
 }
 
-/// The value of a test that takes one.
-fn only<'a>(values: &[&'a str]) -> &'a str {
+/// Returns the only value, or an empty string, which no operator accepts.
+fn single_value<'a>(values: &[&'a str]) -> &'a str {
     if let [value] = values { value } else { "" }
 }
 
-fn name(test: &str, operand: &str) -> Result<SimpleExpr, Error> {
+fn compare_name(operator: &str, operand: &str) -> Result<SimpleExpr, Error> {
     if operand.is_empty() || operand.chars().count() > MAX_NAME_CHARS || operand.chars().any(char::is_control)
     {
-        let rule = "must be looked for by 1 to 255 characters, none of them a control character";
+        let rule = "must be compared with 1 to 255 characters, none of them control characters";
         return Err(Error::invalid("name", rule));
     }
     let lower = || SimpleExpr::from(Func::lower(Expr::col(product::Column::Name)));
     let operand = operand.to_ascii_lowercase();
     let escaped = operand.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
     let like = |pattern: String| lower().like(LikeExpr::new(pattern).escape('\\'));
-    match test {
+    match operator {
         "eq" => Ok(lower().eq(operand)),
         "contains" => Ok(like(format!("%{escaped}%"))),
         "prefix" => Ok(like(format!("{escaped}%"))),
-        _ => Err(Error::invalid("name", format!("can be tested by {NAME_TESTS}"))),
+        _ => Err(Error::invalid("name", format!("accepts only the operators {NAME_OPERATORS}"))),
     }
 }

@@ -1,95 +1,96 @@
-//! Reads of one product.
+//! Reads one product, batched with the reads that wait at the same time.
 
 use entity::product;
 use futures_util::future::join_all;
 use sea_orm::{ConnectionTrait, EntityTrait, Statement};
 
-use super::{Catalog, Error, Product, ProductId, batching::batcher::Serve, rows};
+use super::{Catalog, Error, Product, ProductId, batching::batcher::BatchHandler, rows};
 use crate::database::{Connection, Kind};
 
-/// One text for any number of ids, so that it is prepared once.
-const MANY_POSTGRESQL: &str = "SELECT id, name, price, amount, version FROM product WHERE id = ANY($1)";
+/// Its text does not depend on the number of ids, so it is prepared once.
+const SELECT_MANY_POSTGRESQL: &str =
+    "SELECT id, name, price, amount, version FROM product WHERE id = ANY($1)";
 
-/// How many ids PostgreSQL expects in an array that it does not know. For fewer, it makes a plan each time, which takes it
-/// as long as to read ten products.
-const EXPECTED_POSTGRESQL: usize = 10;
+/// Array length that PostgreSQL assumes for a parameter. For shorter arrays it makes a custom plan each time,
+/// which takes as long as reading ten products.
+const ASSUMED_ARRAY_LEN: usize = 10;
 
 impl Catalog {
     /// Reads one product.
     ///
     /// # Errors
-    /// [`Error::NotFound`], or the database fails.
+    /// Returns [`Error::NotFound`] or a database error.
     pub async fn get(&self, id: ProductId) -> Result<Product, Error> {
         let Some(batches) = &self.0.batches else {
             return Box::pin(self.get_from(self.0.database.reads(), id)).await;
         };
-        batches.reads.ask(id, || Reader(self.clone())).await??.ok_or_else(|| Error::not_found(id))
+        batches.reads.submit(id, || GetBatch(self.clone())).await??.ok_or_else(|| Error::not_found(id))
     }
 
-    /// Reads those of the products that are there.
+    /// Reads those of the products that exist. Fails on SQLite within a transaction.
     async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>, Error> {
         let database = self.0.database.reads();
         let mut ids: Vec<i64> = ids.iter().map(|id| id.get()).collect();
         let products = match self.0.database.kind() {
             Kind::PostgreSql => {
                 if let Some(last) = ids.last() {
-                    // Named again, it is read once.
-                    ids.resize(ids.len().max(EXPECTED_POSTGRESQL), *last);
+                    // A repeated id matches its row once.
+                    ids.resize(ids.len().max(ASSUMED_ARRAY_LEN), *last);
                 }
                 let backend = database.get_database_backend();
-                let statement = Statement::from_sql_and_values(backend, MANY_POSTGRESQL, [ids.into()]);
+                let statement = Statement::from_sql_and_values(backend, SELECT_MANY_POSTGRESQL, [ids.into()]);
                 rows::read(database, Kind::PostgreSql, statement).await?
             }
-            // A transaction reads for one alone.
-            Kind::Sqlite => rows::read_directly(database, ids).await.ok_or(Error::Internal)??,
+            // Only a transaction gets `None`, and transactions do not batch.
+            Kind::Sqlite => rows::read_by_ids_sqlite(database, ids).await.ok_or(Error::Internal)??,
         };
         Ok(products)
     }
 
-    pub(super) async fn get_from(&self, from: &Connection, id: ProductId) -> Result<Product, Error> {
-        find(from, id).await?.ok_or_else(|| Error::not_found(id))
+    pub(super) async fn get_from(&self, connection: &Connection, id: ProductId) -> Result<Product, Error> {
+        find(connection, id).await?.ok_or_else(|| Error::not_found(id))
     }
 }
 
-async fn find(from: &Connection, id: ProductId) -> Result<Option<Product>, Error> {
-    Ok(product::Entity::find_by_id(id).one(from).await?)
+async fn find(connection: &Connection, id: ProductId) -> Result<Option<Product>, Error> {
+    Ok(product::Entity::find_by_id(id).one(connection).await?)
 }
 
-/// Reads for all that wait at the same time.
+/// Handler of read batches.
 #[derive(Clone)]
-struct Reader(Catalog);
+struct GetBatch(Catalog);
 
-impl Serve<ProductId, Result<Option<Product>, Error>> for Reader {
-    async fn serve(&self, mut ids: Vec<ProductId>) -> Vec<Result<Option<Product>, Error>> {
+impl BatchHandler<ProductId, Result<Option<Product>, Error>> for GetBatch {
+    async fn handle(&self, mut ids: Vec<ProductId>) -> Vec<Result<Option<Product>, Error>> {
         let Self(catalog) = self;
         let database = catalog.0.database.reads();
-        let asked = ids.clone();
+        let requested = ids.clone();
         ids.sort_unstable();
         ids.dedup();
         let mut found: Vec<_> = match catalog.get_many(&ids).await {
             Ok(products) => products.into_iter().map(|product| (product.id, Some(product))).collect(),
-            // One that can't be read is no reason to keep the others back.
+            // One unreadable row must not fail the other requests.
             Err(Error::Internal) if ids.len() > 1 => {
-                return Box::pin(join_all(asked.iter().map(|id| find(database, *id)))).await;
+                return Box::pin(join_all(requested.iter().map(|id| find(database, *id)))).await;
             }
-            Err(error) => return asked.iter().map(|_| Err(error.clone())).collect(),
+            Err(error) => return requested.iter().map(|_| Err(error.clone())).collect(),
         };
         found.sort_unstable_by_key(|(id, _)| *id);
-        let is_asked_once = asked.len() == ids.len();
-        let answer = |id: &ProductId| {
-            let place = found.binary_search_by_key(id, |(id, _)| *id).ok()?;
-            let (_, product) = &mut found[place];
-            if is_asked_once { product.take() } else { product.clone() }
+        let all_distinct = requested.len() == ids.len();
+        let result = |id: &ProductId| {
+            let index = found.binary_search_by_key(id, |(id, _)| *id).ok()?;
+            let (_, product) = &mut found[index];
+            if all_distinct { product.take() } else { product.clone() }
         };
-        asked.iter().map(answer).map(Ok).collect()
+        requested.iter().map(result).map(Ok).collect()
     }
 }
 
-/// Reads the id of a product that should be there.
+/// Parses the id of an existing product.
 ///
 /// # Errors
-/// [`Error::Invalid`] where it is no whole number, [`Error::NotFound`] where it is one that no product can
-/// have.
+/// Returns [`Error::Invalid`] if the text is not a whole number, and [`Error::NotFound`] if the number is
+/// out of the range of ids.
 pub fn parse_product_id(text: &str) -> Result<ProductId, Error> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {

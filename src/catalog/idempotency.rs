@@ -1,5 +1,5 @@
-//! Requests that may come more than once and are carried out once (IETF draft "The Idempotency-Key HTTP Header
-//! Field"): the answer is kept in the transaction of the work, so that neither is there without the other.
+//! Idempotency keys: a request that is sent again is carried out once (IETF draft "The Idempotency-Key HTTP
+//! Header Field"). The response is stored in the transaction of the work, so both exist or neither does.
 
 use std::{
     collections::HashSet,
@@ -16,46 +16,46 @@ use sea_orm::{
 use super::{Catalog, Error};
 use crate::database::Kind;
 
-/// What a client names a request by: 1 to 255 visible ASCII characters but quotes, a new one for each request.
+/// Client's name for a request: 1 to 255 visible ASCII characters without quotation marks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey(String);
 
 impl IdempotencyKey {
-    /// Reads a key.
+    /// Validates a key.
     ///
     /// # Errors
-    /// [`Error::Invalid`].
+    /// Returns [`Error::Invalid`] if the length or a character is not allowed.
     pub fn new(text: &str) -> Result<Self, Error> {
         let valid = (1..=255).contains(&text.len())
             && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"');
-        let rule = "must have 1 to 255 visible ASCII characters, none of them a quote";
+        let rule = "must be 1 to 255 visible ASCII characters without quotation marks";
         if valid { Ok(Self(text.to_owned())) } else { Err(Error::invalid("Idempotency-Key", rule)) }
     }
 }
 
-/// A digest of all of a request that matters.
+/// Digest of everything that identifies a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fingerprint(pub [u8; 32]);
 
-/// A request that may come again.
+/// Identity of a request that may be sent again.
 #[derive(Clone, Debug)]
 pub struct Idempotency {
-    /// Its name.
+    /// Key sent by the client.
     pub key: IdempotencyKey,
-    /// What it is, so that a key that names two is noticed.
+    /// Digest of the request, which detects the use of one key for two requests.
     pub fingerprint: Fingerprint,
 }
 
-/// The answer to such a request.
+/// Response to a request with an idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotentResponse {
-    /// As the work gave it.
-    pub answer: String,
-    /// Whether the work had been done before.
+    /// Result of the work.
+    pub response: String,
+    /// Whether the response was stored by an earlier request.
     pub replayed: bool,
 }
 
-/// The keys of the requests under way in this process.
+/// Keys of the requests in progress in this process.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ActiveKeys(Arc<Mutex<HashSet<IdempotencyKey>>>);
 
@@ -64,12 +64,13 @@ impl ActiveKeys {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Adds the key until the guard is dropped. Returns `None` if it is already in the set.
     fn enter(&self, key: &IdempotencyKey) -> Option<ActiveKeyGuard> {
         self.keys().insert(key.clone()).then(|| ActiveKeyGuard(self.clone(), key.clone()))
     }
 }
 
-/// A place among the requests under way, until it is dropped.
+/// Removes its key from the active keys when dropped.
 struct ActiveKeyGuard(ActiveKeys, IdempotencyKey);
 
 impl Drop for ActiveKeyGuard {
@@ -78,15 +79,15 @@ impl Drop for ActiveKeyGuard {
     }
 }
 
-/// Held until the transaction ends, whichever copy of the server it is of, and however it ends.
+/// Detects a request with the same key on another instance. The lock is released when the transaction ends.
 const LOCK_POSTGRESQL: &str = "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 7264819303))";
 
 impl Catalog {
-    /// Does the work unless it was done for this request before, and returns its answer. Work that fails has not
-    /// been done.
+    /// Runs `work` unless this request has already succeeded, and returns its response. A request whose work
+    /// failed may be sent again.
     ///
     /// # Errors
-    /// An error of the work, [`Error::KeyReused`], [`Error::KeyInUse`], or the database fails.
+    /// Returns the error of `work`, [`Error::KeyReused`], [`Error::KeyInUse`], or a database error.
     pub async fn execute_once<E, F>(
         &self,
         request: Idempotency,
@@ -96,20 +97,21 @@ impl Catalog {
         E: From<Error> + Send + 'static,
         F: Future<Output = Result<String, E>> + Send,
     {
-        let place = self.0.under_way.enter(&request.key).ok_or(Error::KeyInUse)?;
-        self.atomically(async move |catalog: Self| {
-            let _place = place;
-            if let Some(answer) = catalog.known(&request).await? {
-                return Ok(IdempotentResponse { answer, replayed: true });
+        let guard = self.0.active_keys.enter(&request.key).ok_or(Error::KeyInUse)?;
+        self.in_transaction(async move |catalog: Self| {
+            let _guard = guard;
+            if let Some(response) = catalog.stored_response(&request).await? {
+                return Ok(IdempotentResponse { response, replayed: true });
             }
-            let answer = work(catalog.clone()).await?;
-            catalog.remember(request, answer.clone()).await?;
-            Ok(IdempotentResponse { answer, replayed: false })
+            let response = work(catalog.clone()).await?;
+            catalog.store_response(request, response.clone()).await?;
+            Ok(IdempotentResponse { response, replayed: false })
         })
         .await
     }
 
-    async fn known(&self, request: &Idempotency) -> Result<Option<String>, Error> {
+    /// Returns the response stored for this request, or `None` if the request is new.
+    async fn stored_response(&self, request: &Idempotency) -> Result<Option<String>, Error> {
         let database = self.0.database.writes();
         let Idempotency { key, fingerprint } = request;
         if self.0.database.kind() == Kind::PostgreSql {
@@ -120,48 +122,50 @@ impl Catalog {
                 return Err(Error::KeyInUse);
             }
         }
-        let known = idempotency_key::Entity::find_by_id(key.0.clone())
-            .filter(idempotency_key::Column::CreatedAt.gt(oldest(self.0.rules.idempotency_retention)))
+        let stored = idempotency_key::Entity::find_by_id(key.0.clone())
+            .filter(idempotency_key::Column::CreatedAt.gt(expired_at(self.0.options.idempotency_retention)))
             .one(database)
             .await?;
-        match known {
-            Some(known) if known.fingerprint != fingerprint.0 => Err(Error::KeyReused),
-            known => Ok(known.map(|known| known.answer)),
+        match stored {
+            Some(stored) if stored.fingerprint != fingerprint.0 => Err(Error::KeyReused),
+            stored => Ok(stored.map(|stored| stored.response)),
         }
     }
 
-    async fn remember(&self, request: Idempotency, answer: String) -> Result<(), Error> {
-        use idempotency_key::Column::{Answer, CreatedAt, Fingerprint, Key};
+    async fn store_response(&self, request: Idempotency, response: String) -> Result<(), Error> {
+        use idempotency_key::Column::{CreatedAt, Fingerprint, Key, Response};
         let row = idempotency_key::ActiveModel {
             key: Set(request.key.0),
             fingerprint: Set(request.fingerprint.0.to_vec()),
-            answer: Set(answer),
+            response: Set(response),
             created_at: Set(now()),
         };
-        // One that is there is too old to count.
-        let replace = OnConflict::column(Key).update_columns([Fingerprint, Answer, CreatedAt]).to_owned();
+        // A row that still exists has expired.
+        let replace = OnConflict::column(Key).update_columns([Fingerprint, Response, CreatedAt]).to_owned();
         let insert = idempotency_key::Entity::insert(row).on_conflict(replace);
         insert.exec_without_returning(self.0.database.writes()).await?;
         Ok(())
     }
 
-    /// Deletes the answers that are too old to count.
+    /// Deletes the expired responses.
     ///
     /// # Errors
-    /// The database fails.
+    /// Returns an error if the database fails.
     pub async fn prune_idempotency_keys(&self) -> Result<(), Error> {
-        let old = idempotency_key::Column::CreatedAt.lte(oldest(self.0.rules.idempotency_retention));
-        idempotency_key::Entity::delete_many().filter(old).exec(self.0.database.writes()).await?;
+        let expired = expired_at(self.0.options.idempotency_retention);
+        let expired = idempotency_key::Column::CreatedAt.lte(expired);
+        idempotency_key::Entity::delete_many().filter(expired).exec(self.0.database.writes()).await?;
         Ok(())
     }
 }
 
-/// In seconds since 1970.
+/// Returns the current time in seconds since 1970.
 fn now() -> i64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
 }
 
-fn oldest(retention: Duration) -> i64 {
+/// Returns the time, in seconds since 1970, at or before which a response has expired.
+fn expired_at(retention: Duration) -> i64 {
     now().saturating_sub(i64::try_from(retention.as_secs()).unwrap_or(i64::MAX))
 }

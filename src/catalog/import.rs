@@ -1,4 +1,4 @@
-//! Imports: any number of products with flat memory, all or none.
+//! Imports any number of products with constant memory, all or none.
 
 use std::sync::Arc;
 
@@ -6,30 +6,30 @@ use tokio::task::spawn_blocking;
 
 use super::{
     Catalog, Error, NewProduct, OnConflict, Version,
-    create::{id_fault, refuse_repeated_ids},
-    insert::Conflict,
-    new_product::MOST_FAULTS,
+    insert::RowConflict,
+    new_product::{MAX_FIELD_ERRORS, id_taken_error, reject_duplicate_ids},
     precondition,
 };
 
 impl Catalog {
-    /// Stores the products of all batches or none of them, and returns how many there were.
+    /// Stores the products of all batches or none, and returns their number.
     ///
-    /// The batches are asked for on a thread that may block. Other writers of the same ids, and on SQLite all
-    /// others, wait until the last batch is in.
+    /// The iterator runs on a thread that may block. Until the last batch is stored, other writers of the
+    /// same ids wait, and on SQLite all other writers.
     ///
     /// # Errors
-    /// An error of the batches, [`Error::Duplicate`] that names where the ids are which are taken or given
-    /// twice, [`Error::IdsExhausted`], [`Error::VersionRequired`] for replacements, or the database fails.
-    pub async fn import<B, E>(&self, batches: B, taken: OnConflict) -> Result<u64, E>
+    /// Returns the iterator's error, [`Error::Duplicate`] that locates the ids taken or given twice,
+    /// [`Error::IdsExhausted`], [`Error::VersionRequired`] if replacements were requested, or a database
+    /// error.
+    pub async fn import<B, E>(&self, batches: B, on_conflict: OnConflict) -> Result<u64, E>
     where
         B: Iterator<Item = Result<Vec<NewProduct>, E>> + Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        self.may_replace(taken)?;
-        let version = precondition::fresh();
-        self.atomically(async move |catalog| {
-            catalog.catch_up().await.map_err(Error::from)?;
+        self.check_replace_allowed(on_conflict)?;
+        let version = precondition::new_version();
+        self.in_transaction(async move |catalog| {
+            catalog.advance_id_sequence().await.map_err(Error::from)?;
             let mut reading = spawn_blocking(move || next(batches));
             let mut count = 0;
             loop {
@@ -37,34 +37,36 @@ impl Catalog {
                 let Some(batch) = batch.transpose()? else {
                     return Ok(count);
                 };
-                // The next one is read while this one is stored.
+                // The next batch is read while this one is stored.
                 reading = spawn_blocking(move || next(batches));
                 count += batch.len() as u64;
-                catalog.store_batch(batch, version, taken).await?;
+                catalog.store_batch(batch, version, on_conflict).await?;
             }
         })
         .await
     }
 
-    /// Ids that an earlier batch has stored are taken too, by products of the same version.
+    /// Stores one batch. Ids stored by an earlier batch count as taken; those products have the same version.
     async fn store_batch(
         &self,
         batch: Vec<NewProduct>,
         version: Version,
-        taken: OnConflict,
+        on_conflict: OnConflict,
     ) -> Result<(), Error> {
-        refuse_repeated_ids(&batch)?;
+        reject_duplicate_ids(&batch)?;
         let batch = Arc::new(batch);
-        let conflict = match taken {
-            OnConflict::Reject => Conflict::Skip,
-            OnConflict::Replace => Conflict::Replace,
+        let row_conflict = match on_conflict {
+            OnConflict::Reject => RowConflict::Skip,
+            OnConflict::Replace => RowConflict::Replace,
         };
-        let Some(stored) = self.store(&batch, version, conflict).await?.chosen else {
+        let inserted = self.insert_with_retry(&batch, version, row_conflict).await?;
+        let Some(stored) = inserted.stored_client_ids else {
             return Ok(());
         };
-        let sent = batch.iter().filter_map(|product| Some((product.at, product.id?)));
+        let sent = batch.iter().filter_map(|product| Some((product.location, product.id?)));
         let taken = sent.filter(|(_, id)| !stored.contains(&id.get()));
-        Err(Error::Duplicate(taken.take(MOST_FAULTS).map(|(at, id)| id_fault(at, id)).collect()))
+        let errors = taken.take(MAX_FIELD_ERRORS).map(|(location, id)| id_taken_error(location, id));
+        Err(Error::Duplicate(errors.collect()))
     }
 }
 

@@ -1,12 +1,12 @@
-//! THE rules, once: what a product may be, how it is created, read, changed and paged.
+//! The rules of the inventory: validation, creation, reads, changes, paging and change notifications.
 //!
-//! REST and GraphQL both come through here; nothing below may know which one called.
+//! REST and GraphQL both call this module, which does not know its caller.
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use batching::batcher::{Batcher, RunIn, Size, Turns};
+use batching::batcher::{BatchLimit, Batcher, SpawnOn, Workers};
 use batching::coalescer::Coalescer;
-use batching::create_batch::{OrAlone, TakenOfLate};
+use batching::create_batch::{BatchOutcome, RecentConflicts};
 use page::PageKey;
 use tokio::runtime::Handle;
 
@@ -33,7 +33,7 @@ mod totals;
 mod transaction;
 mod update;
 
-pub use changes::feed::Event;
+pub use changes::event::Event;
 pub use changes::log::{Change, ChangeKind, LogPosition};
 pub use changes::subscription::ProductSelection;
 pub use create::OnConflict;
@@ -49,53 +49,54 @@ pub use precondition::Precondition;
 pub use sort_order::{Cursor, SortOrder};
 pub use stock::StockAdjustment;
 
-/// Statements that read for many clients. SQLite has one connection for them; on PostgreSQL the next one is on its way while the
-/// last one is answered.
-fn reads(kind: Kind) -> Turns {
+/// Returns how many read batches run at a time. SQLite has one connection for them. On PostgreSQL, the next
+/// statement is sent while the results of the last one are processed.
+fn read_workers(kind: Kind) -> Workers {
     match kind {
-        Kind::Sqlite => Turns { usual: 1, most: 1 },
-        Kind::PostgreSql => Turns { usual: 2, most: 4 },
+        Kind::Sqlite => Workers { target: 1, max: 1 },
+        Kind::PostgreSql => Workers { target: 2, max: 4 },
     }
 }
 
-/// Most products that they read at a time. SQLite's are read on a thread of the runtime, which must not be held up long.
-fn most_read(kind: Kind) -> usize {
+/// Returns the maximum number of products in a read batch. SQLite reads them on a runtime thread, which must
+/// not be blocked for long.
+fn max_read_batch(kind: Kind) -> usize {
     match kind {
         Kind::Sqlite => 64,
         Kind::PostgreSql => 512,
     }
 }
 
-/// Statements that write for many clients. SQLite has one writer; on PostgreSQL the next one runs while the last one waits
-/// for the disk.
-fn writes(kind: Kind) -> Turns {
+/// Returns how many create batches run at a time. SQLite has one writer. On PostgreSQL, the next statement
+/// runs while the last one waits for the disk.
+fn write_workers(kind: Kind) -> Workers {
     match kind {
-        Kind::Sqlite => Turns { usual: 1, most: 1 },
-        Kind::PostgreSql => Turns { usual: 2, most: 6 },
+        Kind::Sqlite => Workers { target: 1, max: 1 },
+        Kind::PostgreSql => Workers { target: 2, max: 6 },
     }
 }
 
-/// The only door to the products. Cheap to clone.
+/// The catalog of products, through which every read and change passes. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Catalog(Arc<Parts>);
+pub struct Catalog(Arc<Inner>);
 
 #[derive(Debug)]
-struct Parts {
+struct Inner {
     database: Database,
-    rules: CatalogOptions,
-    under_way: idempotency::ActiveKeys,
+    options: CatalogOptions,
+    active_keys: idempotency::ActiveKeys,
     feed: changes::feed::Feed,
-    taken_of_late: TakenOfLate,
-    /// None within a transaction, which is one client's alone.
+    recent_conflicts: RecentConflicts,
+    /// `None` within a transaction, which belongs to one client.
     batches: Option<Batches>,
 }
 
-/// What is done for many clients at once.
+/// Queues of the operations that several clients share.
 struct Batches {
     reads: Batcher<ProductId, Result<Option<Product>, Error>>,
     pages: Coalescer<PageKey, Arc<Page>>,
-    creates: Batcher<NewProduct, OrAlone<NewProduct, Product>>,
-    arrays: Batcher<Vec<NewProduct>, OrAlone<Vec<NewProduct>, Vec<Product>>>,
+    creates: Batcher<NewProduct, BatchOutcome<NewProduct, Product>>,
+    array_creates: Batcher<Vec<NewProduct>, BatchOutcome<Vec<NewProduct>, Vec<Product>>>,
 }
 
 impl fmt::Debug for Batches {
@@ -104,53 +105,61 @@ impl fmt::Debug for Batches {
     }
 }
 
-/// What an operator decides about the catalog.
+/// Settings of the catalog.
 #[derive(Clone, Copy, Debug)]
 pub struct CatalogOptions {
-    /// Who changes or deletes a product has to tell which version of it is meant.
+    /// Whether every change and deletion must name the version that it applies to.
     pub require_version: bool,
-    /// How long the answer to a request with an idempotency key is kept.
+    /// How long the response to a request with an idempotency key is kept.
     pub idempotency_retention: Duration,
-    /// Most subscriptions to changes at a time.
-    pub subscriptions: usize,
+    /// Maximum number of concurrent subscriptions to changes.
+    pub max_subscriptions: usize,
 }
 
 impl Catalog {
-    /// A catalog over this store, whose schema must be the newest, in the runtime of requests.
-    pub fn new(database: Database, rules: CatalogOptions) -> Self {
+    /// Creates a catalog over a database with the newest schema. Must be called on the request runtime, which
+    /// then runs the short batches.
+    pub fn new(database: Database, options: CatalogOptions) -> Self {
         let batches = Batches {
             pages: Coalescer::default(),
             reads: Batcher::new(
-                reads(database.kind()),
-                Size { of: |_| 1, most: most_read(database.kind()) },
-                RunIn::Requests(Handle::current()),
+                read_workers(database.kind()),
+                BatchLimit { weight: |_| 1, max: max_read_batch(database.kind()) },
+                SpawnOn::Runtime(Handle::current()),
             ),
             creates: Batcher::new(
-                writes(database.kind()),
-                Size { of: |_| 1, most: 512 },
-                RunIn::Requests(Handle::current()),
+                write_workers(database.kind()),
+                BatchLimit { weight: |_| 1, max: 512 },
+                SpawnOn::Runtime(Handle::current()),
             ),
-            arrays: Batcher::new(
-                writes(database.kind()),
-                Size { of: Vec::len, most: insert::MOST_TOGETHER },
-                RunIn::Asker,
+            array_creates: Batcher::new(
+                write_workers(database.kind()),
+                BatchLimit { weight: Vec::len, max: insert::MAX_BATCHED_ROWS },
+                SpawnOn::Current,
             ),
         };
-        Self(Arc::new(Parts {
+        Self(Arc::new(Inner {
             database,
-            rules,
-            under_way: idempotency::ActiveKeys::default(),
+            options,
+            active_keys: idempotency::ActiveKeys::default(),
             feed: changes::feed::Feed::default(),
-            taken_of_late: TakenOfLate::default(),
+            recent_conflicts: RecentConflicts::default(),
             batches: Some(batches),
         }))
     }
 
-    /// The same catalog over another view of the store, in which nothing is done for many clients at once.
-    fn over(&self, database: Database) -> Self {
-        let Parts { rules, under_way, feed, .. } = &*self.0;
-        let (under_way, feed) = (under_way.clone(), feed.clone());
-        let taken_of_late = TakenOfLate::default();
-        Self(Arc::new(Parts { database, rules: *rules, under_way, feed, taken_of_late, batches: None }))
+    /// Returns this catalog over a transaction, without batching.
+    fn for_transaction(&self, database: Database) -> Self {
+        let Inner { options, active_keys, feed, .. } = &*self.0;
+        let (active_keys, feed) = (active_keys.clone(), feed.clone());
+        let recent_conflicts = RecentConflicts::default();
+        Self(Arc::new(Inner {
+            database,
+            options: *options,
+            active_keys,
+            feed,
+            recent_conflicts,
+            batches: None,
+        }))
     }
 }

@@ -1,18 +1,23 @@
-//! What may be written: valid by construction, since only a checked draft makes one.
+//! Validated products and changes, which can only be made from a valid draft.
+
+use std::collections::HashMap;
 
 use entity::{Amount, Name, Price, ProductId};
 
 use super::{
-    Error, Location,
+    Error, Location, Product, Version,
     draft::{Draft, Validator, Value},
     error::FieldError,
 };
 
-/// A product to create.
+/// Maximum number of field errors in one response.
+pub(super) const MAX_FIELD_ERRORS: usize = 100;
+
+/// A valid product to create.
 #[derive(Clone, Debug)]
 pub struct NewProduct {
-    /// Where it was in what was sent.
-    pub(super) at: Location,
+    /// Location in the request, for error messages.
+    pub(super) location: Location,
     pub(super) id: Option<ProductId>,
     pub(super) name: Name,
     pub(super) price: Price,
@@ -20,109 +25,106 @@ pub struct NewProduct {
 }
 
 impl NewProduct {
-    /// Checks one draft.
+    /// Validates one draft.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with every bad field.
+    /// Returns [`Error::Invalid`] with every invalid field.
     pub fn new(draft: &Draft) -> Result<Self, Error> {
-        Self::check(Location::Root, draft).map_err(Error::Invalid)
+        Self::validate(Location::Root, draft).map_err(Error::Invalid)
     }
 
-    /// Checks a draft whose id is already known; one in the draft must be the same.
+    /// Validates a draft of the product `id`. An id in the draft must be the same.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with every bad field.
+    /// Returns [`Error::Invalid`] with every invalid field.
     pub fn with_id(id: ProductId, draft: &Draft) -> Result<Self, Error> {
         match ProductChange::replace(id, draft)? {
             ProductChange { name: Some(name), price: Some(price), amount: Some(amount) } => {
-                Ok(Self { at: Location::Root, id: Some(id), name, price, amount })
+                Ok(Self { location: Location::Root, id: Some(id), name, price, amount })
             }
             _ => Err(Error::Internal),
         }
     }
 
-    fn check(at: Location, draft: &Draft) -> Result<Self, Vec<FieldError>> {
-        let mut check = Validator::new(at);
-        let id = sent_id(&mut check, draft);
-        let name = check.required("name", &draft.name);
-        let price = check.required("price", &draft.price);
-        let amount = check.required("amount", &draft.amount);
+    fn validate(location: Location, draft: &Draft) -> Result<Self, Vec<FieldError>> {
+        let mut validator = Validator::new(location);
+        let id = client_id(&mut validator, draft);
+        let name = validator.required("name", &draft.name);
+        let price = validator.required("price", &draft.price);
+        let amount = validator.required("amount", &draft.amount);
         match (name, price, amount) {
-            (Some(name), Some(price), Some(amount)) if check.faults.is_empty() => {
-                Ok(Self { at, id, name, price, amount })
+            (Some(name), Some(price), Some(amount)) if validator.errors.is_empty() => {
+                Ok(Self { location, id, name, price, amount })
             }
-            _ => Err(check.faults),
+            _ => Err(validator.errors),
         }
     }
 }
 
-/// The most faults that one answer lists.
-pub(super) const MOST_FAULTS: usize = 100;
-
-/// Checks drafts one by one, so that no more of them is held than what can be stored.
+/// Validates drafts one by one. After the first error, valid products are no longer kept, which saves memory.
 #[derive(Debug, Default)]
 pub struct NewProducts {
     products: Vec<NewProduct>,
-    faults: Vec<FieldError>,
+    errors: Vec<FieldError>,
     count: usize,
 }
 
 impl NewProducts {
-    /// None so far, with room for so many.
+    /// Creates an empty list with space for this many products.
     pub fn with_capacity(products: usize) -> Self {
         Self { products: Vec::with_capacity(products), ..Self::default() }
     }
 
-    /// Checks the next draft of an array; `None` is an item that is no object.
+    /// Validates the next item of an array. `None` stands for an item that is not an object.
     pub fn push(&mut self, draft: Option<&Draft>) {
-        let at = Location::Index(self.count);
+        let location = Location::Index(self.count);
         match draft {
-            Some(draft) => self.push_at(at, draft),
-            None => self.refuse(FieldError { at, field: "", detail: "must be an object".into() }),
+            Some(draft) => self.push_at(location, draft),
+            None => self.push_error(FieldError { location, field: "", detail: "must be an object".into() }),
         }
     }
 
-    /// Checks the next draft of a file.
-    pub fn push_at(&mut self, at: Location, draft: &Draft) {
+    /// Validates the next product of a file.
+    pub fn push_at(&mut self, location: Location, draft: &Draft) {
         self.count += 1;
-        if self.faults.len() >= MOST_FAULTS {
+        if self.errors.len() >= MAX_FIELD_ERRORS {
             return;
         }
-        match NewProduct::check(at, draft) {
-            Ok(product) if self.faults.is_empty() => self.products.push(product),
+        match NewProduct::validate(location, draft) {
+            Ok(product) if self.errors.is_empty() => self.products.push(product),
             Ok(_) => {}
-            Err(faults) => faults.into_iter().for_each(|fault| self.note(fault)),
+            Err(errors) => errors.into_iter().for_each(|error| self.add_error(error)),
         }
     }
 
-    /// Counts a product that can't even be read.
-    pub fn refuse(&mut self, fault: FieldError) {
+    /// Counts an item that could not be parsed, and adds its error.
+    pub fn push_error(&mut self, error: FieldError) {
         self.count += 1;
-        self.note(fault);
+        self.add_error(error);
     }
 
-    /// How many there were so far, good or bad.
+    /// Returns the number of items so far, valid or not.
     pub fn count(&self) -> usize {
         self.count
     }
 
-    fn note(&mut self, fault: FieldError) {
+    fn add_error(&mut self, error: FieldError) {
         self.products = Vec::new();
-        if self.faults.len() < MOST_FAULTS {
-            self.faults.push(fault);
+        if self.errors.len() < MAX_FIELD_ERRORS {
+            self.errors.push(error);
         }
     }
 
-    /// All of them.
+    /// Returns all products if every item was valid.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with the bad fields of all of them, up to a hundred.
-    pub fn all(self) -> Result<Vec<NewProduct>, Error> {
-        if self.faults.is_empty() { Ok(self.products) } else { Err(Error::Invalid(self.faults)) }
+    /// Returns [`Error::Invalid`] with the invalid fields of all items, up to a hundred.
+    pub fn finish(self) -> Result<Vec<NewProduct>, Error> {
+        if self.errors.is_empty() { Ok(self.products) } else { Err(Error::Invalid(self.errors)) }
     }
 }
 
-/// A change of a product: what is `None` stays.
+/// A valid change of a product. Fields that are `None` keep their value.
 #[derive(Clone, Debug)]
 pub struct ProductChange {
     pub(super) name: Option<Name>,
@@ -131,40 +133,82 @@ pub struct ProductChange {
 }
 
 impl ProductChange {
-    /// A change of all fields of the product `id`; an id in the draft must be the same.
+    /// Creates a change of all fields of the product `id`. An id in the draft must be the same.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with every bad field.
+    /// Returns [`Error::Invalid`] with every invalid field.
     pub fn replace(id: ProductId, draft: &Draft) -> Result<Self, Error> {
-        let mut check = Validator::new(Location::Root);
-        same_id(&mut check, id, draft);
-        let name = check.required("name", &draft.name);
-        let price = check.required("price", &draft.price);
-        let amount = check.required("amount", &draft.amount);
-        check.passed(Self { name, price, amount })
+        let mut validator = Validator::new(Location::Root);
+        require_same_id(&mut validator, id, draft);
+        let name = validator.required("name", &draft.name);
+        let price = validator.required("price", &draft.price);
+        let amount = validator.required("amount", &draft.amount);
+        validator.finish(Self { name, price, amount })
     }
 
-    /// A change of the fields that the draft has; an id in it must be the product's.
+    /// Creates a change of the fields in the draft. An id in the draft must be the product's.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with every bad field.
+    /// Returns [`Error::Invalid`] with every invalid field.
     pub fn partial(id: ProductId, draft: &Draft) -> Result<Self, Error> {
-        let mut check = Validator::new(Location::Root);
-        same_id(&mut check, id, draft);
-        let name = check.optional("name", &draft.name);
-        let price = check.optional("price", &draft.price);
-        let amount = check.optional("amount", &draft.amount);
-        check.passed(Self { name, price, amount })
+        let mut validator = Validator::new(Location::Root);
+        require_same_id(&mut validator, id, draft);
+        let name = validator.optional("name", &draft.name);
+        let price = validator.optional("price", &draft.price);
+        let amount = validator.optional("amount", &draft.amount);
+        validator.finish(Self { name, price, amount })
     }
 }
 
-/// As the service before: an id of null is an id not given.
-fn sent_id(check: &mut Validator, draft: &Draft) -> Option<ProductId> {
-    if draft.id == Value::Null { None } else { check.optional("id", &draft.id) }
+/// Returns the id chosen by the client. Null counts as missing, which is part of the legacy service's
+/// contract.
+fn client_id(validator: &mut Validator, draft: &Draft) -> Option<ProductId> {
+    if draft.id == Value::Null { None } else { validator.optional("id", &draft.id) }
 }
 
-fn same_id(check: &mut Validator, id: ProductId, draft: &Draft) {
-    if sent_id(check, draft).is_some_and(|sent| sent != id) {
-        check.fault("id", "must be the id in the path, or be left out");
+fn require_same_id(validator: &mut Validator, id: ProductId, draft: &Draft) {
+    if client_id(validator, draft).is_some_and(|sent| sent != id) {
+        validator.error("id", "must match the id in the path or be omitted");
     }
+}
+
+pub(super) fn id_taken_error(location: Location, id: ProductId) -> FieldError {
+    FieldError { location, field: "id", detail: format!("{id} is taken").into() }
+}
+
+/// Returns [`Error::Duplicate`] if two of the products have the same id.
+pub(super) fn reject_duplicate_ids(new: &[NewProduct]) -> Result<(), Error> {
+    let mut ids: Vec<ProductId> = new.iter().filter_map(|product| product.id).collect();
+    ids.sort_unstable();
+    if ids.is_sorted_by(|id, next| id < next) {
+        return Ok(());
+    }
+    let mut locations = HashMap::new();
+    let mut errors = Vec::new();
+    for (location, id) in new.iter().filter_map(|product| Some((product.location, product.id?))) {
+        if let Some(first) = locations.insert(id, location) {
+            let detail = format!("{id} is also the id of {first}").into();
+            errors.push(FieldError { location, field: "id", detail });
+        }
+    }
+    errors.truncate(MAX_FIELD_ERRORS);
+    Err(Error::Duplicate(errors))
+}
+
+/// Returns the products as stored. Generated ids are assigned in ascending order.
+pub(super) fn assemble_products(
+    new: Vec<NewProduct>,
+    mut generated_ids: Vec<i64>,
+    version: Version,
+) -> Result<Vec<Product>, Error> {
+    generated_ids.sort_unstable();
+    let mut generated_ids = generated_ids.into_iter();
+    let products = new.into_iter().map(|new| {
+        let NewProduct { location: _, id, name, price, amount } = new;
+        // A check constraint of the table keeps ids in range.
+        let next_generated = || generated_ids.next().and_then(|id| ProductId::try_from(id).ok());
+        let id = id.or_else(next_generated).ok_or(Error::Internal)?;
+        Ok(Product { id, name, price, amount, version })
+    });
+    products.collect()
 }

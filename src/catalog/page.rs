@@ -1,4 +1,4 @@
-//! Pages of products by cursor: nothing is shown twice or missed while others insert and delete.
+//! Keyset pagination: pages neither repeat nor skip products while others are inserted and deleted.
 
 use std::sync::Arc;
 
@@ -10,16 +10,16 @@ use sea_orm::{
 use super::{Catalog, Cursor, Error, Filter, Product, SortOrder, rows};
 use crate::database::Kind;
 
-/// Which products to list, and in which order.
+/// A sorted and filtered list of products.
 #[derive(Clone, Debug, Default)]
 pub struct Listing {
-    /// Those that pass it.
+    /// Conditions that the products match.
     pub filter: Filter,
-    /// By id, unless told.
+    /// Order of the list, by id unless set.
     pub order: SortOrder,
 }
 
-/// A part of a listing: the first or the last of the products between two places.
+/// Part of a listing: the first or last products between two cursors.
 #[derive(Clone, Debug)]
 pub struct PageRequest {
     size: u64,
@@ -28,32 +28,33 @@ pub struct PageRequest {
     before: Option<Cursor>,
 }
 
-/// Products in the listing's order.
+/// Products of a listing, in its order.
 #[derive(Clone, Debug)]
 pub struct Page {
-    /// The products.
+    /// Products on this page.
     pub products: Vec<Product>,
-    /// Whether there are more behind them.
+    /// Whether the listing continues after this page.
     pub has_next: bool,
-    /// Whether there are more before them.
+    /// Whether products of the listing precede this page.
     pub has_previous: bool,
 }
 
 impl PageRequest {
-    /// The most products of a page.
+    /// Maximum number of products on a page.
     pub const MAX_SIZE: u64 = 1000;
-    /// The size when none is asked for.
+    /// Number of products on a page if the client sends no size.
     pub const DEFAULT_SIZE: u64 = 100;
 
-    /// The largest page after a place.
+    /// Requests the largest page after a cursor, or from the start.
     pub fn after(after: Option<Cursor>) -> Self {
         Self { size: Self::MAX_SIZE, from_end: false, after, before: None }
     }
 
-    /// The products after a place, or those just before one.
+    /// Requests the products after a cursor, or those just before one.
     ///
     /// # Errors
-    /// [`Error::Invalid`]: a size out of 1 to [`PageRequest::MAX_SIZE`], or a cursor of another listing.
+    /// Returns [`Error::Invalid`] if the size is not between 1 and [`PageRequest::MAX_SIZE`], or a cursor
+    /// belongs to another order.
     pub fn from_limit(
         size: &str,
         after: Option<&str>,
@@ -72,11 +73,11 @@ impl PageRequest {
         })
     }
 
-    /// A page in the terms of the Relay connection specification.
+    /// Requests a page by the arguments of the Relay connection specification.
     ///
     /// # Errors
-    /// [`Error::Invalid`]: both `first` and `last`, a size out of 0 to [`PageRequest::MAX_SIZE`], or a cursor of
-    /// another listing.
+    /// Returns [`Error::Invalid`] if both `first` and `last` are given, the size is not between 0 and
+    /// [`PageRequest::MAX_SIZE`], or a cursor belongs to another order.
     pub fn from_relay(
         first: Option<i32>,
         after: Option<&str>,
@@ -85,10 +86,10 @@ impl PageRequest {
         order: &SortOrder,
     ) -> Result<Self, Error> {
         if first.is_some() && last.is_some() {
-            return Err(Error::invalid("last", "can't be combined with first"));
+            return Err(Error::invalid("last", "cannot be combined with first"));
         }
-        let (field, wanted) = if last.is_some() { ("last", last) } else { ("first", first) };
-        let size = wanted
+        let (field, requested) = if last.is_some() { ("last", last) } else { ("first", first) };
+        let size = requested
             .map_or(Ok(Self::DEFAULT_SIZE), u64::try_from)
             .ok()
             .filter(|size| *size <= Self::MAX_SIZE)
@@ -102,21 +103,22 @@ impl PageRequest {
     }
 }
 
-/// Reads a cursor of this order.
+/// Decodes a cursor for this order. Returns `None` if no text is given.
 ///
 /// # Errors
-/// [`Error::Invalid`].
+/// Returns [`Error::Invalid`] if the text is not a cursor or belongs to another order.
 pub fn parse_cursor(
     field: &'static str,
     text: Option<&str>,
     order: &SortOrder,
 ) -> Result<Option<Cursor>, Error> {
-    let decode =
-        |text| Cursor::decode(text, order).ok_or(Error::invalid(field, "is not a cursor of this list"));
+    let decode = |text| {
+        Cursor::decode(text, order).ok_or(Error::invalid(field, "is not a valid cursor for this list"))
+    };
     text.map(decode).transpose()
 }
 
-/// All that a page depends on.
+/// Everything that determines a page. Equal keys have equal results.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct PageKey {
     statement: Statement,
@@ -126,10 +128,10 @@ pub(super) struct PageKey {
 }
 
 impl Catalog {
-    /// Reads a page, perhaps together with others who ask for the same one.
+    /// Reads a page. Concurrent requests for the same page may share one query.
     ///
     /// # Errors
-    /// The database fails.
+    /// Returns an error if the database fails.
     pub async fn page(&self, listing: &Listing, request: PageRequest) -> Result<Arc<Page>, Error> {
         let PageRequest { size, from_end, after, before } = request;
         let order = &listing.order;
@@ -145,11 +147,12 @@ impl Catalog {
         }
         let (database, kind) = (self.0.database.reads().clone(), self.0.database.kind());
         let backend = database.get_database_backend();
-        // PostgreSQL plans anew each time when it can't see how many are wanted. Where there is but one good plan, it can keep
-        // that; of the usual sizes alone, since each makes another statement.
-        let is_usual = [PageRequest::DEFAULT_SIZE, PageRequest::MAX_SIZE].contains(&size);
-        let is_plain = order.is_by_id() && listing.filter.is_empty();
-        let statement = if kind == Kind::PostgreSql && is_usual && is_plain {
+        // PostgreSQL plans the query at each execution if the limit is a parameter. A literal limit lets it
+        // keep a generic plan, which is only safe by id, where one plan is always best. Each literal needs a
+        // prepared statement, so only the common sizes get one.
+        let is_common_size = [PageRequest::DEFAULT_SIZE, PageRequest::MAX_SIZE].contains(&size);
+        let is_by_id = order.is_by_id() && listing.filter.is_empty();
+        let statement = if kind == Kind::PostgreSql && is_common_size && is_by_id {
             let mut statement = query.build(backend);
             statement.sql.push_str(&format!(" LIMIT {}", size + 1));
             statement
@@ -161,7 +164,7 @@ impl Catalog {
         let page = move |mut products: Vec<Product>| {
             let has_more = products.len() > size;
             products.truncate(size);
-            // The end from which nothing was counted is known by its cursor: the product it names stood there.
+            // In the other direction, a cursor implies more products: it was made from one.
             Arc::new(if from_end {
                 products.reverse();
                 Page { products, has_next: is_before, has_previous: has_more }
@@ -175,18 +178,19 @@ impl Catalog {
         };
         match &self.0.batches {
             Some(batches) => {
-                // The last ten by id and the first ten by falling id have the same statement, and are different pages.
-                let question = PageKey { statement, from_end, is_after, is_before };
-                batches.pages.ask(question, move |question| read(question.statement)).await
+                // The last ten by ascending id and the first ten by descending id share a statement, but are
+                // different pages.
+                let key = PageKey { statement, from_end, is_after, is_before };
+                batches.pages.get(key, move |key| read(key.statement)).await
             }
             None => read(statement).await,
         }
     }
 
-    /// How many products pass the filter, at this moment.
+    /// Returns the number of products that match the filter.
     ///
     /// # Errors
-    /// The database fails.
+    /// Returns an error if the database fails.
     pub async fn count(&self, filter: &Filter) -> Result<u64, Error> {
         Ok(product::Entity::find().filter(filter.condition()).count(self.0.database.reads()).await?)
     }

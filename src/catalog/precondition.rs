@@ -1,56 +1,56 @@
-//! Changes of the version that was seen and no other: nobody overwrites what he does not know.
+//! Optimistic locking: a change applies only to a version that the client has seen.
 
 use entity::{InvalidValue, Version, product};
 use sea_orm::{ColumnTrait, Condition};
 
 use super::{Catalog, Error, ProductId};
 
-/// A version that no product had before.
-pub(super) fn fresh() -> Version {
+/// Returns a random version for new rows, which no earlier product has had.
+pub(super) fn new_version() -> Version {
     Version::first(uuid::Uuid::new_v4().as_u64_pair().0)
 }
 
-/// Which version of a product a change is meant for.
+/// Versions of a product that a change may apply to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Precondition {
-    /// The client did not say.
+    /// No precondition was sent. Fails if versions are required.
     None,
-    /// Whichever is there.
+    /// Any existing version.
     Any,
-    /// One of these.
+    /// One of these versions.
     Versions(Vec<Version>),
 }
 
 impl Precondition {
-    /// Whether this version is one of those expected.
-    pub fn allows(&self, version: Version) -> bool {
+    /// Returns whether a product at this version may be changed.
+    pub fn matches(&self, version: Version) -> bool {
         match self {
             Self::None | Self::Any => true,
             Self::Versions(versions) => versions.contains(&version),
         }
     }
 
-    /// This one, as it was answered.
+    /// Parses one version.
     ///
     /// # Errors
-    /// [`Error::Invalid`]: no version looks so.
-    pub fn version(text: &str) -> Result<Self, Error> {
+    /// Returns [`Error::Invalid`] if the text is not a version.
+    pub fn parse_version(text: &str) -> Result<Self, Error> {
         let version = text
             .parse()
-            .map_err(|fault: InvalidValue| Error::invalid("expectedVersion", fault.to_string()))?;
+            .map_err(|error: InvalidValue| Error::invalid("expectedVersion", error.to_string()))?;
         Ok(Self::Versions(vec![version]))
     }
 }
 
-/// What others make possible or impossible from one moment to the next is tried so often.
+/// Attempts before giving up when concurrent changes keep invalidating the last result.
 pub(super) const MAX_ATTEMPTS: usize = 100;
 
 impl Catalog {
-    /// The row of a product, if it is as expected.
-    pub(super) fn row(&self, id: ProductId, expected: &Precondition) -> Result<Condition, Error> {
+    /// Returns the condition that selects the product if it meets the precondition.
+    pub(super) fn match_row(&self, id: ProductId, precondition: &Precondition) -> Result<Condition, Error> {
         let row = Condition::all().add(product::Column::Id.eq(id));
-        match expected {
-            Precondition::None if self.0.rules.require_version => Err(Error::VersionRequired),
+        match precondition {
+            Precondition::None if self.0.options.require_version => Err(Error::VersionRequired),
             Precondition::None | Precondition::Any => Ok(row),
             Precondition::Versions(versions) => {
                 Ok(row.add(product::Column::Version.is_in(versions.iter().copied())))
@@ -58,10 +58,18 @@ impl Catalog {
         }
     }
 
-    /// Why the row of a product was not found: there is no such product, or another version of it. Nothing, where it
-    /// came, or became as expected, only after we had looked: it can be tried again.
-    pub(super) async fn why_missing(&self, id: ProductId, expected: &Precondition) -> Result<(), Error> {
-        let found = self.get_from(self.0.database.writes(), id).await?;
-        if expected.allows(found.version) { Ok(()) } else { Err(Error::VersionMismatch(found.version)) }
+    /// Returns the error that explains why no row matched: the product does not exist or has another version.
+    /// `Ok` means that the product matches now and the caller should retry.
+    pub(super) async fn explain_no_match(
+        &self,
+        id: ProductId,
+        precondition: &Precondition,
+    ) -> Result<(), Error> {
+        let current = self.get_from(self.0.database.writes(), id).await?;
+        if precondition.matches(current.version) {
+            Ok(())
+        } else {
+            Err(Error::VersionMismatch(current.version))
+        }
     }
 }

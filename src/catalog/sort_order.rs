@@ -1,4 +1,4 @@
-//! In which order products are listed, and where in it one stands.
+//! Sort orders of product lists, and cursors into them.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use entity::{ProductId, product};
@@ -6,7 +6,7 @@ use sea_orm::{ColumnTrait, Condition, Order as Direction, Value as SqlValue};
 
 use super::{Error, Product};
 
-/// Fields to sort by, the first one first; ties are broken by the id, so that every product has its one place.
+/// Fields to sort by, most significant first. The id breaks ties, which makes the order total.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SortOrder(Vec<SortKey>);
 
@@ -25,11 +25,11 @@ enum SortColumn {
 }
 
 impl SortOrder {
-    /// Reads `price,-name`: by price, and among equal prices by name from the last to the first. Names are
-    /// compared by code points.
+    /// Parses an order such as `price,-name`: by ascending price, then by descending name. Names are
+    /// compared by code point.
     ///
     /// # Errors
-    /// [`Error::Invalid`]: an unknown field, or one that is given twice.
+    /// Returns [`Error::Invalid`] if a field is unknown or listed twice.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let mut keys: Vec<SortKey> = Vec::new();
         for name in text.split(',') {
@@ -42,38 +42,38 @@ impl SortOrder {
                 _ => {
                     return Err(Error::invalid(
                         "sort",
-                        "must be of id, name, price and amount, - before for descending",
+                        "must be a list of id, name, price or amount; prefix a field with - for descending order",
                     ));
                 }
             };
             if keys.iter().any(|key| key.column == column) {
-                return Err(Error::invalid("sort", format!("names {name} twice")));
+                return Err(Error::invalid("sort", format!("lists {name} twice")));
             }
             keys.push(SortKey { column, descending });
         }
         Ok(Self(keys))
     }
 
-    /// Whether the id alone decides.
+    /// Returns whether only the id determines the order.
     pub fn is_by_id(&self) -> bool {
         self.keys().all(|key| key.column == SortColumn::Id)
     }
 
-    /// The columns with their directions, the id last; `backwards` from the end.
+    /// Returns the columns and their directions, the id last. `backwards` reverses the directions.
     pub(super) fn columns(&self, backwards: bool) -> Vec<(product::Column, Direction)> {
         let keys = self.keys().map(|key| {
-            let down = key.descending != backwards;
-            (key.column.column(), if down { Direction::Desc } else { Direction::Asc })
+            let descending = key.descending != backwards;
+            (key.column.column(), if descending { Direction::Desc } else { Direction::Asc })
         });
         keys.collect()
     }
 
-    /// What stands behind a place; with `backwards` what stands before it.
-    pub(super) fn seek_condition(&self, place: &Cursor, backwards: bool) -> Condition {
+    /// Returns the condition that selects the products after the cursor, or before it with `backwards`.
+    pub(super) fn seek_condition(&self, cursor: &Cursor, backwards: bool) -> Condition {
         let columns = self.columns(backwards);
         let mut any = Condition::any();
         for (index, (column, direction)) in columns.iter().enumerate() {
-            let values = place.values(self);
+            let values = cursor.values(self);
             let mut all = Condition::all();
             for ((equal, _), value) in columns[..index].iter().zip(&values) {
                 all = all.add(equal.eq(value.clone()));
@@ -85,15 +85,15 @@ impl SortOrder {
         any
     }
 
-    /// The keys, and the id behind them. What stands behind the id decides nothing.
+    /// Returns the keys up to the id, which is unique and makes later keys irrelevant.
     fn keys(&self) -> impl Iterator<Item = SortKey> {
         let id = SortKey { column: SortColumn::Id, descending: false };
-        let before = self.0.iter().position(|key| key.column == SortColumn::Id).unwrap_or(self.0.len());
-        let last = self.0.get(before).copied().unwrap_or(id);
-        self.0[..before].iter().copied().chain([last])
+        let id_index = self.0.iter().position(|key| key.column == SortColumn::Id).unwrap_or(self.0.len());
+        let last = self.0.get(id_index).copied().unwrap_or(id);
+        self.0[..id_index].iter().copied().chain([last])
     }
 
-    fn text(&self) -> String {
+    fn to_text(&self) -> String {
         let keys =
             self.keys().map(|key| format!("{}{:?}", if key.descending { "-" } else { "" }, key.column));
         keys.collect::<Vec<_>>().join(",")
@@ -111,8 +111,8 @@ impl SortColumn {
     }
 }
 
-/// The place of a product in an order; opaque to clients. It holds the product's values, so that it stays where
-/// it is when the product changes or goes.
+/// Position of a product in an order, opaque to clients. It holds the product's values, and so remains valid
+/// when the product is changed or deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
     order: String,
@@ -123,12 +123,12 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    /// The place of this product in this order.
+    /// Returns the position of a product in an order.
     pub fn new(product: &Product, order: &SortOrder) -> Self {
         let sorts_by = |column| order.keys().any(|key| key.column == column);
         let Product { id, name, price, amount, version: _ } = product;
         Self {
-            order: order.text(),
+            order: order.to_text(),
             id: *id,
             name: if sorts_by(SortColumn::Name) { name.as_str().to_owned() } else { String::new() },
             price: if sorts_by(SortColumn::Price) { price.ten_thousandths() } else { 0 },
@@ -136,13 +136,13 @@ impl Cursor {
         }
     }
 
-    /// As clients see it.
+    /// Encodes the cursor for clients.
     pub fn encode(&self) -> String {
         let Self { order, id, name, price, amount } = self;
         BASE64_URL_SAFE_NO_PAD.encode(format!("{order} {id} {price} {amount} {name}"))
     }
 
-    /// Reads what [`Cursor::encode`] wrote; `None` where it is of another order, or nothing of ours.
+    /// Decodes a cursor. Returns `None` if the text is invalid or belongs to another order.
     pub fn decode(text: &str, order: &SortOrder) -> Option<Self> {
         let text = String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
         let mut parts = text.splitn(5, ' ');
@@ -154,8 +154,8 @@ impl Cursor {
             amount: part()?.parse().ok()?,
             name: part()?.to_owned(),
         };
-        // PostgreSQL refuses NUL, which no name of ours has.
-        (cursor.order == order.text() && !cursor.name.contains('\0')).then_some(cursor)
+        // PostgreSQL rejects NUL, and no valid name contains it.
+        (cursor.order == order.to_text() && !cursor.name.contains('\0')).then_some(cursor)
     }
 
     fn values(&self, order: &SortOrder) -> Vec<SqlValue> {

@@ -1,4 +1,4 @@
-//! Stock movements: relative, exact however many come at once, never below zero.
+//! Stock adjustments: relative changes of an amount, exact under concurrency and never below zero.
 
 use entity::{Amount, DecimalText, InvalidValue, product};
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, prelude::Expr};
@@ -9,19 +9,19 @@ use super::{
     precondition::MAX_ATTEMPTS,
 };
 
-/// What is added to an amount, or taken from it: at most 2^31 − 1 either way.
+/// Quantity to add to an amount; negative removes. Its absolute value is at most 2^31 − 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StockAdjustment(i32);
 
 impl StockAdjustment {
-    /// Checks a delta as sent.
+    /// Validates a delta sent by a client.
     ///
     /// # Errors
-    /// [`Error::Invalid`].
+    /// Returns [`Error::Invalid`] if it is missing or not a whole number in range.
     pub fn new(delta: &Value) -> Result<Self, Error> {
-        let mut check = Validator::new(Location::Root);
-        let delta = check.required("delta", delta);
-        check.passed(())?;
+        let mut validator = Validator::new(Location::Root);
+        let delta = validator.required("delta", delta);
+        validator.finish(())?;
         delta.ok_or(Error::Internal)
     }
 }
@@ -30,53 +30,53 @@ impl TryFrom<&DecimalText<'_>> for StockAdjustment {
     type Error = InvalidValue;
 
     fn try_from(number: &DecimalText) -> Result<Self, InvalidValue> {
-        let most = i64::from(Amount::MAX);
-        entity::parse_integer(number, -most, most, "must be a whole number from -2147483647 to 2147483647")
+        let max = i64::from(Amount::MAX);
+        entity::parse_integer(number, -max, max, "must be a whole number from -2147483647 to 2147483647")
             .map(|delta| Self(i32::try_from(delta).unwrap_or_default()))
     }
 }
 
 impl FromValue for StockAdjustment {
-    fn of(value: &Value) -> Option<Result<Self, InvalidValue>> {
+    fn from_value(value: &Value) -> Option<Result<Self, InvalidValue>> {
         value.number().map(Self::try_from)
     }
 }
 
 impl Catalog {
-    /// Adds to a product's amount, or takes from it; returns the product as it is now.
+    /// Adds a quantity to a product's amount and returns the product after the change.
     ///
     /// # Errors
-    /// [`Error::InsufficientStock`] and [`Error::TooMuchStock`] where the amount would leave its range,
-    /// [`Error::NotFound`], [`Error::VersionMismatch`], or the database fails.
+    /// Returns [`Error::InsufficientStock`] or [`Error::TooMuchStock`] if the amount would leave its range,
+    /// [`Error::NotFound`], [`Error::VersionMismatch`], [`Error::VersionRequired`], or a database error.
     pub async fn adjust_stock(
         &self,
         id: ProductId,
         delta: StockAdjustment,
-        expected: &Precondition,
+        precondition: &Precondition,
     ) -> Result<Product, Error> {
         let delta = i64::from(delta.0);
-        let row = self.row(id, expected)?;
-        let moved = || product::Column::Amount.into_expr().add(delta);
+        let row = self.match_row(id, precondition)?;
+        let new_amount = || product::Column::Amount.into_expr().add(delta);
         for _ in 0..MAX_ATTEMPTS {
             let changed = product::Entity::update_many()
-                .col_expr(product::Column::Amount, moved())
+                .col_expr(product::Column::Amount, new_amount())
                 .col_expr(product::Column::Version, Expr::col(product::Column::Version).add(1))
                 .filter(row.clone())
-                .filter(moved().between(0, Amount::MAX))
+                .filter(new_amount().between(0, Amount::MAX))
                 .exec_with_returning(self.0.database.writes())
                 .await?;
             if let Some(product) = changed.into_iter().next() {
-                self.0.feed.changed();
+                self.0.feed.notify_changed();
                 return Ok(product);
             }
-            let found = self.get_from(self.0.database.writes(), id).await?;
-            if !expected.allows(found.version) {
-                return Err(Error::VersionMismatch(found.version));
+            let current = self.get_from(self.0.database.writes(), id).await?;
+            if !precondition.matches(current.version) {
+                return Err(Error::VersionMismatch(current.version));
             }
-            match i64::from(found.amount.get()) + delta {
-                ..0 => return Err(Error::InsufficientStock(found.amount)),
-                after if after > i64::from(Amount::MAX) => return Err(Error::TooMuchStock(found.amount)),
-                // Somebody else's movement has made it possible just now.
+            match i64::from(current.amount.get()) + delta {
+                ..0 => return Err(Error::InsufficientStock(current.amount)),
+                after if after > i64::from(Amount::MAX) => return Err(Error::TooMuchStock(current.amount)),
+                // Another change has just made the adjustment possible.
                 _ => {}
             }
         }

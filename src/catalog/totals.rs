@@ -1,4 +1,4 @@
-//! How much there is of everything, for those who watch.
+//! Totals of the inventory, for metrics.
 
 use entity::product;
 use sea_orm::{EntityTrait, ExprTrait, QuerySelect, prelude::Expr, sea_query::Func};
@@ -6,10 +6,10 @@ use sea_orm::{EntityTrait, ExprTrait, QuerySelect, prelude::Expr, sea_query::Fun
 use super::{Catalog, Error};
 
 impl Catalog {
-    /// How many products there are, and how many pieces are in stock of all of them together. Looks at every product.
+    /// Returns the number of products and the sum of their amounts. Reads the whole table.
     ///
     /// # Errors
-    /// The database fails.
+    /// Returns an error if the database fails.
     pub async fn totals(&self) -> Result<(u64, u64), Error> {
         let count = Expr::col(product::Column::Id).count();
         let stock =

@@ -1,14 +1,14 @@
-//! Work of several statements: all of it lasts, or nothing.
+//! Transactions of several statements.
 
 use super::{Catalog, Error};
 use crate::{panics, request_context::ContextSnapshot};
 
 impl Catalog {
-    /// Does the work in a transaction; what it does with the catalog that it is given lasts only if it succeeds.
+    /// Runs `work` in a transaction, which is committed only if `work` succeeds.
     ///
-    /// It has a task of its own: when a client leaves, its request is dropped, and a transaction that is dropped
-    /// on its way may leave its connection unusable.
-    pub(super) async fn atomically<T, E, F>(
+    /// The transaction has its own task. A client that disconnects drops its request, and a transaction that
+    /// is dropped while it begins may leave its pooled connection unusable.
+    pub(super) async fn in_transaction<T, E, F>(
         &self,
         work: impl FnOnce(Self) -> F + Send + 'static,
     ) -> Result<T, E>
@@ -20,20 +20,20 @@ impl Catalog {
         let catalog = self.clone();
         let task = async move {
             let (database, transaction) = catalog.0.database.begin().await.map_err(Error::from)?;
-            let done = match work(catalog.over(database)).await {
-                Ok(done) => done,
+            let value = match work(catalog.for_transaction(database)).await {
+                Ok(value) => value,
                 Err(error) => {
-                    // Before the answer, which a client may take for the end of all locks. Where it fails, the connection
-                    // is lost, and the transaction with it.
+                    // The locks are released before the client learns of the error. If the rollback fails,
+                    // the connection is closed, which ends the transaction too.
                     let _ = transaction.roll_back().await;
                     return Err(error);
                 }
             };
             transaction.commit().await.map_err(Error::from)?;
-            catalog.0.feed.changed();
-            Ok(done)
+            catalog.0.feed.notify_changed();
+            Ok(value)
         };
-        let done = tokio::spawn(ContextSnapshot::capture().scope(task)).await;
-        panics::resume_panic(done).unwrap_or_else(|| Err(Error::Unavailable.into()))
+        let result = tokio::spawn(ContextSnapshot::capture().scope(task)).await;
+        panics::resume_panic(result).unwrap_or_else(|| Err(Error::Unavailable.into()))
     }
 }

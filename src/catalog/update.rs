@@ -1,4 +1,5 @@
-//! Changes and deletions of one product, each a single statement: whoever is cut off leaves nothing half done.
+//! Updates and deletions of one product. Each is one statement, which a dropped request leaves complete or
+//! undone.
 
 use entity::product;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, ExprTrait, QueryFilter, prelude::Expr};
@@ -6,17 +7,18 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, ExprTrait, QueryF
 use super::{Catalog, Error, Precondition, Product, ProductChange, ProductId, precondition::MAX_ATTEMPTS};
 
 impl Catalog {
-    /// Changes one product and returns it as it is now.
+    /// Changes one product and returns it after the change.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::VersionMismatch`], [`Error::VersionRequired`], or the database fails.
+    /// Returns [`Error::NotFound`], [`Error::VersionMismatch`], [`Error::VersionRequired`], or a database
+    /// error.
     pub async fn update(
         &self,
         id: ProductId,
         change: ProductChange,
-        expected: &Precondition,
+        precondition: &Precondition,
     ) -> Result<Product, Error> {
-        let row = self.row(id, expected)?;
+        let row = self.match_row(id, precondition)?;
         let ProductChange { name, price, amount } = change;
         let values = product::ActiveModel {
             name: name.map(Set).unwrap_or_default(),
@@ -32,35 +34,36 @@ impl Catalog {
                     .filter(row.clone())
                     .exec_with_returning(self.0.database.writes())
                     .await?;
-                self.0.feed.changed();
+                self.0.feed.notify_changed();
                 changed.into_iter().next()
             } else {
                 product::Entity::find().filter(row.clone()).one(self.0.database.writes()).await?
             };
             match found {
                 Some(product) => return Ok(product),
-                None => self.why_missing(id, expected).await?,
+                None => self.explain_no_match(id, precondition).await?,
             }
         }
         Err(Error::Unavailable)
     }
 
-    /// Deletes one product and returns it as it was.
+    /// Deletes one product and returns it as it was before.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::VersionMismatch`], [`Error::VersionRequired`], or the database fails.
-    pub async fn delete(&self, id: ProductId, expected: &Precondition) -> Result<Product, Error> {
-        let row = self.row(id, expected)?;
+    /// Returns [`Error::NotFound`], [`Error::VersionMismatch`], [`Error::VersionRequired`], or a database
+    /// error.
+    pub async fn delete(&self, id: ProductId, precondition: &Precondition) -> Result<Product, Error> {
+        let row = self.match_row(id, precondition)?;
         for _ in 0..MAX_ATTEMPTS {
-            // Not `delete_by_id`: on SQLite its RETURNING is read only up to the first row, before the commit.
+            // `delete_by_id` stops reading after the first returned row, before SQLite commits.
             let deleted = product::Entity::delete_many()
                 .filter(row.clone())
                 .exec_with_returning(self.0.database.writes())
                 .await?;
-            self.0.feed.changed();
+            self.0.feed.notify_changed();
             match deleted.into_iter().next() {
                 Some(product) => return Ok(product),
-                None => self.why_missing(id, expected).await?,
+                None => self.explain_no_match(id, precondition).await?,
             }
         }
         Err(Error::Unavailable)

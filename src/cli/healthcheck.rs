@@ -1,4 +1,4 @@
-//! Asks a running server whether it is ready, for containers that have no curl.
+//! `stockmeter healthcheck`: checks whether a running server is ready, for containers without curl.
 
 use std::{
     io::{Read, Write},
@@ -6,21 +6,22 @@ use std::{
     time::Duration,
 };
 
+/// Timeout for connecting, and for each read.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Returns when the server that listens on `address` is ready.
+/// Checks that the server that listens on `address` is ready.
 ///
 /// # Errors
-/// Says what stands in the way.
+/// Returns a message if the server does not respond or is not ready.
 pub fn run(mut address: SocketAddr) -> Result<(), String> {
-    // "All addresses" is where one listens, not where one connects to.
+    // Servers can listen on the unspecified address, but clients can't connect to it.
     address.set_ip(match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
         ip => ip,
     });
-    let answer = ask(address).map_err(|error| format!("no answer from {address}: {error}"))?;
-    let status = answer.lines().next().unwrap_or_default();
+    let response = fetch(address).map_err(|error| format!("no response from {address}: {error}"))?;
+    let status = response.lines().next().unwrap_or_default();
     if status.split(' ').nth(1) == Some("200") {
         Ok(())
     } else {
@@ -28,11 +29,11 @@ pub fn run(mut address: SocketAddr) -> Result<(), String> {
     }
 }
 
-fn ask(address: SocketAddr) -> std::io::Result<String> {
+fn fetch(address: SocketAddr) -> std::io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     write!(stream, "GET /health/ready HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer)
+    let mut response = String::new();
+    stream.read_to_string(&mut response)?;
+    Ok(response)
 }

@@ -1,4 +1,5 @@
-//! `stockmeter import` and `stockmeter export`: files into the store and out of it, past the server.
+//! `stockmeter import` and `stockmeter export`: copy files into and out of the database without a running
+//! server.
 
 use std::{
     fs::File,
@@ -16,18 +17,18 @@ use crate::{
     formats::{self, Format, ImportError, Writer},
 };
 
-/// Which file.
+/// The file to read or write.
 #[derive(Args, Debug)]
-pub struct Place {
-    /// The file; - is standard input or output
+pub struct FileArg {
+    /// Path of the file; `-` is standard input or output
     file: PathBuf,
 
-    /// Its format, unless its name ends in .csv, .ndjson or .jsonl
+    /// Format of the file; required unless its name ends in .csv, .ndjson or .jsonl
     #[arg(long, value_enum)]
     format: Option<Format>,
 }
 
-impl Place {
+impl FileArg {
     fn is_standard(&self) -> bool {
         self.file == Path::new("-")
     }
@@ -37,56 +38,61 @@ impl Place {
     }
 }
 
-/// Why a file could not be taken in or written.
+/// Why an import or export failed.
 #[derive(Debug, thiserror::Error)]
 pub enum TransferError {
-    /// Its name does not tell.
-    #[error("tell the format of the file: --format csv or --format ndjson")]
+    /// No format was given, and the file name does not imply one.
+    #[error("unknown file format: add --format csv or --format ndjson")]
     Format,
-    /// It can't be read or written.
+    /// The file can't be read or written.
     #[error("{0}: {1}")]
     File(String, io::Error),
-    /// Lines that are no products, or whose ids are taken.
+    /// Invalid lines, or lines whose ids already exist.
     #[error("nothing was imported:\n{0}")]
     Lines(String),
-    /// The catalog fails.
+    /// Any other error of the catalog.
     #[error(transparent)]
     Catalog(#[from] Error),
 }
 
-impl Place {
-    fn failed(&self) -> impl Fn(io::Error) -> TransferError {
+impl FileArg {
+    fn file_error(&self) -> impl Fn(io::Error) -> TransferError {
         let name = self.file.display().to_string();
         move |error| TransferError::File(name.clone(), error)
     }
 }
 
-/// Stores all products of a file, or none.
+/// Imports all products of a file, or none if it has errors.
 ///
 /// # Errors
-/// [`TransferError`].
-pub async fn import(catalog: &Catalog, from: &Place, taken: OnConflict) -> Result<(), TransferError> {
-    let (format, start) = (from.format()?, Instant::now());
-    let file = if from.is_standard() {
+/// Returns a [`TransferError`] if the file can't be read or has invalid lines, or if the catalog fails.
+pub async fn import(
+    catalog: &Catalog,
+    source: &FileArg,
+    on_conflict: OnConflict,
+) -> Result<(), TransferError> {
+    let (format, start) = (source.format()?, Instant::now());
+    let file = if source.is_standard() {
         if io::stdin().is_terminal() {
-            eprintln!("reading products from the terminal, until Ctrl-D");
+            eprintln!("reading products from the terminal; press Ctrl-D to finish");
         }
-        // It is read twice.
-        let mut file = tempfile::tempfile().map_err(from.failed())?;
-        io::copy(&mut io::stdin(), &mut file).map_err(from.failed())?;
-        file.rewind().map_err(from.failed())?;
+        // The import reads its input twice, so standard input is copied to a temporary file.
+        let mut file = tempfile::tempfile().map_err(source.file_error())?;
+        io::copy(&mut io::stdin(), &mut file).map_err(source.file_error())?;
+        file.rewind().map_err(source.file_error())?;
         file
     } else {
-        File::open(&from.file).map_err(from.failed())?
+        File::open(&source.file).map_err(source.file_error())?
     };
-    let length = file.metadata().map_err(from.failed())?.len();
+    let length = file.metadata().map_err(source.file_error())?.len();
     let bar = progress(length, "{msg} {wide_bar} {decimal_bytes}/{decimal_total_bytes} {eta}");
     bar.set_message("checking");
-    let imported = formats::import(catalog, format, Watched { file, bar: bar.clone() }, taken).await;
+    let result =
+        formats::import(catalog, format, ProgressReader { file, bar: bar.clone() }, on_conflict).await;
     bar.finish_and_clear();
-    match imported {
+    match result {
         Ok(count) => report("imported", count, start),
-        Err(ImportError::Read(error)) => return Err(from.failed()(error)),
+        Err(ImportError::Read(error)) => return Err(source.file_error()(error)),
         Err(ImportError::Catalog(error)) if error.field_errors().is_empty() => return Err(error.into()),
         Err(ImportError::Catalog(error)) => {
             let lines = error.field_errors().iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -96,28 +102,29 @@ pub async fn import(catalog: &Catalog, from: &Place, taken: OnConflict) -> Resul
     Ok(())
 }
 
-/// Writes all products to a file, which appears when it is whole.
+/// Exports all products to a file. The file appears under its name only when it is complete.
 ///
 /// # Errors
-/// [`TransferError`].
-pub async fn export(catalog: &Catalog, to: &Place) -> Result<(), TransferError> {
-    let (format, start) = (to.format()?, Instant::now());
-    if to.is_standard() {
-        let count = write_all(catalog, format, &mut io::stdout()).await?.map_err(to.failed())?;
-        io::stdout().flush().map_err(to.failed())?;
+/// Returns a [`TransferError`] if the file can't be written or the catalog fails.
+pub async fn export(catalog: &Catalog, target: &FileArg) -> Result<(), TransferError> {
+    let (format, start) = (target.format()?, Instant::now());
+    if target.is_standard() {
+        let count = write_all(catalog, format, &mut io::stdout()).await?.map_err(target.file_error())?;
+        io::stdout().flush().map_err(target.file_error())?;
         report("exported", count, start);
         return Ok(());
     }
-    let folder = to.file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut file = NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(to.failed())?;
-    let count = write_all(catalog, format, &mut file).await?.map_err(to.failed())?;
-    file.as_file().sync_all().map_err(to.failed())?;
-    file.persist(&to.file).map_err(|error| to.failed()(error.error))?;
+    let folder = target.file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut file = NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(target.file_error())?;
+    let count = write_all(catalog, format, &mut file).await?.map_err(target.file_error())?;
+    file.as_file().sync_all().map_err(target.file_error())?;
+    file.persist(&target.file).map_err(|error| target.file_error()(error.error))?;
     report("exported", count, start);
     Ok(())
 }
 
-/// Page by page; the outer error is the catalog's, the inner one the file's.
+/// Writes all products page by page and returns their number. The outer error is the catalog's, the inner one
+/// the file's.
 async fn write_all(
     catalog: &Catalog,
     format: Format,
@@ -125,45 +132,45 @@ async fn write_all(
 ) -> Result<io::Result<u64>, Error> {
     let bar = progress(catalog.count(&Filter::default()).await?, "exporting {wide_bar} {pos}/{len} {eta}");
     let listing = Listing::default();
-    let (mut bytes, mut place, mut count) = (Vec::new(), None, 0);
+    let (mut bytes, mut cursor, mut count) = (Vec::new(), None, 0);
     let mut writer = Writer::new(format, &mut bytes);
     loop {
-        let page = catalog.page(&listing, PageRequest::after(place)).await?;
+        let page = catalog.page(&listing, PageRequest::after(cursor)).await?;
         writer.write(&mut bytes, &page.products);
         count += page.products.len() as u64;
         bar.set_position(count);
-        place = page.products.last().filter(|_| page.has_next).map(|last| Cursor::new(last, &listing.order));
-        if place.is_none() {
+        cursor = page.products.last().filter(|_| page.has_next).map(|last| Cursor::new(last, &listing.order));
+        if cursor.is_none() {
             writer.end(&mut bytes);
         }
         if let Err(error) = file.write_all(&bytes) {
             return Ok(Err(error));
         }
         bytes.clear();
-        if place.is_none() {
+        if cursor.is_none() {
             bar.finish_and_clear();
             return Ok(Ok(count));
         }
     }
 }
 
-/// Shown on a terminal only.
+/// Returns a progress bar, which is shown only on a terminal.
 fn progress(length: u64, template: &str) -> ProgressBar {
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(length).with_style(style)
 }
 
-fn report(done: &str, count: u64, start: Instant) {
-    eprintln!("{done} {} products in {}", HumanCount(count), HumanDuration(start.elapsed()));
+fn report(action: &str, count: u64, start: Instant) {
+    eprintln!("{action} {} products in {}", HumanCount(count), HumanDuration(start.elapsed()));
 }
 
-/// A file that is read once to check it and once more to store it.
-struct Watched {
+/// A file that reports its reading to a progress bar. It is read once to check it and again to store it.
+struct ProgressReader {
     file: File,
     bar: ProgressBar,
 }
 
-impl Read for Watched {
+impl Read for ProgressReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.file.read(buffer)?;
         self.bar.inc(length as u64);
@@ -171,10 +178,10 @@ impl Read for Watched {
     }
 }
 
-impl Seek for Watched {
-    fn seek(&mut self, place: SeekFrom) -> io::Result<u64> {
+impl Seek for ProgressReader {
+    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
         self.bar.set_message("storing");
         self.bar.set_position(0);
-        self.file.seek(place)
+        self.file.seek(position)
     }
 }

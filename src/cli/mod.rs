@@ -1,4 +1,4 @@
-//! The commands of the command line that have more to do than print something.
+//! The commands `healthcheck`, `import` and `export`.
 
 pub mod healthcheck;
 pub mod import_export;

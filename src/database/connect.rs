@@ -1,4 +1,4 @@
-//! Opens the store, waiting for a database that is still on its way up.
+//! Opens the database at startup; waits for a PostgreSQL server that is still starting.
 
 use std::{
     sync::Arc,
@@ -19,72 +19,71 @@ use super::{
     Connection, Connections, Database, DatabaseUrl, PoolOptions,
     observer::{OptionalObserver, StatementObserver},
     pool::Pool,
-    sqlite::connection::{Mode, SqliteConnection},
+    sqlite::connection::{BUSY_TIMEOUT, Mode, SqliteConnection},
 };
 
-/// Why the store can't be opened.
+/// Why the database can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// It answered and refused: waiting would not help.
-    #[error("{0} refused the connection: {1}")]
-    Refused(DatabaseUrl, sqlx::Error),
-    /// It did not answer in time.
-    #[error("{0} did not answer within {wait}: {reason}", wait = humantime::format_duration(*.1), reason = .2)]
+    /// A permanent error, such as a wrong password. A retry would fail as well.
+    #[error("{0} rejected the connection: {1}")]
+    Rejected(DatabaseUrl, sqlx::Error),
+    /// No successful connection within the configured wait.
+    #[error("{0} did not respond within {wait}: {reason}", wait = humantime::format_duration(*.1), reason = .2)]
     TimedOut(DatabaseUrl, Duration, String),
-    /// SeaORM could not open it.
+    /// SeaORM could not open the database.
     #[error("can't open {0}: {1}")]
     Open(DatabaseUrl, DbErr),
 }
 
-/// One try to connect may take this long.
-const TRY_TIMEOUT: Duration = Duration::from_secs(5);
-/// The waits between tries grow from the first to the last.
+/// Timeout of one attempt to connect.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Shortest and longest pause between attempts. Each pause is twice the previous one.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
-/// A connection that idled longer is tested before use: a proxy may have closed it.
+/// Idle time after which a connection is tested before use, because a proxy may have closed it.
 const TEST_AFTER_IDLE: Duration = Duration::from_secs(10);
-/// What SQLite's connections of a pool keep of the file together, and each of them at least, in KiB. The system keeps it
-/// too: what is not at hand is a copy away.
-const POOL_CACHE: u32 = 4 << 10;
-const LEAST_CACHE: u32 = 64;
-/// How long a second process on the same SQLite file waits for its turn to write.
-pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Page cache of all SQLite connections of a pool, in KiB. Small, because the operating system caches the
+/// file too.
+const POOL_CACHE_KIB: u32 = 4 << 10;
+/// Minimum page cache of each SQLite connection of a pool, in KiB.
+const MIN_CONNECTION_CACHE_KIB: u32 = 64;
 
 impl Database {
-    /// Opens the store; creates a SQLite file that is missing.
+    /// Opens the database. Creates a missing SQLite file.
     ///
     /// # Errors
-    /// [`ConnectError`].
+    /// Returns a [`ConnectError`] if the database can't be opened in time.
     pub async fn connect(
         url: &DatabaseUrl,
         options: PoolOptions,
-        watch: Option<Arc<dyn StatementObserver>>,
+        observer: Option<Arc<dyn StatementObserver>>,
     ) -> Result<Self, ConnectError> {
         let open = async |connections, read_only| {
-            let mut pool = match url {
-                DatabaseUrl::Sqlite(file) => sqlite(file, read_only, connections, options),
-                DatabaseUrl::PostgreSql(server) => postgres(server, options),
+            let mut connect_options = match url {
+                DatabaseUrl::Sqlite(file) => sqlite_options(file, read_only, connections, options),
+                DatabaseUrl::PostgreSql(server) => postgres_options(server, options),
             };
-            sea_orm::Database::connect(pool.max_connections(connections).to_owned())
+            sea_orm::Database::connect(connect_options.max_connections(connections).to_owned())
                 .await
                 .map_err(|error| ConnectError::Open(url.clone(), error))
         };
-        let observer = OptionalObserver(watch);
-        let pool = |connections, direct, max| {
-            Connection::Pool(Pool::new(connections, direct, max, options, observer.clone()))
+        let observer = OptionalObserver(observer);
+        let pool = |connections, sqlite, max| {
+            Connection::Pool(Pool::new(connections, sqlite, max, options, observer.clone()))
         };
         let connections = match url {
             DatabaseUrl::Sqlite(file) => {
-                let direct = |access| Some(SqliteConnection::new(file.get_filename(), access));
-                let writes = pool(open(1, false).await?, direct(Mode::ReadWrite), 1);
+                let sqlite = |mode| Some(SqliteConnection::new(file.get_filename(), mode));
+                let writes = pool(open(1, false).await?, sqlite(Mode::ReadWrite), 1);
                 let reads = open(options.connections, true).await?;
                 Connections {
-                    reads: pool(reads, direct(Mode::ReadOnly), options.connections),
+                    reads: pool(reads, sqlite(Mode::ReadOnly), options.connections),
                     writes,
                     health_connection: open(1, true).await?,
                 }
             }
             DatabaseUrl::PostgreSql(server) => {
-                wait_for(url, server, options.wait).await?;
+                wait_for_server(url, server, options.wait).await?;
                 let pool = pool(open(options.connections, false).await?, None, options.connections);
                 let health_connection = open(2, true).await?;
                 Connections { reads: pool.clone(), writes: pool, health_connection }
@@ -94,20 +93,21 @@ impl Database {
     }
 }
 
-/// SeaORM takes a URL too, but logs it at the level of trace: it gets the parsed options alone.
-fn pool(kind: &str, options: PoolOptions) -> ConnectOptions {
-    let mut pool = ConnectOptions::new(kind);
-    pool.acquire_timeout(options.acquire_timeout).test_before_acquire_if_idle_for(TEST_AFTER_IDLE);
-    pool
+/// Returns the options common to both databases. `scheme` is only the start of a URL, because SeaORM logs the
+/// URL at level `trace`; the rest is set as parsed options.
+fn base_options(scheme: &str, options: PoolOptions) -> ConnectOptions {
+    let mut connect_options = ConnectOptions::new(scheme);
+    connect_options.acquire_timeout(options.acquire_timeout).test_before_acquire_if_idle_for(TEST_AFTER_IDLE);
+    connect_options
 }
 
-fn sqlite(
+fn sqlite_options(
     file: &SqliteConnectOptions,
     read_only: bool,
     connections: u32,
     options: PoolOptions,
 ) -> ConnectOptions {
-    let cache = (POOL_CACHE / connections).max(LEAST_CACHE);
+    let cache = (POOL_CACHE_KIB / connections).max(MIN_CONNECTION_CACHE_KIB);
     let file = file
         .clone()
         .create_if_missing(true)
@@ -117,57 +117,62 @@ fn sqlite(
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
         .pragma("query_only", if read_only { "on" } else { "off" })
-        // Negative: in KiB.
+        // A negative number is a size in KiB.
         .pragma("cache_size", format!("-{cache}"))
         .disable_statement_logging();
-    let mut pool = pool("sqlite:", options);
-    pool.map_sqlx_sqlite_opts(move |_| file.clone());
-    pool
+    let mut connect_options = base_options("sqlite:", options);
+    connect_options.map_sqlx_sqlite_opts(move |_| file.clone());
+    connect_options
 }
 
-fn postgres(server: &PgConnectOptions, options: PoolOptions) -> ConnectOptions {
+fn postgres_options(server: &PgConnectOptions, options: PoolOptions) -> ConnectOptions {
     let server = server
         .clone()
         .application_name("stockmeter")
         .options([
             ("statement_timeout", options.statement_timeout.as_millis().to_string()),
-            // No request leaves a transaction open; should one do so, it must not keep its locks.
+            // No request leaves a transaction open. This is a safeguard: an idle transaction must not keep
+            // its locks.
             ("idle_in_transaction_session_timeout", "10s".to_owned()),
         ])
         .disable_statement_logging();
-    let mut pool = pool("postgres://", options);
-    pool.map_sqlx_postgres_opts(move |_| server.clone());
-    pool
+    let mut connect_options = base_options("postgres://", options);
+    connect_options.map_sqlx_postgres_opts(move |_| server.clone());
+    connect_options
 }
 
-/// Tries until PostgreSQL takes a connection, with growing pauses.
-async fn wait_for(url: &DatabaseUrl, server: &PgConnectOptions, wait: Duration) -> Result<(), ConnectError> {
+/// Tries to connect to PostgreSQL with growing pauses until an attempt succeeds or `wait` is over.
+async fn wait_for_server(
+    url: &DatabaseUrl,
+    server: &PgConnectOptions,
+    wait: Duration,
+) -> Result<(), ConnectError> {
     let start = Instant::now();
     let mut pause = BACKOFF.0;
     loop {
-        let left = wait.saturating_sub(start.elapsed());
-        let patience = TRY_TIMEOUT.min(left.max(BACKOFF.0));
-        let reason = match tokio::time::timeout(patience, PgConnection::connect_with(server)).await {
+        let remaining = wait.saturating_sub(start.elapsed());
+        let timeout = ATTEMPT_TIMEOUT.min(remaining.max(BACKOFF.0));
+        let reason = match tokio::time::timeout(timeout, PgConnection::connect_with(server)).await {
             Ok(Ok(connection)) => {
-                // It has served its purpose; how it ends does not matter.
+                // The connection was only a test, so errors on closing it do not matter.
                 drop(connection.close().await);
                 return Ok(());
             }
-            Ok(Err(error)) if is_permanent(&error) => return Err(ConnectError::Refused(url.clone(), error)),
+            Ok(Err(error)) if is_permanent(&error) => return Err(ConnectError::Rejected(url.clone(), error)),
             Ok(Err(error)) => error.to_string(),
-            Err(_) => "no answer".to_owned(),
+            Err(_) => "no response".to_owned(),
         };
-        let left = wait.saturating_sub(start.elapsed());
-        if left.is_zero() {
+        let remaining = wait.saturating_sub(start.elapsed());
+        if remaining.is_zero() {
             return Err(ConnectError::TimedOut(url.clone(), wait, reason));
         }
-        info!(database = %url, reason, "waiting for the database, giving up in {} s", left.as_secs());
-        tokio::time::sleep(pause.min(left)).await;
+        info!(database = %url, reason, "waiting for the database, giving up in {} s", remaining.as_secs());
+        tokio::time::sleep(pause.min(remaining)).await;
         pause = (pause * 2).min(BACKOFF.1);
     }
 }
 
-/// Wrong user, password, database or rights: the same answer would come again.
+/// Returns whether a retry would fail as well: wrong user, password, database or permissions.
 fn is_permanent(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Database(error) => error

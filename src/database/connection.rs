@@ -1,4 +1,4 @@
-//! What statements run on: a pool, or a transaction that many statements share.
+//! Runs statements on a pool or within a transaction, and begins transactions.
 
 use std::{sync::Arc, time::Instant};
 
@@ -12,38 +12,40 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::{
     Connections, Database,
     observer::OptionalObserver,
-    pool::{Pool, PoolStatus, operation},
+    pool::{Pool, PoolStatus, operation_name},
     spans,
 };
 
 /// A pool or a transaction. Cheap to clone.
 #[derive(Clone, Debug)]
 pub enum Connection {
-    /// Each statement is a transaction of its own.
+    /// Each statement is its own transaction.
     Pool(Pool),
-    /// Each statement has a savepoint: one that fails leaves the others as they are.
+    /// Each statement has a savepoint, so a failed statement does not affect the others.
     Transaction(Arc<DatabaseTransaction>, OptionalObserver),
 }
 
 impl Connection {
-    /// Begins a transaction, or a savepoint within one; a transaction holds a place in the pool.
+    /// Begins a transaction, or a savepoint if this is already a transaction. Returns it with its pool
+    /// permit, which is `None` for a savepoint.
     pub(super) async fn begin(&self) -> Result<(DatabaseTransaction, Option<OwnedSemaphorePermit>), DbErr> {
-        // SQLite takes the lock at once; taken later, between a read and a write, it could be refused.
+        // IMMEDIATE takes SQLite's write lock at the beginning. A transaction that upgrades from read to
+        // write could fail with SQLITE_BUSY.
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
         match self {
             Self::Pool(pool) => {
-                let (transaction, place) = pool.begin(options).await?;
-                Ok((transaction, Some(place)))
+                let (transaction, permit) = pool.begin(options).await?;
+                Ok((transaction, Some(permit)))
             }
             Self::Transaction(transaction, _) => Ok((transaction.begin().await?, None)),
         }
     }
 
-    /// Does in one transaction of SQLite's and without sqlx what this statement is the main part of. `None` where that can't be:
-    /// on PostgreSQL, and within a transaction.
+    /// Runs `work` in a transaction on the rusqlite connection. Returns `None` on PostgreSQL and within a
+    /// transaction. `sql` is the main statement of `work`; only metrics and spans use it.
     pub async fn sqlite_transaction<T: Send + 'static>(
         &self,
         sql: &str,
@@ -62,34 +64,34 @@ impl Connection {
         }
     }
 
-    pub(super) fn state(&self) -> PoolStatus {
+    pub(super) fn status(&self) -> PoolStatus {
         match self {
-            Self::Pool(pool) => pool.state(),
+            Self::Pool(pool) => pool.status(),
             Self::Transaction(..) => PoolStatus::default(),
         }
     }
 }
 
-/// Runs one statement in its span: on a connection of the pool, or in a savepoint of the transaction.
-macro_rules! run {
-    ($connection:ident, $sql:expr, $on_lease:ident, $statement:ident ( $argument:expr )) => {{
-        let (backend, operation) = ($connection.get_database_backend(), operation($sql));
+/// Runs one statement with its span and metrics, on a pooled connection or in a savepoint of the transaction.
+macro_rules! execute_instrumented {
+    ($connection:ident, $sql:expr, $on_pooled:ident, $on_savepoint:ident ( $argument:expr )) => {{
+        let (backend, operation) = ($connection.get_database_backend(), operation_name($sql));
         match $connection {
             Self::Pool(pool) => {
-                let mut leased = pool.lease(operation).await?;
-                let span = spans::statement(backend, operation, $sql);
-                let done = spans::within(span, leased.lease.$on_lease($argument)).await;
-                leased.end(done)
+                let mut active = pool.acquire(operation).await?;
+                let span = spans::statement_span(backend, operation, $sql);
+                let result = spans::instrument(span, active.connection.$on_pooled($argument)).await;
+                active.finish(result)
             }
             Self::Transaction(transaction, observer) => {
                 let savepoint = transaction.begin().await?;
-                let (span, start) = (spans::statement(backend, operation, $sql), Instant::now());
-                let done = spans::within(span, savepoint.$statement($argument)).await;
-                observer.statement_finished(operation, start, &done);
-                match done {
-                    Ok(done) => savepoint.commit().await.map(|()| done),
+                let (span, start) = (spans::statement_span(backend, operation, $sql), Instant::now());
+                let result = spans::instrument(span, savepoint.$on_savepoint($argument)).await;
+                observer.statement_finished(operation, start, &result);
+                match result {
+                    Ok(value) => savepoint.commit().await.map(|()| value),
                     Err(error) => {
-                        // Where this fails too, the transaction is lost, and the next statement says so.
+                        // If the rollback fails too, the transaction is lost and the next statement reports it.
                         let _ = savepoint.rollback().await;
                         Err(error)
                     }
@@ -109,66 +111,68 @@ impl ConnectionTrait for Connection {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        run!(self, &statement.sql, execute, execute_raw(statement))
+        execute_instrumented!(self, &statement.sql, execute, execute_raw(statement))
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        run!(self, sql, execute_unprepared, execute_unprepared(sql))
+        execute_instrumented!(self, sql, execute_unprepared, execute_unprepared(sql))
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        run!(self, &statement.sql, query_one, query_one_raw(statement))
+        execute_instrumented!(self, &statement.sql, query_one, query_one_raw(statement))
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        run!(self, &statement.sql, query_all, query_all_raw(statement))
+        execute_instrumented!(self, &statement.sql, query_all, query_all_raw(statement))
     }
 }
 
-/// A transaction; dropped, it is taken back some time later.
+/// A transaction with its pool permit. If it is dropped, sqlx rolls it back later.
 #[derive(Debug)]
 pub struct Transaction(Arc<DatabaseTransaction>, Option<OwnedSemaphorePermit>);
 
 impl Transaction {
-    /// Makes everything since its begin last.
+    /// Commits the transaction.
     ///
     /// # Errors
-    /// The database fails, or a [`Database`] of this transaction is still in use.
+    /// Returns a [`DbErr`] if the commit fails, or if a [`Database`] of this transaction is still in use.
     pub async fn commit(self) -> Result<(), DbErr> {
-        let (transaction, _place) = self.end()?;
+        let (transaction, _permit) = self.into_parts()?;
         transaction.commit().await
     }
 
-    /// Takes everything since its begin back, and waits until that is done.
+    /// Rolls the transaction back and waits until that is done.
     ///
     /// # Errors
-    /// As [`Transaction::commit`].
+    /// Returns a [`DbErr`] if the rollback fails, or if a [`Database`] of this transaction is still in use.
     pub async fn roll_back(self) -> Result<(), DbErr> {
-        let (transaction, _place) = self.end()?;
+        let (transaction, _permit) = self.into_parts()?;
         transaction.rollback().await
     }
 
-    fn end(self) -> Result<(DatabaseTransaction, Option<OwnedSemaphorePermit>), DbErr> {
-        let Self(transaction, place) = self;
-        let alone = Arc::into_inner(transaction);
-        Ok((alone.ok_or_else(|| DbErr::Custom("the transaction is still in use".to_owned()))?, place))
+    fn into_parts(self) -> Result<(DatabaseTransaction, Option<OwnedSemaphorePermit>), DbErr> {
+        let Self(transaction, permit) = self;
+        let transaction = Arc::into_inner(transaction)
+            .ok_or_else(|| DbErr::Custom("the transaction is still in use".to_owned()))?;
+        Ok((transaction, permit))
     }
 }
 
 impl Database {
-    /// Begins a transaction. All statements of the returned store are a part of it.
+    /// Begins a transaction. All statements of the returned [`Database`] run within it.
     ///
-    /// A future that holds it must not be dropped on the way: it belongs into a task of its own.
+    /// Run the whole transaction in its own task. A future that is dropped midway may leave a pooled
+    /// connection inside the transaction.
     ///
     /// # Errors
-    /// The database fails.
+    /// Returns a [`DbErr`] if no connection is available or the transaction can't begin.
     pub async fn begin(&self) -> Result<(Self, Transaction), DbErr> {
-        let (transaction, place) = self.0.writes.begin().await?;
+        let (transaction, permit) = self.0.writes.begin().await?;
         let transaction = Arc::new(transaction);
         let connection = Connection::Transaction(transaction.clone(), self.0.writes.observer().clone());
         let health_connection = self.0.health_connection.clone();
-        let inside =
+        let database =
             Self(Arc::new(Connections { reads: connection.clone(), writes: connection, health_connection }));
-        Ok((inside, Transaction(transaction, place)))
+        Ok((database, Transaction(transaction, permit)))
     }
 }

@@ -1,5 +1,5 @@
-//! Connections between two statements. Who is done hands his to the next: a connection that goes back to sqlx is asked first
-//! whether it is still there, which costs as much as a small read.
+//! Reuses connections without returning them to sqlx. Its pool pings each connection on release, which costs
+//! as much as a small read.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -8,94 +8,97 @@ use std::{
 
 use super::pooled_connection::PooledConnection;
 
-/// So long a connection goes from one to the next, and up to twice as long where it lies idle. Then sqlx gets it back, which
-/// looks after old, idle and broken ones.
+/// Time for which a connection is reused before it returns to sqlx, up to twice as long if idle. Only sqlx
+/// replaces old, idle and broken connections.
 pub(super) const MAX_HOLD: Duration = Duration::from_secs(1);
 
-/// Those that are free. Cheap to clone.
+/// The idle connections that sqlx has lent. Cheap to clone.
 #[derive(Clone, Default)]
-pub(super) struct ConnectionCache(Arc<Mutex<Leases>>);
+pub(super) struct ConnectionCache(Arc<Mutex<Inner>>);
 
 #[derive(Default)]
-struct Leases {
-    free: Vec<PooledConnection>,
-    /// Who waits for sqlx to have one.
+struct Inner {
+    idle: Vec<PooledConnection>,
+    /// Number of callers that wait for a connection from sqlx.
     waiting: usize,
-    /// A task gives those back whose time is over.
-    is_watched: bool,
+    /// Whether a task is running that returns expired connections.
+    has_cleanup_task: bool,
 }
 
 impl ConnectionCache {
-    /// One that is at hand; else sqlx has to lend one.
-    pub fn take(&self) -> Result<PooledConnection, Waiting> {
-        let mut leases = self.leases();
-        leases.free.pop().ok_or_else(|| self.waiting(leases))
+    /// Returns an idle connection. If the cache is empty, returns a guard to hold while waiting for sqlx.
+    pub fn pop(&self) -> Result<PooledConnection, WaiterGuard> {
+        let mut inner = self.lock();
+        inner.idle.pop().ok_or_else(|| self.register_waiter(inner))
     }
 
-    /// Has sqlx lend one: if there is one at hand, that may be the only one left.
-    pub fn wait(&self) -> Waiting {
-        let mut leases = self.leases();
-        let lease = leases.free.pop();
-        let waiting = self.waiting(leases);
-        drop(lease);
-        waiting
+    /// Registers a waiter and returns one idle connection to sqlx, which may have no other to hand out.
+    pub fn wait_for_pool(&self) -> WaiterGuard {
+        let mut inner = self.lock();
+        let released = inner.idle.pop();
+        let guard = self.register_waiter(inner);
+        drop(released);
+        guard
     }
 
-    fn waiting(&self, mut leases: MutexGuard<'_, Leases>) -> Waiting {
-        leases.waiting += 1;
-        Waiting(self.clone())
+    fn register_waiter(&self, mut inner: MutexGuard<'_, Inner>) -> WaiterGuard {
+        inner.waiting += 1;
+        WaiterGuard(self.clone())
     }
 
-    /// For the next statement. Not after one that failed or was given up: of that, sqlx has to see what became.
-    pub fn keep(&self, lease: PooledConnection) {
-        if lease.is_expired(Instant::now()) {
+    /// Keeps a connection for the next statement, unless it has expired or callers wait for sqlx.
+    ///
+    /// Never call this after a failed or cancelled statement: sqlx has to check that connection.
+    pub fn put(&self, connection: PooledConnection) {
+        if connection.is_expired(Instant::now()) {
             return;
         }
-        let mut leases = self.leases();
-        if leases.waiting > 0 {
-            // Whose turn it is, sqlx knows.
-            drop(leases);
-            return drop(lease);
+        let mut inner = self.lock();
+        if inner.waiting > 0 {
+            // sqlx serves its waiters in order.
+            drop(inner);
+            return drop(connection);
         }
-        leases.free.push(lease);
-        if !std::mem::replace(&mut leases.is_watched, true) {
-            drop(tokio::spawn(self.clone().watch()));
+        inner.idle.push(connection);
+        if !std::mem::replace(&mut inner.has_cleanup_task, true) {
+            drop(tokio::spawn(self.clone().return_expired()));
         }
     }
 
-    /// Gives all of them back, which sqlx tests then.
+    /// Returns all idle connections to sqlx, which tests them.
     pub fn clear(&self) {
-        let leases = std::mem::take(&mut self.leases().free);
-        drop(leases);
+        let idle = std::mem::take(&mut self.lock().idle);
+        drop(idle);
     }
 
-    async fn watch(self) {
+    /// Returns expired connections to sqlx until the cache is empty.
+    async fn return_expired(self) {
         loop {
             tokio::time::sleep(MAX_HOLD).await;
             let now = Instant::now();
-            let mut leases = self.leases();
-            let over: Vec<PooledConnection> =
-                leases.free.extract_if(.., |lease| lease.is_expired(now)).collect();
-            leases.is_watched = !leases.free.is_empty();
-            let is_expired = !leases.is_watched;
-            drop(leases);
-            drop(over);
-            if is_expired {
+            let mut inner = self.lock();
+            let expired: Vec<PooledConnection> =
+                inner.idle.extract_if(.., |connection| connection.is_expired(now)).collect();
+            inner.has_cleanup_task = !inner.idle.is_empty();
+            let is_done = !inner.has_cleanup_task;
+            drop(inner);
+            drop(expired);
+            if is_done {
                 return;
             }
         }
     }
 
-    fn leases(&self) -> MutexGuard<'_, Leases> {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// One who waits for sqlx, until it is dropped: meanwhile nothing is kept from sqlx.
-pub(super) struct Waiting(ConnectionCache);
+/// Counts one caller as waiting for sqlx. While any guard exists, the cache keeps no further connections.
+pub(super) struct WaiterGuard(ConnectionCache);
 
-impl Drop for Waiting {
+impl Drop for WaiterGuard {
     fn drop(&mut self) {
-        self.0.leases().waiting -= 1;
+        self.0.lock().waiting -= 1;
     }
 }

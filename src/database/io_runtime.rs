@@ -1,31 +1,32 @@
-//! Where connections are opened: for life it is that runtime which hears what comes in on them. It is the one of requests, so
-//! that those wait for no other, whoever had the connection opened.
+//! Opens connections on the runtime that serves requests. The runtime that opens a connection drives its I/O
+//! for life, so connections opened by background work would otherwise depend on the background runtime.
 
 use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::runtime::Handle;
 
 use crate::{panics, request_context::ContextSnapshot};
 
-/// A runtime. Cheap to clone.
+/// The runtime on which connections are opened. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct IoRuntime(Handle);
 
 impl IoRuntime {
-    /// The runtime under way.
-    pub fn here() -> Self {
+    /// Returns the current runtime.
+    pub fn current() -> Self {
         Self(Handle::current())
     }
 
-    /// Does there what may open a connection, and to its end: a BEGIN that is given up on its way is not rolled back by sqlx.
+    /// Runs work that may open a connection as a task, which completes even if the caller is dropped. sqlx
+    /// does not roll back a BEGIN whose future is dropped midway.
     ///
     /// # Errors
-    /// Those of the work, or that runtime has ended.
-    pub async fn open<T: Send + 'static>(
+    /// Returns the error of the work, or a [`DbErr`] if the runtime has shut down.
+    pub async fn spawn<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, DbErr>> + Send + 'static,
     ) -> Result<T, DbErr> {
-        let cut_off = || Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed));
+        let runtime_stopped = || Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed));
         panics::resume_panic(self.0.spawn(ContextSnapshot::capture().scope(work)).await)
-            .unwrap_or_else(cut_off)
+            .unwrap_or_else(runtime_stopped)
     }
 }

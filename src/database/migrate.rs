@@ -1,85 +1,84 @@
-//! Brings the schema to the newest version, also when many copies of the server start at once.
+//! Migrates the schema, also if several instances start at once.
 
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
 
 use super::{Database, Kind};
 
-/// Why the schema can't be changed.
+/// Why the schema can't be migrated.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
-    /// A newer server was here.
+    /// A newer version of Stockmeter has migrated the database.
     #[error(
-        "the database has a newer schema ({0}) than this version of Stockmeter knows: run the newer version"
+        "the database has a newer schema ({0}) than this version of Stockmeter supports: run a newer version"
     )]
     Newer(String),
-    /// The database would not do it.
+    /// A statement failed.
     #[error("can't migrate the database: {0}")]
     Database(#[from] DbErr),
 }
 
-/// A schema change, and whether the database has it.
+/// A migration and whether it is applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MigrationStatus {
-    /// Its name.
     pub name: String,
-    /// Whether it is in the database.
     pub applied: bool,
 }
 
-/// Any number that no other user of the database locks.
+/// Serializes migrations. The number is arbitrary, but not used for another lock.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7264819301)";
 
 impl Database {
-    /// Applies all changes that are missing, all or none.
+    /// Applies all pending migrations in one transaction.
     ///
     /// # Errors
-    /// [`MigrateError`].
+    /// Returns a [`MigrateError`] if the schema is newer or a statement fails.
     pub async fn migrate_up(&self) -> Result<(), MigrateError> {
-        let alone = self.lock_schema().await?;
-        Migrator::up(&alone, None).await?;
-        Ok(alone.commit().await?)
+        let transaction = self.lock_schema().await?;
+        Migrator::up(&transaction, None).await?;
+        Ok(transaction.commit().await?)
     }
 
-    /// Takes the last change back.
+    /// Reverts the last migration.
     ///
     /// # Errors
-    /// [`MigrateError`].
+    /// Returns a [`MigrateError`] if the schema is newer or a statement fails.
     pub async fn migrate_down(&self) -> Result<(), MigrateError> {
-        let alone = self.lock_schema().await?;
-        Migrator::down(&alone, Some(1)).await?;
-        Ok(alone.commit().await?)
+        let transaction = self.lock_schema().await?;
+        Migrator::down(&transaction, Some(1)).await?;
+        Ok(transaction.commit().await?)
     }
 
-    /// All known changes in order.
+    /// Returns all migrations in order.
     ///
     /// # Errors
-    /// [`MigrateError`].
+    /// Returns a [`MigrateError`] if the schema is newer or a statement fails.
     pub async fn migrations(&self) -> Result<Vec<MigrationStatus>, MigrateError> {
-        let alone = self.lock_schema().await?;
-        let applied = Migrator::get_migration_models(&alone).await?;
-        alone.commit().await?;
+        let transaction = self.lock_schema().await?;
+        let applied = Migrator::get_migration_models(&transaction).await?;
+        transaction.commit().await?;
         let known = Migrator::migrations().into_iter().map(|migration| migration.name().to_owned());
         Ok(known
             .map(|name| MigrationStatus { applied: applied.iter().any(|row| row.version == name), name })
             .collect())
     }
 
-    /// A transaction that no other copy of the server has at the same time, on a schema that we know.
+    /// Begins a transaction that excludes migrations of other instances, and checks that all applied
+    /// migrations are known.
     async fn lock_schema(&self) -> Result<DatabaseTransaction, MigrateError> {
-        let (alone, _place) = self.0.writes.begin().await?;
+        let (transaction, _permit) = self.0.writes.begin().await?;
         if self.kind() == Kind::PostgreSql {
-            // A change may take longer than a request's statement, and so may the wait for the others.
-            alone.execute_unprepared("SET LOCAL statement_timeout = 0").await?;
-            // What is there already is none of a log's business.
-            alone.execute_unprepared("SET LOCAL client_min_messages = warning").await?;
-            alone.execute_unprepared(LOCK).await?;
+            // A migration, or the wait for the lock, may take longer than the statement timeout of requests.
+            transaction.execute_unprepared("SET LOCAL statement_timeout = 0").await?;
+            // Suppress notices about objects that already exist.
+            transaction.execute_unprepared("SET LOCAL client_min_messages = warning").await?;
+            transaction.execute_unprepared(LOCK).await?;
         }
         let known = Migrator::migrations();
-        let applied = Migrator::get_migration_models(&alone).await?;
-        match applied.into_iter().find(|row| !known.iter().any(|one| one.name() == row.version)) {
-            Some(newer) => Err(MigrateError::Newer(newer.version)),
-            None => Ok(alone),
+        let applied = Migrator::get_migration_models(&transaction).await?;
+        match applied.into_iter().find(|row| !known.iter().any(|migration| migration.name() == row.version)) {
+            Some(unknown) => Err(MigrateError::Newer(unknown.version)),
+            None => Ok(transaction),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The store: how it is reached, waited for and brought to the newest schema.
+//! Access to the database: opening it, migrating it, its connection pools and transactions.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -24,54 +24,54 @@ pub use observer::{Outcome, StatementObserver, is_unique_violation};
 pub use pool::PoolStatus;
 pub use url::DatabaseUrl;
 
-/// The open store. Cheap to clone.
+/// An open database. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Database(Arc<Connections>);
 
 #[derive(Debug)]
 struct Connections {
     reads: Connection,
-    /// On SQLite there is one writer at a time: callers queue for it in order, none meets `SQLITE_BUSY`.
+    /// On SQLite a pool with one connection: writers queue for it in order, so none gets `SQLITE_BUSY`.
     writes: Connection,
-    /// One connection for health, since a busy pool is not a database that can't be reached, and on PostgreSQL one
-    /// to be woken by.
+    /// Connections outside the pool, because a busy pool does not make the database unreachable. One serves
+    /// health checks; on PostgreSQL a second one listens for notifications.
     health_connection: DatabaseConnection,
 }
 
-/// How the pool behaves.
+/// Size and timeouts of the connection pool.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolOptions {
-    /// Most connections.
+    /// Maximum number of connections.
     pub connections: u32,
-    /// Longest wait at start for a database that does not answer yet.
+    /// Maximum wait at startup until the database accepts connections.
     pub wait: Duration,
-    /// Longest wait of a request for a free connection.
+    /// Maximum wait of a statement for a free connection.
     pub acquire_timeout: Duration,
-    /// Longest time that PostgreSQL works on one statement.
+    /// Maximum run time of one statement; PostgreSQL only.
     pub statement_timeout: Duration,
 }
 
 impl Database {
-    /// For statements that only read.
+    /// Returns the connection for statements that only read.
     pub fn reads(&self) -> &Connection {
         &self.0.reads
     }
 
-    /// For statements that write.
+    /// Returns the connection for statements that write.
     pub fn writes(&self) -> &Connection {
         &self.0.writes
     }
 
-    /// How sqlx's connections are doing: on SQLite those that read and the one that writes, all together.
-    pub fn pool(&self) -> PoolStatus {
-        let reads = self.0.reads.state();
+    /// Returns the state of sqlx's connections. On SQLite, readers and the writer are added up.
+    pub fn pool_status(&self) -> PoolStatus {
+        let reads = self.0.reads.status();
         if self.kind() == Kind::PostgreSql {
             return reads;
         }
-        reads.and(self.0.writes.state())
+        reads.and(self.0.writes.status())
     }
 
-    /// Which of the two it is.
+    /// Returns whether this is SQLite or PostgreSQL.
     pub fn kind(&self) -> Kind {
         match self.0.reads.get_database_backend() {
             DbBackend::Postgres => Kind::PostgreSql,
@@ -79,26 +79,22 @@ impl Database {
         }
     }
 
-    /// Whether the catalog's table can be read, as every request does; not within 2 s is no.
+    /// Returns whether the table `product` can be read within two seconds.
     pub async fn is_reachable(&self) -> bool {
         let query =
             entity::product::Entity::find().select_only().column(entity::product::Column::Id).limit(1);
-        let answer =
-            tokio::time::timeout(CHECK_TIMEOUT, query.into_tuple::<i64>().one(&self.0.health_connection))
-                .await;
-        matches!(answer, Ok(Ok(_)))
+        let query = query.into_tuple::<i64>().one(&self.0.health_connection);
+        matches!(tokio::time::timeout(HEALTH_CHECK_TIMEOUT, query).await, Ok(Ok(_)))
     }
 }
 
-/// Who asks whether the database answers does not wait longer.
-const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+/// Maximum time of a health check; a slower database counts as unreachable.
+const HEALTH_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The databases that Stockmeter speaks.
+/// The supported databases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Embedded, one file.
     Sqlite,
-    /// A server.
     PostgreSql,
 }
 

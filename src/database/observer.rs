@@ -1,4 +1,4 @@
-//! What becomes of statements, and who is told of it.
+//! Reports the duration and outcome of statements to an observer, such as the metrics.
 
 use std::{
     fmt,
@@ -8,28 +8,25 @@ use std::{
 
 use sea_orm::{DbErr, RuntimeErr, sqlx::error::DatabaseError};
 
-/// Is told what statements do.
+/// Receives the measurements of all statements.
 pub trait StatementObserver: Send + Sync {
-    /// A statement has got its connection.
+    /// Called when a statement has a connection, with the time it waited.
     fn connection_acquired(&self, time: Duration);
-    /// A statement has ended: SELECT, INSERT, UPDATE, DELETE or OTHER.
+    /// Called when a statement has finished. `operation` is SELECT, INSERT, UPDATE, DELETE or OTHER.
     fn statement_finished(&self, operation: &'static str, time: Duration, outcome: Outcome);
 }
 
-/// What became of a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It did what it is for.
     Ok,
-    /// It would have used a key twice, and did nothing: no failure, since whoever sends it is prepared for that.
+    /// A duplicate key. Callers expect and handle it, so it does not count as an error.
     UniqueViolation,
-    /// The database did not do it.
     Error,
 }
 
 impl Outcome {
-    pub(super) fn of<T>(done: &Result<T, DbErr>) -> Self {
-        match done {
+    pub(super) fn from_result<T>(result: &Result<T, DbErr>) -> Self {
+        match result {
             Ok(_) => Self::Ok,
             Err(error) if is_unique_violation(error) => Self::UniqueViolation,
             Err(_) => Self::Error,
@@ -37,7 +34,7 @@ impl Outcome {
     }
 }
 
-/// Whether a key is taken that a statement wanted to use.
+/// Returns whether a statement failed because of a duplicate key.
 pub fn is_unique_violation(error: &DbErr) -> bool {
     match error {
         DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
@@ -47,27 +44,27 @@ pub fn is_unique_violation(error: &DbErr) -> bool {
     }
 }
 
-/// One who is told, if there is one. Cheap to clone.
+/// A [`StatementObserver`], if any. Cheap to clone.
 #[derive(Clone)]
 pub struct OptionalObserver(pub(super) Option<Arc<dyn StatementObserver>>);
 
 impl OptionalObserver {
     pub(super) fn connection_acquired(&self, time: Duration) {
-        if let Some(watch) = &self.0 {
-            watch.connection_acquired(time);
+        if let Some(observer) = &self.0 {
+            observer.connection_acquired(time);
         }
     }
 
-    /// A statement that began at `start` is done.
+    /// Reports a statement that began at `start`, and returns its outcome.
     pub(super) fn statement_finished<T>(
         &self,
         operation: &'static str,
         start: Instant,
-        done: &Result<T, DbErr>,
+        result: &Result<T, DbErr>,
     ) -> Outcome {
-        let outcome = Outcome::of(done);
-        if let Some(watch) = &self.0 {
-            watch.statement_finished(operation, start.elapsed(), outcome);
+        let outcome = Outcome::from_result(result);
+        if let Some(observer) = &self.0 {
+            observer.statement_finished(operation, start.elapsed(), outcome);
         }
         outcome
     }

@@ -1,4 +1,5 @@
-//! Lets as many statements through as there are connections: so it is known who waits, and for how long.
+//! The connection pool. Its permits limit how many statements run at once, so waiting can be measured and
+//! timed out.
 
 use std::{
     sync::{
@@ -24,16 +25,16 @@ use super::{
     sqlite::connection::{Mode, SqliteConnection},
 };
 
-/// How connections are doing.
+/// Numbers of connections and of waiting statements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PoolStatus {
-    /// At work.
+    /// Connections in use.
     pub used: u64,
-    /// Open, with nothing to do.
+    /// Open connections that are not in use.
     pub idle: u64,
-    /// Most connections.
+    /// Maximum number of connections.
     pub max: u64,
-    /// Statements that wait for one.
+    /// Statements waiting for a connection.
     pub pending: u64,
 }
 
@@ -48,18 +49,18 @@ impl PoolStatus {
     }
 }
 
-/// A pool of connections with its gate. Cheap to clone.
+/// A connection pool with one permit per connection. Cheap to clone.
 #[derive(Clone)]
 pub struct Pool {
     connections: DatabaseConnection,
-    /// For what can be done without sqlx.
-    direct: Option<SqliteConnection>,
+    /// Rusqlite connection next to sqlx's connections; `None` on PostgreSQL.
+    sqlite: Option<SqliteConnection>,
     connection_cache: ConnectionCache,
-    home: IoRuntime,
-    places: Arc<Semaphore>,
+    io_runtime: IoRuntime,
+    permits: Arc<Semaphore>,
     pending: Arc<AtomicU64>,
     max: u64,
-    patience: Duration,
+    acquire_timeout: Duration,
     pub(super) observer: OptionalObserver,
 }
 
@@ -70,128 +71,134 @@ impl std::fmt::Debug for Pool {
 }
 
 impl Pool {
-    /// Over connections, of which there are `max`.
+    /// Creates a pool with at most `max` of sqlx's `connections`.
     pub(super) fn new(
         connections: DatabaseConnection,
-        direct: Option<SqliteConnection>,
+        sqlite: Option<SqliteConnection>,
         max: u32,
         options: PoolOptions,
         observer: OptionalObserver,
     ) -> Self {
         Self {
             connections,
-            direct,
+            sqlite,
             connection_cache: ConnectionCache::default(),
-            home: IoRuntime::here(),
-            places: Arc::new(Semaphore::new(usize::try_from(max).unwrap_or(Semaphore::MAX_PERMITS))),
+            io_runtime: IoRuntime::current(),
+            permits: Arc::new(Semaphore::new(usize::try_from(max).unwrap_or(Semaphore::MAX_PERMITS))),
             pending: Arc::default(),
             max: max.into(),
-            patience: options.acquire_timeout,
+            acquire_timeout: options.acquire_timeout,
             observer,
         }
     }
 
-    /// A transaction, and its place.
+    /// Begins a transaction and returns it with its permit.
     pub(super) async fn begin(
         &self,
         options: TransactionOptions,
     ) -> Result<(DatabaseTransaction, OwnedSemaphorePermit), DbErr> {
-        let place = self.place().await?;
-        let _waiting = self.connection_cache.wait();
+        let permit = self.acquire_permit().await?;
+        let _waiter = self.connection_cache.wait_for_pool();
         let connections = self.connections.clone();
         let begin = async move { connections.begin_with_options(options).await };
-        Ok((self.home.open(begin).await?, place))
+        Ok((self.io_runtime.spawn(begin).await?, permit))
     }
 
-    /// A connection for one statement of this kind.
-    pub(super) async fn lease(&self, operation: &'static str) -> Result<ActiveStatement<'_>, DbErr> {
-        let place = self.place().await?;
-        let lease = match self.connection_cache.take() {
-            Ok(lease) => lease,
-            // Boxed, here and elsewhere what is rare: room for it in each future above costs each request.
-            Err(_waiting) => {
+    /// Returns a connection for one statement.
+    pub(super) async fn acquire(&self, operation: &'static str) -> Result<ActiveStatement<'_>, DbErr> {
+        let permit = self.acquire_permit().await?;
+        let connection = match self.connection_cache.pop() {
+            Ok(connection) => connection,
+            // Boxed because it is rare: inline, its state would enlarge the future of every request.
+            Err(_waiter) => {
                 let connections = self.connections.clone();
-                let lend = async move { PooledConnection::new(&connections, MAX_HOLD).await };
-                Box::pin(self.home.open(lend)).await?
+                let acquire = async move { PooledConnection::acquire(&connections, MAX_HOLD).await };
+                Box::pin(self.io_runtime.spawn(acquire)).await?
             }
         };
-        Ok(ActiveStatement { pool: self, operation, start: Instant::now(), lease, place })
+        Ok(ActiveStatement { pool: self, operation, start: Instant::now(), connection, permit })
     }
 
-    /// Does without sqlx what this statement is the main part of; `None` where that can't be.
+    /// Runs `work` in a transaction on the rusqlite connection. Returns `None` if this pool has none. `sql`
+    /// is the main statement of `work`; only metrics and spans use it.
     pub(super) async fn sqlite_transaction<T: Send + 'static>(
         &self,
         sql: &str,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Option<Result<T, DbErr>> {
-        let direct = self.direct.as_ref()?;
-        Some(match direct.access() {
-            Mode::ReadOnly => self.read_directly(direct, sql, work).await,
-            Mode::ReadWrite => self.write_directly(direct, sql, work).await,
+        let sqlite = self.sqlite.as_ref()?;
+        Some(match sqlite.mode() {
+            Mode::ReadOnly => self.read_transaction(sqlite, sql, work).await,
+            Mode::ReadWrite => self.write_transaction(sqlite, sql, work).await,
         })
     }
 
-    /// It has a connection to itself, and waits for nobody who reads much.
-    async fn read_directly<T: Send + 'static>(
+    /// Reads without a permit: the rusqlite reader is an extra connection that long reads on sqlx's
+    /// connections do not delay.
+    async fn read_transaction<T: Send + 'static>(
         &self,
-        direct: &SqliteConnection,
+        sqlite: &SqliteConnection,
         sql: &str,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, DbErr> {
         self.observer.connection_acquired(Duration::ZERO);
-        let (operation, start) = (operation(sql), Instant::now());
-        let span = spans::statement(self.connections.get_database_backend(), operation, sql);
-        let done = spans::within(span, async { direct.run((), work).await.0 }).await;
-        self.observer.statement_finished(operation, start, &done);
-        done
+        let (operation, start) = (operation_name(sql), Instant::now());
+        let span = spans::statement_span(self.connections.get_database_backend(), operation, sql);
+        let result = spans::instrument(span, async { sqlite.transaction((), work).await.0 }).await;
+        self.observer.statement_finished(operation, start, &result);
+        result
     }
 
-    /// Meanwhile it has sqlx's connection, too: so nothing is under way there, not even a statement that was given up.
-    async fn write_directly<T: Send + 'static>(
+    /// Writes while holding sqlx's only write connection, so no other write is running, not even a cancelled
+    /// one.
+    async fn write_transaction<T: Send + 'static>(
         &self,
-        direct: &SqliteConnection,
+        sqlite: &SqliteConnection,
         sql: &str,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, DbErr> {
-        let ActiveStatement { pool, operation, start, lease, place } = self.lease(operation(sql)).await?;
-        let span = spans::statement(self.connections.get_database_backend(), operation, sql);
-        let mut held = None;
+        let ActiveStatement { pool, operation, start, connection, permit } =
+            self.acquire(operation_name(sql)).await?;
+        let span = spans::statement_span(self.connections.get_database_backend(), operation, sql);
+        let mut returned = None;
         let run = async {
-            let (done, given_back) = direct.run((lease, place), work).await;
-            held = given_back;
-            done
+            let (result, held) = sqlite.transaction((connection, permit), work).await;
+            returned = held;
+            result
         };
-        let done = spans::within(span, run).await;
-        match held {
-            Some((lease, place)) => ActiveStatement { pool, operation, start, lease, place }.end(done),
-            None => done,
-        }
-    }
-
-    async fn place(&self) -> Result<OwnedSemaphorePermit, DbErr> {
-        match self.places.clone().try_acquire_owned() {
-            Ok(place) => {
-                self.observer.connection_acquired(Duration::ZERO);
-                Ok(place)
+        let result = spans::instrument(span, run).await;
+        match returned {
+            Some((connection, permit)) => {
+                ActiveStatement { pool, operation, start, connection, permit }.finish(result)
             }
-            Err(_) => self.wait().await,
+            None => result,
         }
     }
 
-    async fn wait(&self) -> Result<OwnedSemaphorePermit, DbErr> {
+    async fn acquire_permit(&self) -> Result<OwnedSemaphorePermit, DbErr> {
+        match self.permits.clone().try_acquire_owned() {
+            Ok(permit) => {
+                self.observer.connection_acquired(Duration::ZERO);
+                Ok(permit)
+            }
+            Err(_) => self.wait_for_permit().await,
+        }
+    }
+
+    async fn wait_for_permit(&self) -> Result<OwnedSemaphorePermit, DbErr> {
         let start = Instant::now();
-        let _pending = PendingGuard::among(&self.pending);
-        let place = tokio::time::timeout(self.patience, self.places.clone().acquire_owned()).await;
+        let _pending = PendingGuard::new(&self.pending);
+        let permit = tokio::time::timeout(self.acquire_timeout, self.permits.clone().acquire_owned()).await;
         self.observer.connection_acquired(start.elapsed());
-        place.ok().and_then(Result::ok).ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))
+        permit.ok().and_then(Result::ok).ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))
     }
 
     pub(super) fn connections(&self) -> &DatabaseConnection {
         &self.connections
     }
 
-    pub(super) fn state(&self) -> PoolStatus {
-        let used = self.max.saturating_sub(self.places.available_permits() as u64);
+    pub(super) fn status(&self) -> PoolStatus {
+        let used = self.max.saturating_sub(self.permits.available_permits() as u64);
         let open = match self.connections.get_database_backend() {
             sea_orm::DbBackend::Postgres => self.connections.get_postgres_connection_pool().size(),
             _ => self.connections.get_sqlite_connection_pool().size(),
@@ -205,32 +212,32 @@ impl Pool {
     }
 }
 
-/// A connection on which one statement runs. Its place is given up last.
+/// A running statement with its connection. The permit is the last field because fields are dropped in order.
 pub(super) struct ActiveStatement<'a> {
     pool: &'a Pool,
     operation: &'static str,
     start: Instant,
-    pub lease: PooledConnection,
-    place: OwnedSemaphorePermit,
+    pub connection: PooledConnection,
+    permit: OwnedSemaphorePermit,
 }
 
 impl ActiveStatement<'_> {
-    /// The statement has ended.
-    pub(super) fn end<T>(self, done: Result<T, DbErr>) -> Result<T, DbErr> {
-        match self.pool.observer.statement_finished(self.operation, self.start, &done) {
-            Outcome::Ok | Outcome::UniqueViolation => self.pool.connection_cache.keep(self.lease),
-            // If the database went away, so did they.
+    /// Reports the result to the observer, releases the connection and returns the result.
+    pub(super) fn finish<T>(self, result: Result<T, DbErr>) -> Result<T, DbErr> {
+        match self.pool.observer.statement_finished(self.operation, self.start, &result) {
+            Outcome::Ok | Outcome::UniqueViolation => self.pool.connection_cache.put(self.connection),
+            // If the database went away, the idle connections are broken too.
             Outcome::Error => self.pool.connection_cache.clear(),
         }
-        done
+        result
     }
 }
 
-/// One who waits, until it is dropped.
+/// Counts one statement as waiting until it is dropped.
 struct PendingGuard<'a>(&'a AtomicU64);
 
 impl<'a> PendingGuard<'a> {
-    fn among(pending: &'a AtomicU64) -> Self {
+    fn new(pending: &'a AtomicU64) -> Self {
         pending.fetch_add(1, Ordering::Relaxed);
         Self(pending)
     }
@@ -242,17 +249,17 @@ impl Drop for PendingGuard<'_> {
     }
 }
 
-/// What a statement does: the names of OpenTelemetry's semantic conventions.
-pub(super) fn operation(sql: &str) -> &'static str {
+/// Returns the verb of a statement as `db.operation.name` (OpenTelemetry semantic conventions).
+pub(super) fn operation_name(sql: &str) -> &'static str {
     let sql = sql.trim_start();
     let is = |word: &str| sql.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
-    // With a part that is named first, the verb comes later.
     let verbs = ["INSERT", "UPDATE", "DELETE"];
     if is("SELECT") {
         "SELECT"
     } else if let Some(verb) = verbs.into_iter().find(|verb| is(verb)) {
         verb
     } else if is("WITH") {
+        // The verb follows the common table expressions.
         verbs.into_iter().find(|verb| sql.contains(&format!("{verb} "))).unwrap_or("SELECT")
     } else {
         "OTHER"

@@ -1,4 +1,4 @@
-//! A connection that sqlx has lent, and how a statement runs on it.
+//! A connection checked out of sqlx's pool, and the execution of statements on it.
 
 use std::{
     sync::Arc,
@@ -15,11 +15,10 @@ use sea_orm::{
 };
 use sea_query_sqlx::SqlxValues;
 
-/// A connection that sqlx has lent.
+/// A connection checked out of sqlx's pool until it expires.
 pub(super) struct PooledConnection {
     connection: AnyConnection,
-    /// When it goes back.
-    end: Instant,
+    expires_at: Instant,
 }
 
 enum AnyConnection {
@@ -27,10 +26,10 @@ enum AnyConnection {
     Sqlite(PoolConnection<Sqlite>),
 }
 
-/// Runs it on a connection of either kind.
-macro_rules! on {
-    ($lease:ident, $connection:ident => $run:expr) => {
-        match &mut $lease.connection {
+/// Evaluates the expression with a connection of either driver.
+macro_rules! with_driver {
+    ($pooled:ident, $connection:ident => $run:expr) => {
+        match &mut $pooled.connection {
             AnyConnection::PostgreSql($connection) => $run,
             AnyConnection::Sqlite($connection) => $run,
         }
@@ -38,11 +37,11 @@ macro_rules! on {
 }
 
 impl PooledConnection {
-    /// Has sqlx lend one for so long.
+    /// Checks a connection out of sqlx's pool for the time `max_hold`.
     ///
     /// # Errors
-    /// There is none in time, or the database can't be reached.
-    pub async fn new(pool: &DatabaseConnection, term: Duration) -> Result<Self, DbErr> {
+    /// Returns a [`DbErr`] if no connection is free in time or the database can't be reached.
+    pub async fn acquire(pool: &DatabaseConnection, max_hold: Duration) -> Result<Self, DbErr> {
         let connection = match pool.get_database_backend() {
             DbBackend::Postgres => {
                 pool.get_postgres_connection_pool().acquire().await.map(AnyConnection::PostgreSql)
@@ -52,46 +51,47 @@ impl PooledConnection {
         let connection = connection.map_err(|error| match error {
             sqlx::Error::PoolTimedOut => DbErr::ConnectionAcquire(ConnAcquireErr::Timeout),
             sqlx::Error::PoolClosed => DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed),
-            error => DbErr::Conn(of_sqlx(error)),
+            error => DbErr::Conn(runtime_error(error)),
         })?;
-        Ok(Self { connection, end: Instant::now() + term })
+        Ok(Self { connection, expires_at: Instant::now() + max_hold })
     }
 
-    /// Whether it has to go back.
+    /// Returns whether the connection has to be returned to sqlx.
     pub fn is_expired(&self, now: Instant) -> bool {
-        self.end <= now
+        self.expires_at <= now
     }
 
     pub async fn execute(&mut self, statement: Statement) -> Result<ExecResult, DbErr> {
-        let done =
-            on!(self, connection => query(statement).execute(&mut **connection).await.map(ExecResult::from));
-        done.map_err(|error| DbErr::Exec(of_sqlx(error)))
+        let result = with_driver!(self, connection => {
+            query(statement).execute(&mut **connection).await.map(ExecResult::from)
+        });
+        result.map_err(|error| DbErr::Exec(runtime_error(error)))
     }
 
     pub async fn execute_unprepared(&mut self, sql: &str) -> Result<ExecResult, DbErr> {
         let sql = AssertSqlSafe(sql.to_owned()).into_sql_str();
-        let done = on!(self, connection => connection.execute(sql).await.map(ExecResult::from));
-        done.map_err(|error| DbErr::Exec(of_sqlx(error)))
+        let result = with_driver!(self, connection => connection.execute(sql).await.map(ExecResult::from));
+        result.map_err(|error| DbErr::Exec(runtime_error(error)))
     }
 
     pub async fn query_one(&mut self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        let row = on!(self, connection => {
+        let row = with_driver!(self, connection => {
             let row = query(statement).fetch_optional(&mut **connection).await;
             row.map(|row| row.map(QueryResult::from))
         });
-        row.map_err(|error| DbErr::Query(of_sqlx(error)))
+        row.map_err(|error| DbErr::Query(runtime_error(error)))
     }
 
     pub async fn query_all(&mut self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        let rows = on!(self, connection => {
+        let rows = with_driver!(self, connection => {
             let rows = query(statement).fetch_all(&mut **connection).await;
             rows.map(|rows| rows.into_iter().map(QueryResult::from).collect())
         });
-        rows.map_err(|error| DbErr::Query(of_sqlx(error)))
+        rows.map_err(|error| DbErr::Query(runtime_error(error)))
     }
 }
 
-/// As SeaORM makes it, but for its copy of the values.
+/// Builds the query as SeaORM does, but without cloning its values.
 fn query<DB: sqlx::Database>(statement: Statement) -> Query<'static, DB, SqlxValues>
 where
     SqlxValues: IntoArguments<DB>,
@@ -100,6 +100,6 @@ where
     sqlx::query_with(AssertSqlSafe(statement.sql), SqlxValues(values))
 }
 
-fn of_sqlx(error: sqlx::Error) -> RuntimeErr {
+fn runtime_error(error: sqlx::Error) -> RuntimeErr {
     RuntimeErr::SqlxError(Arc::new(error))
 }

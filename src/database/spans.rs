@@ -1,4 +1,4 @@
-//! A span for each statement, as a part of the trace that it serves.
+//! Trace spans of statements.
 
 use sea_orm::{DbBackend, DbErr};
 use tracing::{Instrument, Span, field::Empty, info_span};
@@ -6,8 +6,9 @@ use tracing::{Instrument, Span, field::Empty, info_span};
 use super::observer::Outcome;
 use crate::trace_targets::OTEL_TARGET;
 
-/// The span of a statement (semantic conventions for database clients); its text has places for values, not values.
-pub(super) fn statement(backend: DbBackend, operation: &'static str, sql: &str) -> Span {
+/// Returns the span of a statement (OpenTelemetry semantic conventions for database clients). `sql` has
+/// placeholders instead of values.
+pub(super) fn statement_span(backend: DbBackend, operation: &'static str, sql: &str) -> Span {
     info_span!(
         target: OTEL_TARGET,
         "sql",
@@ -20,11 +21,14 @@ pub(super) fn statement(backend: DbBackend, operation: &'static str, sql: &str) 
     )
 }
 
-/// Runs it in its span.
-pub(super) async fn within<T>(span: Span, run: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
-    let done = run.instrument(span.clone()).await;
-    if Outcome::of(&done) == Outcome::Error {
+/// Runs a statement in its span and records whether it failed.
+pub(super) async fn instrument<T>(
+    span: Span,
+    statement: impl Future<Output = Result<T, DbErr>>,
+) -> Result<T, DbErr> {
+    let result = statement.instrument(span.clone()).await;
+    if Outcome::from_result(&result) == Outcome::Error {
         span.record("otel.status_code", "ERROR");
     }
-    done
+    result
 }

@@ -1,16 +1,14 @@
-//! Reads `DATABASE_URL`. No message here may contain the URL: it may hold a password.
+//! Parses `DATABASE_URL`. Error messages must not repeat the URL, because it may contain a password.
 
 use std::{fmt, str::FromStr};
 
 use sea_orm::sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
 use tracing::subscriber::NoSubscriber;
 
-/// Where the database is.
+/// The parsed location of the database. It is displayed without the password.
 #[derive(Clone)]
 pub enum DatabaseUrl {
-    /// A file.
     Sqlite(Box<SqliteConnectOptions>),
-    /// A server.
     PostgreSql(Box<PgConnectOptions>),
 }
 
@@ -20,7 +18,7 @@ impl FromStr for DatabaseUrl {
     fn from_str(text: &str) -> Result<Self, String> {
         if text.starts_with("sqlite:") {
             let options: SqliteConnectOptions =
-                text.parse().map_err(|error| format!("DATABASE_URL is no SQLite URL: {error}"))?;
+                text.parse().map_err(|error| format!("DATABASE_URL is not a valid SQLite URL: {error}"))?;
             let query = text.split_once('?').map_or("", |(_, query)| query);
             let file = options.get_filename();
             let name = file.to_string_lossy();
@@ -28,29 +26,33 @@ impl FromStr for DatabaseUrl {
                 || name.contains(":memory:")
                 || name.starts_with("file:sqlx-in-memory");
             if in_memory || file.as_os_str().is_empty() {
-                return Err("DATABASE_URL must name a file: SQLite in memory would forget everything \
-                            (sqlite://stockmeter.db)"
+                return Err("DATABASE_URL must name a file, such as sqlite://stockmeter.db: \
+                            in-memory databases are not supported"
                     .to_owned());
             }
-            // What opens the file past sqlx knows none of them.
+            // The rusqlite connections open the file by its name alone, without the options of the URL.
             if query.split('&').any(|option| !["", "mode=rw", "mode=rwc"].contains(&option)) {
-                return Err("DATABASE_URL has options behind its file, of which SQLite takes none here \
-                            (sqlite://stockmeter.db)"
-                    .to_owned());
+                return Err(
+                    "DATABASE_URL has unsupported parameters: for SQLite, use only mode=rw or mode=rwc"
+                        .to_owned(),
+                );
             }
             return Ok(Self::Sqlite(Box::new(options)));
         }
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            // sqlx logs parameters that it does not know, and with them whatever was written in their place.
+            // Log output is off because sqlx logs unknown parameters, which may be part of a password.
             let parsed = tracing::subscriber::with_default(NoSubscriber::default(), || text.parse());
             let options: PgConnectOptions =
-                // Its message may repeat a part of the URL.
-                parsed.map_err(|_| "DATABASE_URL is no PostgreSQL URL: postgresql://user:password@host:5432/database")?;
-            // A / or ? in a password ends the host there; the rest becomes the database's name or a parameter.
-            let behind_host = text.split_once("://").and_then(|(_, rest)| rest.split_once(['/', '?', '#']));
-            if behind_host.is_some_and(|(_, rest)| rest.contains('@')) {
+                // sqlx's message may repeat part of the URL.
+                parsed.map_err(|_| {
+                    "DATABASE_URL is not a valid PostgreSQL URL: \
+                     expected postgresql://user:password@host:5432/database"
+                })?;
+            // An unescaped `/`, `?` or `#` in the password ends the host. An `@` after it reveals the mistake.
+            let after_host = text.split_once("://").and_then(|(_, rest)| rest.split_once(['/', '?', '#']));
+            if after_host.is_some_and(|(_, rest)| rest.contains('@')) {
                 return Err(
-                    "DATABASE_URL has an @ behind its host: write /, ? and # in a password as %2F, %3F, %23"
+                    "DATABASE_URL has an @ after the host: write /, ? and # in a password as %2F, %3F and %23"
                         .to_owned(),
                 );
             }

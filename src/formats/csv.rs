@@ -1,24 +1,26 @@
-//! CSV (RFC 4180): a header row names the columns, in any order; names are never changed on the way, not even
-//! those that a spreadsheet would take for a formula.
+//! CSV (RFC 4180) with a header row that names the columns, in any order. Values are read and written
+//! unchanged, including product names that a spreadsheet would interpret as a formula.
 
 use std::io::{self, BufRead, Write};
 
 use csv_core::{ReadRecordResult, Reader};
 
-use super::bad_line;
+use super::{byte_order_mark, line_error};
 use crate::catalog::{Draft, FieldError, Location, NewProducts, Product, Value};
 
-/// The header row that we write.
+/// Header row of every CSV file that the server writes.
 pub const HEADER: &[u8] = b"id,name,price,amount\r\n";
 
-/// Far more than the longest name takes. A quote that is not closed would make one row of the rest of the file.
-const MOST_BYTES: usize = 64 << 10;
-const MOST_COLUMNS: usize = 64;
+/// Maximum size of a row in bytes, far above that of any valid product. Without a limit, the rest of a file after
+/// an unclosed quote would be one row.
+const MAX_ROW_BYTES: usize = 64 << 10;
+/// Maximum number of fields in a row.
+const MAX_FIELDS: usize = 64;
 
-/// Appends a row.
+/// Appends a product as a row to `out`.
 pub fn write(out: &mut Vec<u8>, product: &Product) {
     let Product { id, name, price, amount, version: _ } = product;
-    // Writing to a Vec can't fail.
+    // Writing to a `Vec` cannot fail.
     let _ = write!(out, "{id},");
     if name.as_str().contains([',', '"']) {
         let _ = write!(out, "\"{}\"", name.as_str().replace('"', "\"\""));
@@ -41,80 +43,85 @@ impl Column {
         [("id", Self::Id), ("name", Self::Name), ("price", Self::Price), ("amount", Self::Amount)];
 }
 
-/// Reads rows with a fixed amount of memory.
-pub struct Csv<R> {
+/// Reads one row at a time into buffers of fixed size.
+pub struct CsvReader<R> {
     source: R,
     parser: Box<Reader>,
-    /// Line ends consumed so far.
+    /// Number of line breaks consumed.
     lines: u64,
+    /// Unquoted fields of the current row, without separators.
     bytes: Vec<u8>,
+    /// End of each field in `bytes`.
     ends: Vec<usize>,
+    /// Columns from the header row; empty until it is read.
     columns: Vec<Column>,
 }
 
-/// What the next row is.
+/// Result of reading a row.
 enum Row {
-    /// It begins on this line and has so many fields.
+    /// A row: the line that it starts on and its number of fields.
     Fields(u64, usize),
-    /// Its end was not found.
-    Endless(u64),
-    /// There are no more.
-    None,
+    /// A row that exceeds the limits, and the line that it starts on.
+    TooLong(u64),
+    /// End of the file.
+    EndOfFile,
 }
 
-impl<R: BufRead> Csv<R> {
+impl<R: BufRead> CsvReader<R> {
     pub fn new(source: R) -> Self {
         let parser = Box::new(Reader::new());
-        let (bytes, ends) = (vec![0; MOST_BYTES], vec![0; MOST_COLUMNS]);
+        let (bytes, ends) = (vec![0; MAX_ROW_BYTES], vec![0; MAX_FIELDS]);
         Self { source, parser, lines: 0, bytes, ends, columns: Vec::new() }
     }
 
-    /// Reads the next product; false at the end of the file.
+    /// Reads the next row into `products`. Returns false if no further row can be read: at the end of the
+    /// file, after an invalid header row or after a row that is too long.
     pub fn read(&mut self, products: &mut NewProducts) -> io::Result<bool> {
         if self.columns.is_empty() {
-            match self.header()? {
+            match self.read_header()? {
                 Ok(columns) => self.columns = columns,
-                Err(fault) => {
-                    products.refuse(fault);
+                Err(error) => {
+                    products.push_error(error);
                     return Ok(false);
                 }
             }
         }
-        match self.row()? {
-            Row::None => return Ok(false),
-            Row::Endless(line) => {
-                products.refuse(too_long(line));
+        match self.read_row()? {
+            Row::EndOfFile => return Ok(false),
+            Row::TooLong(line) => {
+                products.push_error(too_long(line));
                 return Ok(false);
             }
             Row::Fields(line, count) if count != self.columns.len() => {
-                let wanted = self.columns.len();
-                products.refuse(bad_line(line, format!("has {count} fields, but the header row {wanted}")));
+                let expected = self.columns.len();
+                let detail = format!("has {count} fields, but the header row has {expected}");
+                products.push_error(line_error(line, detail));
             }
-            Row::Fields(line, _) => match self.draft() {
+            Row::Fields(line, _) => match self.to_draft() {
                 Some(draft) => products.push_at(Location::Line(line), &draft),
-                None => products.refuse(bad_line(line, "is not UTF-8")),
+                None => products.push_error(line_error(line, "is not UTF-8")),
             },
         }
         Ok(true)
     }
 
-    fn header(&mut self) -> io::Result<Result<Vec<Column>, FieldError>> {
-        super::product_batches::skip_byte_order_mark(&mut self.source)?;
-        let (line, count) = match self.row()? {
+    /// Reads the header row and returns its columns, or an error that the client gets.
+    fn read_header(&mut self) -> io::Result<Result<Vec<Column>, FieldError>> {
+        byte_order_mark::skip(&mut self.source)?;
+        let (line, count) = match self.read_row()? {
             Row::Fields(line, count) => (line, count),
-            Row::Endless(line) => return Ok(Err(too_long(line))),
-            Row::None => (1, 0),
+            Row::TooLong(line) => return Ok(Err(too_long(line))),
+            Row::EndOfFile => (1, 0),
         };
         let mut columns = Vec::new();
-        for place in 0..count {
-            let name = String::from_utf8_lossy(self.field(place)).trim().to_ascii_lowercase();
-            let known = Column::ALL.iter().find(|(known, _)| *known == name);
-            let Some((_, column)) = known else {
-                let detail = format!("names a column {name:?}; there are id, name, price and amount");
-                return Ok(Err(bad_line(line, detail)));
+        for index in 0..count {
+            let name = String::from_utf8_lossy(self.field(index)).trim().to_ascii_lowercase();
+            let Some((_, column)) = Column::ALL.iter().find(|(known, _)| *known == name) else {
+                let detail = format!("has the unknown column {name:?}; valid are id, name, price and amount");
+                return Ok(Err(line_error(line, detail)));
             };
             if columns.contains(column) {
-                return Ok(Err(bad_line(line, format!("names the column {name} twice"))));
+                return Ok(Err(line_error(line, format!("has the column {name} twice"))));
             }
             columns.push(*column);
         }
@@ -122,14 +129,12 @@ impl<R: BufRead> Csv<R> {
             Column::ALL.iter().find(|(_, column)| *column != Column::Id && !columns.contains(column));
         Ok(match missing {
             None => Ok(columns),
-            Some((name, _)) => {
-                Err(bad_line(line, format!("must be a header row: it names no column {name}")))
-            }
+            Some((name, _)) => Err(line_error(line, format!("must be a header row with the column {name}"))),
         })
     }
 
-    fn row(&mut self) -> io::Result<Row> {
-        // Empty lines count, but not as rows.
+    fn read_row(&mut self) -> io::Result<Row> {
+        // Empty lines are not rows, but count for line numbers.
         loop {
             let input = self.source.fill_buf()?;
             let Some(byte) = input.first().filter(|byte| matches!(byte, b'\r' | b'\n')) else {
@@ -142,36 +147,37 @@ impl<R: BufRead> Csv<R> {
         let (mut length, mut count) = (0, 0);
         loop {
             let input = self.source.fill_buf()?;
-            let (result, read, written, ended) =
+            let (result, read, written, fields) =
                 self.parser.read_record(input, &mut self.bytes[length..], &mut self.ends[count..]);
             self.lines += memchr::memchr_iter(b'\n', &input[..read]).count() as u64;
             self.source.consume(read);
             length += written;
-            count += ended;
+            count += fields;
             match result {
                 ReadRecordResult::InputEmpty => {}
                 ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => {
-                    return Ok(Row::Endless(line));
+                    return Ok(Row::TooLong(line));
                 }
                 ReadRecordResult::Record => return Ok(Row::Fields(line, count)),
-                ReadRecordResult::End => return Ok(Row::None),
+                ReadRecordResult::End => return Ok(Row::EndOfFile),
             }
         }
     }
 
-    fn field(&self, place: usize) -> &[u8] {
-        let start = if place == 0 { 0 } else { self.ends[place - 1] };
-        &self.bytes[start..self.ends[place]]
+    /// Returns a field of the current row.
+    fn field(&self, index: usize) -> &[u8] {
+        let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        &self.bytes[start..self.ends[index]]
     }
 
-    /// The row as a draft, if it is text.
-    fn draft(&self) -> Option<Draft<'_>> {
+    /// Returns the current row as a draft, or `None` if it is not UTF-8.
+    fn to_draft(&self) -> Option<Draft<'_>> {
         let mut draft = Draft::default();
-        for (place, column) in self.columns.iter().enumerate() {
-            let text = std::str::from_utf8(self.field(place)).ok()?;
+        for (index, column) in self.columns.iter().enumerate() {
+            let text = std::str::from_utf8(self.field(index)).ok()?;
             let number = || Value::Number(text.trim().into());
             match column {
-                // As no id at all: the others need theirs.
+                // Without an id, the catalog generates one.
                 Column::Id if text.is_empty() => {}
                 Column::Id => draft.id = number(),
                 Column::Name => draft.name = Value::Text(text.into()),
@@ -185,7 +191,7 @@ impl<R: BufRead> Csv<R> {
 
 fn too_long(line: u64) -> FieldError {
     let detail = format!(
-        "begins a row of more than {MOST_BYTES} bytes or {MOST_COLUMNS} fields: is there a quote that is not closed?"
+        "starts a row of more than {MAX_ROW_BYTES} bytes or {MAX_FIELDS} fields; check for an unclosed quote"
     );
-    bad_line(line, detail)
+    line_error(line, detail)
 }

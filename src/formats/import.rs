@@ -1,47 +1,37 @@
-//! Takes a whole file into the catalog, all or none.
+//! Import of a file into the catalog.
 
-use std::io::{self, BufReader, Read, Seek};
+use std::io::{BufReader, Read, Seek};
 
-use super::{Format, product_batches::ProductBatches};
+use super::{Format, import_error::ImportError, product_batches::ProductBatches};
 use crate::catalog::{Catalog, Error, OnConflict};
 
-/// Why a file was not taken in.
-#[derive(Debug, thiserror::Error)]
-pub enum ImportError {
-    /// The file can't be read.
-    #[error("can't read the file: {0}")]
-    Read(#[from] io::Error),
-    /// The catalog refused it.
-    #[error(transparent)]
-    Catalog(#[from] Error),
-}
+/// Bytes that are read from the file at once. The default of 8 KiB would call the parsers more often.
+const BUFFER_SIZE: usize = 64 << 10;
 
-/// Larger than the default: fewer turns into the parsers.
-const BUFFER: usize = 64 << 10;
-
-/// Stores all products of the file and returns how many there were.
+/// Stores all products of a file or none, and returns their number.
 ///
-/// The file is read twice: before anything is stored, it is known that every line of it is good. Memory stays
-/// flat, whatever the file holds.
+/// The file is read twice, in constant memory: first to validate every line, then to store the products.
 ///
 /// # Errors
-/// [`ImportError`].
+/// Returns [`ImportError::Read`] if the file cannot be read, and otherwise the catalog's error.
 pub async fn import<R>(
     catalog: &Catalog,
     format: Format,
     mut file: R,
-    taken: OnConflict,
+    on_conflict: OnConflict,
 ) -> Result<u64, ImportError>
 where
     R: Read + Seek + Send + 'static,
 {
-    let check = move || {
-        for batch in ProductBatches::new(format, BufReader::with_capacity(BUFFER, &mut file)) {
+    let validate = move || {
+        for batch in ProductBatches::new(format, BufReader::with_capacity(BUFFER_SIZE, &mut file)) {
             batch?;
         }
         file.rewind()?;
         Ok::<_, ImportError>(file)
     };
-    let file = tokio::task::spawn_blocking(check).await.map_err(|_| Error::Internal)??;
-    catalog.import(ProductBatches::new(format, BufReader::with_capacity(BUFFER, file)), taken).await
+    let file = tokio::task::spawn_blocking(validate).await.map_err(|_| Error::Internal)??;
+    catalog
+        .import(ProductBatches::new(format, BufReader::with_capacity(BUFFER_SIZE, file)), on_conflict)
+        .await
 }

@@ -1,4 +1,4 @@
-//! How products are written down: JSON, CSV (RFC 4180) and newline-delimited JSON. No HTTP and no rules.
+//! Product formats: JSON, CSV (RFC 4180) and newline-delimited JSON.
 
 use std::path::Path;
 
@@ -6,28 +6,30 @@ use clap::ValueEnum;
 
 use crate::catalog::{FieldError, Location, Product};
 
+mod byte_order_mark;
 mod csv;
 mod import;
+mod import_error;
 pub mod json;
 mod ndjson;
 mod product_batches;
 
-pub use import::{ImportError, import};
+pub use self::{import::import, import_error::ImportError};
 
-/// A way to write products down.
+/// Format of a list of products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// One array.
+    /// A JSON array, which no file uses.
     #[value(skip)]
     Json,
     /// RFC 4180, with a header row
     Csv,
-    /// One JSON object a line
+    /// One JSON object per line
     Ndjson,
 }
 
 impl Format {
-    /// What is answered as `Content-Type`.
+    /// Returns the media type for `Content-Type`.
     pub fn media_type(self) -> &'static str {
         match self {
             Self::Json => "application/json",
@@ -36,7 +38,7 @@ impl Format {
         }
     }
 
-    /// The format of a media type without its parameters.
+    /// Returns the format with this media type, which has no parameters, or `None` if it is unknown.
     pub fn from_media_type(essence: &str) -> Option<Self> {
         let known = [
             ("application/json", Self::Json),
@@ -48,7 +50,7 @@ impl Format {
         known.iter().find(|(name, _)| essence.eq_ignore_ascii_case(name)).map(|(_, format)| *format)
     }
 
-    /// The format that a file's name tells.
+    /// Returns the file format for the extension of `path`, or `None` if it is unknown.
     pub fn from_path(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
             "csv" => Some(Self::Csv),
@@ -58,31 +60,32 @@ impl Format {
     }
 }
 
-/// Writes products in parts, which together are one document.
+/// Writes a document in chunks, which the caller may send one by one.
 #[derive(Debug)]
 pub struct Writer {
     format: Format,
-    any: bool,
+    /// Whether no product has been written yet.
+    is_empty: bool,
 }
 
 impl Writer {
-    /// Begins a document.
+    /// Writes the start of a document to `out`.
     pub fn new(format: Format, out: &mut Vec<u8>) -> Self {
         match format {
             Format::Json => out.push(b'['),
             Format::Csv => out.extend_from_slice(csv::HEADER),
             Format::Ndjson => {}
         }
-        Self { format, any: false }
+        Self { format, is_empty: true }
     }
 
-    /// Appends products.
+    /// Appends products to `out`.
     pub fn write(&mut self, out: &mut Vec<u8>, products: &[Product]) {
         out.reserve(products.len() * json::PRODUCT_BYTES);
         for product in products {
             match self.format {
                 Format::Json => {
-                    if self.any {
+                    if !self.is_empty {
                         out.push(b',');
                     }
                     json::write_product(out, product);
@@ -93,11 +96,11 @@ impl Writer {
                     out.push(b'\n');
                 }
             }
-            self.any = true;
+            self.is_empty = false;
         }
     }
 
-    /// Ends the document.
+    /// Appends the end of the document to `out`.
     pub fn end(&self, out: &mut Vec<u8>) {
         if self.format == Format::Json {
             out.push(b']');
@@ -105,7 +108,7 @@ impl Writer {
     }
 }
 
-/// A line as a whole.
-fn bad_line(line: u64, detail: impl Into<std::borrow::Cow<'static, str>>) -> FieldError {
-    FieldError { at: Location::Line(line), field: "", detail: detail.into() }
+/// Returns an error for a whole line of a file.
+fn line_error(line: u64, detail: impl Into<std::borrow::Cow<'static, str>>) -> FieldError {
+    FieldError { location: Location::Line(line), field: "", detail: detail.into() }
 }

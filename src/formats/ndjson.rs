@@ -1,51 +1,55 @@
-//! Newline-delimited JSON: one object a line.
+//! Newline-delimited JSON: one object per line.
 
 use std::io::{self, BufRead, Read};
 
-use super::{bad_line, json};
+use super::{byte_order_mark, json, line_error};
 use crate::catalog::{Draft, Location, NewProducts};
 
-/// Far more than any product takes.
-const MOST_BYTES: usize = 1 << 20;
+/// Maximum length of a line in bytes: far longer than any product, but bounds memory.
+const MAX_LINE_BYTES: usize = 1 << 20;
 
-/// Reads lines with a fixed amount of memory.
-pub struct Ndjson<R> {
+/// Reads one line at a time into a buffer of limited size.
+pub struct NdjsonReader<R> {
     source: R,
+    /// Bytes of the current line.
     line: Vec<u8>,
-    number: u64,
+    /// Number of the current line, from 1.
+    line_number: u64,
 }
 
-impl<R: BufRead> Ndjson<R> {
+impl<R: BufRead> NdjsonReader<R> {
     pub fn new(source: R) -> Self {
-        Self { source, line: Vec::new(), number: 0 }
+        Self { source, line: Vec::new(), line_number: 0 }
     }
 
-    /// Reads the next product; false at the end of the file.
+    /// Reads the next line into `products`. Returns false if no further line can be read: at the end of the
+    /// file, or after a line that is too long.
     pub fn read(&mut self, products: &mut NewProducts) -> io::Result<bool> {
-        if self.number == 0 {
-            super::product_batches::skip_byte_order_mark(&mut self.source)?;
+        if self.line_number == 0 {
+            byte_order_mark::skip(&mut self.source)?;
         }
         self.line.clear();
-        let most = MOST_BYTES as u64 + 1;
-        if self.source.by_ref().take(most).read_until(b'\n', &mut self.line)? == 0 {
+        let limit = MAX_LINE_BYTES as u64 + 1;
+        if self.source.by_ref().take(limit).read_until(b'\n', &mut self.line)? == 0 {
             return Ok(false);
         }
-        self.number += 1;
-        if self.line.len() > MOST_BYTES {
-            products.refuse(bad_line(self.number, format!("is longer than {MOST_BYTES} bytes")));
+        self.line_number += 1;
+        if self.line.len() > MAX_LINE_BYTES {
+            products
+                .push_error(line_error(self.line_number, format!("is longer than {MAX_LINE_BYTES} bytes")));
             return Ok(false);
         }
         let Ok(text) = std::str::from_utf8(&self.line) else {
-            products.refuse(bad_line(self.number, "is not UTF-8"));
+            products.push_error(line_error(self.line_number, "is not UTF-8"));
             return Ok(true);
         };
         if text.trim_ascii().is_empty() {
             return Ok(true);
         }
         match json::parse_object::<Draft>(text) {
-            Ok(Some(draft)) => products.push_at(Location::Line(self.number), &draft),
-            Ok(None) => products.refuse(bad_line(self.number, "must be an object")),
-            Err(error) => products.refuse(bad_line(self.number, error.without_line())),
+            Ok(Some(draft)) => products.push_at(Location::Line(self.line_number), &draft),
+            Ok(None) => products.push_error(line_error(self.line_number, "must be an object")),
+            Err(error) => products.push_error(line_error(self.line_number, error.without_line())),
         }
         Ok(true)
     }

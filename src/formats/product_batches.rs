@@ -1,32 +1,33 @@
-//! The products of a file, checked, in batches.
+//! Validated products of a file, in batches.
 
-use std::io::{self, BufRead};
+use std::io::BufRead;
 
-use super::{Format, csv::Csv, import::ImportError, ndjson::Ndjson};
+use super::{Format, csv::CsvReader, import_error::ImportError, ndjson::NdjsonReader};
 use crate::catalog::{NewProduct, NewProducts};
 
-/// So many go into one statement.
-const BATCH: usize = 4_000;
+/// Maximum number of products in a batch, which one statement stores.
+const BATCH_SIZE: usize = 4_000;
 
-/// Reads a file batch by batch. A batch with a bad line in it is an error that names the lines, and the last.
+/// Iterator over the batches of a file. A batch with invalid lines yields an error that names them, and ends
+/// the iteration.
 pub struct ProductBatches<R> {
     source: Source<R>,
-    ended: bool,
+    is_finished: bool,
 }
 
 enum Source<R> {
-    Csv(Csv<R>),
-    Ndjson(Ndjson<R>),
+    Csv(CsvReader<R>),
+    Ndjson(NdjsonReader<R>),
 }
 
 impl<R: BufRead> ProductBatches<R> {
-    /// The products in this source, which is not [`Format::Json`].
+    /// Reads CSV or NDJSON from `source`. Files are never [`Format::Json`].
     pub fn new(format: Format, source: R) -> Self {
         let source = match format {
-            Format::Csv => Source::Csv(Csv::new(source)),
-            Format::Ndjson | Format::Json => Source::Ndjson(Ndjson::new(source)),
+            Format::Csv => Source::Csv(CsvReader::new(source)),
+            Format::Ndjson | Format::Json => Source::Ndjson(NdjsonReader::new(source)),
         };
-        Self { source, ended: false }
+        Self { source, is_finished: false }
     }
 }
 
@@ -35,15 +36,15 @@ impl<R: BufRead> Iterator for ProductBatches<R> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut products = NewProducts::default();
-        while !self.ended && products.count() < BATCH {
+        while !self.is_finished && products.count() < BATCH_SIZE {
             let more = match &mut self.source {
                 Source::Csv(csv) => csv.read(&mut products),
                 Source::Ndjson(ndjson) => ndjson.read(&mut products),
             };
             match more {
-                Ok(more) => self.ended = !more,
+                Ok(more) => self.is_finished = !more,
                 Err(error) => {
-                    self.ended = true;
+                    self.is_finished = true;
                     return Some(Err(error.into()));
                 }
             }
@@ -51,16 +52,8 @@ impl<R: BufRead> Iterator for ProductBatches<R> {
         if products.count() == 0 {
             return None;
         }
-        let checked = products.all();
-        self.ended |= checked.is_err();
-        Some(checked.map_err(ImportError::from))
+        let batch = products.finish();
+        self.is_finished |= batch.is_err();
+        Some(batch.map_err(ImportError::from))
     }
-}
-
-/// Some programs begin a UTF-8 file with it.
-pub fn skip_byte_order_mark(source: &mut impl BufRead) -> io::Result<()> {
-    if source.fill_buf()?.starts_with("\u{feff}".as_bytes()) {
-        source.consume(3);
-    }
-    Ok(())
 }

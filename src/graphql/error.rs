@@ -1,4 +1,4 @@
-//! Gives every error on its way out a code, and hides what we did not plan.
+//! Error codes for clients. Every error gets one, and the details of internal errors are hidden.
 
 use async_graphql::{
     Enum, Name, PathSegment, Response, ServerError, Value,
@@ -9,65 +9,65 @@ use async_graphql::{
 
 use crate::catalog::{self, Error, ErrorCode, FieldError};
 
-/// The `code` in the `extensions` of an error. Those that REST knows too are the `code` of its problems.
+/// Error code in `extensions.code`. Codes that REST shares are the `code` of its problems.
 #[derive(Clone, Copy, Debug, Enum, Eq, PartialEq)]
 #[graphql(name = "ErrorCode")]
 pub enum GraphqlErrorCode {
-    /// Values that break a rule, named in `errors`, or a document that does not fit the schema.
+    /// The document does not match the schema, or field values are invalid (see `errors`).
     Invalid,
-    /// There is no such product.
+    /// The product was not found.
     NotFound,
-    /// The id is taken.
+    /// A product with this ID already exists.
     DuplicateId,
-    /// Every id that could be generated is used up: choose one.
+    /// No generated IDs are left; choose an ID.
     IdsExhausted,
-    /// The product is at another version.
+    /// The product has another version than expected.
     VersionMismatch,
-    /// The server wants every change to tell which version is meant.
+    /// The server requires `expectedVersion` for this mutation.
     VersionRequired,
-    /// Less is in stock than was to be taken.
+    /// The stock is smaller than the quantity to remove.
     InsufficientStock,
-    /// More than a product can have in stock.
+    /// The adjustment would exceed the maximum amount of a product.
     TooMuchStock,
-    /// As many subscriptions as the server takes are open: try again.
+    /// The server has reached its maximum number of subscriptions; retry later.
     TooManySubscriptions,
-    /// Changes were taken too slowly: subscribe again, behind the last one.
+    /// The client received changes too slowly; subscribe again after the last one received.
     TooSlow,
-    /// The database can't answer at the moment: try again.
+    /// The database is unavailable; retry later.
     Unavailable,
-    /// As many requests as the server takes at a time are under way: try again.
+    /// The server has reached its maximum number of concurrent requests; retry later.
     Overloaded,
-    /// A fault of ours; it has been logged.
+    /// Internal error, which has been logged.
     Internal,
-    /// The document or the request can't be read.
+    /// The request or the document has invalid syntax.
     Malformed,
-    /// Nothing came of it in time.
+    /// The operation timed out.
     Timeout,
-    /// The document has too many bytes.
+    /// The document exceeds the size limit.
     DocumentTooLarge,
-    /// The document is nested too deep.
+    /// The document exceeds the depth limit.
     TooDeep,
-    /// The document asks for too much at once.
+    /// The document exceeds the cost limit.
     TooCostly,
     /// The variables have too many values, or are used too often.
     TooManyValues,
-    /// The document has too many fields of the root.
+    /// The document has too many root fields.
     TooManyRootFields,
     /// The document has too many aliases.
     TooManyAliases,
     /// The document has too many directives.
     TooManyDirectives,
-    /// There are too many requests in one body.
+    /// The body has too many requests.
     BatchTooLarge,
-    /// Too many operations are under way on one connection.
+    /// Too many operations are active on this connection.
     TooManyOperations,
-    /// The server does not tell its schema.
+    /// Introspection is disabled on this server.
     IntrospectionDisabled,
-    /// Mutations can't be sent by GET.
+    /// Mutations are not allowed with GET.
     MutationOverGet,
-    /// A persisted document is not known: send its text and hash together.
+    /// The persisted document is unknown; send its text together with its hash.
     PersistedQueryNotFound,
-    /// A persisted document is not the one of its hash.
+    /// The hash does not match the document.
     PersistedQueryMismatch,
 }
 
@@ -85,23 +85,23 @@ impl From<ErrorCode> for GraphqlErrorCode {
             ErrorCode::TooManySubscriptions => Self::TooManySubscriptions,
             ErrorCode::TooSlow => Self::TooSlow,
             ErrorCode::Unavailable => Self::Unavailable,
-            // GraphQL takes no idempotency keys.
+            // GraphQL has no idempotency keys.
             ErrorCode::Internal | ErrorCode::KeyReused | ErrorCode::KeyInUse => Self::Internal,
         }
     }
 }
 
-/// The longest message, in bytes.
-const MAX_MESSAGE: usize = 1000;
-/// The most errors that one answer lists.
+/// Maximum length of a message in bytes. Messages quote client input of any length.
+const MAX_MESSAGE_BYTES: usize = 1000;
+/// Maximum number of errors in a response.
 const MAX_ERRORS: usize = 100;
 
-/// All codes, as clients see them.
+/// Returns all codes, as clients see them.
 pub fn codes() -> impl Iterator<Item = &'static str> {
     GraphqlErrorCode::items().iter().map(|item| item.name)
 }
 
-/// The code of an error that has one.
+/// Returns the code in an error's extensions, or `INTERNAL` if it has none.
 pub fn code(error: &ServerError) -> &'static str {
     let code = error.extensions.as_ref().and_then(|extensions| extensions.get("code"));
     let name = match code {
@@ -111,62 +111,61 @@ pub fn code(error: &ServerError) -> &'static str {
     codes().find(|code| *code == name).unwrap_or("INTERNAL")
 }
 
-/// Why a document is not even tried: a code, and what to do.
-pub type Refusal = (GraphqlErrorCode, String);
+/// Reason why a request is rejected before execution: a code and a message.
+pub type RequestError = (GraphqlErrorCode, String);
 
-/// An error of the request as a whole.
-pub fn refused((code, message): Refusal) -> ServerError {
+/// Converts a request error to async-graphql's error.
+pub fn request_error((code, message): RequestError) -> ServerError {
     let mut error = ServerError::new(message, None);
     error.extensions.get_or_insert_default().set("code", enum_value(code));
     error
 }
 
-/// A document that is no GraphQL.
-pub fn unreadable(error: parser::Error) -> ServerError {
+/// Converts a parser error to a `MALFORMED` error.
+pub fn syntax_error(error: parser::Error) -> ServerError {
     let mut error = ServerError::from(error);
     shorten(&mut error.message);
     error.extensions.get_or_insert_default().set("code", enum_value(GraphqlErrorCode::Malformed));
     error
 }
 
-/// Adds `extensions.code`, and `extensions.errors` with pointers as in REST's problems.
-pub fn clean(response: &mut Response) {
+/// Adds `extensions.code`, and `extensions.errors` with the same pointers as REST's problems. Hides internal errors.
+pub fn add_codes(response: &mut Response) {
     response.errors.truncate(MAX_ERRORS);
     for error in &mut response.errors {
         shorten(&mut error.message);
-        let known = error.source::<Error>();
-        let code = match known {
+        let catalog_error = error.source::<Error>();
+        let code = match catalog_error {
             Some(error) => error.code(),
-            // The document does not fit the schema: its text is for the client.
+            // A validation error of async-graphql, whose message is meant for the client.
             None if error.source.is_none() => ErrorCode::Invalid,
             None => ErrorCode::Internal,
         };
-        let faults = known.map(Error::field_errors).unwrap_or_default();
-        let faults: Vec<_> = faults.iter().map(fault).collect();
+        let field_errors = catalog_error.map(Error::field_errors).unwrap_or_default();
+        let field_errors: Vec<_> = field_errors.iter().map(field_error_value).collect();
         if code == ErrorCode::Internal {
-            tracing::error!(error = error.message, "a resolver failed");
+            tracing::error!(error = error.message, "resolver failed");
             error.message = catalog::Error::Internal.to_string();
         }
         let extensions = error.extensions.get_or_insert_default();
         if extensions.get("code").is_none() {
             extensions.set("code", enum_value(GraphqlErrorCode::from(code)));
         }
-        if !faults.is_empty() {
-            extensions.set("errors", faults);
+        if !field_errors.is_empty() {
+            extensions.set("errors", field_errors);
         }
     }
 }
 
-/// Messages repeat what was sent, whatever its length.
 fn shorten(message: &mut String) {
-    if message.len() > MAX_MESSAGE {
-        message.truncate(message.floor_char_boundary(MAX_MESSAGE));
+    if message.len() > MAX_MESSAGE_BYTES {
+        message.truncate(message.floor_char_boundary(MAX_MESSAGE_BYTES));
         message.push('…');
     }
 }
 
-/// A failed field of the root is null beside those that did not fail; the library leaves it out.
-pub fn show_failed_fields(response: &mut Response) {
+/// Adds failed root fields to the data as null, because async-graphql omits them.
+pub fn null_failed_fields(response: &mut Response) {
     let failed = response.errors.iter().filter_map(|error| match error.path.as_slice() {
         [PathSegment::Field(field)] => Some(field),
         _ => None,
@@ -181,7 +180,7 @@ pub fn show_failed_fields(response: &mut Response) {
     }
 }
 
-fn fault(fault: &FieldError) -> Value {
-    Value::from_json(serde_json::json!({ "pointer": fault.pointer(), "detail": fault.detail }))
+fn field_error_value(error: &FieldError) -> Value {
+    Value::from_json(serde_json::json!({ "pointer": error.pointer(), "detail": error.detail }))
         .unwrap_or_default()
 }

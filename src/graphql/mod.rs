@@ -1,4 +1,4 @@
-//! GraphQL over the catalog: schema, inputs, limits, errors with codes, transports, playground. No rules.
+//! GraphQL interface to the catalog: schema, execution and transports. Business rules live in the catalog.
 
 use axum::routing::get;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -7,35 +7,34 @@ use crate::http::request_body::BodyLimits;
 
 mod error;
 mod execution;
+mod prebuilt_json;
 mod schema;
+mod subscription_signal;
 mod transport;
 
 pub use error::codes;
-pub use execution::cost::Limits;
+pub use execution::limits::Limits;
 pub use execution::service::{OperationObserver, Service};
 pub use schema::sdl;
 pub(crate) use transport::http::post;
 pub use transport::websocket::WebSockets;
 
-/// The routes with their methods and usual statuses.
+/// Routes with their methods and expected statuses.
 pub const ROUTES: &[(&str, &str, &[u16])] = &[
     ("GET", "/graphql", &[101, 200, 400, 405, 503]),
     ("POST", "/graphql", &[200, 400, 408, 413, 415, 500, 503]),
     ("GET", transport::playground::FILES_ROUTE, &[200, 404]),
 ];
 
-/// What its handlers work with. Cheap to clone.
+/// State of the GraphQL handlers. Cheap to clone.
 #[derive(Clone)]
 pub struct GraphqlState {
-    /// Answers operations.
     pub service: Service,
-    /// Those that are open.
     pub sockets: WebSockets,
-    /// Bodies are taken within these.
     pub body: BodyLimits,
 }
 
-/// The route `/graphql`, described, and the files of its page.
+/// Returns the router for `/graphql`, with its OpenAPI description, and for the playground's files.
 pub fn api() -> OpenApiRouter<GraphqlState> {
     OpenApiRouter::new()
         .routes(routes!(transport::http::get, transport::http::post))

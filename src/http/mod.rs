@@ -1,4 +1,4 @@
-//! What REST and GraphQL share of HTTP.
+//! HTTP features that REST and GraphQL share: problems, request bodies and media types.
 
 pub mod content_negotiation;
 pub mod media_type;

@@ -1,4 +1,4 @@
-//! RFC 9457 problems: the one place where an error becomes a response, for every room.
+//! RFC 9457 problems: every error response of the HTTP interface, and the conversion of errors into them.
 
 use std::borrow::Cow;
 
@@ -11,14 +11,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     catalog::{Error, ErrorCode, Product},
-    formats::{ImportError, json::Malformed},
+    formats::{ImportError, json::MalformedJson},
     request_context::{self, RequestId},
 };
 
-/// Seconds that a client should wait before it tries again: the pool and the database recover in less.
+/// Seconds before a client should retry. An overload or a short database outage is usually over by then.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 
-/// What went wrong, for a client to read and for a program to decide on.
+/// An error response: a title and a detail for people, a code for programs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Problem {
     status: u16,
@@ -28,11 +28,12 @@ pub struct Problem {
     errors: Vec<FieldError>,
 }
 
-/// One bad field.
+/// An invalid field of the request body.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct FieldError {
+    /// JSON Pointer (RFC 6901) into the body, or into the line of a file.
     pointer: String,
-    /// Of a file.
+    /// Line number in an uploaded file, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     line: Option<u64>,
     detail: String,
@@ -49,75 +50,74 @@ impl Problem {
         }
     }
 
-    /// Its code.
     pub fn code(&self) -> &str {
         &self.code
     }
 
-    /// What happened, for people.
     pub fn detail(&self) -> &str {
         &self.detail
     }
 
-    /// Its status.
     pub fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// 400: the body can't be read as what it says it is.
+    /// 400: the request is not well-formed.
     pub fn malformed(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "MALFORMED", "The request can't be read", detail)
+        Self::new(StatusCode::BAD_REQUEST, "MALFORMED", "Malformed request", detail)
     }
 
-    /// 401: not the one who may.
+    /// 401: the bearer token is missing or wrong.
     pub fn unauthorized() -> Self {
-        let detail = "show the token: Authorization: Bearer …";
+        let detail = "authentication required: send `Authorization: Bearer <token>`";
         Self::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "Unauthorized", detail)
     }
 
-    /// 404: no such route.
+    /// 404: no route has this path.
     pub fn no_route(path: &str) -> Self {
-        let detail = format!("there is nothing at {path}; GET / lists what there is");
+        let detail = format!("no route for {path}; GET / lists the routes");
         Self::new(StatusCode::NOT_FOUND, ErrorCode::NotFound.as_str(), "Not found", detail)
     }
 
-    /// 405: the route has other methods (in `Allow`).
+    /// 405: the route has no such method. The response lists the allowed ones in `Allow`.
     pub fn method_not_allowed(method: &str) -> Self {
-        let detail = format!("{method} is not possible here; the Allow header lists what is");
+        let detail = format!("method {method} is not allowed; see the Allow header");
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "Method not allowed", detail)
     }
 
-    /// 499, as nginx has it: the client left before its body had arrived. Counted, and seen by nobody.
-    pub fn client_left() -> Self {
+    /// 499, nginx's status for this: the client disconnected before the whole body arrived. Appears in
+    /// metrics and logs only.
+    pub fn client_disconnected() -> Self {
         let status = StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST);
-        Self::new(status, "CLIENT_LEFT", "Client left", "the body did not arrive whole")
+        let detail = "the client disconnected while sending the body";
+        Self::new(status, "CLIENT_LEFT", "Client disconnected", detail)
     }
 
-    /// 408: the body takes too long to arrive.
+    /// 408: the body did not arrive in time.
     pub fn body_too_slow() -> Self {
         let detail = "the body did not arrive in time";
         Self::new(StatusCode::REQUEST_TIMEOUT, "BODY_TOO_SLOW", "Body too slow", detail)
     }
 
-    /// 503: as many requests as the server takes at a time are under way.
+    /// 503: the limit of concurrent requests is reached.
     pub fn overloaded() -> Self {
-        let detail = "the server has too many requests at the moment: try again";
+        let detail = "too many concurrent requests: retry later";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "OVERLOADED", "Overloaded", detail)
     }
 
-    /// 413: more bytes than the server takes.
+    /// 413: the body exceeds the limit, in bytes.
     pub fn body_too_large(limit: u64) -> Self {
-        Self::too_large(format!("the body is larger than {limit} bytes: send it in parts"))
+        Self::too_large(format!("the body is larger than {limit} bytes: split it into several requests"))
     }
 
-    /// 413, in other words.
+    /// 413, for limits other than the body's size in bytes.
     pub fn too_large(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", "Body too large", detail)
     }
 
-    /// 415: not a type that the route takes.
+    /// 415: the route does not accept the body's media type.
     pub fn unsupported_media_type(accepted: &str) -> Self {
-        let detail = format!("send the body with Content-Type: {accepted}");
+        let detail = format!("unsupported media type: send Content-Type {accepted}");
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "UNSUPPORTED_MEDIA_TYPE",
@@ -126,31 +126,31 @@ impl Problem {
         )
     }
 
-    /// 415: a body that is compressed.
-    pub fn encoded() -> Self {
-        let detail = "send the body as it is, without Content-Encoding";
+    /// 415: the body has a content coding, such as gzip.
+    pub fn unsupported_content_encoding() -> Self {
+        let detail = "unsupported content encoding: send the body uncompressed";
         Self { detail: detail.to_owned(), ..Self::unsupported_media_type("") }
     }
 
-    /// 412: something is there already.
-    pub fn exists(product: &Product) -> Self {
-        let detail = format!("there is a product {} already, at version {}", product.id, product.version);
+    /// 412: a product with the id of a create-only request exists.
+    pub fn product_exists(product: &Product) -> Self {
+        let detail = format!("product {} already exists, at version {}", product.id, product.version);
         Self { detail, ..Error::VersionMismatch(product.version).into() }
     }
 
-    /// 503: it took too long.
+    /// 503: the request exceeded its time limit.
     pub fn timeout() -> Self {
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "TIMEOUT",
             "Timeout",
-            "the request took too long; what it changes may still be carried out: look before you send it again",
+            "the request timed out; a write may still take effect, so check before retrying",
         )
     }
 }
 
-impl From<Malformed> for Problem {
-    fn from(error: Malformed) -> Self {
+impl From<MalformedJson> for Problem {
+    fn from(error: MalformedJson) -> Self {
         Self::malformed(format!("the body is {error}"))
     }
 }
@@ -160,7 +160,7 @@ impl From<ImportError> for Problem {
         match error {
             ImportError::Catalog(error) => error.into(),
             ImportError::Read(error) => {
-                tracing::error!(%error, "an uploaded file can't be read");
+                tracing::error!(%error, "cannot read an uploaded file");
                 Error::Internal.into()
             }
         }
@@ -172,26 +172,26 @@ impl From<Error> for Problem {
         let (status, title) = match error.code() {
             ErrorCode::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "Invalid values"),
             ErrorCode::NotFound => (StatusCode::NOT_FOUND, "Not found"),
-            ErrorCode::Duplicate => (StatusCode::CONFLICT, "Id taken"),
-            ErrorCode::IdsExhausted => (StatusCode::CONFLICT, "No id left"),
-            ErrorCode::VersionMismatch => (StatusCode::PRECONDITION_FAILED, "Another version"),
+            ErrorCode::Duplicate => (StatusCode::CONFLICT, "Id already in use"),
+            ErrorCode::IdsExhausted => (StatusCode::CONFLICT, "Ids exhausted"),
+            ErrorCode::VersionMismatch => (StatusCode::PRECONDITION_FAILED, "Version mismatch"),
             ErrorCode::VersionRequired => (StatusCode::PRECONDITION_REQUIRED, "Version required"),
-            ErrorCode::InsufficientStock => (StatusCode::CONFLICT, "Not enough in stock"),
-            ErrorCode::TooMuchStock => (StatusCode::CONFLICT, "Too much in stock"),
+            ErrorCode::InsufficientStock => (StatusCode::CONFLICT, "Insufficient stock"),
+            ErrorCode::TooMuchStock => (StatusCode::CONFLICT, "Stock limit exceeded"),
             ErrorCode::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "Idempotency key reused"),
             ErrorCode::KeyInUse => (StatusCode::CONFLICT, "Idempotency key in use"),
             ErrorCode::TooManySubscriptions => (StatusCode::SERVICE_UNAVAILABLE, "Too many subscriptions"),
-            ErrorCode::TooSlow => (StatusCode::SERVICE_UNAVAILABLE, "Too slow"),
+            ErrorCode::TooSlow => (StatusCode::SERVICE_UNAVAILABLE, "Subscriber too slow"),
             ErrorCode::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "Database unavailable"),
             ErrorCode::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "Internal error"),
         };
         let errors = error
             .field_errors()
             .iter()
-            .map(|fault| FieldError {
-                pointer: fault.pointer(),
-                line: fault.line(),
-                detail: fault.detail.to_string(),
+            .map(|field| FieldError {
+                pointer: field.pointer(),
+                line: field.line(),
+                detail: field.detail.to_string(),
             })
             .collect();
         Self { errors, ..Self::new(status, error.code().as_str(), title, error.to_string()) }
@@ -199,7 +199,7 @@ impl From<Error> for Problem {
 }
 
 impl IntoResponse for Problem {
-    /// Only the status; [`render`] writes the rest, since it knows the request's id.
+    /// Sets the status only. [`render`] writes headers and body later, because it knows the request's id.
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();
         response.extensions_mut().insert(self);
@@ -207,7 +207,7 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Writes the problem into a response that has one.
+/// Writes the body of a response that carries a [`Problem`]; returns other responses unchanged.
 pub fn render(mut response: Response, id: &RequestId) -> Response {
     let Some(problem) = response.extensions_mut().remove::<Problem>() else {
         return response;
@@ -216,7 +216,7 @@ pub fn render(mut response: Response, id: &RequestId) -> Response {
         request_context::record_error_code(&problem.code);
     }
     let body = ProblemBody {
-        // A name, not an address: it stays the same wherever the server runs.
+        // A URN, not a URL, because it must not depend on the server's address.
         kind: format!("urn:stockmeter:problem:{}", problem.code.to_ascii_lowercase().replace('_', "-")),
         title: &problem.title,
         status: problem.status,
@@ -236,6 +236,7 @@ pub fn render(mut response: Response, id: &RequestId) -> Response {
     response
 }
 
+/// The members of an `application/problem+json` body.
 #[derive(Serialize)]
 struct ProblemBody<'a> {
     #[serde(rename = "type")]

@@ -1,4 +1,4 @@
-//! Takes the body of a request, within its limits, for REST and GraphQL alike.
+//! Reads request bodies within limits of size and time, for REST and GraphQL.
 
 use std::time::Duration;
 
@@ -11,43 +11,44 @@ use futures_util::StreamExt;
 
 use super::{media_type::media_type, problem::Problem};
 
-/// How large a body may be and how long it may take.
+/// Limits of size and time for request bodies.
 #[derive(Clone, Copy, Debug)]
 pub struct BodyLimits {
-    /// In bytes.
+    /// Maximum size of a JSON body, in bytes.
     pub size: usize,
-    /// From the request's head to the last byte; for an import from one part to the next.
+    /// Time from the request headers to the last byte; in a file upload, the time between two chunks.
     pub time: Duration,
-    /// Of a file to import, in bytes.
+    /// Maximum size of a file upload, in bytes.
     pub import_size: u64,
-    /// Of an import in all.
+    /// Time for a whole file upload and its import.
     pub import_time: Duration,
 }
 
-/// What is read and thrown away of a body that is too large. Most clients look at the answer only after they
-/// have sent everything; hung up on before that, they would report a broken connection instead of the 413.
+/// Bytes of an oversized body that are read and discarded before the server responds. Most clients read the
+/// response only after sending the whole body: if the connection closed earlier, they would report a
+/// connection error instead of the 413.
 const MAX_DRAINED_BYTES: u64 = 64 << 20;
 
-/// Bytes for which room is made before they are there: they may never come.
+/// Maximum bytes allocated from the declared length alone, since the client may never send them.
 const MAX_PREALLOCATED_BYTES: usize = 128 << 10;
 
 const JSON: &str = "application/json";
-/// JSON Merge Patch (RFC 7396), of a PATCH.
+/// JSON Merge Patch (RFC 7396), accepted by PATCH.
 const MERGE_PATCH: &str = "application/merge-patch+json";
 
-/// Bodies are taken as they are.
+/// Checks that the body has no content coding (RFC 9110 section 8.4), since the server decodes none.
 ///
 /// # Errors
-/// 415, where one is compressed.
+/// Returns a 415 problem if `Content-Encoding` is other than `identity`.
 pub fn reject_content_encoding(headers: &HeaderMap) -> Result<(), Problem> {
-    let is_plain = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"identity");
-    if headers.get(header::CONTENT_ENCODING).is_none_or(is_plain) {
+    let is_identity = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"identity");
+    if headers.get(header::CONTENT_ENCODING).is_none_or(is_identity) {
         return Ok(());
     }
-    Err(Problem::encoded())
+    Err(Problem::unsupported_content_encoding())
 }
 
-/// A request body that says that it is JSON and is UTF-8 (RFC 8259 section 8.1); not parsed yet.
+/// Text of a JSON body, with the right media type and in UTF-8 (RFC 8259 section 8.1), but not parsed.
 pub struct JsonBody(pub String);
 
 impl<S: Send + Sync> FromRequest<S> for JsonBody
@@ -62,11 +63,11 @@ where
 }
 
 impl JsonBody {
-    /// The text of this request's body.
+    /// Reads the body of `request`.
     ///
     /// # Errors
-    /// It is something else, too large or too slow.
-    // No async function: it would have room for the whole request until the body is there.
+    /// Returns a problem if the body is not JSON by its media type, not UTF-8, too large or too slow.
+    // Not an `async fn`, whose future would hold the whole request until the body has arrived.
     pub fn from_request_with(
         request: Request,
         limits: BodyLimits,
@@ -76,14 +77,14 @@ impl JsonBody {
             let bytes = tokio::time::timeout(limits.time, body?.collect());
             let bytes = bytes.await.map_err(|_| Problem::body_too_slow())??;
             String::from_utf8(bytes).map(Self).map_err(|error| {
-                let place = error.utf8_error().valid_up_to();
-                Problem::malformed(format!("the body is not UTF-8 from byte {place} on"))
+                let position = error.utf8_error().valid_up_to();
+                Problem::malformed(format!("the body is not valid UTF-8 at byte {position}"))
             })
         }
     }
 }
 
-/// The body of a request that says that it is JSON.
+/// Checks the headers of a request for a JSON body of at most `size` bytes, and returns the body unread.
 fn json_body(request: Request, size: usize) -> Result<LimitedBody, Problem> {
     reject_content_encoding(request.headers())?;
     if let Some(essence) = media_type(request.headers()) {
@@ -95,57 +96,60 @@ fn json_body(request: Request, size: usize) -> Result<LimitedBody, Problem> {
     LimitedBody::new(request, size as u64)
 }
 
-/// A body as it comes, up to a limit.
+/// A request body that is read chunk by chunk, up to a limit.
 pub struct LimitedBody {
     data: BodyDataStream,
-    /// Bytes that are to come at least.
+    /// Length in bytes that the request declares; 0 if unknown.
     declared: u64,
-    length: u64,
+    /// Bytes received so far.
+    received: u64,
+    /// Maximum number of bytes.
     limit: u64,
 }
 
 impl LimitedBody {
-    /// The parts of this request's body; what is larger than `limit`, in bytes, is refused.
+    /// Takes the body out of `request`, to read at most `limit` bytes.
     ///
     /// # Errors
-    /// 413, where the request says that it will be larger.
+    /// Returns a 413 problem if the declared length exceeds the limit, unless the body should be drained
+    /// first. It is not drained if the client waits for `100 Continue` or if it is too long.
     pub fn new(request: Request, limit: u64) -> Result<Self, Problem> {
         let declared = request.body().size_hint().lower();
-        let asks_first = request.headers().contains_key(header::EXPECT);
-        if declared > limit && (asks_first || declared > limit.saturating_add(MAX_DRAINED_BYTES)) {
+        let expects_continue = request.headers().contains_key(header::EXPECT);
+        if declared > limit && (expects_continue || declared > limit.saturating_add(MAX_DRAINED_BYTES)) {
             return Err(Problem::body_too_large(limit));
         }
-        Ok(Self { data: request.into_body().into_data_stream(), declared, length: 0, limit })
+        Ok(Self { data: request.into_body().into_data_stream(), declared, received: 0, limit })
     }
 
-    /// All of them.
+    /// Reads the whole body.
     ///
     /// # Errors
-    /// As [`LimitedBody::next_chunk`].
+    /// Returns the errors of [`LimitedBody::next_chunk`].
     async fn collect(mut self) -> Result<Vec<u8>, Problem> {
         let declared = usize::try_from(self.declared).unwrap_or(usize::MAX);
         let mut bytes = Vec::with_capacity(declared.min(MAX_PREALLOCATED_BYTES));
-        while let Some(part) = self.next_chunk().await? {
-            bytes.extend_from_slice(&part);
+        while let Some(chunk) = self.next_chunk().await? {
+            bytes.extend_from_slice(&chunk);
         }
         Ok(bytes)
     }
 
-    /// The next part; `None` when the body has arrived whole.
+    /// Reads the next chunk. Returns `None` after the last one.
     ///
     /// # Errors
-    /// 413, or 499 where the client has left.
+    /// Returns a 413 problem if the body exceeds the limit, and a 499 problem if the client disconnected.
     pub async fn next_chunk(&mut self) -> Result<Option<Bytes>, Problem> {
-        while let Some(part) = self.data.next().await {
-            let part = part.map_err(|_| Problem::client_left())?;
-            self.length += part.len() as u64;
-            if self.length <= self.limit {
-                return Ok(Some(part));
+        while let Some(chunk) = self.data.next().await {
+            let chunk = chunk.map_err(|_| Problem::client_disconnected())?;
+            self.received += chunk.len() as u64;
+            if self.received <= self.limit {
+                return Ok(Some(chunk));
             }
-            if self.length > self.limit.saturating_add(MAX_DRAINED_BYTES) {
+            if self.received > self.limit.saturating_add(MAX_DRAINED_BYTES) {
                 break;
             }
         }
-        if self.length > self.limit { Err(Problem::body_too_large(self.limit)) } else { Ok(None) }
+        if self.received > self.limit { Err(Problem::body_too_large(self.limit)) } else { Ok(None) }
     }
 }

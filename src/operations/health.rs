@@ -1,5 +1,5 @@
-//! Health: alive is not ready. A check of being alive never asks the database, or an orchestrator would kill
-//! healthy servers when the database is down.
+//! Health checks. Liveness never queries the database: an orchestrator would otherwise restart healthy
+//! servers while the database is down.
 
 use std::time::Instant;
 
@@ -16,27 +16,25 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{database::Database, telemetry::routes::Route};
 
-/// The routes with their method and usual statuses.
+/// Routes with their expected statuses.
 pub const ROUTES: &[Route] = &[
     ("GET", "/health", &[200, 503]),
     ("GET", "/health/live", &[200]),
     ("GET", "/health/ready", &[200, 503]),
 ];
 
-/// What health depends on.
 #[derive(Clone)]
 pub struct HealthState {
     pub database: Database,
-    /// Cancelled when the server is about to stop.
+    /// Cancelled when shutdown begins.
     pub shutting_down: CancellationToken,
 }
 
-/// The routes under `/health`, described.
 pub fn api() -> OpenApiRouter<HealthState> {
     OpenApiRouter::new().routes(routes!(health)).routes(routes!(live)).routes(routes!(ready))
 }
 
-/// Whether all is well.
+/// Result of a check
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Status {
@@ -44,13 +42,13 @@ enum Status {
     Unavailable,
 }
 
-/// The process.
+/// State of the process
 #[derive(Serialize, ToSchema)]
 struct Liveness {
     status: Status,
 }
 
-/// The server with what it needs.
+/// State of the server and its database
 #[derive(Serialize, ToSchema)]
 struct Health {
     status: Status,
@@ -59,50 +57,75 @@ struct Health {
     database: DatabaseHealth,
 }
 
-/// The database.
+/// State of the database
 #[derive(Serialize, ToSchema)]
 struct DatabaseHealth {
     /// `sqlite` or `postgresql`
     #[schema(example = "sqlite")]
     kind: String,
     status: Status,
-    /// How long it took to answer
+    /// Duration of the check
     seconds: f64,
 }
 
-#[utoipa::path(get, path = "/health/live", tag = "operation", operation_id = "getLiveness", summary = "Whether the process runs; never asks the database",
-    responses((status = 200, description = "It does", body = Liveness)))]
+#[utoipa::path(
+    get,
+    path = "/health/live",
+    tag = "operation",
+    operation_id = "getLiveness",
+    summary = "Check whether the process is running, without querying the database",
+    responses((status = 200, description = "The process is running", body = Liveness))
+)]
 async fn live() -> Response {
     Json(Liveness { status: Status::Ok }).into_response()
 }
 
-#[utoipa::path(get, path = "/health", tag = "operation", operation_id = "getHealth", summary = "Whether requests can be served",
+#[utoipa::path(
+    get,
+    path = "/health",
+    tag = "operation",
+    operation_id = "getHealth",
+    summary = "Check whether the server can serve requests",
     responses(
-        (status = 200, description = "They can", body = Health),
-        (status = 503, description = "The database does not answer", body = Health)))]
-async fn health(State(vitals): State<HealthState>) -> Response {
-    check(&vitals.database, false).await
+        (status = 200, description = "The server can serve requests", body = Health),
+        (status = 503, description = "The database is unavailable", body = Health)
+    )
+)]
+async fn health(State(state): State<HealthState>) -> Response {
+    check(&state.database, false).await
 }
 
-#[utoipa::path(get, path = "/health/ready", tag = "operation", operation_id = "getReadiness", summary = "Whether requests should be sent here",
+#[utoipa::path(
+    get,
+    path = "/health/ready",
+    tag = "operation",
+    operation_id = "getReadiness",
+    summary = "Check whether the server is ready to receive traffic",
     responses(
-        (status = 200, description = "They should", body = Health),
-        (status = 503, description = "The database does not answer, or the server is about to stop", body = Health)))]
-async fn ready(State(vitals): State<HealthState>) -> Response {
-    check(&vitals.database, vitals.shutting_down.is_cancelled()).await
+        (status = 200, description = "The server is ready to receive traffic", body = Health),
+        (
+            status = 503,
+            description = "The database is unavailable, or the server is shutting down",
+            body = Health
+        )
+    )
+)]
+async fn ready(State(state): State<HealthState>) -> Response {
+    check(&state.database, state.shutting_down.is_cancelled()).await
 }
 
 async fn check(database: &Database, shutting_down: bool) -> Response {
     let start = Instant::now();
-    let answered = database.is_reachable().await;
-    let status = |well| if well { Status::Ok } else { Status::Unavailable };
-    let kind = database.kind().to_string();
-    let database = DatabaseHealth { kind, status: status(answered), seconds: start.elapsed().as_secs_f64() };
-    let well = answered && !shutting_down;
-    let body = Json(Health { status: status(well), version: env!("CARGO_PKG_VERSION"), database });
-    if well {
+    let is_reachable = database.is_reachable().await;
+    let seconds = start.elapsed().as_secs_f64();
+    let status = |is_ok| if is_ok { Status::Ok } else { Status::Unavailable };
+    let database =
+        DatabaseHealth { kind: database.kind().to_string(), status: status(is_reachable), seconds };
+    let is_ok = is_reachable && !shutting_down;
+    let body = Json(Health { status: status(is_ok), version: env!("CARGO_PKG_VERSION"), database });
+    if is_ok {
         return body.into_response();
     }
-    let retry = [(header::RETRY_AFTER, HeaderValue::from_static("1"))];
-    (StatusCode::SERVICE_UNAVAILABLE, retry, body).into_response()
+    let retry_after = [(header::RETRY_AFTER, HeaderValue::from_static("1"))];
+    (StatusCode::SERVICE_UNAVAILABLE, retry_after, body).into_response()
 }

@@ -1,4 +1,4 @@
-//! `GET /`: what this is, and where everything is.
+//! `GET /`: name, version and links.
 
 use axum::Json;
 use serde_json::{Value, json};
@@ -6,16 +6,21 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::telemetry::routes::Route;
 
-/// The route with its method and usual status.
+/// Route with its expected status.
 pub const ROUTES: &[Route] = &[("GET", "/", &[200])];
 
-/// The route `/`, described.
 pub fn api() -> OpenApiRouter {
     OpenApiRouter::new().routes(routes!(root))
 }
 
-#[utoipa::path(get, path = "/", tag = "operation", operation_id = "getRoot", summary = "Name, version and links",
-    responses((status = 200, description = "What this is, and where everything is", body = serde_json::Value)))]
+#[utoipa::path(
+    get,
+    path = "/",
+    tag = "operation",
+    operation_id = "getRoot",
+    summary = "Read name, version and links",
+    responses((status = 200, description = "Name, version and links", body = serde_json::Value))
+)]
 async fn root() -> Json<Value> {
     Json(json!({
         "name": "Stockmeter",

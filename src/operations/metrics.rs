@@ -1,4 +1,4 @@
-//! `GET /metrics`: what Prometheus scrapes.
+//! `GET /metrics`: metrics for Prometheus.
 
 use axum::{
     extract::State,
@@ -12,25 +12,43 @@ use crate::{
     telemetry::{Telemetry, routes::Route},
 };
 
-/// The route with its method and usual status.
+/// Route with its expected statuses.
 pub const ROUTES: &[Route] = &[("GET", "/metrics", &[200, 401])];
 
-/// Prometheus' text format, exactly: Prometheus 3 refuses anything vague.
+/// Media type with version. Prometheus 3 rejects a response whose format it cannot determine.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The route `/metrics`, described.
 pub fn api() -> OpenApiRouter<Telemetry> {
     OpenApiRouter::new().routes(routes!(scrape))
 }
 
-#[utoipa::path(get, path = "/metrics", tag = "operation", operation_id = "getMetrics", summary = "Read the metrics",
-    responses((status = 200, description = "Prometheus' text format 0.0.4", body = String, content_type = "text/plain"), (status = 401, description = "The server wants a token", content_type = "application/problem+json", body = serde_json::Value)))]
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "operation",
+    operation_id = "getMetrics",
+    summary = "Read the metrics",
+    responses(
+        (
+            status = 200,
+            description = "Prometheus text format 0.0.4",
+            body = String,
+            content_type = "text/plain"
+        ),
+        (
+            status = 401,
+            description = "A bearer token is required",
+            content_type = "application/problem+json",
+            body = serde_json::Value
+        )
+    )
+)]
 async fn scrape(State(telemetry): State<Telemetry>) -> Response {
     let rendered = background_runtime::run(async move { telemetry.render() }).await;
     match rendered {
         Ok(text) => ([(header::CONTENT_TYPE, TEXT_FORMAT)], text).into_response(),
         Err(error) => {
-            tracing::error!(%error, "can't render the metrics");
+            tracing::error!(%error, "cannot render the metrics");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }

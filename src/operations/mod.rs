@@ -1,4 +1,4 @@
-//! The routes for operators: the index, health and metrics.
+//! Routes for operators: index, health, metrics and slow requests.
 
 pub mod health;
 pub mod index;

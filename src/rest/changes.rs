@@ -1,4 +1,4 @@
-//! `GET /products/changes`: what happens to products, as server-sent events.
+//! Handler of `GET /products/changes`, which streams changes as server-sent events.
 
 use std::convert::Infallible;
 
@@ -7,7 +7,7 @@ use axum::{
     http::HeaderMap,
     response::{
         IntoResponse, Response,
-        sse::{Event as ServerSent, KeepAlive, Sse},
+        sse::{Event as SseEvent, KeepAlive, Sse},
     },
 };
 use futures_util::StreamExt;
@@ -20,27 +20,32 @@ use crate::{
     http::problem::Problem,
 };
 
-/// Which changes.
+/// Query parameters.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChangesQuery {
     id: Option<String>,
 }
 
-/// The header that a browser sends when it comes back.
+/// Header with the id of the last event, which browsers send when they reconnect.
 const LAST_EVENT_ID: &str = "last-event-id";
 
-/// The events `created`, `updated`, `stock_moved` and `deleted`, with the product's id, its version, when and, unless
-/// it is gone, the product as it is now; and `resync`, when more happened than is known: then read the products again.
-/// Without an end, but who takes them too slowly gets an `error` with the code `TOO_SLOW` and is let go.
-#[utoipa::path(get, path = "/products/changes", tag = "products", operation_id = "followChanges", summary = "Follow the changes of products",
-    params(
-        ("id" = Option<String>, Query, description = "Only of these: `in` or `eq`", example = "in.1,2", pattern = r"^(eq\.[1-9][0-9]{0,14}|in\.[1-9][0-9]{0,14}(,[1-9][0-9]{0,14})*)$"),
-        ("Last-Event-ID" = Option<String>, Header, description = "Go on behind this event: the `id` of the last one that came"),
-    ),
+/// Streams changes of products. The events `created`, `updated`, `stock_moved` and `deleted` carry the
+/// product's id, its version, the time and, unless it was deleted, the current product. The event `resync`
+/// means that changes were missed: read the products again. The stream has no end. A client that reads too
+/// slowly gets an `error` event with the code `TOO_SLOW`, and the stream is closed.
+#[utoipa::path(
+    get,
+    path = "/products/changes",
+    tag = "products",
+    operation_id = "followChanges",
+    summary = "Follow the changes of products",
+    params(openapi::ChangesParams, openapi::LastEventIdHeader),
     responses(
-        (status = 200, description = "The changes as they happen", body = String, content_type = "text/event-stream",
-            example = "event: stock_moved\nid: 2f1-7\ndata: {\"id\":1,\"version\":\"1c0f3b5e7a9d2468\",\"at\":\"2026-11-25T09:30:00Z\",\"product\":{\"id\":1,\"name\":\"Laptop\",\"price\":999.99,\"amount\":7}}\n\n"),
+        (status = 200, description = "The changes as they happen", body = String,
+            content_type = "text/event-stream",
+            example = "event: stock_moved\nid: 2f1-7\ndata: {\"id\":1,\"version\":\"1c0f3b5e7a9d2468\",\
+                \"at\":\"2026-11-25T09:30:00Z\",\"product\":{\"id\":1,\"name\":\"Laptop\",\"price\":999.99,\"amount\":7}}\n\n"),
         openapi::Malformed, openapi::Invalid, openapi::Internal, openapi::Unavailable
     )
 )]
@@ -50,41 +55,41 @@ pub async fn changes(
     query: Result<Query<ChangesQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response, Problem> {
     let Query(ChangesQuery { id }) = query.map_err(|error| Problem::malformed(error.body_text()))?;
-    let followed = id.as_deref().map_or(Ok(ProductSelection::ALL), followed)?;
-    let after = headers.get(LAST_EVENT_ID).map(|place| place.to_str().unwrap_or_default());
-    let after = after.filter(|place| !place.is_empty()).map(place).transpose()?;
-    let events = catalog.subscribe(followed, after).await?;
+    let selection = id.as_deref().map_or(Ok(ProductSelection::ALL), parse_selection)?;
+    let last_id = headers.get(LAST_EVENT_ID).map(|value| value.to_str().unwrap_or_default());
+    let after = last_id.filter(|id| !id.is_empty()).map(parse_position).transpose()?;
+    let events = catalog.subscribe(selection, after).await?;
     let events =
-        events.map(|event| Ok::<_, Infallible>(event.map_or_else(|error| failure(&error), server_sent)));
+        events.map(|event| Ok::<_, Infallible>(event.map_or_else(|error| error_event(&error), sse_event)));
     Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
 }
 
-fn place(text: &str) -> Result<LogPosition, Error> {
-    text.parse().map_err(|_| Error::invalid("Last-Event-ID", "is not the id of an event"))
+fn parse_position(text: &str) -> Result<LogPosition, Error> {
+    text.parse().map_err(|_| Error::invalid("Last-Event-ID", "is not a valid event id"))
 }
 
-fn followed(test: &str) -> Result<ProductSelection, Error> {
-    match test.split_once('.') {
+fn parse_selection(filter: &str) -> Result<ProductSelection, Error> {
+    match filter.split_once('.') {
         Some(("in", ids)) => ProductSelection::from_ids(ids.split(','), "id"),
         Some(("eq", id)) => ProductSelection::from_ids([id].into_iter(), "id"),
-        _ => Err(Error::invalid("id", "can be tested by eq or in")),
+        _ => Err(Error::invalid("id", "must be a filter with eq or in")),
     }
 }
 
-fn failure(error: &Error) -> ServerSent {
+fn error_event(error: &Error) -> SseEvent {
     let data = serde_json::json!({ "code": error.code().as_str(), "detail": error.to_string() });
-    ServerSent::default().event("error").data(data.to_string())
+    SseEvent::default().event("error").data(data.to_string())
 }
 
-fn server_sent(event: Event) -> ServerSent {
-    let place = event.position().to_string();
-    let (kind, data) = match event {
+fn sse_event(event: Event) -> SseEvent {
+    let position = event.position().to_string();
+    let (name, data) = match event {
         Event::Resync(_) => ("resync", "{}".to_owned()),
         Event::Change(change) => {
-            let kind = match change.kind {
+            let name = match change.kind {
                 ChangeKind::Created => "created",
                 ChangeKind::Updated => "updated",
-                ChangeKind::StockMoved => "stock_moved",
+                ChangeKind::StockAdjusted => "stock_moved",
                 ChangeKind::Deleted => "deleted",
             };
             let Change { position: _, kind: _, id, version, at, product } = change;
@@ -94,8 +99,8 @@ fn server_sent(event: Event) -> ServerSent {
                 json::write_product(&mut data, product);
             }
             data.push(b'}');
-            (kind, String::from_utf8(data).unwrap_or_default())
+            (name, String::from_utf8(data).unwrap_or_default())
         }
     };
-    ServerSent::default().event(kind).id(place).data(data)
+    SseEvent::default().event(name).id(position).data(data)
 }

@@ -1,4 +1,4 @@
-//! `Idempotency-Key` (IETF draft): a request that comes again gets the answer of the first time.
+//! `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header), which makes a request safe to repeat.
 
 use axum::{
     body::{Body, to_bytes},
@@ -14,15 +14,14 @@ use crate::{
     http::problem::Problem,
 };
 
-/// Names a request that may come again.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// Marks an answer that was given before.
-pub const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+/// Marks a response that was stored for an earlier request.
+pub const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
-/// The key of a request, if it has one, and a digest of its head.
-pub struct Repeatable(Option<(IdempotencyKey, Sha256)>);
+/// Idempotency key of a request, if it has one, and a digest of its method, target and relevant headers.
+pub struct IdempotentRequest(Option<(IdempotencyKey, Sha256)>);
 
-impl<S: Send + Sync> FromRequestParts<S> for Repeatable {
+impl<S: Send + Sync> FromRequestParts<S> for IdempotentRequest {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
@@ -31,35 +30,37 @@ impl<S: Send + Sync> FromRequestParts<S> for Repeatable {
             return Ok(Self(None));
         };
         if keys.next().is_some() {
-            return Err(Problem::malformed("Idempotency-Key can be given only once"));
+            return Err(Problem::malformed("Idempotency-Key must be given only once"));
         }
         let text = key.to_str().unwrap_or_default();
-        // A string of RFC 9651, as the draft wants it, or bare, as most clients send it.
+        // The draft requires a quoted string (RFC 9651), but most clients send the key without quotes.
         let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
         let key = IdempotencyKey::new(text)?;
         let mut digest = Sha256::new();
         let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
-        add(&mut digest, parts.method.as_str().as_bytes());
-        add(&mut digest, target.as_bytes());
+        add_part(&mut digest, parts.method.as_str().as_bytes());
+        add_part(&mut digest, target.as_bytes());
         for name in [header::CONTENT_TYPE, header::IF_MATCH, super::prefer::PREFER] {
-            add(&mut digest, parts.headers.get(name).map(HeaderValue::as_bytes).unwrap_or_default());
+            add_part(&mut digest, parts.headers.get(name).map(HeaderValue::as_bytes).unwrap_or_default());
         }
         Ok(Self(Some((key, digest))))
     }
 }
 
-/// Adds a part so that it can't run into the next one.
-fn add(digest: &mut Sha256, part: &[u8]) {
+/// Adds a part with its length, to keep it distinct from the next one.
+fn add_part(digest: &mut Sha256, part: &[u8]) {
     digest.update((part.len() as u64).to_le_bytes());
     digest.update(part);
 }
 
-impl Repeatable {
-    /// Does the work, unless it was done before. `body` tells it from other work: the body or a digest of it.
+impl IdempotentRequest {
+    /// Runs `work` and stores its response, or returns the response stored for the same key.
+    ///
+    /// `body` is the request's body or a digest of it. It detects a key that is reused for another request.
     ///
     /// # Errors
-    /// Of the work, or of the key.
-    pub async fn once<F>(
+    /// Returns the problem of the work, or one about a key that is in use or belongs to another request.
+    pub async fn execute<F>(
         self,
         catalog: Catalog,
         body: &[u8],
@@ -71,55 +72,55 @@ impl Repeatable {
         let Some((key, mut digest)) = self.0 else {
             return work(catalog).await;
         };
-        add(&mut digest, body);
+        add_part(&mut digest, body);
         let request = Idempotency { key, fingerprint: Fingerprint(digest.finalize().into()) };
-        let keep = async move |catalog| Answer::of(work(catalog).await).await;
-        // Boxed: most requests have no key.
-        let IdempotentResponse { answer, replayed } = Box::pin(catalog.execute_once(request, keep)).await?;
-        let answer: Answer = serde_json::from_str(&answer).map_err(|_| Error::Internal)?;
-        let mut response = answer.into_response();
+        let work = async move |catalog| StoredResponse::serialize_result(work(catalog).await).await;
+        // Boxed to keep the future small, because most requests have no key.
+        let IdempotentResponse { response, replayed } = Box::pin(catalog.execute_once(request, work)).await?;
+        let stored: StoredResponse = serde_json::from_str(&response).map_err(|_| Error::Internal)?;
+        let mut response = stored.into_response();
         if replayed {
-            response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+            response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
         }
         Ok(response)
     }
 }
 
-/// An answer as it is kept.
+/// A response as the catalog stores it, in JSON.
 #[derive(Serialize, Deserialize)]
-enum Answer {
-    Done { status: u16, headers: Vec<(String, String)>, body: String },
-    Refused(Problem),
+enum StoredResponse {
+    Success { status: u16, headers: Vec<(String, String)>, body: String },
+    Problem(Problem),
 }
 
-impl Answer {
-    /// Failures of ours are not kept: the request can be tried again.
-    async fn of(result: Result<Response, Problem>) -> Result<String, Problem> {
-        let answer = match result {
+impl StoredResponse {
+    /// Returns the JSON to store. Server errors are not stored, because the client may retry the request.
+    async fn serialize_result(result: Result<Response, Problem>) -> Result<String, Problem> {
+        let stored = match result {
             Err(problem) if problem.status().is_server_error() => return Err(problem),
-            Err(problem) => Self::Refused(problem),
+            Err(problem) => Self::Problem(problem),
             Ok(response) => {
-                let (head, body) = response.into_parts();
+                let (parts, body) = response.into_parts();
                 let body = to_bytes(body, usize::MAX).await.map_err(|_| Error::Internal)?;
-                let headers = head.headers.iter().filter_map(|(name, value)| {
+                let headers = parts.headers.iter().filter_map(|(name, value)| {
                     Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
                 });
-                Self::Done {
-                    status: head.status.as_u16(),
+                Self::Success {
+                    status: parts.status.as_u16(),
                     headers: headers.collect(),
                     body: String::from_utf8(body.into()).map_err(|_| Error::Internal)?,
                 }
             }
         };
-        serde_json::to_string(&answer).map_err(|_| Error::Internal.into())
+        serde_json::to_string(&stored).map_err(|_| Error::Internal.into())
     }
 }
 
-impl IntoResponse for Answer {
+impl IntoResponse for StoredResponse {
     fn into_response(self) -> Response {
         let (status, headers, body) = match self {
-            Self::Refused(problem) => return problem.into_response(),
-            Self::Done { status, headers, body } => (status, headers, body),
+            Self::Problem(problem) => return problem.into_response(),
+            Self::Success { status, headers, body } => (status, headers, body),
         };
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

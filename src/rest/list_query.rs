@@ -1,4 +1,4 @@
-//! What the query string of `GET /products` asks for.
+//! Parser of the query string of `GET /products` and of the filters of `DELETE /products`.
 
 use form_urlencoded::{Serializer, parse};
 
@@ -7,109 +7,120 @@ use crate::{
     http::problem::Problem,
 };
 
-/// A list as asked for.
+/// Parsed query of a list.
 #[derive(Debug)]
 pub struct ListQuery {
     pub listing: Listing,
-    /// One page, or all from a place on.
-    pub part: Part,
-    /// Whether all of them are to be counted.
+    pub window: Window,
+    /// Whether to return the number of all matching products.
     pub count: bool,
-    /// What was asked for, without the place: the base of links to other pages.
-    base: Vec<(String, String)>,
+    /// Parameters other than `after` and `before`, for links to other pages.
+    link_params: Vec<(String, String)>,
 }
 
+/// The products of the list to return.
 #[derive(Debug)]
-pub enum Part {
+pub enum Window {
     Page(PageRequest),
+    /// All products after a cursor, or from the start without one.
     AllAfter(Option<Cursor>),
 }
 
-const FIELDS: [&str; 4] = ["id", "name", "price", "amount"];
+const FILTER_FIELDS: [&str; 4] = ["id", "name", "price", "amount"];
+
+/// Parameters of `GET` and of `DELETE /products`, as error messages list them.
+const LIST_PARAMETERS: &str = "limit, after, before, sort, count, id, name, price and amount";
+const FILTER_PARAMETERS: &str = "id, name, price and amount";
 
 impl ListQuery {
-    /// Reads a query string; parameters that mean nothing are refused by name.
+    /// Parses a query string.
+    ///
+    /// # Errors
+    /// Returns a 400 problem for unknown, repeated or conflicting parameters, and a 422 problem for invalid
+    /// values.
     pub fn parse(query: &str) -> Result<Self, Problem> {
         let mut filter = Filter::default();
         let [mut limit, mut after, mut before, mut sort, mut count] = [const { None::<String> }; 5];
-        let mut base = Vec::new();
+        let mut link_params = Vec::new();
         for (name, value) in parse(query.as_bytes()) {
-            let once = match &*name {
+            let slot = match &*name {
                 "limit" => &mut limit,
                 "after" => &mut after,
                 "before" => &mut before,
                 "sort" => &mut sort,
                 "count" => &mut count,
                 _ => {
-                    if !add_test(&mut filter, &name, &value)? {
-                        return Err(unknown(&name));
+                    if !add_filter(&mut filter, &name, &value)? {
+                        return Err(unknown_parameter(&name, LIST_PARAMETERS));
                     }
-                    base.push((name.into_owned(), value.into_owned()));
+                    link_params.push((name.into_owned(), value.into_owned()));
                     continue;
                 }
             };
-            if once.replace(value.clone().into_owned()).is_some() {
-                return Err(Problem::malformed(format!("the parameter {name} can be given only once")));
+            if slot.replace(value.clone().into_owned()).is_some() {
+                return Err(Problem::malformed(format!("{name} must be given only once")));
             }
             if name != "after" && name != "before" {
-                base.push((name.into_owned(), value.into_owned()));
+                link_params.push((name.into_owned(), value.into_owned()));
             }
         }
         let order = sort.map_or(Ok(SortOrder::default()), |sort| SortOrder::parse(&sort))?;
         let (after, before) = (after.as_deref(), before.as_deref());
         if after.is_some() && before.is_some() {
-            return Err(Problem::malformed("after and before can't be combined"));
+            return Err(Problem::malformed("after and before cannot be combined"));
         }
         if limit.is_none() && !order.is_by_id() {
-            // Without an index each page of the list would be a scan of its own.
-            return Err(Problem::malformed("sort by other than id needs a limit"));
+            // Without an index on the fields, every page would scan the whole table.
+            return Err(Problem::malformed("limit is required to sort by fields other than id"));
         }
-        let part = match limit {
-            Some(limit) => Part::Page(PageRequest::from_limit(&limit, after, before, &order)?),
-            None if before.is_some() => return Err(Problem::malformed("before needs a limit")),
-            None => Part::AllAfter(parse_cursor("after", after, &order)?),
+        let window = match limit {
+            Some(limit) => Window::Page(PageRequest::from_limit(&limit, after, before, &order)?),
+            None if before.is_some() => return Err(Problem::malformed("limit is required with before")),
+            None => Window::AllAfter(parse_cursor("after", after, &order)?),
         };
         let count = match count.as_deref() {
             None => false,
             Some("exact") => true,
-            Some(_) => return Err(Problem::malformed("count can only be exact")),
+            Some(_) => return Err(Problem::malformed("count must be exact")),
         };
-        Ok(Self { listing: Listing { filter, order }, part, count, base })
+        Ok(Self { listing: Listing { filter, order }, window, count, link_params })
     }
 
-    /// The same list from another place on.
-    pub fn link(&self, relation: &str, place: Option<(&str, &Cursor)>) -> String {
+    /// Returns a `Link` value for another page of the list. `position` is `after` or `before` with its
+    /// cursor; `None` means the first page.
+    pub fn link(&self, relation: &str, position: Option<(&str, &Cursor)>) -> String {
         let mut query = Serializer::new(String::new());
-        query.extend_pairs(&self.base);
-        query.extend_pairs(place.map(|(name, cursor)| (name, cursor.encode())));
+        query.extend_pairs(&self.link_params);
+        query.extend_pairs(position.map(|(name, cursor)| (name, cursor.encode())));
         format!("</products?{}>; rel=\"{relation}\"", query.finish())
     }
 }
 
-/// The filter of a query string that holds nothing else.
-pub fn filter(query: &str) -> Result<Filter, Problem> {
+/// Parses a query string that may hold filters only.
+///
+/// # Errors
+/// Returns a 400 problem for other parameters, and a 422 problem for invalid filters.
+pub fn parse_filter(query: &str) -> Result<Filter, Problem> {
     let mut filter = Filter::default();
     for (name, value) in parse(query.as_bytes()) {
-        if !add_test(&mut filter, &name, &value)? {
-            let known = "id, name, price and amount";
-            return Err(Problem::malformed(format!("there is no parameter {name:?}; there are {known}")));
+        if !add_filter(&mut filter, &name, &value)? {
+            return Err(unknown_parameter(&name, FILTER_PARAMETERS));
         }
     }
     Ok(filter)
 }
 
-/// Adds `name=test.operand`, if there is such a field.
-fn add_test(filter: &mut Filter, name: &str, value: &str) -> Result<bool, Error> {
-    let Some(field) = FIELDS.iter().find(|field| **field == name) else {
+/// Adds the filter `name=operator.operand`. Returns false if no field has this name.
+fn add_filter(filter: &mut Filter, name: &str, value: &str) -> Result<bool, Error> {
+    let Some(field) = FILTER_FIELDS.iter().find(|field| **field == name) else {
         return Ok(false);
     };
-    let (test, operand) = value.split_once('.').unwrap_or((value, ""));
-    let operands: Vec<&str> = if test == "in" { operand.split(',').collect() } else { vec![operand] };
-    filter.add(field, test, &operands)?;
+    let (operator, operand) = value.split_once('.').unwrap_or((value, ""));
+    let operands: Vec<&str> = if operator == "in" { operand.split(',').collect() } else { vec![operand] };
+    filter.add(field, operator, &operands)?;
     Ok(true)
 }
 
-fn unknown(name: &str) -> Problem {
-    let known = "limit, after, before, sort, count, id, name, price and amount";
-    Problem::malformed(format!("there is no parameter {name:?}; there are {known}"))
+fn unknown_parameter(name: &str, valid: &str) -> Problem {
+    Problem::malformed(format!("unknown parameter {name:?}; valid are {valid}"))
 }

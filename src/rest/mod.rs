@@ -1,4 +1,4 @@
-//! HTTP in, HTTP out. No rules: those are the catalog's.
+//! The REST interface. Handlers parse requests, call the catalog, which validates, and write responses.
 
 use axum::extract::FromRef;
 use utoipa::OpenApi;
@@ -24,10 +24,10 @@ mod response_format;
 mod upload;
 
 pub(crate) use collection::create;
-pub(crate) use item::product;
+pub(crate) use item::get_by_id;
 pub(crate) use list::list;
 
-/// The routes with their methods and usual statuses.
+/// Method, path and expected statuses of each route.
 pub const ROUTES: &[(&str, &str, &[u16])] = &[
     ("GET", "/products", &[200, 400, 422, 500, 503]),
     ("POST", "/products", &[200, 201, 400, 409, 413, 415, 422, 500, 503]),
@@ -41,13 +41,11 @@ pub const ROUTES: &[(&str, &str, &[u16])] = &[
     ("POST", "/products/{product_id}/stock", &[200, 400, 404, 409, 412, 413, 415, 422, 500, 503]),
 ];
 
-/// What its handlers work with. Cheap to clone.
+/// State of the handlers, cheap to clone.
 #[derive(Clone)]
 pub struct RestState {
-    /// The products.
     pub catalog: Catalog,
-    /// Bodies are taken within these.
-    pub body: BodyLimits,
+    pub body_limits: BodyLimits,
 }
 
 impl FromRef<RestState> for Catalog {
@@ -58,20 +56,20 @@ impl FromRef<RestState> for Catalog {
 
 impl FromRef<RestState> for BodyLimits {
     fn from_ref(state: &RestState) -> Self {
-        state.body
+        state.body_limits
     }
 }
 
-/// The routes under `/products`, described.
+/// Returns the router of `/products` with its OpenAPI description.
 pub fn api() -> OpenApiRouter<RestState> {
     OpenApiRouter::with_openapi(openapi::Document::openapi())
         .routes(routes!(list::list, collection::create, collection::replace, collection::delete))
         .routes(routes!(changes::changes))
-        .routes(routes!(item::get, item::replace, item::change, item::delete))
+        .routes(routes!(item::get, item::replace, item::patch, item::delete))
         .routes(routes!(item::adjust_stock))
 }
 
-/// What was sent, if it is an object.
-fn object<T>(sent: Option<T>) -> Result<T, Error> {
-    sent.ok_or_else(Error::not_an_object)
+/// Returns the parsed object, or an error if the JSON value was not an object.
+fn require_object<T>(object: Option<T>) -> Result<T, Error> {
+    object.ok_or_else(Error::not_an_object)
 }

@@ -1,4 +1,4 @@
-//! Takes the product's id from the path.
+//! Extractor of the product's id in the path.
 
 use axum::{
     extract::{FromRequestParts, Path},

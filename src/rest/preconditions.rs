@@ -1,4 +1,4 @@
-//! Conditional requests (RFC 9110 section 13): entity tags in, expected versions out.
+//! Extractor of the preconditions in `If-Match` and `If-None-Match` (RFC 9110 section 13.1).
 
 use axum::{
     extract::FromRequestParts,
@@ -10,56 +10,65 @@ use crate::{
     http::problem::Problem,
 };
 
-/// What `If-Match` and `If-None-Match` ask for.
-pub struct Conditions {
-    /// From `If-Match`.
-    pub expected: Precondition,
-    /// From `If-None-Match`.
-    pub unwanted: Precondition,
+/// Preconditions of a request, each [`Precondition::None`] if its header is absent.
+pub struct Preconditions {
+    pub if_match: Precondition,
+    pub if_none_match: Precondition,
 }
 
-impl Conditions {
-    /// Those of a request.
+impl Preconditions {
+    /// Parses the headers of a request.
     ///
     /// # Errors
-    /// They are malformed.
-    pub fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+    /// Returns a 400 problem if a header is malformed.
+    pub fn from_headers(headers: &HeaderMap) -> Result<Self, Problem> {
         Ok(Self {
-            // A change needs the strong comparison: a weak tag never matches.
-            expected: tags(headers, &header::IF_MATCH, false)?,
-            unwanted: tags(headers, &header::IF_NONE_MATCH, true)?,
+            // `If-Match` requires the strong comparison (RFC 9110 section 13.1.1), which no weak tag passes.
+            if_match: parse_entity_tags(headers, &header::IF_MATCH, false)?,
+            if_none_match: parse_entity_tags(headers, &header::IF_NONE_MATCH, true)?,
         })
     }
 
-    /// Nothing: there is no version of several products.
-    pub fn none(&self) -> Result<(), Problem> {
-        if self.expected == Precondition::None && self.unwanted == Precondition::None {
+    /// Checks that a request for several products has no preconditions.
+    ///
+    /// # Errors
+    /// Returns a 400 problem if it has one.
+    pub fn reject_any(&self) -> Result<(), Problem> {
+        if self.if_match == Precondition::None && self.if_none_match == Precondition::None {
             return Ok(());
         }
-        Err(Problem::malformed("If-Match and If-None-Match are for a single product"))
+        Err(Problem::malformed("If-Match and If-None-Match apply to single products only"))
     }
 
-    /// The version that a change is meant for.
-    pub fn of_change(&self) -> Result<&Precondition, Problem> {
-        if self.unwanted == Precondition::None {
-            return Ok(&self.expected);
+    /// Returns the precondition of an update, from `If-Match`.
+    ///
+    /// # Errors
+    /// Returns a 400 problem if the request has `If-None-Match`.
+    pub fn for_update(&self) -> Result<&Precondition, Problem> {
+        if self.if_none_match == Precondition::None {
+            return Ok(&self.if_match);
         }
-        Err(Problem::malformed("If-None-Match is for GET, and as * for PUT"))
+        Err(Problem::malformed("If-None-Match is not supported for this request"))
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Conditions {
+impl<S: Send + Sync> FromRequestParts<S> for Preconditions {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        Self::of(&parts.headers)
+        Self::from_headers(&parts.headers)
     }
 }
 
-/// Reads `*` or a list of entity tags. Tags that no version of ours can have match nothing.
-fn tags(headers: &HeaderMap, name: &HeaderName, weak: bool) -> Result<Precondition, Problem> {
-    let malformed = || Problem::malformed(format!("{name} must be * or a list of entity tags in quotes"));
-    let (mut versions, mut any) = (Vec::new(), false);
+/// Parses `*` or a list of entity tags. Tags that are not valid versions are dropped, as are weak tags unless
+/// `allow_weak` is true.
+fn parse_entity_tags(
+    headers: &HeaderMap,
+    name: &HeaderName,
+    allow_weak: bool,
+) -> Result<Precondition, Problem> {
+    let malformed = || Problem::malformed(format!("{name} must be * or a list of quoted entity tags"));
+    let (mut versions, mut has_tags) = (Vec::new(), false);
     let mut fields = headers.get_all(name).iter().peekable();
     if fields.peek().is_none() {
         return Ok(Precondition::None);
@@ -70,27 +79,27 @@ fn tags(headers: &HeaderMap, name: &HeaderName, weak: bool) -> Result<Preconditi
             return Ok(Precondition::Any);
         }
         while !rest.is_empty() {
-            // Empty elements of a list count for nothing (RFC 9110 section 5.6.1.2).
+            // Ignore empty list elements (RFC 9110 section 5.6.1.2).
             if let Some(next) = rest.strip_prefix(',') {
                 rest = next.trim_start();
                 continue;
             }
-            any = true;
+            has_tags = true;
             let (is_weak, quoted) = match rest.strip_prefix("W/") {
                 Some(quoted) => (true, quoted),
                 None => (false, rest),
             };
-            let (tag, behind) =
+            let (tag, after) =
                 quoted.strip_prefix('"').and_then(|text| text.split_once('"')).ok_or_else(malformed)?;
-            if weak || !is_weak {
+            if allow_weak || !is_weak {
                 versions.extend(tag.parse::<Version>());
             }
-            let behind = behind.trim_start();
-            if !behind.is_empty() && !behind.starts_with(',') {
+            let after = after.trim_start();
+            if !after.is_empty() && !after.starts_with(',') {
                 return Err(malformed());
             }
-            rest = behind;
+            rest = after;
         }
     }
-    if any { Ok(Precondition::Versions(versions)) } else { Err(malformed()) }
+    if has_tags { Ok(Precondition::Versions(versions)) } else { Err(malformed()) }
 }

@@ -1,4 +1,5 @@
-//! `Prefer: resolution=merge-duplicates` (RFC 7240; the preference is that of `PostgREST`): create or replace.
+//! Extractor of `Prefer: resolution=merge-duplicates`, which requests an upsert. RFC 7240 defines the header,
+//! `PostgREST` the preference.
 
 use std::convert::Infallible;
 
@@ -10,14 +11,11 @@ use axum::{
 
 use crate::catalog::OnConflict;
 
-/// The request's header.
 pub const PREFER: HeaderName = HeaderName::from_static("prefer");
-/// The response's.
 pub const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 const MERGE: &str = "resolution=merge-duplicates";
 
-/// What the client prefers to be done with ids that are taken. Preferences that we don't know are passed over, as
-/// the RFC wants it.
+/// Treatment of products whose ids exist. Unknown preferences are ignored, as RFC 7240 section 2 requires.
 #[derive(Clone, Copy)]
 pub struct Preference(pub OnConflict);
 
@@ -29,14 +27,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Preference {
         let mut preferences = fields.flat_map(|field| field.split([',', ';'])).map(|preference| {
             preference.chars().filter(|char| !char.is_whitespace() && *char != '"').collect::<String>()
         });
-        let merge = preferences.any(|preference| preference.eq_ignore_ascii_case(MERGE));
-        Ok(Self(if merge { OnConflict::Replace } else { OnConflict::Reject }))
+        let upsert = preferences.any(|preference| preference.eq_ignore_ascii_case(MERGE));
+        Ok(Self(if upsert { OnConflict::Replace } else { OnConflict::Reject }))
     }
 }
 
 impl Preference {
-    /// Says that it was followed. What may have replaced something is not surely created: a 200.
-    pub fn applied(self, mut response: Response) -> Response {
+    /// If the preference is to replace, adds `Preference-Applied` and sets the status to 200, since the
+    /// products may not be new.
+    pub fn mark_applied(self, mut response: Response) -> Response {
         if self.0 == OnConflict::Replace {
             *response.status_mut() = StatusCode::OK;
             response.headers_mut().insert(PREFERENCE_APPLIED, HeaderValue::from_static(MERGE));

@@ -1,4 +1,4 @@
-//! Answers that hold products.
+//! Responses with products.
 
 use std::fmt::Write;
 
@@ -13,23 +13,24 @@ use crate::{
     formats::{self, Format, json},
 };
 
-/// One product, its version as a strong entity tag (RFC 9110 section 8.8.3).
-pub fn one(status: StatusCode, product: &Product) -> Response {
-    with_headers(2, status, product)
+/// Number of headers that each response gets later: Server-Timing, Cache-Control, X-Request-Id,
+/// Content-Length.
+const COMMON_HEADERS: usize = 4;
+
+/// Returns a response with one product, whose version is a strong entity tag (RFC 9110 section 8.8.3).
+pub fn product(status: StatusCode, product: &Product) -> Response {
+    with_header_capacity(2, status, product)
 }
 
-/// Those that each answer gets: Server-Timing, Cache-Control, X-Request-Id, and by the router Content-Length.
-const HEADERS_OF_ALL: usize = 4;
-
-/// With room for so many headers of its own.
-fn with_headers(headers: usize, status: StatusCode, product: &Product) -> Response {
+/// Like [`product`], with capacity for `headers` headers besides the common ones.
+fn with_header_capacity(headers: usize, status: StatusCode, product: &Product) -> Response {
     let mut body = Vec::with_capacity(json::PRODUCT_BYTES);
     json::write_product(&mut body, product);
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
-    response.headers_mut().reserve(headers + HEADERS_OF_ALL);
-    let kind = HeaderValue::from_static(Format::Json.media_type());
-    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response.headers_mut().reserve(headers + COMMON_HEADERS);
+    let media_type = HeaderValue::from_static(Format::Json.media_type());
+    response.headers_mut().insert(header::CONTENT_TYPE, media_type);
     if let Some(tag) = entity_tag(product.version) {
         response.headers_mut().insert(header::ETAG, tag);
     }
@@ -38,22 +39,22 @@ fn with_headers(headers: usize, status: StatusCode, product: &Product) -> Respon
 
 fn entity_tag(version: Version) -> Option<HeaderValue> {
     let mut tag = String::with_capacity(18);
-    // Writing to a String can't fail.
+    // Writing to a `String` cannot fail.
     let _ = write!(tag, "\"{version}\"");
     HeaderValue::try_from(tag).ok()
 }
 
-/// One product that is new.
+/// Returns a 201 response with a new product.
 pub fn created(product: &Product) -> Response {
-    let mut response = with_headers(3, StatusCode::CREATED, product);
+    let mut response = with_header_capacity(3, StatusCode::CREATED, product);
     if let Ok(location) = HeaderValue::try_from(format!("/products/{}", product.id)) {
         response.headers_mut().insert(header::LOCATION, location);
     }
     response
 }
 
-/// Products.
-pub fn many(status: StatusCode, format: Format, products: &[Product]) -> Response {
+/// Returns a response with a list of products.
+pub fn products(status: StatusCode, format: Format, products: &[Product]) -> Response {
     let mut body = Vec::new();
     let mut writer = formats::Writer::new(format, &mut body);
     writer.write(&mut body, products);
@@ -61,8 +62,8 @@ pub fn many(status: StatusCode, format: Format, products: &[Product]) -> Respons
     (status, [(header::CONTENT_TYPE, format.media_type())], Body::from(body)).into_response()
 }
 
-/// How many products something was done to.
-pub fn count(status: StatusCode, what: &str, count: u64) -> Response {
-    let kind = [(header::CONTENT_TYPE, Format::Json.media_type())];
-    (status, kind, format!("{{\"{what}\":{count}}}")).into_response()
+/// Returns a response with a JSON object whose field `name` is the number of affected products.
+pub fn count(status: StatusCode, name: &str, count: u64) -> Response {
+    let headers = [(header::CONTENT_TYPE, Format::Json.media_type())];
+    (status, headers, format!("{{\"{name}\":{count}}}")).into_response()
 }

@@ -1,4 +1,4 @@
-//! Which format a client wants. As the service before, who wants nothing that there is gets JSON.
+//! Extractor of the format that a client accepts.
 
 use std::convert::Infallible;
 
@@ -6,10 +6,11 @@ use axum::{extract::FromRequestParts, http::request::Parts};
 
 use crate::{formats::Format, http::content_negotiation::negotiate};
 
-/// The format to answer in.
-pub struct Wanted(pub Format);
+/// Format of the response. A client that accepts no supported format gets JSON, for compatibility with the
+/// legacy service.
+pub struct ResponseFormat(pub Format);
 
-impl<S: Send + Sync> FromRequestParts<S> for Wanted {
+impl<S: Send + Sync> FromRequestParts<S> for ResponseFormat {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {

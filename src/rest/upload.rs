@@ -1,5 +1,5 @@
-//! What `POST /products` brings: JSON, or a file that waits on the disk until it is whole. Until then nobody holds
-//! a connection to the database for it, however slowly it comes.
+//! Extractor of the body of `POST /products`. A file is spooled to disk first, because a slow upload must not
+//! hold a database connection.
 
 use std::fs::File;
 
@@ -17,17 +17,22 @@ use crate::{
     },
 };
 
-/// Products as sent.
-pub enum Sent {
-    /// The text of one or an array.
+/// Unparsed products.
+pub enum ProductsPayload {
+    /// JSON text of one product or an array.
     Json(String),
-    /// A file, its format, and a digest of its bytes.
-    File(Format, File, [u8; 32]),
+    /// A complete file.
+    File {
+        format: Format,
+        file: File,
+        /// SHA-256 of the content.
+        digest: [u8; 32],
+    },
 }
 
 const ACCEPTED: &str = "application/json, text/csv or application/x-ndjson";
 
-impl<S: Send + Sync> FromRequest<S> for Sent
+impl<S: Send + Sync> FromRequest<S> for ProductsPayload
 where
     BodyLimits: FromRef<S>,
 {
@@ -44,33 +49,34 @@ where
                 let limits = BodyLimits::from_ref(state);
                 let spool = spool_to_disk(LimitedBody::new(request, limits.import_size)?, limits);
                 let (file, digest) = Box::pin(spool).await?;
-                Ok(Self::File(format, file, digest))
+                Ok(Self::File { format, file, digest })
             }
             Some(None) => Err(Problem::unsupported_media_type(ACCEPTED)),
         }
     }
 }
 
+/// Writes the body to a temporary file. Returns the file, rewound, and the SHA-256 of its content.
 async fn spool_to_disk(mut body: LimitedBody, limits: BodyLimits) -> Result<(File, [u8; 32]), Problem> {
-    let file = tempfile::tempfile().map_err(failed)?;
+    let file = tempfile::tempfile().map_err(spool_error)?;
     let mut file = BufWriter::with_capacity(1 << 20, tokio::fs::File::from_std(file));
     let mut digest = Sha256::new();
     loop {
-        let part = tokio::time::timeout(limits.time, body.next_chunk());
-        let Some(part) = part.await.map_err(|_| Problem::body_too_slow())?? else {
+        let chunk = tokio::time::timeout(limits.time, body.next_chunk());
+        let Some(chunk) = chunk.await.map_err(|_| Problem::body_too_slow())?? else {
             break;
         };
-        digest.update(&part);
-        file.write_all(&part).await.map_err(failed)?;
+        digest.update(&chunk);
+        file.write_all(&chunk).await.map_err(spool_error)?;
     }
-    file.flush().await.map_err(failed)?;
+    file.flush().await.map_err(spool_error)?;
     let mut file = file.into_inner();
-    file.rewind().await.map_err(failed)?;
+    file.rewind().await.map_err(spool_error)?;
     Ok((file.into_std().await, digest.finalize().into()))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is for map_err")]
-fn failed(error: std::io::Error) -> Problem {
-    tracing::error!(%error, folder = %std::env::temp_dir().display(), "can't keep an uploaded file");
+#[expect(clippy::needless_pass_by_value, reason = "map_err passes the error by value")]
+fn spool_error(error: std::io::Error) -> Problem {
+    tracing::error!(%error, folder = %std::env::temp_dir().display(), "cannot store an uploaded file");
     Error::Unavailable.into()
 }

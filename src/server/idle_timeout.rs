@@ -1,5 +1,5 @@
-//! Lets go of connections on which nothing moves: silent clients, in HTTP/1 those whose heads trickle in, and readers that
-//! have stopped reading. A client that waits for us is none of these.
+//! Closes idle connections: silent clients, clients that stopped reading, and HTTP/1 clients that send their
+//! headers too slowly. Connections whose requests are still being processed stay open.
 
 use std::{
     io,
@@ -17,21 +17,22 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-/// How many requests of a connection we are working on.
+/// Number of requests of a connection that are being processed.
 #[derive(Clone, Debug, Default)]
 pub struct ActiveRequests(Arc<AtomicUsize>);
 
 impl ActiveRequests {
-    /// Waits for an answer, as a part of the work, which begins now: hyper reads once more before it polls an answer.
-    pub fn on<T>(self, answer: impl Future<Output = T>) -> impl Future<Output = T> {
-        let part = ActiveGuard::of(self);
+    /// Returns `response` as a future that counts as an active request. Counting starts with this call,
+    /// because hyper reads from the connection again before it first polls the response.
+    pub fn track<T>(self, response: impl Future<Output = T>) -> impl Future<Output = T> {
+        let guard = ActiveGuard::new(self);
         async move {
-            let _part = part;
-            answer.await
+            let _guard = guard;
+            response.await
         }
     }
 
-    fn is_under_way(&self) -> bool {
+    fn any(&self) -> bool {
         self.0.load(Ordering::Relaxed) > 0
     }
 }
@@ -39,9 +40,9 @@ impl ActiveRequests {
 struct ActiveGuard(ActiveRequests);
 
 impl ActiveGuard {
-    fn of(work: ActiveRequests) -> Self {
-        work.0.fetch_add(1, Ordering::Relaxed);
-        Self(work)
+    fn new(active: ActiveRequests) -> Self {
+        active.0.fetch_add(1, Ordering::Relaxed);
+        Self(active)
     }
 }
 
@@ -51,55 +52,60 @@ impl Drop for ActiveGuard {
     }
 }
 
-/// A stream that fails when no byte has moved for a while, in either direction.
+/// Stream that fails with `TimedOut` if it is idle for longer than a limit.
 pub struct IdleTimeout<S> {
     stream: S,
-    clock: Pin<Box<Sleep>>,
+    timer: Pin<Box<Sleep>>,
     limit: Duration,
-    moved: Instant,
-    work: ActiveRequests,
-    /// Whether bytes that arrive while we work on no request are a movement.
-    reads_move: bool,
+    last_activity: Instant,
+    active: ActiveRequests,
+    /// Whether received bytes count as activity while no request is active.
+    reads_count: bool,
 }
 
 impl<S> IdleTimeout<S> {
-    /// In HTTP/1, what arrives between two requests is the head of the next one, which has to be there in time. What a
-    /// WebSocket brings is no movement either: it lives as long as we ping it.
-    pub fn of_http1(stream: S, limit: Duration, work: ActiveRequests) -> Self {
-        Self::new(stream, limit, work, false)
+    /// Creates a timeout that ignores bytes received while no request is active. In HTTP/1 they are request
+    /// headers, which must be complete within the limit. WebSocket messages do not count either: the server's
+    /// pings keep those connections open.
+    pub fn http1(stream: S, limit: Duration, active: ActiveRequests) -> Self {
+        Self::new(stream, limit, active, false)
     }
 
-    pub fn of_http2(stream: S, limit: Duration, work: ActiveRequests) -> Self {
-        Self::new(stream, limit, work, true)
+    /// Creates a timeout for which all received bytes are activity.
+    pub fn http2(stream: S, limit: Duration, active: ActiveRequests) -> Self {
+        Self::new(stream, limit, active, true)
     }
 
-    fn new(stream: S, limit: Duration, work: ActiveRequests, reads_move: bool) -> Self {
-        Self { stream, clock: Box::pin(sleep(limit)), limit, moved: Instant::now(), work, reads_move }
+    fn new(stream: S, limit: Duration, active: ActiveRequests, reads_count: bool) -> Self {
+        let timer = Box::pin(sleep(limit));
+        Self { stream, timer, limit, last_activity: Instant::now(), active, reads_count }
     }
 
-    /// Notes a movement, if it is one, or fails when the last one is too long ago.
-    fn watch<T>(
+    /// Records activity if `poll` is ready and `is_activity` is set. Fails if `poll` is pending and the
+    /// stream has been idle for too long.
+    fn check_idle<T>(
         &mut self,
         context: &mut Context<'_>,
         poll: Poll<io::Result<T>>,
-        is_movement: bool,
+        is_activity: bool,
     ) -> Poll<io::Result<T>> {
         if poll.is_ready() {
-            if is_movement {
-                // The clock is set only when it rings: this is on the way of every byte.
-                self.moved = Instant::now();
+            if is_activity {
+                // The timer is reset only when it expires, because resetting it here would slow down every
+                // read and write.
+                self.last_activity = Instant::now();
             }
             return poll;
         }
-        while self.clock.as_mut().poll(context).is_ready() {
-            if self.work.is_under_way() {
-                self.moved = Instant::now();
+        while self.timer.as_mut().poll(context).is_ready() {
+            if self.active.any() {
+                self.last_activity = Instant::now();
             }
-            let end = self.moved + self.limit;
-            if Instant::now() >= end {
+            let deadline = self.last_activity + self.limit;
+            if Instant::now() >= deadline {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
-            self.clock.as_mut().reset(end);
+            self.timer.as_mut().reset(deadline);
         }
         Poll::Pending
     }
@@ -112,8 +118,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for IdleTimeout<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let poll = Pin::new(&mut self.stream).poll_read(context, buffer);
-        let is_movement = self.reads_move || self.work.is_under_way();
-        self.watch(context, poll, is_movement)
+        let is_activity = self.reads_count || self.active.any();
+        self.check_idle(context, poll, is_activity)
     }
 }
 
@@ -124,7 +130,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for IdleTimeout<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.watch(context, poll, true)
+        self.check_idle(context, poll, true)
     }
 
     fn poll_write_vectored(
@@ -133,7 +139,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for IdleTimeout<S> {
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.stream).poll_write_vectored(context, buffers);
-        self.watch(context, poll, true)
+        self.check_idle(context, poll, true)
     }
 
     fn is_write_vectored(&self) -> bool {

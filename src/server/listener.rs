@@ -1,4 +1,4 @@
-//! Takes connections, and lets go of them gracefully.
+//! Accepts connections, serves HTTP on them and closes them gracefully.
 
 use std::{
     io,
@@ -25,29 +25,29 @@ use super::{
 };
 use crate::app::dispatch::App;
 
-/// The system says that a slow reader has moved only when a third of this is free: larger buffers would make it
-/// look idle.
-const SEND_BUFFER: usize = 256 << 10;
-/// When the process is out of file descriptors, only time helps.
+/// Socket send buffer in bytes. The kernel reports a socket as writable only when a third of the buffer is
+/// free, and a slow reader of a larger buffer would look idle.
+const SEND_BUFFER_SIZE: usize = 256 << 10;
+/// Pause after a failed accept, to wait for free file descriptors.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
 
-/// How long connections may take.
+/// Time limits of connections.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionTimeouts {
-    /// Without a byte in either direction, and for a head of HTTP/1 as a whole, before a client is let go.
+    /// Maximum time without activity. HTTP/1 request headers must also be complete within it.
     pub idle: Duration,
-    /// For what is under way at the end.
-    pub grace: Duration,
+    /// Maximum time for active requests to finish after shutdown begins.
+    pub shutdown_grace: Duration,
 }
 
-/// Serves HTTP/1.1 and HTTP/2 until `stop`.
+/// Serves HTTP/1.1 and HTTP/2 until `stop` resolves, then waits for active requests within the grace period.
 pub async fn serve(
     listener: TcpListener,
     app: App,
     stop: impl Future<Output = ()>,
-    patience: ConnectionTimeouts,
+    timeouts: ConnectionTimeouts,
 ) {
-    let ConnectionTimeouts { idle, grace } = patience;
+    let ConnectionTimeouts { idle, shutdown_grace } = timeouts;
     let connections = TaskTracker::new();
     let stopping = CancellationToken::new();
     let mut stop = pin!(stop);
@@ -56,63 +56,67 @@ pub async fn serve(
             accepted = accept(&listener) => accepted,
             () = &mut stop => break,
         };
-        // A token of its own: all connections would meet at the lock of a shared one.
-        let served = serve_connection(stream, app.clone(), idle, stopping.child_token());
+        // Each connection gets a child token, because all connections would contend for the lock of a shared
+        // token.
+        let connection = serve_connection(stream, app.clone(), idle, stopping.child_token());
         connections.spawn(async move {
-            if let Err(error) = served.await {
-                debug!(%peer, error, "the connection broke");
+            if let Err(error) = connection.await {
+                debug!(%peer, error, "connection failed");
             }
         });
     }
     drop(listener);
     stopping.cancel();
     connections.close();
-    if tokio::time::timeout(grace, connections.wait()).await.is_err() {
-        warn!("requests still under way after {} are cut off", humantime::format_duration(grace));
+    if tokio::time::timeout(shutdown_grace, connections.wait()).await.is_err() {
+        let grace = humantime::format_duration(shutdown_grace);
+        warn!("requests still active after {grace} are aborted");
     }
 }
 
-/// Serves a connection, until one of the two sides is done with it.
+/// Serves a connection until either side closes it.
 async fn serve_connection(
     stream: TcpStream,
     app: App,
     idle: Duration,
     stopping: CancellationToken,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let speaks_http2 = tokio::select! {
+    let is_http2 = tokio::select! {
         biased;
-        speaks_http2 = tokio::time::timeout(idle, protocol_detection::detect_http2(&stream)) => speaks_http2??,
+        is_http2 = tokio::time::timeout(idle, protocol_detection::detect_http2(&stream)) => is_http2??,
         () = stopping.cancelled() => return Ok(()),
     };
-    let work = ActiveRequests::default();
-    let done = work.clone();
+    let active = ActiveRequests::default();
+    let tracker = active.clone();
     let service =
-        service_fn(move |request: Request<Incoming>| done.clone().on(app.call(request.map(Body::new))));
-    if speaks_http2 {
-        let stream = TokioIo::new(IdleTimeout::of_http2(stream, idle, work));
+        service_fn(move |request: Request<Incoming>| tracker.clone().track(app.call(request.map(Body::new))));
+    if is_http2 {
+        let stream = TokioIo::new(IdleTimeout::http2(stream, idle, active));
         let connection = http2::Builder::new(TokioExecutor::new()).serve_connection(stream, service);
-        // Boxed: its state is large, and most connections have none of it.
+        // Boxed because HTTP/2 state is large, and it would enlarge the task of every HTTP/1 connection.
         let mut connection = Box::pin(connection);
-        return Ok(until(stopping, connection.as_mut(), http2::Connection::graceful_shutdown).await?);
+        let shut_down = http2::Connection::graceful_shutdown;
+        return Ok(run_until_shutdown(stopping, connection.as_mut(), shut_down).await?);
     }
-    let stream = TokioIo::new(IdleTimeout::of_http1(stream, idle, work));
-    // A head's time is that of the stream.
+    let stream = TokioIo::new(IdleTimeout::http1(stream, idle, active));
+    // `IdleTimeout` already limits the time for headers.
     let connection =
         http1::Builder::new().header_read_timeout(None).serve_connection(stream, service).with_upgrades();
     let connection = pin!(connection);
-    Ok(until(stopping, connection, http1::UpgradeableConnection::graceful_shutdown).await?)
+    Ok(run_until_shutdown(stopping, connection, http1::UpgradeableConnection::graceful_shutdown).await?)
 }
 
-/// Runs a connection to its end, which is near when the server is stopping: it answers what was asked, and no more.
-async fn until<C: Future>(
+/// Runs a connection to its end. On shutdown, the connection completes its active requests and accepts no
+/// others.
+async fn run_until_shutdown<C: Future>(
     stopping: CancellationToken,
     mut connection: Pin<&mut C>,
-    end: fn(Pin<&mut C>),
+    shut_down: fn(Pin<&mut C>),
 ) -> C::Output {
     tokio::select! {
         biased;
-        done = &mut connection => return done,
-        () = stopping.cancelled() => end(connection.as_mut()),
+        output = &mut connection => return output,
+        () = stopping.cancelled() => shut_down(connection.as_mut()),
     }
     connection.await
 }
@@ -121,17 +125,18 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                // An answer goes out at once; without these the connection still works.
+                // Sends small responses without delay. The connection works without these options, so errors
+                // are ignored.
                 let _ = stream.set_nodelay(true);
-                let _ = set_socket_send_buffer_size(&stream, SEND_BUFFER);
+                let _ = set_socket_send_buffer_size(&stream, SEND_BUFFER_SIZE);
                 return (stream, peer);
             }
-            // The client was gone before we came to it.
+            // The client closed the connection before it was accepted.
             Err(error)
                 if [io::ErrorKind::ConnectionAborted, io::ErrorKind::ConnectionReset]
                     .contains(&error.kind()) => {}
             Err(error) => {
-                warn!(%error, "can't accept connections");
+                warn!(%error, "cannot accept connections");
                 tokio::time::sleep(PAUSE_AFTER_ERROR).await;
             }
         }

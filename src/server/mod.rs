@@ -100,7 +100,7 @@ pub fn rules(config: &Config) -> CatalogOptions {
     CatalogOptions {
         require_version: config.require_if_match,
         idempotency_retention: config.idempotency_retention,
-        subscriptions: config.subscriptions,
+        max_subscriptions: config.subscriptions,
     }
 }
 
@@ -175,7 +175,7 @@ impl Server {
             .merge(slow_requests::api().with_state(slow.clone()));
         let metrics_room = bearer_auth::require_bearer_token(metrics_room, config.metrics_token.as_ref());
         let rooms = Router::new().merge(index::api()).merge(health.clone()).merge(openapi::router());
-        let rest = RestState { catalog: catalog.clone(), body };
+        let rest = RestState { catalog: catalog.clone(), body_limits: body };
         let graphql = GraphqlState { service, sockets: sockets.clone(), body };
         let api = Router::from(rest::api().with_state(rest.clone()))
             .merge(graphql::api().with_state(graphql.clone()));
@@ -251,7 +251,7 @@ impl Server {
             self.catalog.close_feed();
         };
         let patience =
-            ConnectionTimeouts { idle: self.config.idle_timeout, grace: self.config.shutdown_grace };
+            ConnectionTimeouts { idle: self.config.idle_timeout, shutdown_grace: self.config.shutdown_grace };
         let management = async {
             if let Some((listener, app)) = self.management {
                 listener::serve(listener, app, stopping.cancelled(), patience).await;

@@ -1,4 +1,4 @@
-//! The database as its clients see it: statements, and connections to be had.
+//! Metrics of database statements and of the connection pool.
 
 use std::time::Duration;
 
@@ -10,79 +10,81 @@ use opentelemetry::{
 use super::{gauge, names};
 use crate::request_context;
 
-/// The state of a pool of connections.
+/// State of the connection pool.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PoolStatus {
-    /// Connections at work.
+    /// Connections in use.
     pub used: u64,
-    /// Connections that are open and have nothing to do.
+    /// Open connections that are not in use.
     pub idle: u64,
-    /// Most connections.
+    /// Maximum number of connections.
     pub max: u64,
-    /// Statements that wait for one.
+    /// Statements waiting for a connection.
     pub pending: u64,
 }
 
-/// The instruments of the database. Cheap to clone.
+/// Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct DatabaseMetrics {
-    operation: Histogram<f64>,
-    wait: Histogram<f64>,
+    statement_duration: Histogram<f64>,
+    acquire_wait: Histogram<f64>,
 }
 
 impl DatabaseMetrics {
-    /// Instruments.
     pub fn new(meter: &Meter) -> Self {
         let histogram = |name, description| {
             let histogram = meter.f64_histogram(name).with_unit("s").with_description(description);
             histogram.with_boundaries(names::FINE_BUCKETS.to_vec()).build()
         };
         Self {
-            operation: histogram(names::DB_OPERATION_DURATION, "Time that statements took"),
-            wait: histogram(names::DB_CONNECTION_WAIT, "Time that statements waited for a connection"),
+            statement_duration: histogram(names::DB_OPERATION_DURATION, "Duration of database statements"),
+            acquire_wait: histogram(
+                names::DB_CONNECTION_WAIT,
+                "Time that statements waited for a connection",
+            ),
         }
     }
 
-    /// A statement has ended.
+    /// Records a completed statement, also in the current request's usage.
     pub fn statement_finished(&self, operation: &'static str, time: Duration, outcome: &'static str) {
         let labels = [KeyValue::new(names::DB_OPERATION, operation), KeyValue::new(names::OUTCOME, outcome)];
-        self.operation.record(time.as_secs_f64(), &labels);
+        self.statement_duration.record(time.as_secs_f64(), &labels);
         request_context::record_statement(time);
     }
 
-    /// A statement has got its connection.
+    /// Records the time that a statement waited for its connection, also in the current request's usage.
     pub fn connection_acquired(&self, time: Duration) {
-        self.wait.record(time.as_secs_f64(), &[]);
+        self.acquire_wait.record(time.as_secs_f64(), &[]);
         request_context::record_acquire_wait(time);
     }
 }
 
-/// Whether the database answers: a gauge, refreshed in the background.
-pub fn up(meter: &Meter) -> Gauge<u64> {
-    gauge(meter, names::DATABASE_UP, "", "1 while the database answers, else 0")
+/// Returns the gauge of the database's availability, which the caller updates in the background.
+pub fn availability_gauge(meter: &Meter) -> Gauge<u64> {
+    gauge(meter, names::DATABASE_UP, "", "1 if the database is reachable, otherwise 0")
 }
 
-/// Shows a pool's state at each scrape.
-pub fn watch_pool(meter: &Meter, state: impl Fn() -> PoolStatus + Clone + Send + Sync + 'static) {
-    let count = state.clone();
+/// Registers gauges of the connection pool. `status` is called at each scrape.
+pub fn register_pool_gauges(meter: &Meter, status: impl Fn() -> PoolStatus + Clone + Send + Sync + 'static) {
+    let connections = status.clone();
     meter
         .u64_observable_gauge(names::DB_CONNECTIONS)
-        .with_description("Connections to the database")
+        .with_description("Open database connections")
         .with_callback(move |observer| {
-            let PoolStatus { used, idle, .. } = count();
+            let PoolStatus { used, idle, .. } = connections();
             observer.observe(used, &[KeyValue::new(names::STATE, "used")]);
             observer.observe(idle, &[KeyValue::new(names::STATE, "idle")]);
         })
         .build();
-    let max = state.clone();
+    let max = status.clone();
     meter
         .u64_observable_gauge(names::DB_CONNECTION_MAX)
-        .with_description("Most connections to the database")
+        .with_description("Maximum number of database connections")
         .with_callback(move |observer| observer.observe(max().max, &[]))
         .build();
     meter
         .u64_observable_gauge(names::DB_CONNECTION_PENDING)
-        .with_description("Statements that wait for a connection")
-        .with_callback(move |observer| observer.observe(state().pending, &[]))
+        .with_description("Statements waiting for a connection")
+        .with_callback(move |observer| observer.observe(status().pending, &[]))
         .build();
 }

@@ -1,4 +1,5 @@
-//! GraphQL's operations: most failures hide behind a 200, so HTTP's metrics do not show them.
+//! Metrics of GraphQL operations. HTTP metrics miss most of their failures, because they are sent with status
+//! 200.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -12,7 +13,7 @@ use opentelemetry::{
 
 use super::names;
 
-/// The instruments of GraphQL. Cheap to clone.
+/// Cheap to clone.
 #[derive(Clone)]
 pub struct GraphqlMetrics(Arc<Instruments>);
 
@@ -20,32 +21,35 @@ struct Instruments {
     requests: Counter<u64>,
     duration: Histogram<f64>,
     errors: Counter<u64>,
-    /// Labels are taken from here: their number is bounded whatever clients send.
+    /// Values of the label for the operation name. They are fixed, so clients cannot create further series.
     names: Vec<StringValue>,
-    /// Bound to their labels when they are first needed: for each type, outcome and name, and for each type and outcome.
+    /// Counters by type, outcome and name, bound when first used.
     bound_requests: Vec<OnceLock<BoundCounter<u64>>>,
+    /// Histograms by type and outcome, bound when first used.
     bound_durations: Vec<OnceLock<BoundHistogram<f64>>>,
 }
 
-/// The kinds of operations, and what becomes of them.
+/// Operation types. The last one also stands for values that are not in this list.
 const TYPES: [&str; 4] = ["query", "mutation", "subscription", "unknown"];
-const OUTCOMES: [&str; 3] = ["ok", "error", "refused"];
+/// Outcomes of operations: `rejected` is a request error, before execution.
+const OUTCOMES: [&str; 3] = ["ok", "error", "rejected"];
 
-/// Where the names of no operation and of any other than the configured ones are.
+/// Index into `names` for unnamed operations.
 const NO_NAME: usize = 0;
+/// Index into `names` for operation names that are not configured.
 const OTHER_NAME: usize = 1;
 
 impl GraphqlMetrics {
-    /// Instruments that exist at 0 for operations without a name and for all error codes.
+    /// Registers the instruments. Counters start at 0 for unnamed operations and for all error codes.
     pub fn new(meter: &Meter, operation_names: &[String], codes: impl Iterator<Item = &'static str>) -> Self {
         let requests =
             meter.u64_counter(names::GRAPHQL_REQUESTS).with_description("GraphQL operations").build();
         let errors =
-            meter.u64_counter(names::GRAPHQL_ERRORS).with_description("Errors in GraphQL answers").build();
+            meter.u64_counter(names::GRAPHQL_ERRORS).with_description("Errors in GraphQL responses").build();
         let duration = meter
             .f64_histogram(names::GRAPHQL_REQUEST_DURATION)
             .with_unit("s")
-            .with_description("Time that GraphQL's queries and mutations took")
+            .with_description("Duration of GraphQL queries and mutations")
             .with_boundaries(names::FINE_BUCKETS.to_vec())
             .build();
         for code in codes {
@@ -53,63 +57,63 @@ impl GraphqlMetrics {
         }
         let configured = operation_names.iter().map(|name| StringValue::from(name.clone()));
         let names: Vec<_> = ["", "_OTHER"].map(StringValue::from).into_iter().chain(configured).collect();
-        let kinds = TYPES.len() * OUTCOMES.len();
-        let bound_requests = (0..kinds * names.len()).map(|_| OnceLock::new()).collect();
-        let bound_durations = (0..kinds).map(|_| OnceLock::new()).collect();
+        let count = TYPES.len() * OUTCOMES.len();
+        let bound_requests = (0..count * names.len()).map(|_| OnceLock::new()).collect();
+        let bound_durations = (0..count).map(|_| OnceLock::new()).collect();
         let instruments = Instruments { requests, duration, errors, names, bound_requests, bound_durations };
-        (0..kinds).for_each(|kind| instruments.count(kind, NO_NAME, 0));
+        (0..count).for_each(|type_outcome| instruments.add_requests(type_outcome, NO_NAME, 0));
         Self(Arc::new(instruments))
     }
 
-    /// An operation has ended, or was refused.
-    pub fn ended(
+    /// Records a completed or rejected operation. `duration` is `None` for subscriptions and rejected
+    /// operations.
+    pub fn record_operation(
         &self,
-        kind: &'static str,
+        operation_type: &'static str,
         name: Option<&str>,
         outcome: &'static str,
-        time: Option<Duration>,
+        duration: Option<Duration>,
     ) {
-        let kind = place(&TYPES, kind) * OUTCOMES.len() + place(&OUTCOMES, outcome);
+        let type_outcome = index(&TYPES, operation_type) * OUTCOMES.len() + index(&OUTCOMES, outcome);
         let name = name.map_or(NO_NAME, |name| {
             self.0.names.iter().position(|known| known.as_str() == name).unwrap_or(OTHER_NAME)
         });
-        self.0.count(kind, name, 1);
-        if let Some(time) = time {
-            self.0.time(kind, time);
+        self.0.add_requests(type_outcome, name, 1);
+        if let Some(duration) = duration {
+            self.0.record_duration(type_outcome, duration);
         }
     }
 
-    /// An answer has an error.
-    pub fn failed(&self, code: &'static str) {
+    /// Counts an error in a response.
+    pub fn record_error(&self, code: &'static str) {
         self.0.errors.add(1, &[KeyValue::new(names::CODE, code)]);
     }
 }
 
 impl Instruments {
-    fn count(&self, kind: usize, name: usize, number: u64) {
+    fn add_requests(&self, type_outcome: usize, name: usize, count: u64) {
         let bind = || {
-            let [kind, outcome] = labels(kind);
-            self.requests.bind(&[
-                kind,
-                KeyValue::new(names::OPERATION_NAME, self.names[name].clone()),
-                outcome,
-            ])
+            let [operation_type, outcome] = labels(type_outcome);
+            let name = KeyValue::new(names::OPERATION_NAME, self.names[name].clone());
+            self.requests.bind(&[operation_type, name, outcome])
         };
-        self.bound_requests[kind * self.names.len() + name].get_or_init(bind).add(number);
+        self.bound_requests[type_outcome * self.names.len() + name].get_or_init(bind).add(count);
     }
 
-    fn time(&self, kind: usize, time: Duration) {
-        let bound = self.bound_durations[kind].get_or_init(|| self.duration.bind(&labels(kind)));
-        bound.record(time.as_secs_f64());
+    fn record_duration(&self, type_outcome: usize, duration: Duration) {
+        let bind = || self.duration.bind(&labels(type_outcome));
+        self.bound_durations[type_outcome].get_or_init(bind).record(duration.as_secs_f64());
     }
 }
 
-fn place(known: &[&str], label: &str) -> usize {
-    known.iter().position(|known| *known == label).unwrap_or(known.len() - 1)
+/// Returns the index of a label value, or of the last value if it is unknown.
+fn index(known: &[&str], value: &str) -> usize {
+    known.iter().position(|known| *known == value).unwrap_or(known.len() - 1)
 }
 
-/// Of a type with an outcome.
-fn labels(kind: usize) -> [KeyValue; 2] {
-    let (kind, outcome) = (TYPES[kind / OUTCOMES.len()], OUTCOMES[kind % OUTCOMES.len()]);
-    [KeyValue::new(names::OPERATION_TYPE, kind), KeyValue::new(names::OUTCOME, outcome)]
+/// Returns the labels for an index into the combinations of [`TYPES`] and [`OUTCOMES`].
+fn labels(type_outcome: usize) -> [KeyValue; 2] {
+    let operation_type = TYPES[type_outcome / OUTCOMES.len()];
+    let outcome = OUTCOMES[type_outcome % OUTCOMES.len()];
+    [KeyValue::new(names::OPERATION_TYPE, operation_type), KeyValue::new(names::OUTCOME, outcome)]
 }

@@ -1,4 +1,5 @@
-//! Counts and times every request, as the outermost layer: 404s, refusals, panics and vanished clients too.
+//! Records every request in metrics, traces and the slow request log, including unmatched, rejected and
+//! aborted requests.
 
 use std::{
     pin::Pin,
@@ -20,31 +21,32 @@ use http_body::{Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::{
-    instruments::{Ended, HttpMetrics},
-    routes::{RouteIndex, sent_method},
+    instruments::{HttpMetrics, RequestStats},
+    routes::{RouteIndex, original_method},
     slow_requests::{self, SlowRequest},
     traces,
 };
 use crate::{
     http::media_type::media_type,
-    request_context::{self, RequestId, RequestInfo},
+    request_context::{RequestContext, RequestId, RequestInfo},
 };
 
-/// The status that is counted when the client left before the answer (nginx's).
-const CLIENT_LEFT: u16 = 499;
+/// Status recorded if the client disconnects before the response starts, as in nginx.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
 
-/// The status that is counted when an answer broke off, whatever its head had promised.
-const BROKEN_OFF: u16 = 500;
+/// Status recorded if the response body fails, regardless of the status that was sent.
+const ABORTED_RESPONSE: u16 = 500;
 
-/// A body that is no larger goes out with its head.
-const SMALL: u64 = 16 << 10;
+/// Maximum size in bytes of a body that is written together with its headers. Recording such a response needs
+/// no wrapper around its body.
+const MAX_SINGLE_WRITE_SIZE: u64 = 16 << 10;
 
-/// A request under way. It is recorded when its answer has been sent, or is given up.
-pub struct RequestRecorder(Record);
+/// A request in progress. It is recorded when its response has been sent or aborted.
+pub struct RequestRecorder(RequestRecord);
 
 impl RequestRecorder {
-    /// Begins with a request of this id to an `endpoint`; without one, to that of the route which it has matched.
-    pub fn begin(
+    /// Starts recording a request. If `endpoint` is `None`, the route that the request matched is recorded.
+    pub fn start(
         metrics: HttpMetrics,
         endpoint: Option<&'static str>,
         id: RequestId,
@@ -52,130 +54,132 @@ impl RequestRecorder {
     ) -> Self {
         let matched = || request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
         let endpoint = endpoint.or_else(matched);
-        let (span, trace) = traces::span(request, endpoint, &id);
-        let route = metrics.routes().place(request.method(), endpoint);
+        let (span, trace) = traces::request_span(request, endpoint, &id);
+        let route = metrics.routes().route_index(request.method(), endpoint);
         let info = RequestInfo {
             id,
-            method: sent_method(request.method()),
-            // Copied: what refers to a request's head keeps all of its connection's buffer.
+            method: original_method(request.method()),
+            // Copied, because a reference into the request head would keep the connection's whole read buffer
+            // alive.
             path: request.uri().path().into(),
             trace: trace.map(|trace| u128::from_be_bytes(trace.to_bytes())),
         };
         let start = Instant::now();
-        metrics.begun();
-        let mut record = Record {
+        metrics.request_started();
+        let mut record = RequestRecord {
             start,
             route,
-            under_way: request_context::RequestContext::new(info, span),
-            status: CLIENT_LEFT,
+            context: RequestContext::new(info, span),
+            status: CLIENT_CLOSED_REQUEST,
             is_stream: false,
-            head: Duration::ZERO,
-            whole: None,
-            received: None,
-            sent: 0,
+            time_to_headers: Duration::ZERO,
+            total_time: None,
+            received_bytes: None,
+            sent_bytes: 0,
             metrics,
         };
-        // Most requests have no body to be counted.
+        // Most requests have no body and need no counter.
         if !request.body().is_end_stream() {
-            let received = record.received.insert(Arc::default()).clone();
+            let received_bytes = record.received_bytes.insert(Arc::default()).clone();
             let body = std::mem::take(request.body_mut());
-            *request.body_mut() = Body::new(Arriving { body, received });
+            *request.body_mut() = Body::new(CountedRequestBody { body, received_bytes });
         }
         Self(record)
     }
 
-    /// When it began.
-    pub fn start(&self) -> Instant {
+    pub fn started_at(&self) -> Instant {
         self.0.start
     }
 
-    /// Runs it to the head of its answer, with the time that took. The record goes with the answer's body, until it ends;
-    /// it ends here where that is small and there already: it goes out in one piece with the head.
-    pub fn end<F: Future<Output = (Response, Duration)>>(self, run: F) -> impl Future<Output = Response> {
+    /// Runs the request within its context. `future` returns the response and the time until its headers were
+    /// ready. A small response is recorded at once, any other when its body ends.
+    pub fn run<F: Future<Output = (Response, Duration)>>(self, future: F) -> impl Future<Output = Response> {
         let Self(record) = self;
-        let within = Within { run, under_way: record.under_way.clone() };
-        within.map(move |(response, head)| record.answered(response, head))
+        let in_context = InContext { future, context: record.context.clone() };
+        in_context.map(move |(response, time_to_headers)| record.response_ready(response, time_to_headers))
     }
 }
 
 pin_project! {
-    /// What a request does until the head of its answer.
-    struct Within<F> {
+    /// Polls a future within a request's context.
+    struct InContext<F> {
         #[pin]
-        run: F,
-        under_way: request_context::RequestContext,
+        future: F,
+        context: RequestContext,
     }
 }
 
-impl<F: Future> Future for Within<F> {
+impl<F: Future> Future for InContext<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        this.under_way.in_scope(|| this.run.poll(context))
+        this.context.in_scope(|| this.future.poll(context))
     }
 }
 
-/// Records its request when it is dropped, however that comes about.
-struct Record {
+/// Measurements of a request. Dropping it records the request, even if the client disconnects or a handler
+/// panics.
+struct RequestRecord {
     start: Instant,
     route: RouteIndex,
-    under_way: request_context::RequestContext,
+    context: RequestContext,
     status: u16,
-    /// Its end is its client's wish.
+    /// Whether the response is an event stream, which ends only when the client or the server closes it.
     is_stream: bool,
-    /// Until the answer's head.
-    head: Duration,
-    /// Until its end, if that is known: where it goes out in one piece with the head.
-    whole: Option<Duration>,
-    /// Bytes of the request's body that have arrived; none where it has no body.
-    received: Option<Arc<AtomicU64>>,
-    /// Bytes of the answer's body.
-    sent: u64,
+    time_to_headers: Duration,
+    /// Time until the end of the response, if it was sent together with its headers.
+    total_time: Option<Duration>,
+    /// Bytes of the request body received so far, or `None` if the request has no body.
+    received_bytes: Option<Arc<AtomicU64>>,
+    /// Bytes of the response body.
+    sent_bytes: u64,
     metrics: HttpMetrics,
 }
 
-impl Drop for Record {
+impl Drop for RequestRecord {
     fn drop(&mut self) {
-        let time = self.whole.unwrap_or_else(|| self.start.elapsed());
-        let received = self.received.as_ref().map_or(0, |received| received.load(Ordering::Relaxed));
-        self.metrics.ended(self.route, Ended { status: self.status, time, received, sent: self.sent });
+        let time = self.total_time.unwrap_or_else(|| self.start.elapsed());
+        let received_bytes = self.received_bytes.as_ref().map_or(0, |bytes| bytes.load(Ordering::Relaxed));
+        let stats = RequestStats { status: self.status, time, received_bytes, sent_bytes: self.sent_bytes };
+        self.metrics.request_finished(self.route, stats);
         if !self.is_stream {
-            self.metrics.slow().note(self.route, self.start, time, || self.describe(time));
+            self.metrics.slow_requests().record(self.route, self.start, time, || self.describe(time));
         }
     }
 }
 
-impl Record {
-    /// The answer's head is there.
-    fn answered(mut self, response: Response, head: Duration) -> Response {
-        traces::answered(response.status(), self.under_way.span());
+impl RequestRecord {
+    /// Records the response's headers, and attaches the record to the body unless the body is small.
+    fn response_ready(mut self, response: Response, time_to_headers: Duration) -> Response {
+        traces::record_response(response.status(), self.context.span());
         self.status = response.status().as_u16();
-        self.head = head;
-        if let Some(size) = response.body().size_hint().exact().filter(|size| *size <= SMALL) {
-            self.sent = size;
-            self.whole = Some(head);
+        self.time_to_headers = time_to_headers;
+        let size = response.body().size_hint().exact();
+        if let Some(size) = size.filter(|size| *size <= MAX_SINGLE_WRITE_SIZE) {
+            self.sent_bytes = size;
+            self.total_time = Some(time_to_headers);
             return response;
         }
         self.is_stream = media_type(response.headers()) == Some("text/event-stream");
-        response.map(|body| Body::new(Leaving { body, record: self }))
+        response.map(|body| Body::new(RecordedResponseBody { body, record: self }))
     }
 
     fn describe(&self, time: Duration) -> SlowRequest {
         let (method, endpoint) = self.metrics.routes().labels(self.route);
-        let info = self.under_way.info();
+        let info = self.context.info();
         SlowRequest {
             method,
             endpoint,
-            at: slow_requests::moment(time),
-            path: slow_requests::cut(&info.path),
+            at: slow_requests::rfc3339_ago(time),
+            path: slow_requests::truncate_path(&info.path),
             status: self.status,
             seconds: time.as_secs_f64(),
-            head_seconds: self.head.as_secs_f64(),
-            sql_seconds: self.under_way.statement_time().as_secs_f64(),
-            sql_statements: self.under_way.statements(),
-            connection_wait_seconds: self.under_way.waiting_time().as_secs_f64(),
-            response_bytes: self.sent,
+            head_seconds: self.time_to_headers.as_secs_f64(),
+            sql_seconds: self.context.statement_time().as_secs_f64(),
+            sql_statements: self.context.statements(),
+            connection_wait_seconds: self.context.acquire_wait().as_secs_f64(),
+            response_bytes: self.sent_bytes,
             request_id: info.id.to_string(),
             trace_id: info.trace_id(),
         }
@@ -183,34 +187,34 @@ impl Record {
 }
 
 pin_project! {
-    /// The body of a request, whose bytes are counted as they arrive.
-    struct Arriving {
+    /// Request body that counts its bytes as they are received.
+    struct CountedRequestBody {
         #[pin]
         body: Body,
-        received: Arc<AtomicU64>,
+        received_bytes: Arc<AtomicU64>,
     }
 }
 
 pin_project! {
-    /// The body of an answer, a part of its request.
-    struct Leaving {
+    /// Response body that runs within its request's context and holds the record until it is dropped.
+    struct RecordedResponseBody {
         #[pin]
         body: Body,
-        record: Record,
+        record: RequestRecord,
     }
 }
 
-type Polled = Poll<Option<Result<Frame<Bytes>, axum::Error>>>;
+type FramePoll = Poll<Option<Result<Frame<Bytes>, axum::Error>>>;
 
-impl HttpBody for Arriving {
+impl HttpBody for CountedRequestBody {
     type Data = Bytes;
     type Error = axum::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Polled {
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> FramePoll {
         let this = self.project();
         let frame = this.body.poll_frame(context);
         if let Poll::Ready(Some(Ok(frame))) = &frame {
-            this.received.fetch_add(length(frame), Ordering::Relaxed);
+            this.received_bytes.fetch_add(data_len(frame), Ordering::Relaxed);
         }
         frame
     }
@@ -224,20 +228,20 @@ impl HttpBody for Arriving {
     }
 }
 
-impl HttpBody for Leaving {
+impl HttpBody for RecordedResponseBody {
     type Data = Bytes;
     type Error = axum::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Polled {
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> FramePoll {
         let this = self.project();
-        let under_way = &this.record.under_way;
-        let frame = under_way.in_scope(|| this.body.poll_frame(context));
+        let request = &this.record.context;
+        let frame = request.in_scope(|| this.body.poll_frame(context));
         match &frame {
-            Poll::Ready(Some(Ok(frame))) => this.record.sent += length(frame),
+            Poll::Ready(Some(Ok(frame))) => this.record.sent_bytes += data_len(frame),
             Poll::Ready(Some(Err(error))) => {
-                this.record.status = BROKEN_OFF;
-                under_way.span().record("otel.status_code", "ERROR");
-                under_way.in_scope(|| tracing::error!(%error, "the answer broke off"));
+                this.record.status = ABORTED_RESPONSE;
+                request.span().record("otel.status_code", "ERROR");
+                request.in_scope(|| tracing::error!(%error, "response aborted"));
             }
             _ => {}
         }
@@ -253,6 +257,6 @@ impl HttpBody for Leaving {
     }
 }
 
-fn length(frame: &Frame<Bytes>) -> u64 {
+fn data_len(frame: &Frame<Bytes>) -> u64 {
     frame.data_ref().map_or(0, |data| data.len() as u64)
 }

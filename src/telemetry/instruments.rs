@@ -1,5 +1,5 @@
-//! The instruments of HTTP requests. Each route's are bound to its labels when they are first needed, so that a request
-//! looks up none of them.
+//! Instruments of HTTP requests, bound to the labels of a route when first used. Recording a request needs no
+//! lookup by labels then.
 
 use std::{
     sync::{Arc, OnceLock, PoisonError, RwLock},
@@ -18,7 +18,7 @@ use super::{
     slow_requests::SlowRequestLog,
 };
 
-/// The instruments of the requests. Cheap to clone.
+/// Cheap to clone.
 #[derive(Clone)]
 pub struct HttpMetrics(Arc<Instruments>);
 
@@ -28,101 +28,104 @@ struct Instruments {
     fine_duration: Histogram<f64>,
     request_size: Histogram<u64>,
     response_size: Histogram<u64>,
-    slow: SlowRequestLog,
+    slow_requests: SlowRequestLog,
     routes: Routes,
-    tallies: ShardedBuffer<(RouteIndex, Ended)>,
-    /// By [`RouteIndex::index`].
-    series: Vec<Series>,
+    buffer: ShardedBuffer<(RouteIndex, RequestStats)>,
+    /// Indexed by [`RouteIndex::index`].
+    series: Vec<RouteSeries>,
 }
 
-/// The series of a method of a route.
+/// Series of one method of one route.
 #[derive(Default)]
-struct Series {
-    of_all: OnceLock<OfAll>,
-    /// Few: a route answers with a handful of statuses.
-    of_status: RwLock<Vec<(u16, OfStatus)>>,
+struct RouteSeries {
+    common: OnceLock<CommonSeries>,
+    /// A list, because a route has only a few statuses.
+    by_status: RwLock<Vec<(u16, StatusSeries)>>,
 }
 
-/// Those without the status.
-struct OfAll {
+/// Series without a status label.
+struct CommonSeries {
     duration: BoundHistogram<f64>,
     request_size: BoundHistogram<u64>,
     response_size: BoundHistogram<u64>,
 }
 
-/// Those of one status.
+/// Series of one status.
 #[derive(Clone)]
-struct OfStatus {
+struct StatusSeries {
     requests: BoundCounter<u64>,
     fine_duration: BoundHistogram<f64>,
 }
 
-/// How a request went.
+/// Measurements of a finished request.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ended {
+pub(super) struct RequestStats {
     pub status: u16,
     pub time: Duration,
-    /// Bytes of its body, as they arrived.
-    pub received: u64,
-    /// Bytes of its answer's body, as they were sent.
-    pub sent: u64,
+    /// Size of the request body as received.
+    pub received_bytes: u64,
+    /// Size of the response body as sent.
+    pub sent_bytes: u64,
 }
 
 impl HttpMetrics {
-    /// Instruments whose counters exist at 0 for the usual statuses of these routes, so that `rate()` sees the first
-    /// request.
+    /// Registers the instruments. Counters of the routes' expected statuses start at 0, because `rate()`
+    /// would otherwise miss the first request.
     pub fn new(
         meter: &Meter,
         duration_buckets: &[f64],
         size_buckets: &[f64],
         routes: Routes,
-        slow: SlowRequestLog,
+        slow_requests: SlowRequestLog,
     ) -> Self {
         let requests = meter.u64_counter(names::HTTP_REQUESTS).with_description("HTTP requests").build();
         let duration = meter
             .f64_histogram(names::HTTP_REQUEST_DURATION)
             .with_unit("s")
-            .with_description("Time from a request's head to the last byte of its answer")
+            .with_description("Time from the request headers to the last byte of the response")
             .with_boundaries(duration_buckets.to_vec())
             .build();
         let fine_duration = meter
             .f64_histogram(names::HTTP_SERVER_REQUEST_DURATION)
             .with_unit("s")
-            .with_description("Time from a request's head to the last byte of its answer, in fine buckets")
+            .with_description(
+                "Time from the request headers to the last byte of the response, in fine buckets",
+            )
             .with_boundaries(names::FINE_BUCKETS.to_vec())
             .build();
         let size = |name, description| {
             let size = meter.u64_histogram(name).with_unit("By").with_description(description);
             size.with_boundaries(size_buckets.to_vec()).build()
         };
-        let request_size = size(names::HTTP_REQUEST_SIZE, "Bodies of requests, as they arrived");
-        let response_size = size(names::HTTP_RESPONSE_SIZE, "Bodies of answers, as they were sent");
-        for (method, endpoint, statuses) in routes.usual() {
+        let request_size = size(names::HTTP_REQUEST_SIZE, "Size of request bodies as received");
+        let response_size = size(names::HTTP_RESPONSE_SIZE, "Size of response bodies as sent");
+        for (method, endpoint, statuses) in routes.expected() {
             for status in *statuses {
                 requests.add(0, &request_labels(method, endpoint, *status));
             }
         }
-        let series = routes.all().map(|_| Series::default()).collect();
+        let series = routes.all_labels().map(|_| RouteSeries::default()).collect();
         let instruments = Arc::new(Instruments {
             requests,
             duration,
             fine_duration,
             request_size,
             response_size,
-            slow,
+            slow_requests,
             routes,
-            tallies: ShardedBuffer::new(),
+            buffer: ShardedBuffer::new(),
             series,
         });
-        let seen = instruments.clone();
-        // Readers ask the observed ones before they look at the others.
+        let observed = instruments.clone();
+        // Observable instruments are collected before synchronous ones, so this callback also flushes the
+        // buffer.
         meter
             .i64_observable_up_down_counter(names::HTTP_REQUESTS_IN_FLIGHT)
-            .with_description("Requests whose answers have not ended")
+            .with_description("Requests in progress")
             .with_callback(move |observer| {
-                seen.tallies.record_all(|(place, ended)| seen.record(place, ended));
-                // One that ends on another thread while they are added up is missed here and counted there.
-                observer.observe(seen.tallies.in_flight().max(0), &[]);
+                observed.buffer.flush(|(route, stats)| observed.record(route, stats));
+                // The sum can be negative if a request finishes on another thread while it is computed.
+                observer.observe(observed.buffer.in_flight().max(0), &[]);
             })
             .build();
         Self(instruments)
@@ -132,79 +135,83 @@ impl HttpMetrics {
         &self.0.routes
     }
 
-    pub(super) fn slow(&self) -> &SlowRequestLog {
-        &self.0.slow
+    pub(super) fn slow_requests(&self) -> &SlowRequestLog {
+        &self.0.slow_requests
     }
 
-    /// A request has come.
-    pub(super) fn begun(&self) {
-        self.0.tallies.begun();
+    pub(super) fn request_started(&self) {
+        self.0.buffer.start();
     }
 
-    /// Its answer has been sent, or given up.
-    pub(super) fn ended(&self, place: RouteIndex, ended: Ended) {
-        self.0.tallies.ended((place, ended), |(place, ended)| self.0.record(place, ended));
+    pub(super) fn request_finished(&self, route: RouteIndex, stats: RequestStats) {
+        self.0.buffer.push((route, stats), |(route, stats)| self.0.record(route, stats));
     }
 }
 
 impl Instruments {
-    fn record(&self, place: RouteIndex, ended: Ended) {
-        let Ended { status, time, received, sent } = ended;
+    fn record(&self, route: RouteIndex, stats: RequestStats) {
+        let RequestStats { status, time, received_bytes, sent_bytes } = stats;
         let seconds = time.as_secs_f64();
-        let series = &self.series[place.index()];
-        let of_all = series.of_all.get_or_init(|| self.bind(place));
-        of_all.duration.record(seconds);
-        of_all.request_size.record(received);
-        of_all.response_size.record(sent);
+        let series = &self.series[route.index()];
+        let common = series.common.get_or_init(|| self.bind_common(route));
+        common.duration.record(seconds);
+        common.request_size.record(received_bytes);
+        common.response_size.record(sent_bytes);
         series.with_status(
             status,
-            || self.bind_status(place, status),
-            |of_status| {
-                of_status.requests.add(1);
-                of_status.fine_duration.record(seconds);
+            || self.bind_status(route, status),
+            |series| {
+                series.requests.add(1);
+                series.fine_duration.record(seconds);
             },
         );
     }
 
-    fn bind(&self, place: RouteIndex) -> OfAll {
-        let (method, endpoint) = self.routes.labels(place);
+    fn bind_common(&self, route: RouteIndex) -> CommonSeries {
+        let (method, endpoint) = self.routes.labels(route);
         let labels = [KeyValue::new(names::METHOD, method), KeyValue::new(names::ENDPOINT, endpoint)];
-        OfAll {
+        CommonSeries {
             duration: self.duration.bind(&labels),
             request_size: self.request_size.bind(&labels),
             response_size: self.response_size.bind(&labels),
         }
     }
 
-    fn bind_status(&self, place: RouteIndex, status: u16) -> OfStatus {
-        let (method, endpoint) = self.routes.labels(place);
-        let semantic = [
+    fn bind_status(&self, route: RouteIndex, status: u16) -> StatusSeries {
+        let (method, endpoint) = self.routes.labels(route);
+        let semconv_labels = [
             KeyValue::new(names::SEMCONV_METHOD, method),
             KeyValue::new(names::SEMCONV_ROUTE, endpoint),
             KeyValue::new(names::SEMCONV_STATUS, i64::from(status)),
         ];
-        OfStatus {
+        StatusSeries {
             requests: self.requests.bind(&request_labels(method, endpoint, status)),
-            fine_duration: self.fine_duration.bind(&semantic),
+            fine_duration: self.fine_duration.bind(&semconv_labels),
         }
     }
 }
 
-impl Series {
-    /// Uses those of a status, which are made if they are not there yet.
-    fn with_status(&self, status: u16, make: impl FnOnce() -> OfStatus, record: impl FnOnce(&OfStatus)) {
-        let find = |known: &[(u16, OfStatus)]| known.iter().position(|(known, _)| *known == status);
-        let known = self.of_status.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(place) = find(&known) {
-            return record(&known[place].1);
+impl RouteSeries {
+    /// Calls `record` with the series of a status, which `bind` creates if they do not exist yet.
+    fn with_status(
+        &self,
+        status: u16,
+        bind: impl FnOnce() -> StatusSeries,
+        record: impl FnOnce(&StatusSeries),
+    ) {
+        let find = |known: &[(u16, StatusSeries)]| known.iter().position(|(known, _)| *known == status);
+        let known = self.by_status.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(index) = find(&known) {
+            return record(&known[index].1);
         }
         drop(known);
-        let mut known = self.of_status.write().unwrap_or_else(PoisonError::into_inner);
-        let place = find(&known).unwrap_or_else(|| {
-            known.push((status, make()));
+        let mut known = self.by_status.write().unwrap_or_else(PoisonError::into_inner);
+        // Another thread may have added the status in between.
+        let index = find(&known).unwrap_or_else(|| {
+            known.push((status, bind()));
             known.len() - 1
         });
-        record(&known[place].1);
+        record(&known[index].1);
     }
 }
 

@@ -1,4 +1,5 @@
-//! OpenTelemetry meters and their bridge to Prometheus. Knows no room of the house; is handed what it watches.
+//! OpenTelemetry metrics with a Prometheus exporter, and traces. Does not depend on the catalog or the
+//! database: callers pass in the values to observe.
 
 use std::{
     sync::Arc,
@@ -29,70 +30,72 @@ pub mod slow_requests;
 pub mod traces;
 
 pub use instruments::HttpMetrics;
-pub use otlp::{OtlpError, traces as traces_by_otlp};
+pub use otlp::{OtlpError, otlp_tracer_provider};
 
-/// Why nothing can be measured.
+/// Failure to set up the metrics.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// The bridge to Prometheus.
+    /// Error of the Prometheus exporter.
     #[error(transparent)]
     Prometheus(#[from] OTelSdkError),
-    /// The way to a collector.
+    /// Error of the OTLP exporter.
     #[error(transparent)]
     Otlp(#[from] OtlpError),
 }
 
-/// The meters of one server, and the registry that Prometheus reads. Cheap to clone.
+/// Metrics of one server. Cheap to clone.
 #[derive(Clone)]
 pub struct Telemetry {
     registry: Registry,
-    /// Kept alive: its readers stop with it.
+    /// Kept because the exporters stop when it is dropped.
     provider: Arc<SdkMeterProvider>,
     scrape_duration: Gauge<f64>,
     scrape_size: Gauge<u64>,
 }
 
 impl Telemetry {
-    /// Meters that [`api`] exports, and that are pushed as well if the environment names a collector.
+    /// Creates the meter provider. Metrics are exported to Prometheus, and also pushed over OTLP if the
+    /// environment enables it.
     ///
     /// # Errors
-    /// [`TelemetryError`].
+    /// Returns [`TelemetryError`] if an exporter cannot be created.
     pub fn new() -> Result<Self, TelemetryError> {
         let registry = Registry::new();
         let exporter = opentelemetry_prometheus::exporter()
             .with_registry(registry.clone())
-            // Scope labels would keep the seed's alerts from matching two metrics with each other.
+            // Disabled because the legacy service's alerts join metrics that would then differ in their scope
+            // labels.
             .scope_info_enabled(false)
             .build()?;
         let mut provider = SdkMeterProvider::builder().with_reader(exporter).with_resource(otlp::resource());
-        if let Some(push) = otlp::metrics()? {
-            provider = provider.with_reader(push);
+        if let Some(reader) = otlp::metric_reader()? {
+            provider = provider.with_reader(reader);
         }
         let provider = provider.build();
         let meter = provider.meter(env!("CARGO_PKG_NAME"));
         let version = [opentelemetry::KeyValue::new("version", env!("CARGO_PKG_VERSION"))];
-        gauge(&meter, names::BUILD_INFO, "", "1, with the version as a label").record(1, &version);
+        gauge(&meter, names::BUILD_INFO, "", "Always 1, with the version as a label").record(1, &version);
         Ok(Self {
             registry,
             provider: Arc::new(provider),
             scrape_duration: meter
                 .f64_gauge(names::METRICS_SCRAPE_DURATION)
                 .with_unit("s")
-                .with_description("How long the scrape before took to render")
+                .with_description("Rendering time of the previous scrape")
                 .build(),
             scrape_size: gauge(
                 &meter,
                 names::METRICS_SCRAPE_SIZE,
                 "By",
-                "How large the scrape before was, uncompressed",
+                "Uncompressed size of the previous scrape",
             ),
         })
     }
 
-    /// Renders all metrics in Prometheus' text format.
+    /// Returns all metrics in the Prometheus text format.
     ///
     /// # Errors
-    /// A metric is inconsistent, which Prometheus' library finds only here.
+    /// Returns an error if a metric is inconsistent, which the library detects only at this point.
     pub fn render(&self) -> Result<String, prometheus::Error> {
         let start = Instant::now();
         let text = TextEncoder::new().encode_to_string(&self.registry.gather())?;
@@ -101,49 +104,51 @@ impl Telemetry {
         Ok(text)
     }
 
-    /// Pushes what has not been pushed yet, where metrics are pushed at all. May take seconds.
+    /// Stops the exporters, after pushing the remaining metrics if a collector is configured. May block for
+    /// several seconds.
     pub fn shutdown(&self) {
         if let Err(error) = self.provider.shutdown() {
-            tracing::warn!(%error, "the last metrics could not be pushed");
+            tracing::warn!(%error, "cannot push the last metrics");
         }
     }
 
-    /// The one meter: two scopes would be two sets of series.
+    /// Returns the only meter. Each further scope would create its own set of series.
     pub fn meter(&self) -> Meter {
         self.provider.meter(env!("CARGO_PKG_NAME"))
     }
 
-    /// Collects the system metrics now, and then again and again in the background.
+    /// Collects the metrics of the process, the host and the runtimes once, then periodically in the
+    /// background.
     ///
     /// # Errors
-    /// The system does not tell about its processes.
-    pub fn spawn_system_metrics(&self, every: Duration) -> Result<(), sysinfo::Error> {
+    /// Returns an error if the system provides no information about processes.
+    pub fn spawn_system_metrics(&self, interval: Duration) -> Result<(), sysinfo::Error> {
         let meter = self.meter();
         let pid = sysinfo::get_current_pid()?;
         let mut system = System::new()?;
         refresh(&mut system, pid);
-        let Some(own) = system.process(pid) else {
-            tracing::warn!("the system does not list this process: no system metrics");
+        let Some(own_process) = system.process(pid) else {
+            tracing::warn!("no system metrics: this process was not found");
             return Ok(());
         };
-        let process = process::ProcessMetrics::new(&meter, own);
+        let process = process::ProcessMetrics::new(&meter, own_process);
         let host = host::HostMetrics::new(&meter);
         let runtime = runtime::RuntimeMetrics::new(&meter);
         let mut collect = move || {
             refresh(&mut system, pid);
-            if let Some(own) = system.process(pid) {
-                process.collect(own);
-                host.collect(&system, own);
+            if let Some(own_process) = system.process(pid) {
+                process.collect(own_process);
+                host.collect(&system, own_process);
             }
             runtime.collect();
         };
         collect();
         background_runtime::spawn_detached(async move {
-            let mut clock = tokio::time::interval(every);
-            clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            clock.tick().await;
+            let mut timer = tokio::time::interval(interval);
+            timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            timer.tick().await;
             loop {
-                clock.tick().await;
+                timer.tick().await;
                 collect();
             }
         });
@@ -151,13 +156,13 @@ impl Telemetry {
     }
 }
 
-/// A gauge of whole numbers.
+/// Builds an integer gauge.
 fn gauge(meter: &Meter, name: &'static str, unit: &'static str, description: &'static str) -> Gauge<u64> {
     meter.u64_gauge(name).with_unit(unit).with_description(description).build()
 }
 
 fn refresh(system: &mut System, pid: Pid) {
     system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
-    let own = ProcessesToUpdate::Some(&[pid]);
-    system.refresh_processes_specifics(own, false, ProcessRefreshKind::nothing().with_memory());
+    let processes = ProcessesToUpdate::Some(&[pid]);
+    system.refresh_processes_specifics(processes, false, ProcessRefreshKind::nothing().with_memory());
 }

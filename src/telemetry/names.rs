@@ -1,153 +1,158 @@
-//! Every metric and label: the contract with dashboards and alerts.
+//! Names of metrics and labels, which dashboards and alerts rely on.
 //!
-//! The exporter turns dots into underscores and appends the unit and a counter's `_total`, so the names here
-//! are without them: `http.requests` is read as `http_requests_total`.
+//! The exporter replaces dots by underscores and appends the unit and, for counters, `_total`. For example,
+//! `http.requests` is exported as `http_requests_total`.
 
-/// Counter: requests by [`METHOD`], [`ENDPOINT`] and [`STATUS_CODE`].
+/// Counter by [`METHOD`], [`ENDPOINT`] and [`STATUS_CODE`].
 pub const HTTP_REQUESTS: &str = "http.requests";
-/// Histogram, seconds: from the request's head to the last byte of its answer, by [`METHOD`] and [`ENDPOINT`].
+/// Histogram in seconds by [`METHOD`] and [`ENDPOINT`]: from the request headers to the last byte of the
+/// response.
 pub const HTTP_REQUEST_DURATION: &str = "http.request.duration";
 
-/// Histogram, bytes: bodies of requests as they arrived, by [`METHOD`] and [`ENDPOINT`].
+/// Histogram in bytes by [`METHOD`] and [`ENDPOINT`]: request bodies as received.
 pub const HTTP_REQUEST_SIZE: &str = "http.request.size";
-/// Histogram, bytes: bodies of answers as they were sent, compressed or not, by [`METHOD`] and [`ENDPOINT`].
+/// Histogram in bytes by [`METHOD`] and [`ENDPOINT`]: response bodies as sent, compressed or not.
 pub const HTTP_RESPONSE_SIZE: &str = "http.response.size";
-/// Gauge: requests whose answers have not ended.
+/// Gauge of requests whose responses have not ended.
 pub const HTTP_REQUESTS_IN_FLIGHT: &str = "http_requests_in_flight";
-/// Histogram, seconds, with fine buckets: the same time as [`HTTP_REQUEST_DURATION`], by [`SEMCONV_METHOD`],
-/// [`SEMCONV_ROUTE`] and [`SEMCONV_STATUS`] (OpenTelemetry's semantic conventions).
+/// Histogram in seconds with [`FINE_BUCKETS`] by [`SEMCONV_METHOD`], [`SEMCONV_ROUTE`] and
+/// [`SEMCONV_STATUS`]: the same time as [`HTTP_REQUEST_DURATION`], named by OpenTelemetry's semantic
+/// conventions.
 pub const HTTP_SERVER_REQUEST_DURATION: &str = "http.server.request.duration";
 
-/// Label: as [`METHOD`].
+/// Label with the value of [`METHOD`].
 pub const SEMCONV_METHOD: &str = "http.request.method";
-/// Label: as [`ENDPOINT`].
+/// Label with the value of [`ENDPOINT`].
 pub const SEMCONV_ROUTE: &str = "http.route";
-/// Label: as [`STATUS_CODE`].
+/// Label with the value of [`STATUS_CODE`].
 pub const SEMCONV_STATUS: &str = "http.response.status_code";
 
-/// Label: the request's method, or [`OTHER_METHOD`].
+/// Label: the request method, or [`OTHER_METHOD`].
 pub const METHOD: &str = "method";
-/// Label: the route's template, or [`UNMATCHED`].
+/// Label: the route template, or [`UNMATCHED`].
 pub const ENDPOINT: &str = "endpoint";
-/// Label: the answer's status; 499 where the client left before it.
+/// Label: the response status. It is 499 if the client disconnected before the response started, and 500 if
+/// the response was aborted.
 pub const STATUS_CODE: &str = "status_code";
-/// The [`METHOD`] of all that HTTP does not define (OpenTelemetry's semantic conventions).
+/// Value of [`METHOD`] for methods that HTTP does not define (OpenTelemetry's semantic conventions).
 pub const OTHER_METHOD: &str = "_OTHER";
-/// The [`ENDPOINT`] of all that is no route.
+/// Value of [`ENDPOINT`] for requests that match no route.
 pub const UNMATCHED: &str = "unmatched";
 
-/// Counter, seconds: CPU time of the process since its start.
+/// Counter in seconds: user and system CPU time.
 pub const PROCESS_CPU: &str = "process.cpu";
-/// Gauge, bytes: physical memory of the process.
+/// Gauge in bytes: physical memory.
 pub const PROCESS_RESIDENT_MEMORY: &str = "process.resident_memory";
-/// Gauge, bytes: address space of the process.
+/// Gauge in bytes: virtual memory.
 pub const PROCESS_VIRTUAL_MEMORY: &str = "process.virtual_memory";
-/// Gauge: open file descriptors of the process.
+/// Gauge of open file descriptors, under the legacy service's name.
 pub const CUSTOM_PROCESS_OPEN_FDS: &str = "custom_process_open_fds";
-/// Gauge: threads of the process.
+/// Gauge of threads, under the legacy service's name.
 pub const CUSTOM_PROCESS_THREADS: &str = "custom_process_threads";
-/// Gauge: open file descriptors of the process, by their conventional name.
+/// Gauge of open file descriptors, under the conventional name.
 pub const PROCESS_OPEN_FDS: &str = "process_open_fds";
-/// Gauge: the most file descriptors that the process may open.
+/// Gauge of the maximum number of open file descriptors.
 pub const PROCESS_MAX_FDS: &str = "process_max_fds";
-/// Gauge: threads of the process, by their conventional name.
+/// Gauge of threads, under the conventional name.
 pub const PROCESS_THREADS: &str = "process_threads";
-/// Gauge, bytes: memory of the process that is swapped out.
+/// Gauge in bytes: swapped-out memory.
 pub const PROCESS_SWAP: &str = "process.swap";
-/// Counter: context switches of the process's threads, by [`TYPE`]: voluntary or involuntary.
+/// Counter by [`TYPE`]: `voluntary` or `involuntary`.
 pub const PROCESS_CONTEXT_SWITCHES: &str = "process.context_switches";
-/// Counter, bytes: read from storage.
+/// Counter in bytes: read from storage.
 pub const PROCESS_IO_READ: &str = "process.io_read";
-/// Counter, bytes: written to storage.
+/// Counter in bytes: written to storage.
 pub const PROCESS_IO_WRITTEN: &str = "process.io_written";
-/// Label: of which type.
+/// Label: the type of a context switch.
 pub const TYPE: &str = "type";
-/// Gauge, seconds: when the process started, in Unix time.
+/// Gauge in seconds since the Unix epoch.
 pub const PROCESS_START_TIME: &str = "process.start_time";
-/// Gauge, seconds: how long the process has run.
+/// Gauge in seconds since the start of the process.
 pub const PROCESS_UPTIME: &str = "process.uptime";
 
-/// Gauge, bytes: memory that the process may use: the machine's or the cgroup's, whichever is lower.
+/// Gauge in bytes: memory that the process may use, limited by the machine or the cgroup.
 pub const SYSTEM_MEMORY_LIMIT: &str = "system.memory_limit";
-/// Gauge, bytes: memory that is left to the process: of the machine or of the cgroup, whichever is less.
+/// Gauge in bytes: memory still available to the process, limited by the machine or the cgroup.
 pub const SYSTEM_MEMORY_AVAILABLE: &str = "system.memory_available";
-/// Gauge: the machine's load, over a minute.
+/// Gauge of the machine's load average over one minute.
 pub const SYSTEM_LOAD1: &str = "system_load1";
-/// Gauge: the machine's load, over five minutes.
+/// Gauge of the machine's load average over five minutes.
 pub const SYSTEM_LOAD5: &str = "system_load5";
-/// Gauge: the machine's load, over fifteen minutes.
+/// Gauge of the machine's load average over fifteen minutes.
 pub const SYSTEM_LOAD15: &str = "system_load15";
-/// Gauge: CPU cores that the process may use: the machine's or the cgroup's, whichever is lower.
+/// Gauge of the CPU cores that the process may use, limited by the machine or the cgroup.
 pub const SYSTEM_CPU_LIMIT_CORES: &str = "system_cpu_limit_cores";
 
-/// Gauge, bytes: memory in use by the program.
+/// Gauge in bytes: memory allocated by the program.
 pub const ALLOCATOR_ALLOCATED: &str = "allocator.allocated";
-/// Gauge, bytes: pages that hold memory in use.
+/// Gauge in bytes: pages with live allocations.
 pub const ALLOCATOR_ACTIVE: &str = "allocator.active";
-/// Gauge, bytes: physical memory that the allocator holds.
+/// Gauge in bytes: physical memory held by the allocator.
 pub const ALLOCATOR_RESIDENT: &str = "allocator.resident";
-/// Gauge, bytes: memory kept for reuse instead of given back to the system.
+/// Gauge in bytes: memory retained for reuse instead of returned to the system.
 pub const ALLOCATOR_RETAINED: &str = "allocator.retained";
 
-/// Gauge: Tokio's worker threads, by [`RUNTIME`].
+/// Gauge by [`RUNTIME`]: worker threads.
 pub const TOKIO_WORKERS: &str = "tokio_workers";
-/// Gauge: tasks that have not ended, by [`RUNTIME`].
+/// Gauge by [`RUNTIME`]: tasks that have not completed.
 pub const TOKIO_ALIVE_TASKS: &str = "tokio_alive_tasks";
-/// Gauge: tasks that wait in the global queue, by [`RUNTIME`].
+/// Gauge by [`RUNTIME`]: tasks waiting in the global queue.
 pub const TOKIO_GLOBAL_QUEUE_DEPTH: &str = "tokio_global_queue_depth";
-/// Counter, seconds: time that the workers were busy, all of a [`RUNTIME`] together.
+/// Counter in seconds by [`RUNTIME`]: busy time, summed over all workers.
 pub const TOKIO_WORKERS_BUSY: &str = "tokio.workers_busy";
-/// Label: requests, or aside for what takes long.
+/// Label: `requests` or `background`.
 pub const RUNTIME: &str = "runtime";
 
-/// Histogram, seconds: statements of the database, by [`DB_OPERATION`] and [`OUTCOME`].
+/// Histogram in seconds by [`DB_OPERATION`] and [`OUTCOME`]: database statements.
 pub const DB_OPERATION_DURATION: &str = "db.client.operation.duration";
-/// Gauge: connections to the database, by [`STATE`]: used or idle.
+/// Gauge by [`STATE`]: open connections.
 pub const DB_CONNECTIONS: &str = "db.client.connections";
-/// Gauge: most connections to the database.
+/// Gauge of the maximum number of connections.
 pub const DB_CONNECTION_MAX: &str = "db.client.connection.max";
-/// Gauge: statements that wait for a connection.
+/// Gauge of statements waiting for a connection.
 pub const DB_CONNECTION_PENDING: &str = "db.client.connection.pending_requests";
-/// Histogram, seconds: how long statements waited for a connection.
+/// Histogram in seconds: time that statements waited for a connection.
 pub const DB_CONNECTION_WAIT: &str = "db.client.connection.wait_time";
-/// Gauge: 1 while the database answers, else 0.
+/// Gauge: 1 if the database is reachable, otherwise 0.
 pub const DATABASE_UP: &str = "database_up";
-/// Label: SELECT, INSERT, UPDATE, DELETE or OTHER.
+/// Label: `SELECT`, `INSERT`, `UPDATE`, `DELETE` or `OTHER`.
 pub const DB_OPERATION: &str = "db.operation.name";
-/// Label: ok, error or refused.
+/// Label: `ok`, `error` or `unique_violation` for statements; `ok`, `error` or `rejected` for GraphQL
+/// operations.
 pub const OUTCOME: &str = "outcome";
-/// Label: which state.
+/// Label: `used` or `idle`.
 pub const STATE: &str = "state";
 
-/// Counter: GraphQL operations by [`OPERATION_TYPE`], [`OPERATION_NAME`] and [`OUTCOME`].
+/// Counter by [`OPERATION_TYPE`], [`OPERATION_NAME`] and [`OUTCOME`].
 pub const GRAPHQL_REQUESTS: &str = "graphql.requests";
-/// Histogram, seconds: GraphQL queries and mutations by [`OPERATION_TYPE`].
+/// Histogram in seconds by [`OPERATION_TYPE`] and [`OUTCOME`]: queries and mutations.
 pub const GRAPHQL_REQUEST_DURATION: &str = "graphql.request.duration";
-/// Counter: errors in GraphQL answers by [`CODE`].
+/// Counter by [`CODE`]: errors in responses.
 pub const GRAPHQL_ERRORS: &str = "graphql.errors";
-/// Label: query, mutation, subscription or unknown.
+/// Label: `query`, `mutation`, `subscription` or `unknown`.
 pub const OPERATION_TYPE: &str = "operation_type";
-/// Label: the operation's name if it is one of the configured ones, empty if it has none, else `_OTHER`.
+/// Label: the operation's name if it is configured, `_OTHER` if it is not, and empty for an unnamed
+/// operation.
 pub const OPERATION_NAME: &str = "operation_name";
-/// Label: the error's code.
+/// Label: the error code.
 pub const CODE: &str = "code";
 
-/// Gauge: subscribers to changes of products, of GraphQL and REST.
+/// Gauge of subscribers to product changes, over GraphQL or REST.
 pub const SUBSCRIPTIONS_ACTIVE: &str = "graphql_subscriptions_active";
-/// Gauge, seconds: how old the oldest change is that subscribers can't be told yet.
-pub const CATALOG_CHANGES_DELAY: &str = "catalog.change_lag";
-/// Gauge: products in the catalog.
+/// Gauge in seconds: age of the oldest unpublished change.
+pub const CATALOG_CHANGES_DELAY: &str = "catalog.changes_delay";
+/// Gauge of products in the catalog.
 pub const CATALOG_PRODUCTS: &str = "catalog_products";
-/// Gauge: pieces in stock, all products together.
+/// Gauge of items in stock, summed over all products.
 pub const CATALOG_STOCK_ITEMS: &str = "catalog_stock_items";
 
-/// Gauge: 1, with the label `version`.
+/// Gauge that is always 1, with the label `version`.
 pub const BUILD_INFO: &str = "build_info";
-/// Gauge, seconds: how long the last scrape took.
+/// Gauge in seconds: rendering time of the previous scrape.
 pub const METRICS_SCRAPE_DURATION: &str = "metrics.scrape_duration";
-/// Gauge, bytes: how large the last scrape was.
+/// Gauge in bytes: uncompressed size of the previous scrape.
 pub const METRICS_SCRAPE_SIZE: &str = "metrics.scrape_size";
 
-/// Upper bounds in seconds for what a fast server does: the semantic conventions' with finer ones before.
+/// Upper bounds in seconds: those of the semantic conventions, with finer ones below 5 ms.
 pub const FINE_BUCKETS: [f64; 17] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];

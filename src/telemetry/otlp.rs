@@ -1,7 +1,9 @@
-//! Pushes traces and metrics to an OpenTelemetry collector (OTLP over HTTP with protobuf), if the environment names one.
+//! Pushes traces and metrics to an OpenTelemetry collector (OTLP over HTTP with protobuf), if the environment
+//! configures one.
 //!
-//! The variables are OpenTelemetry's own (specification: OTLP exporter, SDK environment variables); the SDK reads the
-//! others, like `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_TRACES_SAMPLER` or `OTEL_METRIC_EXPORT_INTERVAL`, by itself.
+//! The environment variables are OpenTelemetry's (specification: OTLP exporter, SDK environment variables).
+//! The SDK itself reads further ones, such as `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_TRACES_SAMPLER` and
+//! `OTEL_METRIC_EXPORT_INTERVAL`.
 
 use std::sync::LazyLock;
 
@@ -9,37 +11,34 @@ use opentelemetry::{Key, KeyValue};
 use opentelemetry_otlp::{ExporterBuildError, MetricExporter, SpanExporter, WithExportConfig};
 use opentelemetry_sdk::{Resource, metrics::PeriodicReader, trace::SdkTracerProvider};
 
-/// What can be pushed.
 #[derive(Clone, Copy)]
 enum Signal {
     Traces,
     Metrics,
 }
 
-/// Why nothing can be pushed, as the environment has it.
+/// Invalid configuration of the OTLP exporter.
 #[derive(Debug, thiserror::Error)]
 pub enum OtlpError {
-    /// A variable asks for what is not there.
+    /// Unsupported value of an environment variable.
     #[error("{name} `{value}`: {rule}")]
     Variable {
-        /// The variable.
         name: String,
-        /// Its value.
         value: String,
-        /// What it may be.
+        /// Requirement that the value does not meet.
         rule: &'static str,
     },
-    /// The library refuses the rest.
-    #[error("the OTLP exporter: {0}")]
+    /// Error of the OpenTelemetry library.
+    #[error("cannot create the OTLP exporter: {0}")]
     Exporter(#[from] ExporterBuildError),
 }
 
-/// Who measures: the same for traces and metrics.
+/// Returns the resource that identifies this instance in traces and metrics.
 pub(super) fn resource() -> Resource {
     static RESOURCE: LazyLock<Resource> = LazyLock::new(|| {
-        let given = Resource::builder().build();
-        let has = |name, is_given: fn(&str) -> bool| {
-            given.get(&Key::from_static_str(name)).is_some_and(|value| is_given(&value.as_str()))
+        let configured = Resource::builder().build();
+        let has = |name, is_valid: fn(&str) -> bool| {
+            configured.get(&Key::from_static_str(name)).is_some_and(|value| is_valid(&value.as_str()))
         };
         let mut resource =
             Resource::builder().with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
@@ -55,12 +54,12 @@ pub(super) fn resource() -> Resource {
     RESOURCE.clone()
 }
 
-/// Where spans are to go; none unless the environment asks for it.
+/// Returns the provider that exports spans, or `None` if the environment does not enable it.
 ///
 /// # Errors
-/// [`OtlpError`].
-pub fn traces() -> Result<Option<SdkTracerProvider>, OtlpError> {
-    if !Signal::Traces.is_wanted()? {
+/// Returns [`OtlpError`] if the environment variables are invalid.
+pub fn otlp_tracer_provider() -> Result<Option<SdkTracerProvider>, OtlpError> {
+    if !Signal::Traces.is_enabled()? {
         return Ok(None);
     }
     let exporter = SpanExporter::builder().with_http().with_protocol(PROTOCOL).build()?;
@@ -68,9 +67,9 @@ pub fn traces() -> Result<Option<SdkTracerProvider>, OtlpError> {
     Ok(Some(provider.build()))
 }
 
-/// What pushes the metrics every so often; none unless the environment asks for it.
-pub(super) fn metrics() -> Result<Option<PeriodicReader<MetricExporter>>, OtlpError> {
-    if !Signal::Metrics.is_wanted()? {
+/// Returns the reader that pushes metrics periodically, or `None` if the environment does not enable it.
+pub(super) fn metric_reader() -> Result<Option<PeriodicReader<MetricExporter>>, OtlpError> {
+    if !Signal::Metrics.is_enabled()? {
         return Ok(None);
     }
     let exporter = MetricExporter::builder().with_http().with_protocol(PROTOCOL).build()?;
@@ -87,38 +86,39 @@ impl Signal {
         }
     }
 
-    /// A collector is named or asked for, and the SDK is not disabled.
-    fn is_wanted(self) -> Result<bool, OtlpError> {
+    /// Returns whether an endpoint or the OTLP exporter is configured for this signal and the SDK is not
+    /// disabled.
+    fn is_enabled(self) -> Result<bool, OtlpError> {
         let signal = self.name();
-        let mut wanted = variable("OTEL_EXPORTER_OTLP_ENDPOINT").is_some()
-            || variable(&format!("OTEL_EXPORTER_OTLP_{signal}_ENDPOINT")).is_some();
+        let mut enabled = env_var("OTEL_EXPORTER_OTLP_ENDPOINT").is_some()
+            || env_var(&format!("OTEL_EXPORTER_OTLP_{signal}_ENDPOINT")).is_some();
         let name = format!("OTEL_{signal}_EXPORTER");
-        if let Some(value) = variable(&name) {
-            wanted = match (value.as_str(), self) {
+        if let Some(value) = env_var(&name) {
+            enabled = match (value.as_str(), self) {
                 ("otlp", _) => true,
-                // That is what /metrics does anyway.
+                // `/metrics` is always available, so `prometheus` needs no exporter.
                 ("none", _) | ("prometheus", Self::Metrics) => false,
                 _ => return Err(OtlpError::Variable { name, value, rule: "must be otlp or none" }),
             };
         }
-        if !wanted || variable("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+        if !enabled || env_var("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
             return Ok(false);
         }
-        // The signal's own one counts before the one for all.
+        // The variable of the signal takes precedence over the general one.
         let names =
             [format!("OTEL_EXPORTER_OTLP_{signal}_PROTOCOL"), "OTEL_EXPORTER_OTLP_PROTOCOL".to_owned()];
-        let protocol = names.into_iter().find_map(|name| variable(&name).map(|value| (name, value)));
+        let protocol = names.into_iter().find_map(|name| env_var(&name).map(|value| (name, value)));
         if let Some((name, value)) = protocol.filter(|(_, value)| value != "http/protobuf") {
             let rule = "must be http/protobuf (by default on port 4318)";
             return Err(OtlpError::Variable { name, value, rule });
         }
-        // There is one already where both signals are pushed.
+        // Fails if the other signal has already installed a provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Ok(true)
     }
 }
 
-/// An empty variable is none, says the specification.
-fn variable(name: &str) -> Option<String> {
+/// Returns a variable, or `None` if it is unset or empty: the specification treats both alike.
+fn env_var(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -1,4 +1,4 @@
-//! What requests are counted as: methods and routes, of which there are so many and no more, whatever clients send.
+//! Labels for methods and routes. Their number is fixed, so clients cannot create further series.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -6,82 +6,82 @@ use axum::http::Method;
 
 use super::names;
 
-/// A method, a route and its usual statuses.
+/// Method, route template and expected statuses.
 pub type Route = (&'static str, &'static str, &'static [u16]);
 
-/// The methods that are told apart; the last stands for all others.
+/// Values of the method label. The last one stands for all other methods.
 const METHODS: [&str; 10] =
     ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE", names::OTHER_METHOD];
 
-/// The routes of a server. Cheap to clone.
+/// Routes of a server. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Routes(Arc<Known>);
+pub struct Routes(Arc<RouteTable>);
 
 #[derive(Debug)]
-struct Known {
-    routes: Vec<Route>,
-    /// Those of `routes`; the last stands for all that is no route.
+struct RouteTable {
+    expected: Vec<Route>,
+    /// Templates of the routes, then [`names::UNMATCHED`].
     endpoints: Vec<&'static str>,
 }
 
-/// One of the methods with one of the routes, as a number.
+/// Index of a combination of method and endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RouteIndex(usize);
 
 impl Routes {
-    /// These, and one for everything else.
-    pub fn new(routes: Vec<Route>) -> Self {
-        let mut endpoints: Vec<_> = routes.iter().map(|(_, endpoint, _)| *endpoint).collect();
+    /// Creates the table. Routes with the same template must be next to each other.
+    pub fn new(expected: Vec<Route>) -> Self {
+        let mut endpoints: Vec<_> = expected.iter().map(|(_, endpoint, _)| *endpoint).collect();
         endpoints.dedup();
         endpoints.push(names::UNMATCHED);
-        Self(Arc::new(Known { routes, endpoints }))
+        Self(Arc::new(RouteTable { expected, endpoints }))
     }
 
-    /// Those with usual statuses.
-    pub(super) fn usual(&self) -> &[Route] {
-        &self.0.routes
+    /// Returns the server's routes with their expected statuses.
+    pub(super) fn expected(&self) -> &[Route] {
+        &self.0.expected
     }
 
-    /// All methods with all routes, usual or not, by [`RouteIndex::index`].
-    pub(super) fn all(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+    /// Returns all combinations of method and endpoint labels, in the order of [`RouteIndex::index`].
+    pub(super) fn all_labels(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         self.0.endpoints.iter().flat_map(|endpoint| METHODS.map(|method| (method, *endpoint)))
     }
 
-    /// What a request is counted as.
-    pub(super) fn place(&self, sent: &Method, endpoint: Option<&str>) -> RouteIndex {
+    /// Returns the index under which a request is counted. An unknown or missing endpoint counts as
+    /// unmatched.
+    pub(super) fn route_index(&self, method: &Method, endpoint: Option<&str>) -> RouteIndex {
         let endpoints = &self.0.endpoints;
         let endpoint =
             endpoints.iter().position(|known| endpoint == Some(known)).unwrap_or(endpoints.len() - 1);
-        RouteIndex(endpoint * METHODS.len() + method(sent))
+        RouteIndex(endpoint * METHODS.len() + method_index(method))
     }
 
-    /// The labels: a method and an endpoint.
-    pub(super) fn labels(&self, place: RouteIndex) -> (&'static str, &'static str) {
-        (METHODS[place.0 % METHODS.len()], self.0.endpoints[place.0 / METHODS.len()])
+    /// Returns the method and endpoint labels.
+    pub(super) fn labels(&self, route: RouteIndex) -> (&'static str, &'static str) {
+        (METHODS[route.0 % METHODS.len()], self.0.endpoints[route.0 / METHODS.len()])
     }
 }
 
 impl RouteIndex {
-    /// Where it is among [`Routes::all`].
+    /// Returns the position in [`Routes::all_labels`].
     pub fn index(self) -> usize {
         self.0
     }
 }
 
-/// The method as it is labelled.
-pub(super) fn method_label(sent: &Method) -> &'static str {
-    METHODS[method(sent)]
+pub(super) fn method_label(method: &Method) -> &'static str {
+    METHODS[method_index(method)]
 }
 
-/// The method as it was sent.
-pub(super) fn sent_method(sent: &Method) -> Cow<'static, str> {
-    match method_label(sent) {
-        names::OTHER_METHOD => Cow::Owned(sent.as_str().to_owned()),
-        known => Cow::Borrowed(known),
+/// Returns the method as sent, without allocating if it is a standard method.
+pub(super) fn original_method(method: &Method) -> Cow<'static, str> {
+    match method_label(method) {
+        names::OTHER_METHOD => Cow::Owned(method.as_str().to_owned()),
+        standard => Cow::Borrowed(standard),
     }
 }
 
-/// Where a method is among [`METHODS`].
-fn method(method: &Method) -> usize {
+/// Returns the position in [`METHODS`].
+fn method_index(method: &Method) -> usize {
     METHODS.iter().position(|known| method.as_str() == *known).unwrap_or(METHODS.len() - 1)
 }

@@ -1,19 +1,18 @@
-//! The allocator and the async runtime: what Rust has where Python has garbage collection statistics.
+//! Metrics of the allocator and of the Tokio runtimes, in place of Python's garbage collection metrics.
 
 use opentelemetry::{
     KeyValue,
     metrics::{Gauge, Meter},
 };
 use tikv_jemalloc_ctl::{epoch, stats};
-use tokio::runtime::{Handle, RuntimeMetrics as Tokio};
+use tokio::runtime::{Handle, RuntimeMetrics as TokioMetrics};
 
 use super::{gauge, names};
 use crate::background_runtime;
 
-/// Those of Tokio, each with its name.
-type Runtimes = [([KeyValue; 1], Tokio); 2];
+/// Metrics of each Tokio runtime, with their labels.
+type Runtimes = [([KeyValue; 1], TokioMetrics); 2];
 
-/// The gauges of the allocator, of the runtime that it was made in and of the one aside.
 pub struct RuntimeMetrics {
     runtimes: Runtimes,
     allocated: Gauge<u64>,
@@ -26,6 +25,7 @@ pub struct RuntimeMetrics {
 }
 
 impl RuntimeMetrics {
+    /// Registers the instruments. The current runtime is reported as `requests`.
     pub fn new(meter: &Meter) -> Self {
         let runtimes =
             [("requests", Handle::current().metrics()), ("background", background_runtime::metrics())]
@@ -34,39 +34,39 @@ impl RuntimeMetrics {
         meter
             .f64_observable_counter(names::TOKIO_WORKERS_BUSY)
             .with_unit("s")
-            .with_description("Time that the workers of a runtime were busy, all together")
+            .with_description("Busy time of the workers of a runtime, summed over all workers")
             .with_callback(move |observer| {
-                for (attributes, runtime) in &observed {
+                for (labels, runtime) in &observed {
                     let busy =
                         (0..runtime.num_workers()).map(|worker| runtime.worker_total_busy_duration(worker));
-                    observer.observe(busy.map(|time| time.as_secs_f64()).sum(), attributes);
+                    observer.observe(busy.map(|time| time.as_secs_f64()).sum(), labels);
                 }
             })
             .build();
         let gauge = |name, unit, description| gauge(meter, name, unit, description);
         Self {
             runtimes,
-            allocated: gauge(names::ALLOCATOR_ALLOCATED, "By", "Memory in use by the program"),
-            active: gauge(names::ALLOCATOR_ACTIVE, "By", "Pages that hold memory in use"),
+            allocated: gauge(names::ALLOCATOR_ALLOCATED, "By", "Memory allocated by the program"),
+            active: gauge(names::ALLOCATOR_ACTIVE, "By", "Memory in pages with live allocations"),
             resident: gauge(
                 names::ALLOCATOR_RESIDENT,
                 "By",
-                "Physical memory that the allocator holds, at most",
+                "Physical memory held by the allocator (upper bound)",
             ),
-            retained: gauge(names::ALLOCATOR_RETAINED, "By", "Memory kept for reuse, not given back"),
-            workers: gauge(names::TOKIO_WORKERS, "", "Worker threads of Tokio"),
-            alive_tasks: gauge(names::TOKIO_ALIVE_TASKS, "", "Tasks of Tokio that have not ended"),
-            queue_depth: gauge(
-                names::TOKIO_GLOBAL_QUEUE_DEPTH,
-                "",
-                "Tasks that wait in Tokio's global queue",
+            retained: gauge(
+                names::ALLOCATOR_RETAINED,
+                "By",
+                "Memory retained for reuse instead of returned to the system",
             ),
+            workers: gauge(names::TOKIO_WORKERS, "", "Tokio worker threads"),
+            alive_tasks: gauge(names::TOKIO_ALIVE_TASKS, "", "Tokio tasks that have not completed"),
+            queue_depth: gauge(names::TOKIO_GLOBAL_QUEUE_DEPTH, "", "Tasks waiting in Tokio's global queue"),
         }
     }
 
-    /// Takes the values of now.
+    /// Records the current values.
     pub fn collect(&self) {
-        // jemalloc's statistics stand still until the epoch is advanced.
+        // jemalloc updates its statistics only when the epoch is advanced.
         if epoch::advance().is_ok() {
             for (gauge, bytes) in [
                 (&self.allocated, stats::allocated::read()),
@@ -79,10 +79,10 @@ impl RuntimeMetrics {
                 }
             }
         }
-        for (attributes, runtime) in &self.runtimes {
-            self.workers.record(runtime.num_workers() as u64, attributes);
-            self.alive_tasks.record(runtime.num_alive_tasks() as u64, attributes);
-            self.queue_depth.record(runtime.global_queue_depth() as u64, attributes);
+        for (labels, runtime) in &self.runtimes {
+            self.workers.record(runtime.num_workers() as u64, labels);
+            self.alive_tasks.record(runtime.num_alive_tasks() as u64, labels);
+            self.queue_depth.record(runtime.global_queue_depth() as u64, labels);
         }
     }
 }

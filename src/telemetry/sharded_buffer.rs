@@ -1,5 +1,5 @@
-//! What requests leave behind on the thread that ended them, until many of them are recorded at once: threads that record
-//! each by itself wait for each other at every instrument.
+//! Per-thread buffer of finished requests, which are recorded in batches. Threads that recorded each request
+//! immediately would contend for the locks of the instruments.
 
 use std::{
     cell::Cell,
@@ -9,61 +9,65 @@ use std::{
     },
 };
 
-/// So many of a thread are recorded at once, at the latest.
-const MOST: usize = 64;
+/// Number of buffered items after which a shard is recorded.
+const SHARD_CAPACITY: usize = 64;
 
-/// The tallies of all threads.
+/// One shard per processor.
 pub(super) struct ShardedBuffer<T>(Vec<Shard<T>>);
 
-/// Of one thread, or of a few if there are more than processors. On a cache line of its own.
+/// Shard of one thread, or of several if there are more threads than processors. Aligned to avoid false
+/// sharing.
 #[repr(align(128))]
 struct Shard<T> {
-    /// Begun here less ended here; a request may end on another thread.
+    /// Requests started minus requests finished on these threads. Negative if requests finish on other
+    /// threads than they started on.
     in_flight: AtomicI64,
-    ended: Mutex<Vec<T>>,
+    finished: Mutex<Vec<T>>,
 }
 
 impl<T> ShardedBuffer<T> {
-    /// One for each processor.
     pub fn new() -> Self {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let tally = |_| Shard { in_flight: AtomicI64::new(0), ended: Mutex::new(Vec::with_capacity(MOST)) };
-        Self((0..threads).map(tally).collect())
+        let shards = std::thread::available_parallelism().map_or(1, usize::from);
+        let shard = |_| Shard {
+            in_flight: AtomicI64::new(0),
+            finished: Mutex::new(Vec::with_capacity(SHARD_CAPACITY)),
+        };
+        Self((0..shards).map(shard).collect())
     }
 
-    /// A request has come.
-    pub fn begun(&self) {
-        self.own().in_flight.fetch_add(1, Relaxed);
+    /// Counts a started request.
+    pub fn start(&self) {
+        self.current_shard().in_flight.fetch_add(1, Relaxed);
     }
 
-    /// A request has ended; it is recorded sooner or later.
-    pub fn ended(&self, request: T, record: impl FnMut(T)) {
-        let own = self.own();
-        own.in_flight.fetch_sub(1, Relaxed);
-        let mut ended = own.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        ended.push(request);
-        if ended.len() >= MOST {
-            ended.drain(..).for_each(record);
+    /// Adds a finished request. If the shard is full, all of its requests are recorded.
+    pub fn push(&self, item: T, record: impl FnMut(T)) {
+        let shard = self.current_shard();
+        shard.in_flight.fetch_sub(1, Relaxed);
+        let mut finished = shard.finished.lock().unwrap_or_else(PoisonError::into_inner);
+        finished.push(item);
+        if finished.len() >= SHARD_CAPACITY {
+            finished.drain(..).for_each(record);
         }
     }
 
-    /// Requests that have not ended.
+    /// Returns the number of requests in progress. It may be slightly off while requests start or finish.
     pub fn in_flight(&self) -> i64 {
-        self.0.iter().map(|tally| tally.in_flight.load(Relaxed)).sum()
+        self.0.iter().map(|shard| shard.in_flight.load(Relaxed)).sum()
     }
 
-    /// Records all that have ended.
-    pub fn record_all(&self, mut record: impl FnMut(T)) {
-        for tally in &self.0 {
-            tally.ended.lock().unwrap_or_else(PoisonError::into_inner).drain(..).for_each(&mut record);
+    /// Records all buffered requests.
+    pub fn flush(&self, mut record: impl FnMut(T)) {
+        for shard in &self.0 {
+            shard.finished.lock().unwrap_or_else(PoisonError::into_inner).drain(..).for_each(&mut record);
         }
     }
 
-    fn own(&self) -> &Shard<T> {
+    fn current_shard(&self) -> &Shard<T> {
         static THREADS: AtomicUsize = AtomicUsize::new(0);
         thread_local! {
-            static NUMBER: Cell<usize> = Cell::new(THREADS.fetch_add(1, Relaxed));
+            static THREAD_NUMBER: Cell<usize> = Cell::new(THREADS.fetch_add(1, Relaxed));
         }
-        &self.0[NUMBER.get() % self.0.len()]
+        &self.0[THREAD_NUMBER.get() % self.0.len()]
     }
 }

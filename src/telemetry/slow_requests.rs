@@ -1,6 +1,8 @@
-//! `GET /metrics/slow`: the slowest requests of the last minutes, to be looked up in logs and traces.
+//! Log of the slowest recent requests, served at `GET /metrics/slow`. Request and trace ids lead to their log
+//! lines and traces.
 //!
-//! The counterpart of exemplars, which no kept exporter of Rust has. In memory and bounded.
+//! This replaces exemplars, which no maintained Prometheus exporter for Rust supports. The log is in memory
+//! and bounded.
 
 use std::{
     sync::{
@@ -15,159 +17,163 @@ use utoipa::ToSchema;
 
 use super::routes::{RouteIndex, Routes};
 
-/// Requests that are kept of each route, and of all others together.
-const KEPT: usize = 10;
-/// How long they are kept, at least; and at most twice as long.
+/// Maximum number of requests kept per bucket and period.
+const MAX_PER_BUCKET: usize = 10;
+/// Length of a period. Requests are kept for one to two periods.
 const PERIOD: Duration = Duration::from_secs(300);
-/// Longer paths are cut: what clients send must not fill the memory.
-const PATH: usize = 200;
+/// Maximum length of a path in characters. Longer paths are truncated to bound the memory.
+const MAX_PATH_CHARS: usize = 200;
 
-/// The slowest requests of each route. Cheap to clone.
+/// Slowest requests of each route. Cheap to clone.
 #[derive(Clone)]
 pub struct SlowRequestLog(Arc<Inner>);
 
 struct Inner {
     start: Instant,
-    pages: Vec<Page>,
-    /// The pages of all routes, by [`RouteIndex::index`]; those that are not usual share the last.
-    places: Vec<usize>,
+    buckets: Vec<Bucket>,
+    /// Index into `buckets` for each [`RouteIndex::index`]. Unexpected routes share the last bucket.
+    bucket_by_route: Vec<usize>,
 }
 
 /// Requests of one route.
 #[derive(Default)]
-struct Page {
-    /// The period that the page is of, and the nanoseconds that a request must have taken to get on it.
+struct Bucket {
+    /// Number of the current period.
     period: AtomicU64,
-    least: AtomicU64,
+    /// Duration in nanoseconds that a request must exceed to enter the bucket; 0 unless the bucket is full.
+    threshold: AtomicU64,
     requests: Mutex<Requests>,
 }
 
+/// Requests of the current and the previous period, slowest first.
 #[derive(Default)]
 struct Requests {
-    now: Vec<SlowRequest>,
-    before: Vec<SlowRequest>,
+    current: Vec<SlowRequest>,
+    previous: Vec<SlowRequest>,
 }
 
-/// A request that took longer than others.
+/// One of the slowest requests of its route
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct SlowRequest {
-    /// As the metrics have it
+    /// Method, as in the metrics
     #[schema(example = "GET")]
     pub method: &'static str,
-    /// The route, as the metrics have it; `unmatched` where there is none
+    /// Route template, as in the metrics, or `unmatched`
     #[schema(example = "/products/{product_id}")]
     pub endpoint: &'static str,
-    /// When it came (RFC 3339)
+    /// Time at which the request arrived (RFC 3339)
     #[schema(example = "2026-11-25T12:00:00.000Z")]
     pub at: String,
-    /// What it asked for, without the query
+    /// Path without the query
     #[schema(example = "/products/1")]
     pub path: String,
-    /// The answer's status; 499 where the client left before it
+    /// Response status, or 499 if the client disconnected before the response started
     #[schema(example = 200)]
     pub status: u16,
-    /// Until the last byte of the answer
+    /// Time until the last byte of the response
     pub seconds: f64,
-    /// Until the answer's head: the rest is the body, which waits for the client
+    /// Time until the response headers; the body, which depends on the client's speed, takes the rest
     pub head_seconds: f64,
-    /// In statements of the database; those that ran beside each other are added up
+    /// Time in database statements; times of concurrent statements are added up
     pub sql_seconds: f64,
-    /// Statements of the database
+    /// Number of database statements
     pub sql_statements: u64,
-    /// Waiting for a connection to the database
+    /// Time spent waiting for a database connection
     pub connection_wait_seconds: f64,
-    /// Bytes of the answer's body
+    /// Size of the response body in bytes
     pub response_bytes: u64,
-    /// Its `X-Request-Id`, which its log lines carry too
+    /// Value of `X-Request-Id`, which the log lines of the request also contain
     pub request_id: String,
-    /// Its trace, if it belongs to one
+    /// Trace id, if the request belongs to a trace
     #[schema(example = "4bf92f3577b34da6a3ce929d0e0e4736")]
     pub trace_id: Option<String>,
 }
 
 impl SlowRequestLog {
-    /// With a page for each of these routes, and one for everything else.
+    /// Creates a log with a bucket for each of the expected routes, and one for all other requests.
     pub fn new(routes: &Routes) -> Self {
-        let usual: Vec<_> = routes.usual().iter().map(|(method, endpoint, _)| (*method, *endpoint)).collect();
-        let page = |route| usual.iter().position(|usual| *usual == route).unwrap_or(usual.len());
-        let places = routes.all().map(page).collect();
-        let pages = (0..=usual.len()).map(|_| Page::default()).collect();
-        Self(Arc::new(Inner { start: Instant::now(), pages, places }))
+        let expected: Vec<_> =
+            routes.expected().iter().map(|(method, endpoint, _)| (*method, *endpoint)).collect();
+        let bucket = |route| expected.iter().position(|known| *known == route).unwrap_or(expected.len());
+        let bucket_by_route = routes.all_labels().map(bucket).collect();
+        let buckets = (0..=expected.len()).map(|_| Bucket::default()).collect();
+        Self(Arc::new(Inner { start: Instant::now(), buckets, bucket_by_route }))
     }
 
-    /// A request has ended; it is described only if it is among the slowest.
-    pub(super) fn note(
+    /// Adds a finished request if it is among the slowest of its route. `describe` is called only in that
+    /// case.
+    pub(super) fn record(
         &self,
-        place: RouteIndex,
+        route: RouteIndex,
         start: Instant,
         time: Duration,
         describe: impl FnOnce() -> SlowRequest,
     ) {
-        let Inner { start: first, pages, places } = &*self.0;
-        let page = &pages[places[place.index()]];
-        let period = period(*first, start + time);
+        let Inner { start: log_start, buckets, bucket_by_route } = &*self.0;
+        let bucket = &buckets[bucket_by_route[route.index()]];
+        let period = period(*log_start, start + time);
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        if page.period.load(Relaxed) == period && nanoseconds <= page.least.load(Relaxed) {
+        if bucket.period.load(Relaxed) == period && nanoseconds <= bucket.threshold.load(Relaxed) {
             return;
         }
-        let mut requests = page.turn(period);
-        let place = requests.now.partition_point(|other| other.seconds >= time.as_secs_f64());
-        requests.now.insert(place, describe());
-        requests.now.truncate(KEPT);
-        if let (KEPT, Some(last)) = (requests.now.len(), requests.now.last()) {
-            let least = Duration::from_secs_f64(last.seconds).as_nanos();
-            page.least.store(u64::try_from(least).unwrap_or(u64::MAX), Relaxed);
+        let mut requests = bucket.rotate(period);
+        let index = requests.current.partition_point(|other| other.seconds >= time.as_secs_f64());
+        requests.current.insert(index, describe());
+        requests.current.truncate(MAX_PER_BUCKET);
+        if let (MAX_PER_BUCKET, Some(last)) = (requests.current.len(), requests.current.last()) {
+            let threshold = Duration::from_secs_f64(last.seconds).as_nanos();
+            bucket.threshold.store(u64::try_from(threshold).unwrap_or(u64::MAX), Relaxed);
         }
     }
 
-    /// The slowest first.
+    /// Returns the slowest requests of all buckets, slowest first.
     pub fn slowest(&self) -> Vec<SlowRequest> {
         let period = period(self.0.start, Instant::now());
-        let slowest = |page: &Page| {
-            let requests = page.turn(period);
-            let mut requests: Vec<_> = requests.now.iter().chain(&requests.before).cloned().collect();
-            sort(&mut requests);
-            requests.truncate(KEPT);
+        let slowest = |bucket: &Bucket| {
+            let requests = bucket.rotate(period);
+            let mut requests: Vec<_> = requests.current.iter().chain(&requests.previous).cloned().collect();
+            sort_slowest_first(&mut requests);
+            requests.truncate(MAX_PER_BUCKET);
             requests
         };
-        let mut requests: Vec<_> = self.0.pages.iter().flat_map(slowest).collect();
-        sort(&mut requests);
+        let mut requests: Vec<_> = self.0.buckets.iter().flat_map(slowest).collect();
+        sort_slowest_first(&mut requests);
         requests
     }
 }
 
-impl Page {
-    /// The requests of a period and the one before; what is older is forgotten.
-    fn turn(&self, period: u64) -> std::sync::MutexGuard<'_, Requests> {
+impl Bucket {
+    /// Locks the requests, after moving to `period` if the bucket is in an earlier one. Older requests are
+    /// dropped.
+    fn rotate(&self, period: u64) -> std::sync::MutexGuard<'_, Requests> {
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        let old = self.period.load(Relaxed);
-        // Who ended just before the turn comes after it as well.
-        if period > old {
-            let now = std::mem::take(&mut requests.now);
-            requests.before = if period == old + 1 { now } else { Vec::new() };
-            self.least.store(0, Relaxed);
+        let old_period = self.period.load(Relaxed);
+        // A request that finished just before a rotation may be recorded after it, and then counts for the
+        // new period.
+        if period > old_period {
+            let current = std::mem::take(&mut requests.current);
+            requests.previous = if period == old_period + 1 { current } else { Vec::new() };
+            self.threshold.store(0, Relaxed);
             self.period.store(period, Relaxed);
         }
         requests
     }
 }
 
-/// The slowest first.
-fn sort(requests: &mut [SlowRequest]) {
+fn sort_slowest_first(requests: &mut [SlowRequest]) {
     requests.sort_by(|one, other| other.seconds.total_cmp(&one.seconds));
 }
 
-fn period(first: Instant, now: Instant) -> u64 {
-    now.duration_since(first).as_secs() / PERIOD.as_secs()
+fn period(log_start: Instant, now: Instant) -> u64 {
+    now.duration_since(log_start).as_secs() / PERIOD.as_secs()
 }
 
-/// A path to be kept.
-pub(super) fn cut(path: &str) -> String {
-    path.chars().take(PATH).collect()
+pub(super) fn truncate_path(path: &str) -> String {
+    path.chars().take(MAX_PATH_CHARS).collect()
 }
 
-/// A time in the notation of RFC 3339.
-pub(super) fn moment(ago: Duration) -> String {
+/// Returns the time `ago` before now in RFC 3339 format.
+pub(super) fn rfc3339_ago(ago: Duration) -> String {
     let now = SystemTime::now();
     humantime::format_rfc3339_millis(now.checked_sub(ago).unwrap_or(now)).to_string()
 }

@@ -1,4 +1,4 @@
-//! Traces: a span for each request, in the trace of who calls (W3C Trace Context).
+//! Trace spans of requests. A request continues the trace of its client (W3C Trace Context).
 
 use axum::{
     extract::Request,
@@ -26,7 +26,7 @@ use crate::{
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// Sends the requests' spans and those of the target [`OTEL_TARGET`] to the provider.
+/// Returns a layer that exports spans of the targets [`OTEL_TARGET`] and [`REQUEST_TARGET`] to the provider.
 pub fn layer<S>(provider: &SdkTracerProvider) -> impl Layer<S> + use<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -43,15 +43,17 @@ where
         )
 }
 
-/// The span of a request's trace and of its log lines, where traces are made (semantic conventions for HTTP servers); and which
-/// trace that is, if there is one: of who calls, or a new one.
-pub fn span(request: &Request, endpoint: Option<&str>, id: &RequestId) -> (Span, Option<TraceId>) {
+/// Returns the exported span of a request (semantic conventions for HTTP servers) and its trace id. The trace
+/// is the client's or a new one.
+///
+/// Without export, the span is disabled. The trace id is `None` if the client did not send one either.
+pub fn request_span(request: &Request, endpoint: Option<&str>, id: &RequestId) -> (Span, Option<TraceId>) {
     if !export_enabled() {
-        return (Span::none(), caller(request).as_ref().and_then(id_of));
+        return (Span::none(), parent_context(request).as_ref().and_then(trace_id));
     }
     let (id, path) = (id.to_string(), request.uri().path());
     let method = super::routes::method_label(request.method());
-    let agent = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+    let user_agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     let span = error_span!(
         target: REQUEST_TARGET,
         "request",
@@ -64,24 +66,24 @@ pub fn span(request: &Request, endpoint: Option<&str>, id: &RequestId) -> (Span,
         otel.kind = "server",
         otel.status_code = Empty,
     );
-    // Refused where the span is not sampled.
-    let _ = span.set_parent(caller(request).unwrap_or_default());
+    // Fails if the span is not sampled.
+    let _ = span.set_parent(parent_context(request).unwrap_or_default());
     span.set_attribute("http.request.method", method);
     span.set_attribute("url.path", path.to_owned());
-    for (name, value) in [("http.route", endpoint), ("user_agent.original", agent)] {
+    for (name, value) in [("http.route", endpoint), ("user_agent.original", user_agent)] {
         if let Some(value) = value {
             span.set_attribute(name, value.to_owned());
         }
     }
-    let trace = id_of(&span.context());
+    let trace = trace_id(&span.context());
     if let Some(trace) = trace {
         span.record("trace_id", field::display(trace));
     }
     (span, trace)
 }
 
-/// What is known of a request when its answer begins.
-pub fn answered(status: StatusCode, span: &Span) {
+/// Adds the response status to the request's span.
+pub fn record_response(status: StatusCode, span: &Span) {
     if export_enabled() {
         span.set_attribute("http.response.status_code", i64::from(status.as_u16()));
         if status.is_server_error() {
@@ -90,13 +92,14 @@ pub fn answered(status: StatusCode, span: &Span) {
     }
 }
 
-fn id_of(context: &Context) -> Option<TraceId> {
+/// Returns the trace id, or `None` if it is invalid.
+fn trace_id(context: &Context) -> Option<TraceId> {
     let id = context.span().span_context().trace_id();
     (id != TraceId::INVALID).then_some(id)
 }
 
-/// What the request says of the span that it was sent in.
-fn caller(request: &Request) -> Option<Context> {
+/// Returns the context of the client's span, or `None` if the request has no `traceparent` header.
+fn parent_context(request: &Request) -> Option<Context> {
     let headers = request.headers();
     headers.get(&TRACEPARENT)?;
     Some(TraceContextPropagator::new().extract_with_context(&Context::new(), &HeaderExtractor(headers)))

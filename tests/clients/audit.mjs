@@ -1,4 +1,4 @@
-// Holds a server against the GraphQL-over-HTTP specification, with graphql-http's audits.
+// Runs the audits of graphql-http against a server, to check it against the GraphQL-over-HTTP specification.
 //
 //   node audit.mjs http://127.0.0.1:8000/graphql
 
@@ -15,23 +15,23 @@ for (const audit of serverAudits({ url })) {
   const result = await run(audit);
   count[result.status] += 1;
   if (result.status !== "ok") {
-    // A name begins with its level: "MUST accept application/json ...".
+    // The name begins with its requirement level: "MUST accept application/json ...".
     console.log(`${result.id} ${result.name}: ${result.reason}`);
   }
 }
 
 const audits = Object.values(count).reduce((sum, n) => sum + n);
-// Notices are what a server MAY do.
+// Notices report optional behaviour (MAY).
 const notices = count.notice ? `, ${count.notice} notices` : "";
 console.log(`${audits} audits: ${count.ok} ok, ${count.warn} warnings, ${count.error} errors${notices}`);
-// Bodies that the audits did not read would keep the process alive.
+// Response bodies that the audits did not read would keep the process alive.
 process.exit(count.warn || count.error ? 1 : 0);
 
 async function run(audit) {
   try {
     return await audit.fn();
   } catch (error) {
-    // No answer, or one that is no JSON.
+    // No response, or a response that is not JSON.
     const cause = error.cause ? ` (${error.cause.message})` : "";
     return { id: audit.id, name: audit.name, status: "error", reason: `${error.message}${cause}` };
   }

@@ -1,11 +1,11 @@
-// Uses the playground as people do, in Chromium: asks for products, follows their changes, reads the schema.
-// The page has to do without any other host.
+// Tests the playground in Chromium: queries products, follows their changes, and reads the schema.
+// The page must not contact any other host.
 //
 //   node browser.mjs http://127.0.0.1:8000 [SCREENSHOT.png]
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { chromium } from "playwright-core";
-import { restOf } from "./rest.mjs";
+import { createRestClient } from "./rest.mjs";
 
 const [base, screenshot] = process.argv.slice(2);
 if (!base) {
@@ -13,16 +13,16 @@ if (!base) {
   process.exit(2);
 }
 
-const rest = restOf(base);
+const rest = createRestClient(base);
 const HOST = "127.0.0.1";
 const QUERY = "{ products(first: 3) { totalCount nodes { id name price } } }";
 const SUBSCRIPTION = "subscription { productChanged { kind id } }";
-/** What a page with megabytes of scripts may take on a busy machine. */
-const PATIENCE_MS = 60_000;
+/** Maximum time for each step in milliseconds. The page loads megabytes of scripts. */
+const TIMEOUT_MS = 60_000;
 
-/** What must not happen, as it happens. */
-const faults = [];
-/** Products of ours, to be deleted at the end. */
+/** Errors found so far. */
+const errors = [];
+/** Products to delete at the end. */
 const created = [];
 
 const browser = await chromium.launch({
@@ -35,20 +35,20 @@ const browser = await chromium.launch({
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    // What slips through the routes below finds nobody.
+    // Requests that bypass the route handler below resolve to no host.
     `--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE ${HOST}`,
   ],
 });
 try {
   const page = await openPage();
-  await asksForProducts(page);
-  await followsChanges(page);
-  await readsTheSchema(page);
+  await queryProducts(page);
+  await followChanges(page);
+  await readSchema(page);
   if (screenshot) {
     await page.screenshot({ path: screenshot });
   }
 } catch (error) {
-  faults.push(error.message);
+  errors.push(error.message);
   if (screenshot) {
     await browser.contexts()[0]?.pages()[0]?.screenshot({ path: screenshot }).catch(() => {});
   }
@@ -56,105 +56,105 @@ try {
   await browser.close();
   await Promise.all(created.map(remove));
 }
-faults.forEach((fault) => console.error(`FAULT ${fault}`));
-process.exit(faults.length ? 1 : 0);
+errors.forEach((error) => console.error(`ERROR ${error}`));
+process.exit(errors.length ? 1 : 0);
 
 async function openPage() {
   const context = await browser.newContext({ viewport: { width: 1400, height: 900 }, serviceWorkers: "block" });
-  context.setDefaultTimeout(PATIENCE_MS);
+  context.setDefaultTimeout(TIMEOUT_MS);
   await context.route("**/*", (route) => {
     const { protocol, hostname } = new URL(route.request().url());
     if (hostname === HOST || protocol === "data:" || protocol === "blob:") {
       return route.continue();
     }
-    faults.push(`asks another host: ${route.request().url()}`);
+    errors.push(`request to another host: ${route.request().url()}`);
     return route.abort();
   });
   const page = await context.newPage();
   page.on("websocket", (socket) => {
     if (new URL(socket.url()).hostname !== HOST) {
-      faults.push(`opens a socket to another host: ${socket.url()}`);
+      errors.push(`socket to another host: ${socket.url()}`);
     }
   });
-  page.on("pageerror", (error) => faults.push(`throws ${error.message}`));
+  page.on("pageerror", (error) => errors.push(`uncaught exception: ${error.message}`));
   page.on("console", (message) => {
     if (message.type() === "error") {
-      faults.push(`complains: ${message.text()} ${message.location().url}`);
+      errors.push(`console error: ${message.text()} ${message.location().url}`);
     }
   });
   page.on("response", (response) => {
     if (response.status() >= 400) {
-      faults.push(`gets a ${response.status()}: ${response.url()}`);
+      errors.push(`status ${response.status()}: ${response.url()}`);
     }
   });
 
   await page.goto(new URL("/graphql", base).href);
   await page.locator(".graphiql-query-editor .view-lines").waitFor();
-  console.log("GraphiQL is there");
+  console.log("GraphiQL is loaded");
   return page;
 }
 
-/** Puts another document into the editor, and runs it. */
+/** Replaces the document in the editor and runs it. */
 async function run(page, text) {
   const editor = page.locator(".graphiql-query-editor .monaco-editor").first();
   await editor.click();
   await page.keyboard.press("ControlOrMeta+a");
   await page.keyboard.press("Delete");
-  // As one piece: an editor that closes brackets by itself would add some to single keys.
+  // Inserted at once, because the editor adds closing brackets after single keys.
   await page.keyboard.insertText(text);
-  // Monaco shows spaces as such that do not break.
+  // Monaco displays spaces as non-breaking spaces.
   const shown = (await editor.locator(".view-lines").innerText()).replace(/\s+/g, " ").trim();
   if (shown !== text) {
     throw new Error(`the editor shows ${shown} instead of ${text}`);
   }
-  // GraphiQL takes its time to see that it is another kind of operation, and would send it the old way.
+  // GraphiQL detects the new operation type after a delay, and until then uses the transport of the old one.
   await sleep(1000);
   await page.getByRole("button", { name: "Execute query" }).click();
 }
 
-/** Waits until the response pane shows all these texts. Spaces don't count: long lines are broken anywhere. */
-async function shows(page, ...texts) {
-  const packed = (text) => text.replace(/\s+/g, "");
-  // Long answers are drawn only as far as they are seen; ours are short.
+/** Waits until the response pane contains all texts. Spaces are ignored, because long lines wrap anywhere. */
+async function waitForResponse(page, ...texts) {
+  const withoutSpaces = (text) => text.replace(/\s+/g, "");
+  // Monaco renders only the visible lines; these responses are short enough.
   const response = page.locator(".graphiql-response .view-lines");
-  const end = Date.now() + PATIENCE_MS;
+  const end = Date.now() + TIMEOUT_MS;
   for (;;) {
-    // Nothing is there before the first answer.
+    // The pane is empty before the first response.
     const shown = (await response.count()) ? await response.innerText() : "";
-    if (texts.every((text) => packed(shown).includes(packed(text)))) {
+    if (texts.every((text) => withoutSpaces(shown).includes(withoutSpaces(text)))) {
       return shown.replace(/\s+/g, " ");
     }
     if (Date.now() > end) {
-      throw new Error(`the response shows ${shown} and not ${texts.join(", ")}`);
+      throw new Error(`the response shows ${shown} instead of ${texts.join(", ")}`);
     }
     await sleep(50);
   }
 }
 
-async function asksForProducts(page) {
+async function queryProducts(page) {
   const products = await rest("GET", "/products?limit=3");
   if (products.length === 0) {
     products.push(await create("Lamp of browser.mjs"));
   }
   await run(page, QUERY);
   const names = products.map(({ name }) => `"name": ${JSON.stringify(name)}`);
-  console.log(`the query's result: ${await shows(page, '"totalCount":', ...names)}`);
+  console.log(`the query's result: ${await waitForResponse(page, '"totalCount":', ...names)}`);
 }
 
-async function followsChanges(page) {
+async function followChanges(page) {
   await run(page, SUBSCRIPTION);
-  // The protocol does not tell when a subscription has begun.
+  // The protocol does not confirm the start of a subscription.
   await sleep(1000);
   const { id } = await create("Desk of browser.mjs");
-  console.log(`the subscription's event: ${await shows(page, '"kind": "CREATED"', `"id": "${id}"`)}`);
+  console.log(`the subscription's event: ${await waitForResponse(page, '"kind": "CREATED"', `"id": "${id}"`)}`);
   await page.getByRole("button", { name: "Stop query" }).click();
   await page.getByRole("button", { name: "Execute query" }).waitFor();
 }
 
-async function readsTheSchema(page) {
-  const open = page.getByRole("button", { name: "Show Documentation Explorer" });
-  if (await open.isVisible()) {
-    await open.click();
+async function readSchema(page) {
+  const openButton = page.getByRole("button", { name: "Show Documentation Explorer" });
+  if (await openButton.isVisible()) {
+    await openButton.click();
   }
   const docs = page.locator(".graphiql-doc-explorer");
   for (const type of ["Mutation", "Subscription", "Query"]) {

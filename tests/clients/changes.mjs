@@ -1,18 +1,18 @@
-// Follows the changes of products over a WebSocket (graphql-ws), server-sent events (graphql-sse) and the REST feed
-// at once, and checks that each of the three gets every change exactly once and in order, whatever happens to the
-// connections: who loses his comes back with the cursor of the last change.
+// Follows product changes over a WebSocket (graphql-ws), server-sent events (graphql-sse) and the REST feed at once.
+// Checks that each subscriber receives every change exactly once and in order, even if connections are lost.
+// A subscriber reconnects with the cursor of its last change.
 //
 //   node changes.mjs http://127.0.0.1:8000 COUNT [SECONDS]
 //
-// Prints `subscribed` when a change can be made that all three will see. Ends when each has COUNT changes, after a
-// line on stdin, or after so many seconds. COUNT 0 is as many as come until then.
+// Prints `subscribed` once all three receive changes. Ends when each has COUNT changes, after a line on stdin, or
+// after SECONDS. With COUNT 0 the number of changes is not limited.
 
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createClient as createSseClient } from "graphql-sse";
 import { createClient as createWebSocketClient } from "graphql-ws";
 import WebSocket from "ws";
-import { eventsOf, restOf } from "./rest.mjs";
+import { createRestClient, readEvents } from "./rest.mjs";
 
 const [base, count, seconds] = process.argv.slice(2);
 if (!base || !/^\d+$/.test(count)) {
@@ -20,17 +20,17 @@ if (!base || !/^\d+$/.test(count)) {
   process.exit(2);
 }
 const wanted = Number(count);
-const rest = restOf(base);
+const rest = createRestClient(base);
 const graphql = new URL("/graphql", base).href;
 const query = `subscription ($after: String) {
   productChanged(after: $after) { kind id version cursor }
 }`;
 
-/** Before a lost subscription is opened again. */
+/** Delay before a lost subscription is opened again, in milliseconds. */
 const RECONNECT_MS = 200;
-/** How long nothing must come before it is believed that nothing will. */
+/** Time without events after which no more are expected, in milliseconds. */
 const QUIET_MS = 1000;
-/** In all, for three subscriptions to be there. */
+/** Maximum time until all three subscriptions have started, in milliseconds. */
 const SUBSCRIBE_MS = 30_000;
 
 const webSocketClient = createWebSocketClient({
@@ -38,19 +38,19 @@ const webSocketClient = createWebSocketClient({
   webSocketImpl: WebSocket,
   retryAttempts: 0,
 });
-// Retrying is ours, so that all reconnects go the same way and are seen.
+// The libraries do not retry, because this script reconnects all subscribers in the same way and counts it.
 const sseClient = createSseClient({ url: graphql, retryAttempts: 0 });
 
 const subscribers = [
-  subscriber("graphql-ws", (after) => answersOf(webSocketClient, after)),
-  subscriber("graphql-sse", (after) => answersOf(sseClient, after)),
-  subscriber("rest", feed),
+  subscriber("graphql-ws", (after) => graphqlChanges(webSocketClient, after)),
+  subscriber("graphql-sse", (after) => graphqlChanges(sseClient, after)),
+  subscriber("rest", restChanges),
 ];
 
-let over = false;
+let finished = false;
 let lastEventAt = Date.now();
 
-async function* answersOf(client, after) {
+async function* graphqlChanges(client, after) {
   for await (const { data, errors } of client.iterate({ query, variables: { after } })) {
     if (errors) {
       throw new Error(JSON.stringify(errors));
@@ -59,13 +59,13 @@ async function* answersOf(client, after) {
   }
 }
 
-async function* feed(after) {
+async function* restChanges(after) {
   const headers = { Accept: "text/event-stream", ...(after && { "Last-Event-ID": after }) };
   const response = await fetch(new URL("/products/changes", base), { headers });
   if (response.status !== 200) {
     throw new Error(`${response.status} ${await response.text()}`);
   }
-  for await (const { event, id: cursor, data } of eventsOf(response)) {
+  for await (const { event, id: cursor, data } of readEvents(response)) {
     if (event === "error") {
       throw new Error(data);
     }
@@ -74,42 +74,42 @@ async function* feed(after) {
   }
 }
 
-/** One that keeps what it is told; `open` gives the changes after a cursor. */
+/** Returns a subscriber that records its changes. `open` yields the changes after a cursor. */
 function subscriber(name, open) {
-  return { name, open, changes: [], cursor: undefined, reconnects: {}, resyncs: 0, probe: new Set(), counts: false };
+  return { name, open, changes: [], cursor: undefined, reconnects: {}, resyncs: 0, probe: new Set(), counting: false };
 }
 
-/** Opens the subscription again and again, and counts why it had to. */
+/** Reopens the subscription whenever it ends, and counts the causes. */
 async function follow(subscriber) {
-  while (!over) {
-    let why = "completed";
+  while (!finished) {
+    let cause = "completed";
     try {
       for await (const change of subscriber.open(subscriber.cursor)) {
-        take(subscriber, change);
+        handleChange(subscriber, change);
       }
     } catch (error) {
-      why = reason(error);
+      cause = reason(error);
     }
-    subscriber.reconnects[why] = (subscriber.reconnects[why] ?? 0) + 1;
+    subscriber.reconnects[cause] = (subscriber.reconnects[cause] ?? 0) + 1;
     await sleep(RECONNECT_MS);
   }
 }
 
-function take(subscriber, change) {
+function handleChange(subscriber, change) {
   lastEventAt = Date.now();
   subscriber.cursor = change.cursor;
   if (change.kind === "RESYNC") {
     subscriber.resyncs += 1;
-  } else if (subscriber.counts) {
+  } else if (subscriber.counting) {
     subscriber.changes.push(change);
   } else {
     subscriber.probe.add(`${change.kind} ${change.id}`);
-    // What comes behind the probe is counted: the same for all, as it is the same change.
-    subscriber.counts = change.kind === "DELETED" && change.id === probeId;
+    // Counting starts after the deletion of the probe, which is the same change for all subscribers.
+    subscriber.counting = change.kind === "DELETED" && change.id === probeId;
   }
 }
 
-/** Why a subscription ended: an error, or the CloseEvent of a WebSocket. */
+/** Returns the reason why a subscription ended, from an error or from the CloseEvent of a WebSocket. */
 function reason(error) {
   if (error.code && error.reason !== undefined) {
     return `closed ${error.code} ${error.reason}`.trim();
@@ -121,73 +121,74 @@ function reason(error) {
 let probeId;
 
 /**
- * The protocols don't tell when a subscription has begun. A product that comes, moves until all have seen it, and
- * goes, shows it.
+ * Waits until all subscribers receive changes, because the protocols do not confirm the start of a subscription.
+ * Adjusts the stock of a probe product until each subscriber has received a change, then deletes the product.
  */
-async function untilSubscribed() {
+async function waitUntilSubscribed() {
   const end = Date.now() + SUBSCRIBE_MS;
   const created = await rest("POST", "/products", { name: "Probe of changes.mjs", price: 1, amount: 0 });
   probeId = String(created.id);
   while (!subscribers.every(({ probe }) => probe.has(`STOCK_MOVED ${probeId}`))) {
     if (Date.now() > end) {
-      const deaf = subscribers.filter(({ probe }) => !probe.has(`STOCK_MOVED ${probeId}`));
-      throw new Error(`not subscribed: ${JSON.stringify(deaf.map(({ name, reconnects }) => ({ name, reconnects })))}`);
+      const missing = subscribers.filter(({ probe }) => !probe.has(`STOCK_MOVED ${probeId}`));
+      const states = missing.map(({ name, reconnects }) => ({ name, reconnects }));
+      throw new Error(`not subscribed: ${JSON.stringify(states)}`);
     }
     await rest("POST", `/products/${probeId}/stock`, { delta: 1 });
     await sleep(100);
   }
   await rest("DELETE", `/products/${probeId}`);
-  while (!subscribers.every(({ counts }) => counts)) {
+  while (!subscribers.every(({ counting }) => counting)) {
     if (Date.now() > end) {
-      throw new Error("the probe's deletion did not come");
+      throw new Error("the deletion of the probe was not received");
     }
     await sleep(10);
   }
 }
 
-async function untilAllIsThere() {
-  let told = false;
-  createInterface({ input: process.stdin }).once("line", () => (told = true));
+async function waitForChanges() {
+  let stopped = false;
+  createInterface({ input: process.stdin }).once("line", () => (stopped = true));
   const end = seconds ? Date.now() + Number(seconds) * 1000 : Infinity;
   const complete = () => wanted > 0 && subscribers.every(({ changes }) => changes.length >= wanted);
-  while (!complete() && !told && Date.now() < end) {
+  while (!complete() && !stopped && Date.now() < end) {
     await sleep(20);
   }
-  // One too many may still come, and what is on its way when the line comes.
+  // Surplus changes may still arrive, as well as changes under way when stdin ended the wait.
   while (Date.now() < Math.min(end, lastEventAt + QUIET_MS)) {
     await sleep(20);
   }
 }
 
-/** Cursors are opaque to clients, but here their order is known: two hexadecimal numbers, the first one first. */
-function isBehind(cursor, other) {
-  const [[xact, seq], [otherXact, otherSeq]] = [cursor, other].map((text) =>
+/** Returns whether `cursor` is after `other`. Both are opaque to clients, but known here as two hexadecimal numbers. */
+function isAfter(cursor, other) {
+  const [[transaction, sequence], [otherTransaction, otherSequence]] = [cursor, other].map((text) =>
     text.split("-").map((part) => BigInt(`0x${part}`)),
   );
-  return xact > otherXact || (xact === otherXact && seq > otherSeq);
+  return transaction > otherTransaction || (transaction === otherTransaction && sequence > otherSequence);
 }
 
-/** A product is created before all else and deleted after it, and has another version after every change. */
-function historyFaults(changes) {
-  let faults = 0;
-  const known = new Map();
+/** Counts changes that contradict the history of their product, such as an update after its deletion. */
+function countHistoryErrors(changes) {
+  let errors = 0;
+  const latest = new Map();
   for (const { kind, id, version } of changes) {
-    const before = known.get(id);
-    const alive = before !== undefined && before.kind !== "DELETED";
-    const fits = {
-      // Those that were there before we came have no history.
-      CREATED: !alive,
-      UPDATED: before === undefined || (alive && version !== before.version),
-      STOCK_MOVED: before === undefined || (alive && version !== before.version),
-      // It has the version that it had last.
-      DELETED: before === undefined || (alive && version === before.version),
+    const before = latest.get(id);
+    const exists = before !== undefined && before.kind !== "DELETED";
+    const isValid = {
+      // Products created before the subscription have no known history.
+      CREATED: !exists,
+      UPDATED: before === undefined || (exists && version !== before.version),
+      STOCK_MOVED: before === undefined || (exists && version !== before.version),
+      // A deletion carries the last version of the product.
+      DELETED: before === undefined || (exists && version === before.version),
     };
-    if (!fits[kind]) {
-      faults += 1;
+    if (!isValid[kind]) {
+      errors += 1;
     }
-    known.set(id, { kind, version });
+    latest.set(id, { kind, version });
   }
-  return faults;
+  return errors;
 }
 
 function summary({ name, changes, reconnects, resyncs }, all, first) {
@@ -196,35 +197,35 @@ function summary({ name, changes, reconnects, resyncs }, all, first) {
   for (const { kind } of changes) {
     kinds[kind] = (kinds[kind] ?? 0) + 1;
   }
-  const backwards = changes.filter(({ cursor }, index) => index > 0 && !isBehind(cursor, changes[index - 1].cursor));
-  const told = ({ kind, id, version, cursor }) => `${kind} ${id} ${version} ${cursor}`;
-  const differs = changes.findIndex((change, index) => !first[index] || told(change) !== told(first[index]));
-  const faults = {
+  const backwards = changes.filter(({ cursor }, index) => index > 0 && !isAfter(cursor, changes[index - 1].cursor));
+  const text = ({ kind, id, version, cursor }) => `${kind} ${id} ${version} ${cursor}`;
+  const differs = changes.findIndex((change, index) => !first[index] || text(change) !== text(first[index]));
+  const errors = {
     lost: Math.max(all.size, wanted) - cursors.size,
     repeated: changes.length - cursors.size,
     surplus: wanted > 0 ? Math.max(0, cursors.size - wanted) : 0,
     out_of_order: backwards.length,
-    history_faults: historyFaults(changes),
+    history_errors: countHistoryErrors(changes),
     resyncs,
   };
-  const ok = differs === -1 && Object.values(faults).every((n) => n === 0);
-  return { subscriber: name, ok, changes: changes.length, kinds, ...faults, differs_at: differs, reconnects };
+  const ok = differs === -1 && Object.values(errors).every((n) => n === 0);
+  return { subscriber: name, ok, changes: changes.length, kinds, ...errors, differs_at: differs, reconnects };
 }
 
-// A fault of ours in there must not look like silence.
+// A bug in this script must not look like a silent server.
 Promise.all(subscribers.map(follow)).catch((error) => {
   console.error(error);
   process.exit(1);
 });
 try {
-  await untilSubscribed();
+  await waitUntilSubscribed();
 } catch (error) {
   console.error(error.message);
   process.exit(1);
 }
 console.log("subscribed");
-await untilAllIsThere();
-over = true;
+await waitForChanges();
+finished = true;
 
 const all = new Set(subscribers.flatMap(({ changes }) => changes.map(({ cursor }) => cursor)));
 const summaries = subscribers.map((subscriber) => summary(subscriber, all, subscribers[0].changes));

@@ -1,5 +1,5 @@
-// Lets relay-compiler hold the documents in relay/src against schema.graphql: a schema that Relay can't work with,
-// for example connections without cursors, does not pass.
+// Compiles the documents in relay/src against schema.graphql with relay-compiler. It rejects schemas that Relay does
+// not support, for example connections without cursors.
 //
 //   node relay.mjs
 
@@ -10,7 +10,7 @@ import compiler from "relay-compiler";
 
 const project = fileURLToPath(new URL("relay", import.meta.url));
 const artifacts = `${project}/__generated__`;
-// With nothing to start from, everything has to be compiled; `--validate` would call that out of date.
+// An empty folder forces a complete compilation. `--validate` would report missing artifacts as out of date.
 rmSync(artifacts, { recursive: true, force: true });
 mkdirSync(artifacts);
 
@@ -23,11 +23,11 @@ if (status !== 0) {
   console.error(`relay-compiler exited with ${status}`);
   process.exit(1);
 }
-// A compiler that found no documents has nothing to complain of.
+// The compiler also succeeds if it finds no documents.
 const compiled = readdirSync(artifacts).map((file) => file.replace(".graphql.js", ""));
 const wanted = ["productsPaginationQuery", "products_list", "productsCreateMutation", "productsSubscription"];
 const missing = wanted.filter((name) => !compiled.includes(name));
 if (missing.length) {
-  console.error(`relay-compiler made nothing of ${missing.join(", ")}`);
+  console.error(`relay-compiler produced no artifact for ${missing.join(", ")}`);
   process.exit(1);
 }

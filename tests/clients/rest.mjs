@@ -1,11 +1,11 @@
-// Stockmeter's REST as these scripts use it.
+// REST client for the scripts in this folder.
 
-/** Sends requests to a server; what is no success is an error. */
-export function restOf(base) {
+/** Returns a function that sends requests to a server and throws if the status is not 2xx. */
+export function createRestClient(base) {
   return async (method, path, body) => {
     const headers = { "Content-Type": "application/json" };
     if (method !== "GET" && path !== "/products") {
-      // For servers that require it.
+      // Servers may be configured to require it.
       headers["If-Match"] = "*";
     }
     const response = await fetch(new URL(path, base), { method, headers, body: body && JSON.stringify(body) });
@@ -17,13 +17,13 @@ export function restOf(base) {
   };
 }
 
-/** The server-sent events of a response, each with its `event`, `id` and `data`; comments are left out. */
-export async function* eventsOf(response) {
+/** Yields the server-sent events of a response with `event`, `id` and `data`, without comments. */
+export async function* readEvents(response) {
   let text = "";
   for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
     text += chunk;
     const blocks = text.split("\n\n");
-    // The last one has not ended yet.
+    // The last block is still incomplete.
     text = blocks.pop();
     for (const block of blocks) {
       const event = parse(block);

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# What the tests of the deployment share. They speak of what they do on standard error.
+# Functions shared by the deployment tests. Progress goes to standard error.
 
 passed=0
 
-# Says what has been shown.
+# Reports a passed check.
 pass() {
     passed=$((passed + 1))
     echo "ok $1" >&2
@@ -14,27 +14,28 @@ fail() {
     exit 1
 }
 
-# Fails unless a text has another one in it.
-contains() { # WHAT TEXT PART
+# Fails unless TEXT contains PART.
+contains() { # NAME TEXT PART
     [[ "$2" == *"$3"* ]] || fail "$1: no $3 in: $2"
 }
 
-equals() { # WHAT GOT EXPECTED
+# Fails unless both values are equal.
+equals() { # NAME ACTUAL EXPECTED
     [ "$2" = "$3" ] || fail "$1: expected $3, got: $2"
 }
 
-# Tries a command until it succeeds; what it printed at last is printed.
-until_ok() { # SECONDS WHAT COMMAND…
-    local end=$((SECONDS + $1)) what=$2 output
+# Repeats a command until it succeeds, and prints the output of the last run. Fails after SECONDS.
+until_ok() { # SECONDS NAME COMMAND…
+    local end=$((SECONDS + $1)) name=$2 output
     shift 2
     until output=$("$@" 2>&1); do
-        ((SECONDS < end)) || fail "$what, after too long: $output"
+        ((SECONDS < end)) || fail "$name: timed out: $output"
         sleep 0.2
     done
     echo "$output"
 }
 
-# Prints a page, whose text has to match.
+# Prints a page. Fails unless its text matches PATTERN.
 page_has() { # URL PATTERN
     local text
     text=$(curl --silent --show-error --fail --max-time 10 "$1") || return 1
@@ -42,13 +43,13 @@ page_has() { # URL PATTERN
     grep --quiet --extended-regexp "$2" <<<"$text"
 }
 
-# The names of the targets' states in Prometheus, sorted.
+# Prints the health of each active target in Prometheus, sorted.
 targets() { # PROMETHEUS
     curl --silent --fail --max-time 10 "$1/api/v1/targets?state=active" |
         grep --only-matching '"health":"[a-z]*"' | sort
 }
 
-# Fails unless so many targets are there and up.
+# Fails unless Prometheus has COUNT active targets and all are up.
 all_up() { # PROMETHEUS COUNT
     local states
     states=$(targets "$1")
@@ -56,7 +57,7 @@ all_up() { # PROMETHEUS COUNT
     [ "$(wc --lines <<<"$states")" = "$2" ] && [ "$(sort --unique <<<"$states")" = '"health":"up"' ]
 }
 
-# Fails unless Prometheus has evaluated all rules without an error.
+# Fails unless Prometheus has evaluated all rules without errors.
 rules_are_healthy() { # PROMETHEUS
     local rules
     rules=$(curl --silent --fail --max-time 10 "$1/api/v1/rules" | grep --only-matching '"health":"[a-z]*"' | sort | uniq --count)
@@ -64,7 +65,7 @@ rules_are_healthy() { # PROMETHEUS
     [ "$(wc --lines <<<"$rules")" = 1 ] && [[ "$rules" == *'"health":"ok"' ]]
 }
 
-# The address at which a service's port is published.
+# Prints the host address at which the port of a service is published.
 address_of() { # SERVICE PORT
     docker compose port "$1" "$2"
 }

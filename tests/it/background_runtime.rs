@@ -1,4 +1,4 @@
-//! Bodies whose parts are made by other threads.
+//! Response bodies that the background runtime produces.
 
 use std::{future::poll_fn, task::Poll};
 
@@ -9,33 +9,33 @@ use tokio::sync::mpsc;
 
 use crate::harness::TIMEOUT;
 
-type Part = Result<Bytes, axum::Error>;
+type Chunk = Result<Bytes, axum::Error>;
 
-/// One part, and then what comes of the next.
-fn body(next: impl Future<Output = Part> + Send + 'static) -> Body {
-    let first: Part = Ok("first".into());
+/// Returns a body of two chunks: "first" and the result of `next`.
+fn body(next: impl Future<Output = Chunk> + Send + 'static) -> Body {
+    let first: Chunk = Ok("first".into());
     background_runtime::stream_body(Body::from_stream(stream::iter([first]).chain(stream::once(next))))
 }
 
 #[tokio::test]
-async fn a_panic_is_no_end_of_a_body() {
-    let whole = tokio::spawn(axum::body::to_bytes(body(async { panic!("no second part") }), usize::MAX));
-    assert!(whole.await.unwrap_err().is_panic());
+async fn a_panic_does_not_look_like_the_end_of_a_body() {
+    let collected = tokio::spawn(axum::body::to_bytes(body(async { panic!("no second chunk") }), usize::MAX));
+    assert!(collected.await.unwrap_err().is_panic());
 }
 
 #[tokio::test]
-async fn what_nobody_waits_for_is_given_up() {
-    let (asked, mut looks) = mpsc::unbounded_channel();
+async fn dropping_a_body_cancels_its_production() {
+    let (polled, mut polls) = mpsc::unbounded_channel();
     let mut body = Box::pin(body(poll_fn(move |_| {
-        asked.send(()).unwrap();
+        polled.send(()).unwrap();
         Poll::Pending
     })));
     let first = poll_fn(|context| body.as_mut().poll_frame(context)).await;
     assert_eq!(first.unwrap().unwrap().into_data().unwrap(), "first");
-    // Looked for with the first, and again when that was taken.
+    // The body is polled right after the first chunk, and again once that chunk has been received.
     for _ in 0..2 {
-        assert_eq!(tokio::time::timeout(TIMEOUT, looks.recv()).await.expect("a look"), Some(()));
+        assert_eq!(tokio::time::timeout(TIMEOUT, polls.recv()).await.expect("the body is polled"), Some(()));
     }
     drop(body);
-    assert_eq!(tokio::time::timeout(TIMEOUT, looks.recv()).await.expect("an end"), None);
+    assert_eq!(tokio::time::timeout(TIMEOUT, polls.recv()).await.expect("production is cancelled"), None);
 }

@@ -1,10 +1,10 @@
-//! Bad input of every kind: a 4xx that names the problem, never a 500, and nothing stored.
+//! Invalid input: the server responds with a 4xx status that names the problem, and stores nothing.
 
 use crate::harness::{Server, Store};
 
-on_both_stores!(bad_products_are_refused, bad_json_is_refused, bad_paths_are_refused);
+on_both_stores!(invalid_products_are_rejected, malformed_json_is_rejected, invalid_paths_are_rejected);
 
-/// A JSON value for one field, and which field is to blame.
+/// Field, invalid JSON value, and pointer of the expected field error.
 const BAD_VALUES: &[(&str, &str, &str)] = &[
     ("id", "0", "/id"),
     ("id", "-1", "/id"),
@@ -40,7 +40,7 @@ const BAD_VALUES: &[(&str, &str, &str)] = &[
     ("amount", "false", "/amount"),
 ];
 
-async fn bad_products_are_refused(store: Store) {
+async fn invalid_products_are_rejected(store: Store) {
     let server = Server::start(store).await;
     let product = |field: &str, bad: &str| {
         let fields = [("id", "1"), ("name", "\"x\""), ("price", "1"), ("amount", "1")];
@@ -67,13 +67,13 @@ async fn bad_products_are_refused(store: Store) {
     ] {
         server.post("/products", body).await.is_problem(422, "INVALID", pointers);
     }
-    // However much is wrong, the answer stays readable.
-    let answer = server.post("/products", format!("[{}1]", "1,".repeat(50_000))).await;
-    assert_eq!((answer.status, answer.json()["errors"].as_array().unwrap().len()), (422, 100));
+    // The number of reported field errors is limited.
+    let response = server.post("/products", format!("[{}1]", "1,".repeat(50_000))).await;
+    assert_eq!((response.status, response.json()["errors"].as_array().unwrap().len()), (422, 100));
     server.get("/products").await.is(200, "[]");
 }
 
-async fn bad_json_is_refused(store: Store) {
+async fn malformed_json_is_rejected(store: Store) {
     let server = Server::start(store).await;
     let deep = "[".repeat(100_000);
     let deep_value = format!(r#"{{"name":{deep}"#);
@@ -102,13 +102,13 @@ async fn bad_json_is_refused(store: Store) {
         server.put("/products/1", body.to_owned()).await.is_problem(400, "MALFORMED", &[]);
     }
     let invalid_utf8 = b"{\"name\":\"\xff\",\"price\":1,\"amount\":1}".to_vec();
-    let answer = server.post("/products", invalid_utf8).await;
-    answer.is_problem(400, "MALFORMED", &[]);
-    assert_eq!(answer.json()["detail"], "the body is not UTF-8 from byte 9 on");
+    let response = server.post("/products", invalid_utf8).await;
+    response.is_problem(400, "MALFORMED", &[]);
+    assert_eq!(response.json()["detail"], "the body is not valid UTF-8 at byte 9");
     server.get("/products").await.is(200, "[]");
 }
 
-async fn bad_paths_are_refused(store: Store) {
+async fn invalid_paths_are_rejected(store: Store) {
     let server = Server::start(store).await;
     for id in ["abc", "1.0", "1e3", "%00", "1%20", "+1", "%F0%9F%98%80", "-"] {
         server.get(&format!("/products/{id}")).await.is_problem(422, "INVALID", &["/id"]);

@@ -1,57 +1,57 @@
-//! Many products at once: create or replace, replace, delete; all or none.
+//! Bulk requests: upsert, replace or delete many products, all or none.
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Server, Setup, Store};
+use crate::harness::{Response, Server, Setup, Store};
 
 on_both_stores!(
-    products_are_created_or_replaced,
-    several_are_replaced_or_none,
-    several_are_deleted_by_filter,
-    without_a_version_nothing_is_overwritten_where_versions_are_wanted,
-    crossing_replacements_do_not_deadlock,
+    upserts_create_or_replace_products,
+    bulk_replacements_are_atomic,
+    products_are_deleted_by_filter,
+    bulk_writes_without_versions_are_rejected_if_versions_are_required,
+    replacements_in_opposite_orders_do_not_deadlock,
 );
 
-async fn merge(server: &Server, body: &str) -> Answer {
+async fn upsert(server: &Server, body: &str) -> Response {
     let request = server.request("POST", "/products").header("prefer", "resolution=merge-duplicates");
     server.send(request.header("content-type", "application/json").body(body.to_owned())).await
 }
 
 const THREE: &str = r#"[{"id":1,"name":"a","price":1.0,"amount":1},{"id":2,"name":"b","price":2.0,"amount":2},{"id":3,"name":"c","price":3.0,"amount":3}]"#;
 
-async fn products_are_created_or_replaced(store: Store) {
+async fn upserts_create_or_replace_products(store: Store) {
     let server = Server::start(store).await;
     server.post("/products", THREE).await;
     let before = server.get("/products/1").await.header("etag").to_owned();
 
-    let one = merge(&server, r#"{"id":1,"name":"new","price":9.5,"amount":9}"#).await;
+    let one = upsert(&server, r#"{"id":1,"name":"new","price":9.5,"amount":9}"#).await;
     one.is(200, r#"{"id":1,"name":"new","price":9.5,"amount":9}"#);
     assert_eq!(one.header("preference-applied"), "resolution=merge-duplicates");
     let after = server.get("/products/1").await;
     assert_eq!((after.header("etag"), after.text.as_str()), (one.header("etag"), one.text.as_str()));
     assert_ne!(after.header("etag"), before);
 
-    // Old, new and without an id, in the order sent.
+    // A new id, a generated id and an existing id: the response keeps the order of the request.
     let several = r#"[{"id":7,"name":"g","price":1.0,"amount":1},{"name":"h","price":1.0,"amount":1},{"id":2,"name":"b2","price":1.0,"amount":1}]"#;
-    let merged = merge(&server, several).await;
-    assert_eq!(merged.status, 200);
+    let upserted = upsert(&server, several).await;
+    assert_eq!(upserted.status, 200);
     let names: Vec<_> =
-        merged.json().as_array().unwrap().iter().map(|product| product["name"].clone()).collect();
+        upserted.json().as_array().unwrap().iter().map(|product| product["name"].clone()).collect();
     assert_eq!(names, ["g", "h", "b2"]);
-    assert_eq!(merged.json()[1]["id"], 8);
+    assert_eq!(upserted.json()[1]["id"], 8);
     assert_eq!(server.get("/products").await.json().as_array().unwrap().len(), 5);
     assert_eq!(server.get("/products/2").await.json()["name"], "b2");
 
-    merge(&server, r#"[{"id":1,"name":"x","price":1,"amount":1},{"id":1,"name":"y","price":1,"amount":1}]"#)
+    upsert(&server, r#"[{"id":1,"name":"x","price":1,"amount":1},{"id":1,"name":"y","price":1,"amount":1}]"#)
         .await
         .is_problem(409, "DUPLICATE_ID", &["/1/id"]);
-    merge(&server, r#"[{"id":1,"name":"x","price":1,"amount":1},{"id":9,"name":"","price":1,"amount":1}]"#)
+    upsert(&server, r#"[{"id":1,"name":"x","price":1,"amount":1},{"id":9,"name":"","price":1,"amount":1}]"#)
         .await
         .is_problem(422, "INVALID", &["/1/name"]);
     assert_eq!(server.get("/products/1").await.text, one.text);
 }
 
-async fn several_are_replaced_or_none(store: Store) {
+async fn bulk_replacements_are_atomic(store: Store) {
     let server = Server::start(store).await;
     server.post("/products", THREE).await;
     let before = server.get("/products/3").await.header("etag").to_owned();
@@ -99,7 +99,7 @@ async fn several_are_replaced_or_none(store: Store) {
     }
 }
 
-async fn several_are_deleted_by_filter(store: Store) {
+async fn products_are_deleted_by_filter(store: Store) {
     let server = Server::start(store).await;
     server.post("/products", THREE).await;
     server.delete("/products?id=in.1,3,99").await.is(200, r#"{"deleted":2}"#);
@@ -115,16 +115,16 @@ async fn several_are_deleted_by_filter(store: Store) {
     server.get("/products").await.is(200, "[]");
 }
 
-async fn without_a_version_nothing_is_overwritten_where_versions_are_wanted(store: Store) {
+async fn bulk_writes_without_versions_are_rejected_if_versions_are_required(store: Store) {
     let server = Setup::new(store).await.with("STOCKMETER_REQUIRE_IF_MATCH", true).start().await;
     server.post("/products", THREE).await;
     server.put("/products", THREE).await.is_problem(428, "VERSION_REQUIRED", &[]);
     server.delete("/products?id=gte.1").await.is_problem(428, "VERSION_REQUIRED", &[]);
-    merge(&server, THREE).await.is_problem(428, "VERSION_REQUIRED", &[]);
+    upsert(&server, THREE).await.is_problem(428, "VERSION_REQUIRED", &[]);
     server.get("/products").await.is(200, THREE);
 }
 
-async fn crossing_replacements_do_not_deadlock(store: Store) {
+async fn replacements_in_opposite_orders_do_not_deadlock(store: Store) {
     let server = Server::start(store).await;
     let array = |name: &str, reverse: bool| {
         let product = |id: i32| json!({ "id": id, "name": name, "price": 1, "amount": 1 });
@@ -138,12 +138,12 @@ async fn crossing_replacements_do_not_deadlock(store: Store) {
             let body = array(&client.to_string(), client.is_multiple_of(2));
             let server = &server;
             async move {
-                if client < 4 { server.put("/products", body).await } else { merge(server, &body).await }
+                if client < 4 { server.put("/products", body).await } else { upsert(server, &body).await }
             }
         };
-        let answers = futures_util::future::join_all((0..8).map(replace)).await;
-        assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
-        // One of them was the last, as a whole.
+        let responses = futures_util::future::join_all((0..8).map(replace)).await;
+        assert!(responses.iter().all(|response| response.status == 200), "{responses:?}");
+        // The last request to commit replaced all products, so all names are equal.
         let names = server.get("/products").await.json();
         let names = names.as_array().unwrap().iter().map(|product| product["name"].to_string());
         assert_eq!(names.collect::<std::collections::BTreeSet<_>>().len(), 1);

@@ -1,4 +1,4 @@
-//! Many clients at once: no lost write, no duplicate, no 500.
+//! Concurrent clients: no lost write, no duplicate id, no internal error.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,16 +9,16 @@ use serde_json::{Value, json};
 use crate::harness::{NORTHWIND, Server, Store, TIMEOUT};
 
 on_both_stores!(
-    one_of_many_wins_an_id,
-    generated_and_chosen_ids_never_meet,
-    crossing_arrays_do_not_deadlock,
-    arrays_that_come_at_the_same_time_are_answered_each_by_itself,
-    a_product_that_comes_and_goes_is_there_or_not,
-    deletions_and_replacements_of_many_do_not_deadlock,
-    pages_that_are_read_at_the_same_time_are_not_mixed_up,
+    only_one_of_many_creates_gets_an_id,
+    generated_ids_never_clash_with_client_ids,
+    arrays_in_opposite_orders_do_not_deadlock,
+    concurrent_arrays_succeed_or_fail_independently,
+    repeated_creates_and_deletes_cause_no_internal_error,
+    bulk_deletes_and_upserts_do_not_deadlock,
+    concurrent_page_requests_are_not_mixed_up,
 );
 
-async fn one_of_many_wins_an_id(store: Store) {
+async fn only_one_of_many_creates_gets_an_id(store: Store) {
     let server = Server::start(store).await;
     for id in 1..=10 {
         let create = |name: usize| {
@@ -28,27 +28,30 @@ async fn one_of_many_wins_an_id(store: Store) {
             )
         };
         let mut statuses = BTreeMap::new();
-        for answer in join_all((0..16).map(create)).await {
-            *statuses.entry(answer.status).or_insert(0) += 1;
+        for response in join_all((0..16).map(create)).await {
+            *statuses.entry(response.status).or_insert(0) += 1;
         }
         assert_eq!(statuses, BTreeMap::from([(201, 1), (409, 15)]));
     }
 }
 
-async fn generated_and_chosen_ids_never_meet(store: Store) {
+async fn generated_ids_never_clash_with_client_ids(store: Store) {
     let server = Server::start(store).await;
     let create = async |client: usize| {
         let mut ids = Vec::new();
         for round in 0..20 {
-            // Chosen ids run just ahead of the generated ones.
-            let chosen = client.is_multiple_of(2).then_some(client * 7 + round * 40 + 1);
-            let answer = server
-                .post("/products", json!({ "id": chosen, "name": "x", "price": 1, "amount": 1 }).to_string())
+            // The client ids stay just ahead of the generated ones.
+            let client_id = client.is_multiple_of(2).then_some(client * 7 + round * 40 + 1);
+            let response = server
+                .post(
+                    "/products",
+                    json!({ "id": client_id, "name": "x", "price": 1, "amount": 1 }).to_string(),
+                )
                 .await;
-            match answer.status {
-                201 => ids.push(answer.json()["id"].as_u64().unwrap()),
-                409 => assert!(chosen.is_some(), "a generated id was taken: {answer:?}"),
-                _ => panic!("{answer:?}"),
+            match response.status {
+                201 => ids.push(response.json()["id"].as_u64().unwrap()),
+                409 => assert!(client_id.is_some(), "a generated id was taken: {response:?}"),
+                _ => panic!("{response:?}"),
             }
         }
         ids
@@ -61,7 +64,7 @@ async fn generated_and_chosen_ids_never_meet(store: Store) {
     assert_eq!(listed.collect::<BTreeSet<_>>(), distinct);
 }
 
-async fn crossing_arrays_do_not_deadlock(store: Store) {
+async fn arrays_in_opposite_orders_do_not_deadlock(store: Store) {
     let server = Server::start(store).await;
     for round in 0..5 {
         let ids: Vec<u64> = (1..=200).map(|n| round * 1000 + n).collect();
@@ -70,36 +73,39 @@ async fn crossing_arrays_do_not_deadlock(store: Store) {
             let products: Vec<Value> = if reverse { products.rev().collect() } else { products.collect() };
             server.post("/products", Value::from(products).to_string())
         };
-        let mut statuses: Vec<u16> =
-            join_all((0..4).map(|n| array(n % 2 == 0))).await.iter().map(|answer| answer.status).collect();
+        let mut statuses: Vec<u16> = join_all((0..4).map(|n| array(n % 2 == 0)))
+            .await
+            .iter()
+            .map(|response| response.status)
+            .collect();
         statuses.sort_unstable();
         assert_eq!(statuses, [201, 409, 409, 409]);
     }
 }
 
-async fn arrays_that_come_at_the_same_time_are_answered_each_by_itself(store: Store) {
+async fn concurrent_arrays_succeed_or_fail_independently(store: Store) {
     let server = Server::start(store).await;
     server.post("/products", r#"{"id":1,"name":"x","price":1,"amount":1}"#).await;
     let product = |id: usize| json!({ "id": id, "name": format!("n {id}"), "price": 1.5, "amount": 1 });
-    let is_refused = |n: usize| n.is_multiple_of(4);
+    let is_duplicate = |n: usize| n.is_multiple_of(4);
     for round in 1..=5 {
         let array = |n: usize| {
             let first = round * 1000 + n * 10;
-            json!([product(first + 1), product(if is_refused(n) { 1 } else { first }), product(first + 2)])
+            json!([product(first + 1), product(if is_duplicate(n) { 1 } else { first }), product(first + 2)])
         };
         let post = |n| server.post("/products", array(n).to_string());
-        for (n, answer) in join_all((0..16).map(post)).await.into_iter().enumerate() {
-            if is_refused(n) {
-                answer.is_problem(409, "DUPLICATE_ID", &["/1/id"]);
+        for (n, response) in join_all((0..16).map(post)).await.into_iter().enumerate() {
+            if is_duplicate(n) {
+                response.is_problem(409, "DUPLICATE_ID", &["/1/id"]);
             } else {
-                assert_eq!((answer.status, answer.json()), (201, array(n)));
+                assert_eq!((response.status, response.json()), (201, array(n)));
             }
         }
     }
     assert_eq!(server.get("/products").await.json().as_array().unwrap().len(), 1 + 5 * 12 * 3);
 }
 
-async fn a_product_that_comes_and_goes_is_there_or_not(store: Store) {
+async fn repeated_creates_and_deletes_cause_no_internal_error(store: Store) {
     let server = Server::start(store).await;
     let product = r#"{"name":"x","price":1,"amount":1}"#;
     let client = async |client: usize| {
@@ -112,35 +118,35 @@ async fn a_product_that_comes_and_goes_is_there_or_not(store: Store) {
                 2 => json("PATCH").body(r#"{"amount":2}"#),
                 _ => server.request("DELETE", "/products/9"),
             };
-            let answer = server.send(request).await;
-            assert!([200, 201, 204, 404, 412].contains(&answer.status), "{answer:?}");
+            let response = server.send(request).await;
+            assert!([200, 201, 204, 404, 412].contains(&response.status), "{response:?}");
         }
     };
     join_all((0..16).map(client)).await;
 }
 
-async fn deletions_and_replacements_of_many_do_not_deadlock(store: Store) {
+async fn bulk_deletes_and_upserts_do_not_deadlock(store: Store) {
     let server = Server::start(store).await;
     let ids: Vec<String> = (1..=200).rev().map(|id: u32| id.to_string()).collect();
     let products: Value =
         (1..=200).map(|id| json!({ "id": id, "name": "x", "price": 1, "amount": 1 })).collect();
     let client = async |client: usize| {
         for _ in 0..5 {
-            let answer = if client.is_multiple_of(2) {
+            let response = if client.is_multiple_of(2) {
                 server.delete(&format!("/products?id=in.{}", ids.join(","))).await
             } else {
                 let merge =
                     server.request("POST", "/products").header("prefer", "resolution=merge-duplicates");
                 server.send(merge.header("content-type", "application/json").body(products.to_string())).await
             };
-            assert_eq!(answer.status, 200, "{answer:?}");
+            assert_eq!(response.status, 200, "{response:?}");
         }
     };
     join_all((0..8).map(client)).await;
 }
 
-/// The last ones by id and the first ones by falling id are the same to the database.
-async fn pages_that_are_read_at_the_same_time_are_not_mixed_up(store: Store) {
+/// The last page by ascending id and the first page by descending id need the same rows, but different responses.
+async fn concurrent_page_requests_are_not_mixed_up(store: Store) {
     let server = Server::start(store).await;
     server.post("/products", NORTHWIND).await;
     let page = "nodes { id } pageInfo { hasNextPage hasPreviousPage }";
@@ -162,53 +168,58 @@ async fn pages_that_are_read_at_the_same_time_are_not_mixed_up(store: Store) {
     }
 }
 
-/// Somebody has taken an id and not said yet whether he keeps it: only who wants the same one has to wait.
+/// An open transaction has inserted some ids. Only requests for these ids wait until it ends.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_waits_for_an_id_keeps_nobody_else_waiting() {
+async fn creates_that_wait_for_an_id_do_not_delay_others() {
     let server = Server::start(Store::PostgreSql).await;
-    // No id is generated below this one.
+    // Moves the id counter past the held ids.
     server.post("/products", r#"{"id":10,"name":"x","price":1,"amount":1}"#).await;
-    let holder = server.behind_the_back().await.begin().await.unwrap();
+    let holder = server.direct_connection().await.begin().await.unwrap();
     let hold = "INSERT INTO product (id, name, price, amount) SELECT id, 'held', 1, 1 FROM generate_series(1, 4) AS id";
     holder.execute_unprepared(hold).await.unwrap();
     let create = |id: Option<i64>| {
         server.post("/products", json!({ "id": id, "name": "x", "price": 1, "amount": 1 }).to_string())
     };
     let (mut ids, mut waiting) = (BTreeSet::new(), FuturesUnordered::new());
-    let everything = async {
+    let scenario = async {
         for held in 1..=4 {
-            // Those from 2^52 on are never generated.
+            // Ids from 2^52 on are never generated.
             let other = |n: i64| create((n % 2 == 0).then_some((1 << 52) + held * 1000 + n));
             waiting.push(create(Some(held)));
-            let answers = tokio::select! {
-                answers = join_all((0..20).map(other)) => answers,
-                early = waiting.select_next_some() => panic!("its id is held: {early:?}"),
+            let responses = tokio::select! {
+                responses = join_all((0..20).map(other)) => responses,
+                early = waiting.select_next_some() => panic!("response while the id is held: {early:?}"),
             };
-            assert!(answers.iter().all(|answer| answer.status == 201), "{answers:?}");
-            ids.extend(answers.iter().map(|answer| answer.json()["id"].as_u64().unwrap()));
+            assert!(responses.iter().all(|response| response.status == 201), "{responses:?}");
+            ids.extend(responses.iter().map(|response| response.json()["id"].as_u64().unwrap()));
         }
         assert_eq!(ids.len(), 4 * 20, "{ids:?}");
         holder.rollback().await.unwrap();
-        while let Some(answer) = waiting.next().await {
-            assert_eq!(answer.status, 201);
+        while let Some(response) = waiting.next().await {
+            assert_eq!(response.status, 201);
         }
     };
-    tokio::time::timeout(TIMEOUT, everything).await.expect("nobody waits for the holder");
+    tokio::time::timeout(TIMEOUT, scenario).await.expect("no other request waits for the holder");
 }
 
-/// SQLite lets others store what is no price and no name: such a product can't be read, but its neighbours can.
+/// SQLite accepts SQL updates that set an invalid price or name. Only requests that read such a product fail.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_product_that_can_not_be_read_is_alone_with_that() {
-    for (id, fault) in [(7, "price = 19.99"), (8, "name = x'00ff'"), (9, "name = x'1bff'")] {
+async fn an_unreadable_product_affects_no_other_product() {
+    for (id, assignment) in [(7, "price = 19.99"), (8, "name = x'00ff'"), (9, "name = x'1bff'")] {
         let server = Server::start(Store::Sqlite).await;
         server.post("/products", NORTHWIND).await;
-        let database = server.behind_the_back().await;
-        let update = format!("UPDATE product SET {fault} WHERE id = {id}");
+        let database = server.direct_connection().await;
+        let update = format!("UPDATE product SET {assignment} WHERE id = {id}");
         database.execute_unprepared(&update).await.unwrap();
         for _ in 0..10 {
             let paths: Vec<_> = (1..=20).map(|id| format!("/products/{id}")).collect();
-            for (one, answer) in (1..).zip(join_all(paths.iter().map(|path| server.get(path))).await) {
-                assert_eq!(answer.status, if one == id { 500 } else { 200 }, "{fault}: {one}");
+            for (requested, response) in (1..).zip(join_all(paths.iter().map(|path| server.get(path))).await)
+            {
+                assert_eq!(
+                    response.status,
+                    if requested == id { 500 } else { 200 },
+                    "{assignment}: {requested}"
+                );
             }
         }
         server.get("/products").await.is_problem(500, "INTERNAL", &[]);

@@ -1,5 +1,5 @@
-//! What others build on, as it was last agreed. `UPDATE=1 scripts/test` renews the files after a change that
-//! is meant.
+//! Published contracts: the GraphQL schema, the OpenAPI document and the metrics.
+//! `UPDATE=1 scripts/test` updates the files after an intended change.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -7,32 +7,37 @@ use serde_json::json;
 
 use crate::harness::{Server, Store};
 
+/// Asserts that a file of the repository has this content. `UPDATE=1` writes it first.
 #[track_caller]
-pub fn agrees(file: &str, now: &str) {
+pub fn assert_file_is_current(file: &str, content: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     if std::env::var_os("UPDATE").is_some() {
-        fs::write(&path, now).unwrap();
+        fs::write(&path, content).unwrap();
     }
-    assert_eq!(fs::read_to_string(&path).unwrap_or_default(), now, "{file} differs; UPDATE=1 renews it");
+    assert_eq!(
+        fs::read_to_string(&path).unwrap_or_default(),
+        content,
+        "{file} is outdated; UPDATE=1 updates it"
+    );
 }
 
 #[tokio::test]
-async fn the_graphql_schema_is_the_one_in_schema_graphql() {
+async fn the_graphql_schema_matches_schema_graphql() {
     let folder = tempfile::tempdir().unwrap();
     let output = crate::harness::binary(folder.path()).arg("schema").output().await.unwrap();
-    agrees("schema.graphql", &String::from_utf8(output.stdout).unwrap());
+    assert_file_is_current("schema.graphql", &String::from_utf8(output.stdout).unwrap());
 }
 
 #[tokio::test]
-async fn the_openapi_document_is_the_one_in_openapi_json() {
+async fn the_openapi_document_matches_openapi_json() {
     let folder = tempfile::tempdir().unwrap();
     let output = crate::harness::binary(folder.path()).arg("openapi").output().await.unwrap();
-    agrees("openapi.json", &String::from_utf8(output.stdout).unwrap());
+    assert_file_is_current("openapi.json", &String::from_utf8(output.stdout).unwrap());
 }
 
-/// Every metric of a server that has done a little of everything.
+/// Compares the documented table with the metrics that a server exposes after a few requests.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_metrics_are_the_ones_in_docs_metrics_md() {
+async fn the_metrics_match_docs_metrics_md() {
     let server = Server::start(Store::Sqlite).await;
     server.post("/products", r#"{"name":"a","price":1,"amount":1}"#).await;
     server.graphql("{ products { nodes { id } } }", json!({})).await;
@@ -63,10 +68,13 @@ async fn the_metrics_are_the_ones_in_docs_metrics_md() {
     let written = fs::read_to_string(path).unwrap();
     let (before, rest) = written.split_once("<!-- metrics -->\n").unwrap();
     let (_, after) = rest.split_once("<!-- /metrics -->").unwrap();
-    agrees("docs/metrics.md", &format!("{before}<!-- metrics -->\n{table}<!-- /metrics -->{after}"));
+    assert_file_is_current(
+        "docs/metrics.md",
+        &format!("{before}<!-- metrics -->\n{table}<!-- /metrics -->{after}"),
+    );
 }
 
-/// The label sets of a metric's series, as text.
+/// Returns the label list of each series of a metric as text.
 fn series<'a>(text: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
     let lines = text.lines().filter_map(move |line| {
         let rest = line.strip_prefix(name)?;
@@ -83,7 +91,7 @@ fn labels(text: &str, name: &str) -> BTreeSet<String> {
     labels.map(|(label, _)| label.to_owned()).filter(|label| label != "le").collect()
 }
 
-/// Upper bounds in their order.
+/// Returns the finite upper bounds of a histogram's buckets, in order of first appearance.
 fn buckets<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
     let bounds = series(text, name).filter_map(|labels| labels.split_once("le=\"")?.1.split('"').next());
     let mut seen = Vec::new();

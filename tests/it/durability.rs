@@ -1,4 +1,4 @@
-//! What was acknowledged is there, whatever happens to the server or its clients.
+//! Durability: acknowledged writes survive a killed server and disconnecting clients.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -9,14 +9,14 @@ use tokio::task::JoinHandle;
 
 use crate::harness::{Server, Setup, Store, http_client};
 
-on_both_stores!(a_killed_server_keeps_what_it_acknowledged, clients_that_hang_up_leave_nothing_behind);
+on_both_stores!(a_killed_server_keeps_acknowledged_writes, disconnecting_clients_leave_no_open_transaction);
 
 async fn stored_ids(server: &Server) -> BTreeSet<u64> {
     let products = server.get("/products").await.json();
     products.as_array().unwrap().iter().map(|product| product["id"].as_u64().unwrap()).collect()
 }
 
-async fn a_killed_server_keeps_what_it_acknowledged(store: Store) {
+async fn a_killed_server_keeps_acknowledged_writes(store: Store) {
     let server = Server::start(store).await;
     let (acknowledged, mut progress) = tokio::sync::watch::channel(BTreeSet::new());
     let acknowledged = Arc::new(acknowledged);
@@ -25,12 +25,12 @@ async fn a_killed_server_keeps_what_it_acknowledged(store: Store) {
             let (http, url, acknowledged) =
                 (server.http.clone(), server.url("/products"), acknowledged.clone());
             tokio::spawn(async move {
-                // Until the server is gone.
-                while let Ok(answer) =
+                // Ends when the server is killed.
+                while let Ok(response) =
                     http.post(&url).body(r#"{"name":"x","price":1,"amount":1}"#).send().await
                 {
-                    assert_eq!(answer.status(), 201);
-                    let Ok(product) = answer.json::<Value>().await else { break };
+                    assert_eq!(response.status(), 201);
+                    let Ok(product) = response.json::<Value>().await else { break };
                     acknowledged.send_modify(|ids| {
                         assert!(ids.insert(product["id"].as_u64().unwrap()));
                     });
@@ -47,34 +47,34 @@ async fn a_killed_server_keeps_what_it_acknowledged(store: Store) {
     assert!(lost.is_empty(), "lost: {lost:?}");
 }
 
-/// The way of sqlx's issue 4393: requests cut off at every moment of a write, then writes on the same
-/// connections, each of which must be there.
-async fn clients_that_hang_up_leave_nothing_behind(store: Store) {
+/// Reproduces sqlx issue 4393: clients disconnect at any moment of a write. Later writes over the same database
+/// connections must be stored.
+async fn disconnecting_clients_leave_no_open_transaction(store: Store) {
     let mut setup = Setup::new(store).await;
     if store == Store::PostgreSql {
-        // Far away, so that most of a request's time is spent between a statement and its answer.
-        let (far, way) = setup.over_a_way_of_its_own().await;
-        way.open(Duration::from_millis(5)).await;
-        setup = far;
+        // With this latency, a request spends most of its time waiting for the database.
+        let (proxied, proxy) = setup.through_proxy().await;
+        proxy.open(Duration::from_millis(5)).await;
+        setup = proxied;
     }
     let server = setup.start().await;
-    let database = server.behind_the_back().await;
+    let database = server.direct_connection().await;
     let product = json!({ "name": "cut", "price": 1, "amount": 1 });
     let [single, array] = [product.to_string(), Value::from(vec![product; 20]).to_string()];
     for round in 1..=5 {
-        // They post as fast as they can, and are all gone in the middle of it.
-        let (answered, mut progress) = tokio::sync::watch::channel(0);
-        let answered = Arc::new(answered);
+        // All clients post continuously until they are aborted together.
+        let (completed, mut progress) = tokio::sync::watch::channel(0);
+        let completed = Arc::new(completed);
         let clients: Vec<_> = (0..16)
             .map(|client| {
                 let body = if client % 2 == 0 { array.clone() } else { single.clone() };
                 let request = http_client().build().unwrap().post(server.url("/products")).body(body);
-                let answered = answered.clone();
+                let completed = completed.clone();
                 tokio::spawn(async move {
                     loop {
-                        let answer = request.try_clone().unwrap().send().await.unwrap();
-                        assert_eq!(answer.status(), 201);
-                        answered.send_modify(|count| *count += 1);
+                        let response = request.try_clone().unwrap().send().await.unwrap();
+                        assert_eq!(response.status(), 201);
+                        completed.send_modify(|count| *count += 1);
                     }
                 })
             })
@@ -84,14 +84,14 @@ async fn clients_that_hang_up_leave_nothing_behind(store: Store) {
         for client in clients {
             assert!(client.await.unwrap_err().is_cancelled());
         }
-        assert_nobody_stays_in_a_transaction(&database).await;
+        assert_no_open_transaction(&database).await;
     }
 
     let before = stored_ids(&server).await.len();
     let create = || async {
-        let answer = server.post("/products", single.clone()).await;
-        assert_eq!(answer.status, 201, "{answer:?}");
-        answer.json()["id"].as_u64().unwrap()
+        let response = server.post("/products", single.clone()).await;
+        assert_eq!(response.status, 201, "{response:?}");
+        response.json()["id"].as_u64().unwrap()
     };
     let mut created = BTreeSet::new();
     for _ in 0..25 {
@@ -103,11 +103,11 @@ async fn clients_that_hang_up_leave_nothing_behind(store: Store) {
     assert!(stored.len() >= before + 400);
 }
 
-/// The writes under way may end; one that nobody ends would hold its locks until the database's own timeout.
-async fn assert_nobody_stays_in_a_transaction(database: &DatabaseConnection) {
+/// Waits for running transactions to end. An abandoned one would hold its locks until the database's own timeout.
+async fn assert_no_open_transaction(database: &DatabaseConnection) {
     let backend = database.get_database_backend();
     if backend == DbBackend::Sqlite {
-        // There is one writer at a time: that this gets its turn shows that nobody keeps it.
+        // SQLite allows one writer at a time, so this write succeeds only if no transaction is left open.
         database.execute_unprepared("UPDATE product_id SET last = last").await.unwrap();
         return;
     }

@@ -1,4 +1,4 @@
-//! What only GraphQL has: null for what is missing, partial changes, connections.
+//! Behaviour specific to GraphQL: null for missing products, partial updates, connections, cached documents.
 
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
@@ -7,42 +7,43 @@ use crate::harness::{Server, Store};
 
 on_both_stores!(
     a_missing_product_is_null,
-    a_change_keeps_what_it_leaves_out,
-    a_mutation_that_fails_is_null_beside_the_others,
-    answers_are_in_the_order_asked,
-    fields_may_be_asked_for_twice_or_skipped,
-    a_document_that_was_valid_need_not_be_with_other_values,
-    one_product_is_the_same_however_it_is_asked_for,
-    connections_page_both_ways,
-    values_to_be_in_are_taken_one_by_one,
+    updates_keep_omitted_fields,
+    a_failed_mutation_does_not_affect_the_others,
+    response_fields_keep_the_order_of_the_query,
+    fields_can_be_repeated_or_skipped,
+    variables_are_validated_for_cached_documents,
+    product_lookups_match_the_executor,
+    connections_page_forwards_and_backwards,
+    filter_values_are_not_split_at_commas,
 );
 
 async fn a_missing_product_is_null(store: Store) {
     let server = Server::start(store).await;
     for id in ["1", "0", "9007199254740992"] {
-        let answer = server.graphql("query($id: ID!) { product(id: $id) { id } }", json!({ "id": id })).await;
-        assert_eq!(answer, json!({ "data": { "product": null } }));
+        let response =
+            server.graphql("query($id: ID!) { product(id: $id) { id } }", json!({ "id": id })).await;
+        assert_eq!(response, json!({ "data": { "product": null } }));
     }
 }
 
-async fn a_change_keeps_what_it_leaves_out(store: Store) {
+async fn updates_keep_omitted_fields(store: Store) {
     let server = Server::start(store).await;
     server.post("/products", r#"{"id":1,"name":"a","price":1.5,"amount":1}"#).await;
-    let change = async |input| {
-        let update = "mutation($input: UpdateProductInput!) {
+    let update = async |input| {
+        let mutation = "mutation($input: UpdateProductInput!) {
             updateProduct(id: 1, input: $input) { name price amount } }";
-        server.graphql(update, json!({ "input": input })).await["data"]["updateProduct"].clone()
+        server.graphql(mutation, json!({ "input": input })).await["data"]["updateProduct"].clone()
     };
     let product = |name, price, amount| json!({ "name": name, "price": price, "amount": amount });
-    assert_eq!(change(json!({})).await, product("a", "1.5", 1));
-    assert_eq!(change(json!({ "name": "b" })).await, product("b", "1.5", 1));
-    assert_eq!(change(json!({ "price": "2.25", "amount": 7 })).await, product("b", "2.25", 7));
+    assert_eq!(update(json!({})).await, product("a", "1.5", 1));
+    assert_eq!(update(json!({ "name": "b" })).await, product("b", "1.5", 1));
+    assert_eq!(update(json!({ "price": "2.25", "amount": 7 })).await, product("b", "2.25", 7));
     server.get("/products/1").await.is(200, r#"{"id":1,"name":"b","price":2.25,"amount":7}"#);
 }
 
-async fn a_mutation_that_fails_is_null_beside_the_others(store: Store) {
+async fn a_failed_mutation_does_not_affect_the_others(store: Store) {
     let server = Server::start(store).await;
-    let answer = server
+    let response = server
         .graphql(
             "mutation {
                 a: createProduct(input: { name: \"a\", price: 1, amount: 1 }) { id }
@@ -52,14 +53,14 @@ async fn a_mutation_that_fails_is_null_beside_the_others(store: Store) {
             json!({}),
         )
         .await;
-    assert_eq!(answer["data"], json!({ "a": { "id": "1" }, "b": null, "c": { "id": "2" } }));
+    assert_eq!(response["data"], json!({ "a": { "id": "1" }, "b": null, "c": { "id": "2" } }));
     assert_eq!(
-        (&answer["errors"][0]["path"], answer["errors"].as_array().unwrap().len()),
+        (&response["errors"][0]["path"], response["errors"].as_array().unwrap().len()),
         (&json!(["b"]), 1)
     );
 }
 
-async fn answers_are_in_the_order_asked(store: Store) {
+async fn response_fields_keep_the_order_of_the_query(store: Store) {
     let server = Server::start(store).await;
     server.post("/products", r#"{"id":1,"name":"a","price":1,"amount":1}"#).await;
     let query =
@@ -68,19 +69,19 @@ async fn answers_are_in_the_order_asked(store: Store) {
         fragment p on Product { amount ... on Product { version: price } }";
     for _ in 0..10 {
         let body = json!({ "query": query }).to_string();
-        let answer = server.post("/graphql", body).await.text;
-        let places = [
+        let response = server.post("/graphql", body).await.text;
+        let expected_order = [
             "\"z\"", "edges", "cursor", "nodes", "price", "\"id\"", "\"a\"", "amount", "version", "name",
             "\"y\"",
         ];
-        let mut rest = answer.as_str();
-        for place in places {
-            rest = rest.split_once(place).unwrap_or_else(|| panic!("{place} is not next in {answer}")).1;
+        let mut rest = response.as_str();
+        for key in expected_order {
+            rest = rest.split_once(key).unwrap_or_else(|| panic!("{key} is not next in {response}")).1;
         }
     }
 }
 
-async fn fields_may_be_asked_for_twice_or_skipped(store: Store) {
+async fn fields_can_be_repeated_or_skipped(store: Store) {
     let server = Server::start(store).await;
     let product = json!({ "id": 1, "name": "\"é\\", "price": 1.5, "amount": 7 });
     server.post("/products", product.to_string()).await;
@@ -105,7 +106,7 @@ async fn fields_may_be_asked_for_twice_or_skipped(store: Store) {
     assert_eq!(server.graphql(skipped, json!({ "no": false })).await["data"], expected);
 }
 
-async fn a_document_that_was_valid_need_not_be_with_other_values(store: Store) {
+async fn variables_are_validated_for_cached_documents(store: Store) {
     let server = Server::start(store).await;
     server.post("/products", r#"{"id":1,"name":"a","price":1,"amount":1}"#).await;
     let product = "query($id: ID!, $show: Boolean = true) { product(id: $id) { id @include(if: $show) } }";
@@ -125,12 +126,12 @@ async fn a_document_that_was_valid_need_not_be_with_other_values(store: Store) {
         (ordered, json!({ "field": "NAME" }), true),
         (ordered, json!({ "field": "COLOUR" }), false),
     ] {
-        // The second time it is known.
+        // The second request finds the document in the cache.
         for _ in 0..2 {
-            let answer = server.graphql(document, variables.clone()).await;
-            // What is not valid is not carried out.
-            assert_eq!(answer["data"].is_object(), valid, "{document} {variables} {answer}");
-            assert_eq!(answer["errors"].is_null(), valid, "{document} {variables} {answer}");
+            let response = server.graphql(document, variables.clone()).await;
+            // Invalid requests are not executed.
+            assert_eq!(response["data"].is_object(), valid, "{document} {variables} {response}");
+            assert_eq!(response["errors"].is_null(), valid, "{document} {variables} {response}");
         }
     }
 }
@@ -141,53 +142,54 @@ const PAGE: &str = "query($first: Int, $after: String, $last: Int, $before: Stri
         pageInfo { hasPreviousPage hasNextPage startCursor endCursor }
     } }";
 
-/// A plain query for one product is answered without the library as soon as its document was valid once.
-async fn one_product_is_the_same_however_it_is_asked_for(store: Store) {
+/// A plain query for one product bypasses async-graphql's executor once its document is cached. A query
+/// with `@include` always uses the executor and yields the expected response.
+async fn product_lookups_match_the_executor(store: Store) {
     let server = Server::start(store).await;
     server.post("/products", r#"{"id":7,"name":"a \"b\"","price":1.50,"amount":2}"#).await;
-    let ask = async |id: &Value, selection: &str| {
+    let query_product = async |id: &Value, selection: &str| {
         let query = format!("query One($id: ID!) {{ one: product(id: $id) {selection} }}");
         server.post("/graphql", json!({ "query": query, "variables": { "id": id } }).to_string()).await.text
     };
     let fields = "{ __typename key: id name price version amount }";
-    let same = async |id: Value| {
-        let expected = ask(&id, &format!("@include(if: true) {fields}")).await;
+    let compare = async |id: Value| {
+        let expected = query_product(&id, &format!("@include(if: true) {fields}")).await;
         for _ in 0..2 {
-            assert_eq!(ask(&id, fields).await, expected, "{id}");
+            assert_eq!(query_product(&id, fields).await, expected, "{id}");
         }
         expected
     };
-    assert!(same(json!("7")).await.contains(r#""name":"a \"b\"","price":"1.5","#));
+    assert!(compare(json!("7")).await.contains(r#""name":"a \"b\"","price":"1.5","#));
     let long = "7".repeat(30);
     for id in
         [json!(7), json!("007"), json!("8"), json!("-7"), json!(""), json!("x"), json!(7.5), json!(long)]
     {
-        same(id).await;
+        compare(id).await;
     }
     for _ in 0..2 {
-        assert_eq!(ask(&json!(7), "{ id id }").await, r#"{"data":{"one":{"id":"7"}}}"#);
+        assert_eq!(query_product(&json!(7), "{ id id }").await, r#"{"data":{"one":{"id":"7"}}}"#);
     }
     for (operation, expected) in [(Value::Null, r#""id":"7""#), (json!("Other"), "Unknown operation")] {
         let request = json!({ "query": "{ product(id: 7) { id } }", "operationName": operation }).to_string();
         for _ in 0..2 {
-            let answer = server.post("/graphql", request.clone()).await.text;
-            assert!(answer.contains(expected), "{answer}");
+            let response = server.post("/graphql", request.clone()).await.text;
+            assert!(response.contains(expected), "{response}");
         }
     }
-    let database = server.behind_the_back().await;
+    let database = server.direct_connection().await;
     database.execute_unprepared("ALTER TABLE product RENAME TO gone").await.unwrap();
-    assert!(same(json!(7)).await.contains("UNAVAILABLE"));
+    assert!(compare(json!(7)).await.contains("UNAVAILABLE"));
 }
 
-async fn connections_page_both_ways(store: Store) {
+async fn connections_page_forwards_and_backwards(store: Store) {
     let server = Server::start(store).await;
     let products: Vec<_> =
         (1..=5).map(|id| json!({ "id": id * 10, "name": "x", "price": 1, "amount": 1 })).collect();
     server.post("/products", Value::from(products).to_string()).await;
     let page = async |arguments: Value| {
-        let answer = server.graphql(PAGE, arguments).await;
-        let page = answer["data"]["products"].clone();
-        let edges = page["edges"].as_array().unwrap_or_else(|| panic!("{answer}")).clone();
+        let response = server.graphql(PAGE, arguments).await;
+        let page = response["data"]["products"].clone();
+        let edges = page["edges"].as_array().unwrap_or_else(|| panic!("{response}")).clone();
         let ids: Vec<_> = edges.iter().map(|edge| edge["node"]["id"].as_str().unwrap().to_owned()).collect();
         let info = &page["pageInfo"];
         assert_eq!(edges.first().map_or(&Value::Null, |edge| &edge["cursor"]), &info["startCursor"]);
@@ -205,7 +207,7 @@ async fn connections_page_both_ways(store: Store) {
 
     let (ids, more, start, _) = page(json!({ "last": 2 })).await;
     assert_eq!((ids, more), (vec!["40".into(), "50".into()], (true, false)));
-    // A cursor holds its place when its product is gone.
+    // A cursor stays valid after its product was deleted.
     server.delete("/products/40").await;
     let (ids, more, ..) = page(json!({ "last": 9, "before": start })).await;
     assert_eq!((ids, more), (vec!["10".into(), "20".into(), "30".into()], (false, true)));
@@ -224,17 +226,17 @@ async fn connections_page_both_ways(store: Store) {
     }
 }
 
-async fn values_to_be_in_are_taken_one_by_one(store: Store) {
+async fn filter_values_are_not_split_at_commas(store: Store) {
     let server = Server::start(store).await;
     server
         .post("/products", r#"[{"name":"a","price":7,"amount":1},{"name":"a","price":50,"amount":1}]"#)
         .await;
     let delete = "mutation($prices: [Decimal!]) { deleteProducts(filter: { price: { in: $prices } }) }";
-    // A decimal comma is no list.
-    let refused = server.graphql(delete, json!({ "prices": ["7,50"] })).await;
-    assert_eq!(refused["errors"][0]["extensions"]["errors"][0]["pointer"], "/price");
+    // A value is not split at a comma.
+    let rejected = server.graphql(delete, json!({ "prices": ["7,50"] })).await;
+    assert_eq!(rejected["errors"][0]["extensions"]["errors"][0]["pointer"], "/price");
     for (prices, deleted) in [(json!([]), 0), (json!(["7", 50]), 2)] {
-        let answer = server.graphql(delete, json!({ "prices": prices })).await;
-        assert_eq!(answer, json!({ "data": { "deleteProducts": deleted } }));
+        let response = server.graphql(delete, json!({ "prices": prices })).await;
+        assert_eq!(response, json!({ "data": { "deleteProducts": deleted } }));
     }
 }

@@ -1,16 +1,16 @@
-//! Hostile documents are refused before they cost anything, each with a code of its own.
+//! GraphQL limits: hostile requests are rejected before execution, each with a specific error code.
 
 use serde_json::json;
 
 use crate::harness::{Server, Setup, Store};
 
 on_both_stores!(
-    hostile_documents_are_refused,
-    what_makes_much_of_little_is_refused,
-    documents_that_are_kept_fill_no_memory,
-    brackets_in_strings_are_a_name_like_any_other,
-    limits_are_the_operators,
-    an_answer_that_takes_too_long_is_given_up,
+    hostile_documents_are_rejected,
+    small_requests_with_large_results_are_rejected,
+    cached_documents_do_not_fill_the_memory,
+    brackets_in_strings_and_comments_do_not_count,
+    limits_are_configurable,
+    slow_operations_time_out,
 );
 
 fn repeat(count: usize, text: &str) -> String {
@@ -21,7 +21,7 @@ fn fields(count: usize, field: &str) -> String {
     format!("{{ {} }}", repeat(count, field))
 }
 
-/// Fragments, each of which spreads the next one twice.
+/// Returns a chain of fragments, each of which spreads the next one twice.
 fn wide(kind: &str, levels: usize) -> String {
     let text = repeat(levels, &format!("fragment w# on {kind} {{ ...x#, ...x#, }} "));
     (0..levels).fold(text, |text, n| text.replace(&format!("...x{n},"), &format!("...w{},", n + 1)))
@@ -35,9 +35,9 @@ fn create(input: &str) -> String {
     format!("mutation {{ createProduct(input: {{ name: \"x\", {input} }}) {{ id }} }}")
 }
 
-async fn hostile_documents_are_refused(store: Store) {
+async fn hostile_documents_are_rejected(store: Store) {
     let server = Server::start(store).await;
-    // Each fragment spreads the next one twice: 2^30 fields in a kilobyte.
+    // Each fragment spreads the next one twice, so a few kilobytes expand to 2^30 fields or more.
     let doubling = repeat(30, "fragment f# on Query { ...g# ...g# } fragment g# on Query { ...h# } ");
     let doubling =
         (0..30).fold(doubling, |text, n| text.replace(&format!("...h{n} "), &format!("...f{} ", n + 1)));
@@ -56,7 +56,7 @@ async fn hostile_documents_are_refused(store: Store) {
         (create("price: 1"), "INVALID"),
         (format!("{{ product(id: \"{}\") {{ id }} }}", "1".repeat(70_000)), "DOCUMENT_TOO_LARGE"),
         (nested(2000, "[", "]"), "TOO_DEEP"),
-        // Strings that only seem to hold the brackets.
+        // The quotes in these documents must not hide the brackets after them.
         (format!("query($a: String = \"\"\" \" \"\"\") {}", nested(2000, "[", "]")), "TOO_DEEP"),
         (format!("query($a: String = \"\\\\\") {}", nested(2000, "[", "]")), "TOO_DEEP"),
         (format!("{{ a: product(id: \"\n{}", "[".repeat(2000)), "TOO_DEEP"),
@@ -73,10 +73,10 @@ async fn hostile_documents_are_refused(store: Store) {
             format!("{{ ...w0 }} {} fragment w10 on Query {{ product(id: 1) {{ id }} }}", wide("Query", 10)),
             "TOO_MANY_ROOT_FIELDS",
         ),
-        // Of an empty page, the document is walked nevertheless.
+        // Validation walks the selection even if the page is empty.
         (format!("{{ products(first: 0) {{ ...w0 }} }} {pages}"), "TOO_COSTLY"),
         (format!("{{ products(first: -5) {{ ...w0 }} }} {pages}"), "TOO_COSTLY"),
-        // What is spread nowhere would be validated first.
+        // Unused fragments are rejected before validation, which would have to check all of them.
         (
             format!(
                 "{{ product(id: 1) {{ id }} }} {}",
@@ -99,28 +99,28 @@ async fn hostile_documents_are_refused(store: Store) {
         ),
         (format!("{{ products(first: 1000) {{ nodes {} }} }}", fields(100, "a#: __typename ")), "TOO_COSTLY"),
     ] {
-        let answer = server.post("/graphql", json!({ "query": document }).to_string()).await;
-        let found = answer.json()["errors"][0]["extensions"]["code"].clone();
-        assert_eq!(found, code, "{document:.80}: {}", answer.text);
-        answer.is_graphql_error(200, code);
+        let response = server.post("/graphql", json!({ "query": document }).to_string()).await;
+        let found = response.json()["errors"][0]["extensions"]["code"].clone();
+        assert_eq!(found, code, "{document:.80}: {}", response.text);
+        response.is_graphql_error(200, code);
     }
     server.get("/products").await.is(200, "[]");
 }
 
-async fn what_makes_much_of_little_is_refused(store: Store) {
+async fn small_requests_with_large_results_are_rejected(store: Store) {
     let server = Server::start(store).await;
-    // Introspection has lists too.
-    let of_schema = wide("__Field", 12) + "fragment w12 on __Field { name }";
+    // Introspection fields return lists too.
+    let fragments = wide("__Field", 12) + "fragment w12 on __Field { name }";
     let schema =
-        json!({ "query": format!("{{ __schema {{ types {{ fields {{ ...w0 }} }} }} }} {of_schema}") });
+        json!({ "query": format!("{{ __schema {{ types {{ fields {{ ...w0 }} }} }} }} {fragments}") });
     server.post("/graphql", schema.to_string()).await.is_graphql_error(200, "TOO_COSTLY");
-    // Variables are copied wherever they are used.
-    let often = format!(
+    // The value of a variable is copied at each use.
+    let repeated_variable = format!(
         "query($i: ID!) {{ products(filter: {{ id: {{ in: [{}] }} }}) {{ totalCount }} }}",
         "$i ".repeat(2000)
     );
     for (query, variables, status, code) in [
-        (often.as_str(), json!({ "i": "1".repeat(10_000) }), 200, "TOO_MANY_VALUES"),
+        (repeated_variable.as_str(), json!({ "i": "1".repeat(10_000) }), 200, "TOO_MANY_VALUES"),
         (
             "query($i: [ID!]) { a: products(filter: { id: { in: $i } }) { totalCount }
                 b: products(filter: { id: { in: $i } }) { totalCount } }",
@@ -129,7 +129,7 @@ async fn what_makes_much_of_little_is_refused(store: Store) {
             "TOO_MANY_VALUES",
         ),
         ("{ __typename }", json!({ "i": vec![1; 60_000] }), 413, "BODY_TOO_LARGE"),
-        // JSON in a text stays a text, also where serde_json has a name for it.
+        // serde_json's private key for raw JSON has no special meaning in a request.
         (
             "query($i: [ID!]) { products(filter: { id: { in: $i } }) { totalCount } }",
             json!({ "i": { "$serde_json::private::RawValue": "[1]" } }),
@@ -140,7 +140,7 @@ async fn what_makes_much_of_little_is_refused(store: Store) {
         let request = json!({ "query": query, "variables": variables });
         server.post("/graphql", request.to_string()).await.is_graphql_error(status, code);
     }
-    // What many inputs make of a short selection counts too.
+    // The number of inputs multiplies the cost of the selection.
     let inputs = vec![json!({ "name": "x", "price": 1, "amount": 1 }); 1000];
     for mutation in ["createProducts", "upsertProducts"] {
         let many = format!(
@@ -153,47 +153,47 @@ async fn what_makes_much_of_little_is_refused(store: Store) {
     server.get("/products").await.is(200, "[]");
 }
 
-async fn documents_that_are_kept_fill_no_memory(store: Store) {
+async fn cached_documents_do_not_fill_the_memory(store: Store) {
     let server = Server::start(store).await;
     let before = server.resident_bytes();
     for number in 0..200 {
-        // Within the limits, and its answer would have 20,000 fields.
+        // Each document is within the limits, although its fragments expand to 20,000 fields.
         let fields = |level| repeat(7, &format!("a#{number} {{ ...f{level} }} "));
         let fragments: String =
             (0..4).map(|level| format!("fragment f{level} on T {{ {} }} ", fields(level + 1))).collect();
         let document = format!("{{ q {{ ...f0 }} }} {fragments} fragment f4 on T {{ {} }}", repeat(7, "a# "));
-        let answer = server.post("/graphql", json!({ "query": document }).to_string()).await;
-        answer.is_graphql_error(200, "INVALID");
+        let response = server.post("/graphql", json!({ "query": document }).to_string()).await;
+        response.is_graphql_error(200, "INVALID");
     }
     let grown = server.resident_bytes().saturating_sub(before);
     assert!(grown < 100 << 20, "{grown} bytes more");
 }
 
-async fn brackets_in_strings_are_a_name_like_any_other(store: Store) {
+async fn brackets_in_strings_and_comments_do_not_count(store: Store) {
     let server = Server::start(store).await;
     let name = "[".repeat(200);
-    let answer = server.graphql(&format!("query {{ product(id: 1) {{ id }} }} # {name}"), json!({})).await;
-    assert_eq!(answer, json!({ "data": { "product": null } }));
-    let answer = server.graphql(&create(&format!("price: \"{name}\", amount: 1")), json!({})).await;
-    assert_eq!(answer["errors"][0]["extensions"]["errors"][0]["pointer"], "/price");
+    let response = server.graphql(&format!("query {{ product(id: 1) {{ id }} }} # {name}"), json!({})).await;
+    assert_eq!(response, json!({ "data": { "product": null } }));
+    let response = server.graphql(&create(&format!("price: \"{name}\", amount: 1")), json!({})).await;
+    assert_eq!(response["errors"][0]["extensions"]["errors"][0]["pointer"], "/price");
 }
 
-async fn limits_are_the_operators(store: Store) {
+async fn limits_are_configurable(store: Store) {
     let setup = Setup::new(store).await.with("STOCKMETER_GRAPHQL_INTROSPECTION", false);
     let setup = setup.with("STOCKMETER_GRAPHQL_DEPTH", 3).with("STOCKMETER_GRAPHQL_BATCH", 2);
     let setup = setup.with("STOCKMETER_GRAPHQL_ALIASES", 1).with("STOCKMETER_GRAPHQL_COST", 300);
     let server = setup.with("STOCKMETER_GRAPHQL_BYTES", 200).start().await;
-    let asked =
+    let execute =
         async |document: &str| server.post("/graphql", json!({ "query": document }).to_string()).await;
     for document in ["{ __schema { types { name } } }", "{ __type(name: \"Product\") { name } }"] {
-        asked(document).await.is_graphql_error(200, "INTROSPECTION_DISABLED");
+        execute(document).await.is_graphql_error(200, "INTROSPECTION_DISABLED");
     }
-    asked("{ __typename }").await.is(200, r#"{"data":{"__typename":"Query"}}"#);
-    asked("{ products { edges { node { id } } } }").await.is_graphql_error(200, "TOO_DEEP");
-    asked("{ products(first: 9) { nodes { id } } }").await.is(200, r#"{"data":{"products":{"nodes":[]}}}"#);
-    asked("{ products(first: 90) { nodes { id } } }").await.is_graphql_error(200, "TOO_COSTLY");
-    asked("{ a: __typename b: __typename }").await.is_graphql_error(200, "TOO_MANY_ALIASES");
-    asked(&format!("{{ __typename }} # {}", "x".repeat(200)))
+    execute("{ __typename }").await.is(200, r#"{"data":{"__typename":"Query"}}"#);
+    execute("{ products { edges { node { id } } } }").await.is_graphql_error(200, "TOO_DEEP");
+    execute("{ products(first: 9) { nodes { id } } }").await.is(200, r#"{"data":{"products":{"nodes":[]}}}"#);
+    execute("{ products(first: 90) { nodes { id } } }").await.is_graphql_error(200, "TOO_COSTLY");
+    execute("{ a: __typename b: __typename }").await.is_graphql_error(200, "TOO_MANY_ALIASES");
+    execute(&format!("{{ __typename }} # {}", "x".repeat(200)))
         .await
         .is_graphql_error(200, "DOCUMENT_TOO_LARGE");
 
@@ -203,18 +203,18 @@ async fn limits_are_the_operators(store: Store) {
     server.post("/graphql", batch(3)).await.is_graphql_error(400, "BATCH_TOO_LARGE");
 }
 
-async fn an_answer_that_takes_too_long_is_given_up(store: Store) {
+async fn slow_operations_time_out(store: Store) {
     use sea_orm::{ConnectionTrait, TransactionTrait};
     let server = Setup::new(store).await.with("STOCKMETER_GRAPHQL_TIMEOUT", "200ms").start().await;
-    let holder = server.behind_the_back().await;
+    let holder = server.direct_connection().await;
     let transaction = holder.begin().await.unwrap();
     transaction.execute_unprepared("DELETE FROM product").await.unwrap();
     transaction.execute_unprepared("INSERT INTO product VALUES (1, 'a', 1, 1, 1)").await.unwrap();
     let request = server.request("POST", "/graphql").header("content-type", "application/json");
     let request = request.header("accept", "application/graphql-response+json");
     let query = json!({ "query": create("price: 1, amount: 1, id: 1") });
-    let answer = server.send(request.body(query.to_string())).await;
-    answer.is_graphql_error(503, "TIMEOUT");
-    assert_eq!(answer.header("retry-after"), "1");
+    let response = server.send(request.body(query.to_string())).await;
+    response.is_graphql_error(503, "TIMEOUT");
+    assert_eq!(response.header("retry-after"), "1");
     transaction.rollback().await.unwrap();
 }

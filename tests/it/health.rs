@@ -1,12 +1,16 @@
-//! Alive is not ready, and a database that comes back is noticed.
+//! Health routes: liveness, readiness, and recovery after a database outage.
 
 use sea_orm::ConnectionTrait;
 
 use crate::harness::{Server, Setup, Store, TIMEOUT, cluster};
 
-on_both_stores!(a_healthy_server_says_so, a_broken_database_is_a_503, who_is_about_to_stop_is_not_ready);
+on_both_stores!(
+    a_healthy_server_reports_ok,
+    an_unavailable_database_gives_503,
+    a_stopping_server_reports_not_ready,
+);
 
-async fn a_healthy_server_says_so(store: Store) {
+async fn a_healthy_server_reports_ok(store: Store) {
     let server = Server::start(store).await;
     for path in ["/health", "/health/ready"] {
         let health = server.get(path).await;
@@ -18,14 +22,14 @@ async fn a_healthy_server_says_so(store: Store) {
     server.get("/health/live").await.is(200, r#"{"status":"ok"}"#);
 }
 
-async fn a_broken_database_is_a_503(store: Store) {
+async fn an_unavailable_database_gives_503(store: Store) {
     let setup = Setup::new(store).await.with("STOCKMETER_DATABASE_ACQUIRE_TIMEOUT", "300ms");
     let server = setup.with("STOCKMETER_METRICS_COLLECTION_INTERVAL", "100ms").start().await;
-    let database = server.behind_the_back().await;
-    database.execute_unprepared("ALTER TABLE product RENAME TO gone").await.unwrap();
+    let database = server.direct_connection().await;
+    database.execute_unprepared("ALTER TABLE product RENAME TO hidden").await.unwrap();
     assert_unavailable(&server).await;
-    database.execute_unprepared("ALTER TABLE gone RENAME TO product").await.unwrap();
-    recovers(&server).await;
+    database.execute_unprepared("ALTER TABLE hidden RENAME TO product").await.unwrap();
+    wait_for_recovery(&server).await;
 
     if store == Store::PostgreSql {
         let name = server.setup.database.as_deref().unwrap();
@@ -39,42 +43,42 @@ async fn a_broken_database_is_a_503(store: Store) {
         assert_unavailable(&server).await;
         let sql = format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true");
         admin.execute_unprepared(&sql).await.unwrap();
-        recovers(&server).await;
+        wait_for_recovery(&server).await;
     }
 }
 
-async fn who_is_about_to_stop_is_not_ready(store: Store) {
+async fn a_stopping_server_reports_not_ready(store: Store) {
     let mut server = Setup::new(store).await.with("STOCKMETER_SHUTDOWN_DELAY", "3s").start().await;
     let start = std::time::Instant::now();
     server.signal(rustix::process::Signal::TERM);
-    server.log.line("no longer ready").await;
+    server.log.wait_for_line("no longer ready").await;
     let health = server.get("/health/ready").await;
     assert_eq!((health.status, health.header("retry-after")), (503, "1"));
     assert_eq!(health.json()["database"]["status"], "ok");
-    // All the rest goes on, also for those who come now.
+    // New requests are still served.
     assert_eq!(server.get("/health").await.status, 200);
     assert_eq!(server.post("/products", r#"{"name":"x","price":1,"amount":1}"#).await.status, 201);
-    assert_eq!(server.ended().await.code(), Some(0));
+    assert_eq!(server.wait_for_exit().await.code(), Some(0));
     assert!(start.elapsed() >= std::time::Duration::from_secs(3), "{:?}", start.elapsed());
 }
 
-/// By itself: the short time to get a connection may run out once more on a busy machine.
-async fn recovers(server: &Server) {
+/// Waits until requests succeed again. On a busy machine the short acquire timeout may expire once more.
+async fn wait_for_recovery(server: &Server) {
     for path in ["/health", "/products"] {
         let recovered = async { while server.get(path).await.status != 200 {} };
-        tokio::time::timeout(TIMEOUT, recovered).await.expect("it recovers");
+        tokio::time::timeout(TIMEOUT, recovered).await.expect("the server recovers");
     }
-    is_up(server, 1.0).await;
+    wait_for_database_up(server, 1.0).await;
 }
 
-/// The gauge that the alert looks at.
-async fn is_up(server: &Server, up: f64) {
-    let seen = async { while server.metric("database_up").await != Some(up) {} };
-    tokio::time::timeout(TIMEOUT, seen).await.expect("the metrics notice");
+/// Waits until the gauge that the database alert uses has this value.
+async fn wait_for_database_up(server: &Server, up: f64) {
+    let changed = async { while server.metric("database_up").await != Some(up) {} };
+    tokio::time::timeout(TIMEOUT, changed).await.expect("database_up changes");
 }
 
 async fn assert_unavailable(server: &Server) {
-    is_up(server, 0.0).await;
+    wait_for_database_up(server, 0.0).await;
     for path in ["/health", "/health/ready"] {
         let health = server.get(path).await;
         assert_eq!((health.status, health.header("retry-after")), (503, "1"));
@@ -83,20 +87,20 @@ async fn assert_unavailable(server: &Server) {
     assert_eq!(server.get("/health/live").await.status, 200);
 
     let product = r#"{"name":"x","price":1,"amount":1}"#;
-    for answer in [
+    for response in [
         server.get("/products").await,
         server.get("/products/1").await,
         server.post("/products", product).await,
         server.put("/products/1", product).await,
         server.delete("/products/1").await,
     ] {
-        answer.is_problem(503, "UNAVAILABLE", &[]);
-        assert_eq!(answer.header("retry-after"), "1");
-        server.log.failure(answer.header("x-request-id"), "UNAVAILABLE").await;
+        response.is_problem(503, "UNAVAILABLE", &[]);
+        assert_eq!(response.header("retry-after"), "1");
+        server.log.wait_for_failure(response.header("x-request-id"), "UNAVAILABLE").await;
     }
-    let answer = server.graphql("{ products { edges { cursor } } }", serde_json::json!({})).await;
-    assert_eq!(answer["errors"][0]["extensions"]["code"], "UNAVAILABLE");
-    for text in [answer.to_string(), server.get("/products/1").await.text] {
+    let response = server.graphql("{ products { edges { cursor } } }", serde_json::json!({})).await;
+    assert_eq!(response["errors"][0]["extensions"]["code"], "UNAVAILABLE");
+    for text in [response.to_string(), server.get("/products/1").await.text] {
         for leak in ["SELECT", "relation", "no such table", "product_id", "sqlx"] {
             assert!(!text.contains(leak), "{text}");
         }

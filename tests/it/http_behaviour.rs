@@ -1,4 +1,4 @@
-//! What clients expect of any good HTTP server.
+//! HTTP features for any client: compression, CORS, `OPTIONS`, `HEAD`, HTTP/2, request ids.
 
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
@@ -10,16 +10,16 @@ use tokio::{
 use crate::harness::{NORTHWIND, Server, Setup, Store, TIMEOUT, http_client};
 
 on_both_stores!(
-    large_answers_are_compressed_as_asked,
-    other_origins_are_kept_out_unless_let_in,
-    other_origins_change_no_answer,
-    options_and_head_tell_what_is_there,
+    large_responses_are_compressed_as_requested,
+    other_origins_are_allowed_only_if_configured,
+    cors_does_not_change_responses,
+    options_lists_methods_and_head_matches_get,
     http2_works_without_tls,
-    who_begins_in_pieces_is_understood,
-    lines_say_of_which_request_they_are,
+    split_connection_preface_is_detected,
+    log_lines_carry_the_request_id,
 );
 
-async fn large_answers_are_compressed_as_asked(store: Store) {
+async fn large_responses_are_compressed_as_requested(store: Store) {
     let server = Server::start(store).await;
     server.post("/products", NORTHWIND).await;
     let encoded = async |path: &str, accept: &str| {
@@ -41,15 +41,17 @@ async fn large_answers_are_compressed_as_asked(store: Store) {
         assert_eq!((used.as_str(), vary.as_str()), (encoding, "accept-encoding"));
         assert!(bytes.len() < plain.len() / 2, "{encoding}: {} of {}", bytes.len(), plain.len());
     }
-    // Who takes no encoding at all, gets the plain one: what was done was done.
+    // A client that accepts no encoding at all gets a plain response, because its change is committed.
     for (coding, first) in [("*;q=0", 200), ("identity;q=0.0", 300)] {
-        let new = (first..first + 50).map(|id| json!({ "id": id, "name": "a", "price": 1, "amount": 1 }));
+        let products =
+            (first..first + 50).map(|id| json!({ "id": id, "name": "a", "price": 1, "amount": 1 }));
         let request = server.request("POST", "/products").header("accept-encoding", coding);
         let request = request.header("content-type", "application/json");
-        let answer = server.send(request.body(new.collect::<Value>().to_string())).await;
-        assert_eq!((answer.status, answer.json().as_array().unwrap().len()), (201, 50), "{coding}");
+        let response = server.send(request.body(products.collect::<Value>().to_string())).await;
+        assert_eq!((response.status, response.json().as_array().unwrap().len()), (201, 50), "{coding}");
     }
-    // The tag of a product is of its exact bytes; and small answers are not worth it.
+    // A response with an ETag is never compressed, because the tag stands for its exact bytes.
+    // Small responses are not compressed either.
     let long = format!(r#"{{"id":100,"name":"{}","price":1,"amount":1}}"#, "名".repeat(255));
     let tag = server.post("/products", long).await.header("etag").to_owned();
     assert_eq!(encoded("/products/100", "gzip").await.0, "");
@@ -57,35 +59,37 @@ async fn large_answers_are_compressed_as_asked(store: Store) {
     assert_eq!(encoded("/products/1", "gzip").await.0, "");
 }
 
-async fn other_origins_are_kept_out_unless_let_in(store: Store) {
+async fn other_origins_are_allowed_only_if_configured(store: Store) {
     let preflight = async |server: &Server, origin: &str| -> HeaderMap {
         let request = server.request("OPTIONS", "/products/1").header("origin", origin);
         let request = request.header("access-control-request-method", "PATCH");
-        let answer = server.send(request.header("access-control-request-headers", "if-match")).await;
-        answer.headers
+        let response = server.send(request.header("access-control-request-headers", "if-match")).await;
+        response.headers
     };
-    let closed = Server::start(store).await;
-    assert!(!preflight(&closed, "https://shop.example").await.contains_key("access-control-allow-origin"));
+    let without_cors = Server::start(store).await;
+    assert!(
+        !preflight(&without_cors, "https://shop.example").await.contains_key("access-control-allow-origin")
+    );
 
     let setup =
         Setup::new(store).await.with("STOCKMETER_CORS_ORIGINS", "https://shop.example,http://localhost:3000");
-    let open = setup.start().await;
+    let with_cors = setup.start().await;
     for (origin, allowed) in
         [("https://shop.example", true), ("http://localhost:3000", true), ("https://evil.example", false)]
     {
-        let headers = preflight(&open, origin).await;
+        let headers = preflight(&with_cors, origin).await;
         assert_eq!(headers.get("access-control-allow-origin").is_some_and(|value| value == origin), allowed);
     }
-    let request = open.request("GET", "/products").header("origin", "https://shop.example");
-    let answer = open.send(request).await;
-    assert_eq!(answer.header("access-control-allow-origin"), "https://shop.example");
-    assert!(answer.header("access-control-expose-headers").contains("etag"));
+    let request = with_cors.request("GET", "/products").header("origin", "https://shop.example");
+    let response = with_cors.send(request).await;
+    assert_eq!(response.header("access-control-allow-origin"), "https://shop.example");
+    assert!(response.header("access-control-expose-headers").contains("etag"));
 }
 
-/// With other origins all requests go by the router, without them some go past it.
-async fn other_origins_change_no_answer(store: Store) {
-    let closed = Server::start(store).await;
-    let open = Setup::new(store).await.with("STOCKMETER_CORS_ORIGINS", "*").start().await;
+/// With CORS every request passes the router; without it some are dispatched directly.
+async fn cors_does_not_change_responses(store: Store) {
+    let without_cors = Server::start(store).await;
+    let with_cors = Setup::new(store).await.with("STOCKMETER_CORS_ORIGINS", "*").start().await;
     let product = r#"{"id":7,"name":"Chai","price":18,"amount":39}"#;
     let query = r#"{"query":"{ product(id: 7) { name } products(first: 2) { nodes { id } } }"}"#;
     for (method, path, body) in [
@@ -103,26 +107,26 @@ async fn other_origins_change_no_answer(store: Store) {
         ("POST", "/graphql", query),
         ("POST", "/graphql", "{"),
     ] {
-        let told = async |server: &Server| {
+        let described = async |server: &Server| {
             let request = server.request(method, path).header("content-type", "application/json");
-            let answer = server.send(request.header("if-none-match", "\"other\"").body(body)).await;
-            let names = answer.headers.keys().map(|name| name.as_str().to_owned());
-            let is_of_origins = |name: &String| name == "vary" || name.starts_with("access-control-");
-            let mut names: Vec<_> = names.filter(|name| !is_of_origins(name)).collect();
+            let response = server.send(request.header("if-none-match", "\"other\"").body(body)).await;
+            let names = response.headers.keys().map(|name| name.as_str().to_owned());
+            let is_cors_header = |name: &String| name == "vary" || name.starts_with("access-control-");
+            let mut names: Vec<_> = names.filter(|name| !is_cors_header(name)).collect();
             names.sort();
-            (answer.status, names, answer.header("content-length").to_owned())
+            (response.status, names, response.header("content-length").to_owned())
         };
-        assert_eq!(told(&closed).await, told(&open).await, "{method} {path}");
+        assert_eq!(described(&without_cors).await, described(&with_cors).await, "{method} {path}");
     }
     let counted = async |server: &Server| -> Vec<String> {
         let text = server.get("/metrics").await.text;
         let counts = text.lines().filter(|line| line.starts_with("http_requests_total"));
         counts.filter(|line| !line.ends_with(" 0")).map(str::to_owned).collect()
     };
-    assert_eq!(counted(&closed).await, counted(&open).await);
+    assert_eq!(counted(&without_cors).await, counted(&with_cors).await);
 }
 
-async fn options_and_head_tell_what_is_there(store: Store) {
+async fn options_lists_methods_and_head_matches_get(store: Store) {
     let server = Server::start(store).await;
     server.post("/products", NORTHWIND).await;
     let options = server.send(server.request("OPTIONS", "/products/1")).await;
@@ -141,42 +145,43 @@ async fn http2_works_without_tls(store: Store) {
     let server = Server::start(store).await;
     server.post("/products", NORTHWIND).await;
     let client = http_client().http2_prior_knowledge().build().unwrap();
-    let answer = client.get(server.url("/products")).send().await.unwrap();
-    assert_eq!((answer.version(), answer.status().as_u16()), (reqwest::Version::HTTP_2, 200));
-    assert_eq!(answer.text().await.unwrap(), server.get("/products").await.text);
+    let response = client.get(server.url("/products")).send().await.unwrap();
+    assert_eq!((response.version(), response.status().as_u16()), (reqwest::Version::HTTP_2, 200));
+    assert_eq!(response.text().await.unwrap(), server.get("/products").await.text);
 }
 
-async fn who_begins_in_pieces_is_understood(store: Store) {
+async fn split_connection_preface_is_detected(store: Store) {
     let server = Server::start(store).await;
-    let begin = async |piece: &str| {
+    let send_first_part = async |part: &str| {
         let mut client = TcpStream::connect(&server.address).await.unwrap();
         client.set_nodelay(true).unwrap();
-        client.write_all(piece.as_bytes()).await.unwrap();
-        // As a rule the server has seen it when it has answered somebody who came later.
+        client.write_all(part.as_bytes()).await.unwrap();
+        // The server has usually read the first part by the time it responds to a later request.
         server.get("/health/live").await;
         client
     };
     let rest = "UT /products HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-    for (start, rest, answer) in [("P", rest, "HTTP/1.1"), ("PRI * HT", "TP/2.0\r\n\r\nSM\r\n\r\n", "\0\0")] {
-        let mut client = begin(start).await;
+    for (start, rest, expected) in [("P", rest, "HTTP/1.1"), ("PRI * HT", "TP/2.0\r\n\r\nSM\r\n\r\n", "\0\0")]
+    {
+        let mut client = send_first_part(start).await;
         client.write_all(rest.as_bytes()).await.unwrap();
-        let mut head = vec![0; answer.len()];
-        client.read_exact(&mut head).await.unwrap();
-        assert_eq!(head, answer.as_bytes(), "{start}");
+        let mut received = vec![0; expected.len()];
+        client.read_exact(&mut received).await.unwrap();
+        assert_eq!(received, expected.as_bytes(), "{start}");
     }
-    // One that will say no more is not waited for.
-    let mut client = begin("P").await;
+    // The server does not wait for a client that has closed its side.
+    let mut client = send_first_part("P").await;
     client.shutdown().await.unwrap();
     let end = tokio::time::timeout(TIMEOUT, client.read_to_end(&mut Vec::new())).await;
-    assert!(end.is_ok(), "it stays open");
+    assert!(end.is_ok(), "the connection stays open");
 }
 
-async fn lines_say_of_which_request_they_are(store: Store) {
+async fn log_lines_carry_the_request_id(store: Store) {
     let server = Setup::new(store).await.with("STOCKMETER_LOG", "debug").start().await;
     let (id, trace) = (r#""a\b""#, "4bf92f3577b34da6a3ce929d0e0e4736");
     let request = server.request("GET", "/health/live").header("x-request-id", id);
     server.send(request.header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"))).await;
-    let line: Value = serde_json::from_str(&server.log.line("answered").await).unwrap();
+    let line: Value = serde_json::from_str(&server.log.wait_for_line("answered").await).unwrap();
     let span =
         json!({ "name": "request", "id": id, "trace_id": trace, "method": "GET", "path": "/health/live" });
     assert_eq!(line["span"], span);

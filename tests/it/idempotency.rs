@@ -1,49 +1,50 @@
-//! `Idempotency-Key`: a request that comes again is answered again, and carried out once.
+//! `Idempotency-Key`: a repeated request runs once and gets the first response again.
 
 use std::time::Duration;
 
 use sea_orm::ConnectionTrait;
 
-use crate::harness::{Answer, Server, Setup, Store, TIMEOUT};
+use crate::harness::{Response, Server, Setup, Store, TIMEOUT};
 
 on_both_stores!(
-    a_retry_gets_the_first_answer,
-    refusals_are_kept_too,
-    another_request_under_the_key_is_refused,
-    keys_outlive_a_crash_and_hold_in_other_copies,
-    of_requests_at_once_one_is_carried_out,
-    old_keys_are_forgotten,
+    a_retry_gets_the_first_response,
+    error_responses_are_replayed_too,
+    a_key_reused_for_another_request_is_rejected,
+    keys_survive_a_crash_and_apply_to_other_instances,
+    concurrent_requests_with_one_key_run_once,
+    expired_keys_are_deleted,
 );
 
-async fn send(server: &Server, path: &str, key: &str, kind: &str, body: &str) -> Answer {
-    let request = server.request("POST", path).header("idempotency-key", key).header("content-type", kind);
+async fn send(server: &Server, path: &str, key: &str, media_type: &str, body: &str) -> Response {
+    let request =
+        server.request("POST", path).header("idempotency-key", key).header("content-type", media_type);
     server.send(request.body(body.to_owned())).await
 }
 
-async fn post(server: &Server, key: &str, body: &str) -> Answer {
+async fn post(server: &Server, key: &str, body: &str) -> Response {
     send(server, "/products", key, "application/json", body).await
 }
 
 const LAPTOP: &str = r#"{"name":"Laptop","price":999.99,"amount":10}"#;
 
-async fn a_retry_gets_the_first_answer(store: Store) {
+async fn a_retry_gets_the_first_response(store: Store) {
     let server = Server::start(store).await;
     let array = format!("[{LAPTOP},{LAPTOP}]");
     server.post("/products", r#"{"id":1000,"name":"a","price":1,"amount":10}"#).await;
-    for (path, kind, body) in [
+    for (path, media_type, body) in [
         ("/products", "application/json", LAPTOP),
         ("/products", "application/json", &array),
         ("/products", "text/csv", "name,price,amount\r\nLaptop,1,1\r\n"),
         ("/products", "application/x-ndjson", LAPTOP),
         ("/products/1000/stock", "application/json", r#"{"delta":-3}"#),
     ] {
-        let key = format!("{kind}-{}", body.len());
-        let first = send(&server, path, &key, kind, body).await;
+        let key = format!("{media_type}-{}", body.len());
+        let first = send(&server, path, &key, media_type, body).await;
         assert!(first.status < 300, "{first:?}");
         assert_eq!(first.header("idempotent-replayed"), "");
         let listed = server.get("/products").await.text;
-        // A string, as the draft has it, is the same key.
-        let again = send(&server, path, &format!("\"{key}\""), kind, body).await;
+        // The IETF draft writes a key as a quoted string; both forms are the same key.
+        let again = send(&server, path, &format!("\"{key}\""), media_type, body).await;
         assert_eq!((again.status, &again.text), (first.status, &first.text));
         for header in ["etag", "location", "content-type"] {
             assert_eq!(again.header(header), first.header(header));
@@ -54,14 +55,14 @@ async fn a_retry_gets_the_first_answer(store: Store) {
     }
 }
 
-async fn refusals_are_kept_too(store: Store) {
+async fn error_responses_are_replayed_too(store: Store) {
     let server = Server::start(store).await;
     server.post("/products", r#"{"id":1,"name":"a","price":1,"amount":2}"#).await;
-    let movement = r#"{"delta":-3}"#;
-    let refused = send(&server, "/products/1/stock", "k", "application/json", movement).await;
-    refused.is_problem(409, "INSUFFICIENT_STOCK", &[]);
+    let adjustment = r#"{"delta":-3}"#;
+    let rejected = send(&server, "/products/1/stock", "k", "application/json", adjustment).await;
+    rejected.is_problem(409, "INSUFFICIENT_STOCK", &[]);
     server.post("/products/1/stock", r#"{"delta":5}"#).await;
-    let again = send(&server, "/products/1/stock", "k", "application/json", movement).await;
+    let again = send(&server, "/products/1/stock", "k", "application/json", adjustment).await;
     again.is_problem(409, "INSUFFICIENT_STOCK", &[]);
     assert_eq!(again.header("idempotent-replayed"), "true");
     assert_eq!(server.get("/products/1").await.json()["amount"], 7);
@@ -73,7 +74,7 @@ async fn refusals_are_kept_too(store: Store) {
     server.get("/products").await.is(200, "[]");
 }
 
-async fn another_request_under_the_key_is_refused(store: Store) {
+async fn a_key_reused_for_another_request_is_rejected(store: Store) {
     let server = Server::start(store).await;
     post(&server, "k", LAPTOP).await;
     post(&server, "k", "{}").await.is_problem(422, "IDEMPOTENCY_KEY_REUSED", &[]);
@@ -81,50 +82,50 @@ async fn another_request_under_the_key_is_refused(store: Store) {
     let merge =
         merge.header("content-type", "application/json").header("prefer", "resolution=merge-duplicates");
     server.send(merge.body(LAPTOP)).await.is_problem(422, "IDEMPOTENCY_KEY_REUSED", &[]);
-    let movement = send(&server, "/products/1/stock", "k", "application/json", LAPTOP).await;
-    movement.is_problem(422, "IDEMPOTENCY_KEY_REUSED", &[]);
+    let adjustment = send(&server, "/products/1/stock", "k", "application/json", LAPTOP).await;
+    adjustment.is_problem(422, "IDEMPOTENCY_KEY_REUSED", &[]);
     for bad in ["", " ", "a b", "a\"b", "\"a", "\"\"", &"k".repeat(256)] {
         post(&server, bad, LAPTOP).await.is_problem(422, "INVALID", &["/Idempotency-Key"]);
     }
     assert_eq!(server.get("/products").await.json().as_array().unwrap().len(), 1);
 }
 
-async fn keys_outlive_a_crash_and_hold_in_other_copies(store: Store) {
+async fn keys_survive_a_crash_and_apply_to_other_instances(store: Store) {
     let server = Server::start(store).await;
     let first = post(&server, "k", LAPTOP).await;
     let server = server.kill_and_restart().await;
-    let copy = server.setup.clone().start().await;
-    for server in [&server, &copy] {
+    let other = server.setup.clone().start().await;
+    for server in [&server, &other] {
         let again = post(server, "k", LAPTOP).await;
         assert_eq!((again.text.as_str(), again.header("idempotent-replayed")), (first.text.as_str(), "true"));
     }
-    assert_eq!(copy.get("/products").await.json().as_array().unwrap().len(), 1);
+    assert_eq!(other.get("/products").await.json().as_array().unwrap().len(), 1);
 }
 
-async fn of_requests_at_once_one_is_carried_out(store: Store) {
+async fn concurrent_requests_with_one_key_run_once(store: Store) {
     let server = Server::start(store).await;
-    let copy = server.setup.clone().start().await;
+    let other = server.setup.clone().start().await;
     for round in 0..10 {
         let key = format!("k{round}");
         let request =
-            |client: usize| post(if client.is_multiple_of(2) { &server } else { &copy }, &key, LAPTOP);
-        let answers = futures_util::future::join_all((0..16).map(request)).await;
+            |client: usize| post(if client.is_multiple_of(2) { &server } else { &other }, &key, LAPTOP);
+        let responses = futures_util::future::join_all((0..16).map(request)).await;
         let (mut first, mut replayed) = (0, 0);
-        for answer in &answers {
-            match (answer.status, answer.header("idempotent-replayed")) {
+        for response in &responses {
+            match (response.status, response.header("idempotent-replayed")) {
                 (201, "") => first += 1,
                 (201, "true") => replayed += 1,
-                _ => answer.is_problem(409, "IDEMPOTENCY_KEY_IN_USE", &[]),
+                _ => response.is_problem(409, "IDEMPOTENCY_KEY_IN_USE", &[]),
             }
         }
-        assert_eq!(first, 1, "{replayed} {answers:?}");
+        assert_eq!(first, 1, "{replayed} {responses:?}");
     }
     assert_eq!(server.get("/products").await.json().as_array().unwrap().len(), 10);
 }
 
-async fn old_keys_are_forgotten(store: Store) {
+async fn expired_keys_are_deleted(store: Store) {
     let server = Setup::new(store).await.with("STOCKMETER_IDEMPOTENCY_RETENTION", "1h").start().await;
-    let database = server.behind_the_back().await;
+    let database = server.direct_connection().await;
     let age = async |seconds: u64| {
         let sql = format!("UPDATE idempotency_key SET created_at = created_at - {seconds}");
         database.execute_unprepared(&sql).await.unwrap();
@@ -133,18 +134,18 @@ async fn old_keys_are_forgotten(store: Store) {
     age(3000).await;
     assert_eq!(post(&server, "k", LAPTOP).await.header("idempotent-replayed"), "true");
     age(601).await;
-    // A new request under an old key, and it counts from now on.
+    // An expired key is free for a new request, whose retention begins now.
     assert_eq!(post(&server, "k", "[]").await.text, "[]");
     assert_eq!(post(&server, "k", "[]").await.header("idempotent-replayed"), "true");
 
     age(3601).await;
     let _server = server.kill_and_restart().await;
-    let gone = async {
+    let deleted = async {
         let sql = "SELECT 1 AS one FROM idempotency_key";
         let backend = database.get_database_backend();
         while database.query_one_raw(sea_orm::Statement::from_string(backend, sql)).await.unwrap().is_some() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(TIMEOUT, gone).await.expect("a new server forgets what is old");
+    tokio::time::timeout(TIMEOUT, deleted).await.expect("a new server deletes expired keys");
 }

@@ -1,16 +1,16 @@
-//! The same inputs through REST and GraphQL: the same products, codes and pointers.
+//! REST and GraphQL give the same products, error codes and pointers for the same input.
 
 use serde_json::{Value, json};
 
 use crate::harness::{NORTHWIND, Server, Store};
 
 on_both_stores!(
-    creating_agrees,
-    changing_and_deleting_agree,
-    listing_agrees,
-    changing_many_agrees,
-    moving_stock_agrees,
-    expecting_versions_agrees,
+    creates_agree,
+    updates_and_deletes_agree,
+    lists_agree,
+    bulk_changes_agree,
+    stock_adjustments_agree,
+    version_mismatches_agree,
 );
 
 const CREATE: &str =
@@ -21,14 +21,15 @@ const UPSERT_MANY: &str =
     "mutation($inputs: [CreateProductInput!]!) { upsertProducts(inputs: $inputs) { id name price amount } }";
 const REPLACE_MANY: &str = "mutation($inputs: [ReplaceProductInput!]!) { replaceProducts(inputs: $inputs) { id name price amount } }";
 const DELETE_MANY: &str = "mutation($filter: ProductFilter!) { deleteProducts(filter: $filter) }";
-const MOVE: &str = "mutation($delta: Int!) { adjustStock(id: 1, delta: $delta) { id name price amount } }";
+const ADJUST_STOCK: &str =
+    "mutation($delta: Int!) { adjustStock(id: 1, delta: $delta) { id name price amount } }";
 const LIST: &str = "query($filter: ProductFilter, $orderBy: [ProductOrder!], $first: Int) {
     products(filter: $filter, orderBy: $orderBy, first: $first) { totalCount nodes { id name price amount } } }";
 const UPDATE: &str = "mutation($id: ID!, $input: UpdateProductInput!) {
     updateProduct(id: $id, input: $input) { id name price amount } }";
 const DELETE: &str = "mutation($id: ID!) { deleteProduct(id: $id) { id } }";
 
-/// What came of it, in either interface's words: the products without ids' and prices' types, or the problem.
+/// Normalizes a result for comparison: products with all fields as text, or the code and errors of a problem.
 fn outcome(product: &Value, error: &Value) -> Value {
     let plain = |product: &Value| {
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -44,18 +45,18 @@ fn outcome(product: &Value, error: &Value) -> Value {
 
 async fn rest(server: &Server, method: &str, path: &str, body: &Value) -> Value {
     let request = server.request(method, path).header("content-type", "application/json");
-    let answer = server.send(request.body(body.to_string())).await;
-    let json = answer.json();
-    if answer.status < 300 { outcome(&json, &Value::Null) } else { outcome(&Value::Null, &json) }
+    let response = server.send(request.body(body.to_string())).await;
+    let json = response.json();
+    if response.status < 300 { outcome(&json, &Value::Null) } else { outcome(&Value::Null, &json) }
 }
 
 async fn graphql(server: &Server, query: &str, field: &str, variables: Value) -> Value {
-    let answer = server.graphql(query, variables).await;
-    outcome(&answer["data"][field], &answer["errors"][0]["extensions"])
+    let response = server.graphql(query, variables).await;
+    outcome(&response["data"][field], &response["errors"][0]["extensions"])
 }
 
-async fn creating_agrees(store: Store) {
-    let (one, other) = (Server::start(store).await, Server::start(store).await);
+async fn creates_agree(store: Store) {
+    let (by_rest, by_graphql) = (Server::start(store).await, Server::start(store).await);
     for product in [
         json!({ "id": 5, "name": "five", "price": 5, "amount": 5 }),
         json!({ "name": "generated", "price": 0.1, "amount": 0 }),
@@ -67,8 +68,8 @@ async fn creating_agrees(store: Store) {
         json!({ "name": "Grüße, 你好, 🦀", "price": 1, "amount": 1 }),
     ] {
         let input = json!({ "input": product });
-        let created = rest(&one, "POST", "/products", &product).await;
-        assert_eq!(created, graphql(&other, CREATE, "createProduct", input).await, "{product}");
+        let created = rest(&by_rest, "POST", "/products", &product).await;
+        assert_eq!(created, graphql(&by_graphql, CREATE, "createProduct", input).await, "{product}");
     }
     let good = json!({ "id": 90, "name": "a", "price": 1, "amount": 1 });
     let bad = json!({ "id": 91, "name": "", "price": 1, "amount": -1 });
@@ -81,15 +82,15 @@ async fn creating_agrees(store: Store) {
         json!([{ "name": "g", "price": 1, "amount": 1 }, good, { "name": "h", "price": 1, "amount": 1 }]),
     ] {
         let inputs = json!({ "inputs": products });
-        let created = rest(&one, "POST", "/products", &products).await;
-        assert_eq!(created, graphql(&other, CREATE_MANY, "createProducts", inputs).await, "{products}");
+        let created = rest(&by_rest, "POST", "/products", &products).await;
+        assert_eq!(created, graphql(&by_graphql, CREATE_MANY, "createProducts", inputs).await, "{products}");
     }
-    assert_eq!(one.get("/products").await.text, other.get("/products").await.text);
+    assert_eq!(by_rest.get("/products").await.text, by_graphql.get("/products").await.text);
 }
 
-async fn changing_and_deleting_agree(store: Store) {
-    let (one, other) = (Server::start(store).await, Server::start(store).await);
-    for server in [&one, &other] {
+async fn updates_and_deletes_agree(store: Store) {
+    let (by_rest, by_graphql) = (Server::start(store).await, Server::start(store).await);
+    for server in [&by_rest, &by_graphql] {
         server.post("/products", r#"{"id":1,"name":"a","price":1,"amount":1}"#).await;
     }
     for (id, change) in [
@@ -100,45 +101,49 @@ async fn changing_and_deleting_agree(store: Store) {
         ("0", json!({ "name": "b", "price": 2, "amount": 2 })),
         ("x", json!({ "name": "b", "price": 2, "amount": 2 })),
     ] {
-        let changed = rest(&one, "PUT", &format!("/products/{id}"), &change).await;
+        let changed = rest(&by_rest, "PUT", &format!("/products/{id}"), &change).await;
         let input = json!({ "id": id, "input": change });
-        assert_eq!(changed, graphql(&other, UPDATE, "updateProduct", input).await, "{id} {change}");
+        assert_eq!(changed, graphql(&by_graphql, UPDATE, "updateProduct", input).await, "{id} {change}");
     }
-    assert_eq!(one.get("/products").await.text, other.get("/products").await.text);
+    assert_eq!(by_rest.get("/products").await.text, by_graphql.get("/products").await.text);
 
     for id in ["2", "0", "x"] {
-        let deleted = rest(&one, "DELETE", &format!("/products/{id}"), &Value::Null).await;
-        assert_eq!(deleted, graphql(&other, DELETE, "deleteProduct", json!({ "id": id })).await);
+        let deleted = rest(&by_rest, "DELETE", &format!("/products/{id}"), &Value::Null).await;
+        assert_eq!(deleted, graphql(&by_graphql, DELETE, "deleteProduct", json!({ "id": id })).await);
     }
-    one.delete("/products/1").await.is(204, "");
-    let deleted = other.graphql(DELETE, json!({ "id": 1 })).await;
+    by_rest.delete("/products/1").await.is(204, "");
+    let deleted = by_graphql.graphql(DELETE, json!({ "id": 1 })).await;
     assert_eq!(deleted["data"]["deleteProduct"]["id"], "1");
-    assert_eq!(one.get("/products").await.text, other.get("/products").await.text);
+    assert_eq!(by_rest.get("/products").await.text, by_graphql.get("/products").await.text);
 }
 
-async fn listing_agrees(store: Store) {
+async fn lists_agree(store: Store) {
     let server = Server::start(store).await;
     server.post("/products", NORTHWIND).await;
     server.post("/products", r#"{"name":"100% _Ä\\_","price":0.0001,"amount":2147483647}"#).await;
-    let tests = json!({ "eq": "39", "gt": "39", "gte": "39", "lt": "39", "lte": "39", "in": ["39", "17"] });
+    let operators =
+        json!({ "eq": "39", "gt": "39", "gte": "39", "lt": "39", "lte": "39", "in": ["39", "17"] });
     let numbers = ["id", "price", "amount"].into_iter().flat_map(|field| {
-        tests.as_object().unwrap().iter().map(move |(test, operand)| {
+        operators.as_object().unwrap().iter().map(move |(operator, operand)| {
             let operand_in_rest = operand.as_str().map_or_else(|| "39,17".to_owned(), str::to_owned);
-            // An amount is a number in GraphQL.
+            // GraphQL amounts are numbers.
             let operand = match (field, operand) {
                 ("amount", Value::Array(_)) => json!([39, 17]),
                 ("amount", _) => json!(39),
                 _ => operand.clone(),
             };
-            (format!("{field}={test}.{operand_in_rest}"), json!({ "filter": { field: { test: operand } } }))
+            (
+                format!("{field}={operator}.{operand_in_rest}"),
+                json!({ "filter": { field: { operator: operand } } }),
+            )
         })
     });
-    let name = |test: &str, operand: &str| {
+    let name = |operator: &str, operand: &str| {
         let encoded: String = operand.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        (format!("name={test}.{encoded}"), json!({ "filter": { "name": { test: operand } } }))
+        (format!("name={operator}.{encoded}"), json!({ "filter": { "name": { operator: operand } } }))
     };
     let order = |field: &str, direction: &str| json!({ "field": field, "direction": direction });
-    let others = [
+    let other_cases = [
         (String::new(), json!({})),
         name("eq", "CHAI"),
         name("contains", "SIR"),
@@ -164,7 +169,7 @@ async fn listing_agrees(store: Store) {
         ("sort=id,id".to_owned(), json!({ "orderBy": [order("ID", "ASC"), order("ID", "ASC")] })),
     ];
     let mut found = 0;
-    for (query, variables) in numbers.chain(others) {
+    for (query, variables) in numbers.chain(other_cases) {
         let request = server.request("GET", &format!("/products?limit=1000&count=exact&{query}"));
         let listed = server.send(request).await;
         let json = listed.json();
@@ -172,9 +177,9 @@ async fn listing_agrees(store: Store) {
             if listed.status == 200 { outcome(&json, &Value::Null) } else { outcome(&Value::Null, &json) };
         let mut variables = variables;
         variables["first"] = json!(1000);
-        let answer = server.graphql(LIST, variables).await;
-        let page = &answer["data"]["products"];
-        assert_eq!(in_rest, outcome(&page["nodes"], &answer["errors"][0]["extensions"]), "{query}");
+        let response = server.graphql(LIST, variables).await;
+        let page = &response["data"]["products"];
+        assert_eq!(in_rest, outcome(&page["nodes"], &response["errors"][0]["extensions"]), "{query}");
         if listed.status == 200 {
             assert_eq!(listed.header("x-total-count"), page["totalCount"].to_string());
             found += json.as_array().unwrap().len();
@@ -183,9 +188,9 @@ async fn listing_agrees(store: Store) {
     assert!(found > 500, "{found}");
 }
 
-async fn changing_many_agrees(store: Store) {
-    let (one, other) = (Server::start(store).await, Server::start(store).await);
-    for server in [&one, &other] {
+async fn bulk_changes_agree(store: Store) {
+    let (by_rest, by_graphql) = (Server::start(store).await, Server::start(store).await);
+    for server in [&by_rest, &by_graphql] {
         server.post("/products", NORTHWIND).await;
     }
     let product = |id: i64, name: &str| json!({ "id": id, "name": name, "price": 1.5, "amount": 1 });
@@ -197,54 +202,54 @@ async fn changing_many_agrees(store: Store) {
         json!([product(1, ""), product(0, "d")]),
     ] {
         let inputs = json!({ "inputs": products });
-        let replaced = rest(&one, "PUT", "/products", &products).await;
+        let replaced = rest(&by_rest, "PUT", "/products", &products).await;
         assert_eq!(
             replaced,
-            graphql(&other, REPLACE_MANY, "replaceProducts", inputs.clone()).await,
+            graphql(&by_graphql, REPLACE_MANY, "replaceProducts", inputs.clone()).await,
             "{products}"
         );
-        let merge = one.request("POST", "/products").header("prefer", "resolution=merge-duplicates");
+        let merge = by_rest.request("POST", "/products").header("prefer", "resolution=merge-duplicates");
         let merge = merge.header("content-type", "application/json").body(products.to_string());
-        let answer = one.send(merge).await;
-        let merged = if answer.status == 200 {
-            outcome(&answer.json(), &Value::Null)
+        let response = by_rest.send(merge).await;
+        let merged = if response.status == 200 {
+            outcome(&response.json(), &Value::Null)
         } else {
-            outcome(&Value::Null, &answer.json())
+            outcome(&Value::Null, &response.json())
         };
-        assert_eq!(merged, graphql(&other, UPSERT_MANY, "upsertProducts", inputs).await, "{products}");
+        assert_eq!(merged, graphql(&by_graphql, UPSERT_MANY, "upsertProducts", inputs).await, "{products}");
     }
-    assert_eq!(one.get("/products").await.text, other.get("/products").await.text);
+    assert_eq!(by_rest.get("/products").await.text, by_graphql.get("/products").await.text);
     for (query, filter) in [
         ("id=in.1,2,500", json!({ "id": { "in": [1, 2, 500] } })),
         ("price=gte.100&amount=eq.0", json!({ "price": { "gte": "100" }, "amount": { "eq": 0 } })),
         ("", json!({})),
         ("name=contains.", json!({ "name": { "contains": "" } })),
     ] {
-        let deleted = one.delete(&format!("/products?{query}")).await;
-        let answer = other.graphql(DELETE_MANY, json!({ "filter": filter })).await;
+        let deleted = by_rest.delete(&format!("/products?{query}")).await;
+        let response = by_graphql.graphql(DELETE_MANY, json!({ "filter": filter })).await;
         if deleted.status == 200 {
-            assert_eq!(deleted.json()["deleted"], answer["data"]["deleteProducts"], "{query}");
+            assert_eq!(deleted.json()["deleted"], response["data"]["deleteProducts"], "{query}");
         } else {
             let in_rest = outcome(&Value::Null, &deleted.json());
-            assert_eq!(in_rest, outcome(&Value::Null, &answer["errors"][0]["extensions"]), "{query}");
+            assert_eq!(in_rest, outcome(&Value::Null, &response["errors"][0]["extensions"]), "{query}");
         }
     }
-    assert_eq!(one.get("/products").await.text, other.get("/products").await.text);
+    assert_eq!(by_rest.get("/products").await.text, by_graphql.get("/products").await.text);
 }
 
-async fn moving_stock_agrees(store: Store) {
-    let (one, other) = (Server::start(store).await, Server::start(store).await);
+async fn stock_adjustments_agree(store: Store) {
+    let (by_rest, by_graphql) = (Server::start(store).await, Server::start(store).await);
     for delta in [json!(1), json!(-3), json!(i32::MAX), json!(0), json!(i32::MIN)] {
-        let movement = json!({ "delta": delta });
-        let in_rest = rest(&one, "POST", "/products/1/stock", &movement).await;
-        assert_eq!(in_rest, graphql(&other, MOVE, "adjustStock", movement).await, "{delta}");
-        for server in [&one, &other] {
+        let adjustment = json!({ "delta": delta });
+        let in_rest = rest(&by_rest, "POST", "/products/1/stock", &adjustment).await;
+        assert_eq!(in_rest, graphql(&by_graphql, ADJUST_STOCK, "adjustStock", adjustment).await, "{delta}");
+        for server in [&by_rest, &by_graphql] {
             server.post("/products", r#"{"id":1,"name":"a","price":1,"amount":5}"#).await;
         }
     }
 }
 
-async fn expecting_versions_agrees(store: Store) {
+async fn version_mismatches_agree(store: Store) {
     let server = Server::start(store).await;
     let tag = server
         .post("/products", r#"{"id":1,"name":"a","price":1,"amount":5}"#)
@@ -265,11 +270,11 @@ async fn expecting_versions_agrees(store: Store) {
     ] {
         let request =
             server.request(method, path).header("if-match", &tag).header("content-type", "application/json");
-        let refused = server.send(request.body(body)).await;
-        refused.is_problem(412, "VERSION_MISMATCH", &[]);
+        let rejected = server.send(request.body(body)).await;
+        rejected.is_problem(412, "VERSION_MISMATCH", &[]);
         let query = format!("mutation($v: String) {{ {mutation} {{ id }} }}");
-        let answer = server.graphql(&query, json!({ "v": old })).await;
-        assert_eq!(answer["errors"][0]["extensions"]["code"], "VERSION_MISMATCH", "{mutation}");
-        assert_eq!(answer["errors"][0]["message"], refused.json()["detail"]);
+        let response = server.graphql(&query, json!({ "v": old })).await;
+        assert_eq!(response["errors"][0]["extensions"]["code"], "VERSION_MISMATCH", "{mutation}");
+        assert_eq!(response["errors"][0]["message"], rejected.json()["detail"]);
     }
 }

@@ -1,6 +1,7 @@
-//! The promises to a user, each kept on SQLite and PostgreSQL. One binary: every further one costs a link.
+//! Integration tests: the promises to users, verified on SQLite and PostgreSQL against the real binary.
+//! All tests share one binary, because each further binary would be linked separately.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot continue must fail")]
 
 #[macro_use]
 mod harness;
@@ -15,6 +16,7 @@ mod concurrency;
 mod contracts;
 mod durability;
 mod files;
+mod glossary;
 mod graphql;
 mod graphql_http;
 mod graphql_limits;

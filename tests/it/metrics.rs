@@ -1,4 +1,4 @@
-//! What Prometheus reads: exact counts, bounded labels, values that are true.
+//! `/metrics`: exact counts, a bounded number of series, values that match the system.
 
 use std::{collections::BTreeSet, fs, future::Ready, process::Stdio, time::Duration};
 
@@ -23,13 +23,13 @@ use crate::harness::{NORTHWIND, Server, Setup, Store, TIMEOUT, http_client};
 on_both_stores!(
     promtool_accepts_the_metrics,
     requests_are_counted_by_route_and_status,
-    every_route_is_counted_as_itself,
-    nothing_that_clients_send_makes_new_series,
-    a_client_that_leaves_is_a_499,
-    the_process_is_described_as_proc_has_it,
-    metrics_can_be_kept_apart,
-    used_up_file_descriptors_are_told,
-    a_taken_id_is_no_failed_statement,
+    every_route_has_its_own_series,
+    client_input_adds_no_series,
+    a_client_that_disconnects_is_counted_as_499,
+    process_metrics_match_proc,
+    metrics_can_have_their_own_listener,
+    exhausted_file_descriptors_are_reported,
+    a_duplicate_id_is_not_a_failed_statement,
 );
 
 async fn promtool_accepts_the_metrics(store: Store) {
@@ -49,8 +49,8 @@ async fn promtool_accepts_the_metrics(store: Store) {
         .expect("promtool is installed (Debian: apt-get install prometheus)");
     promtool.stdin.take().unwrap().write_all(metrics.text.as_bytes()).await.unwrap();
     let output = promtool.wait_with_output().await.unwrap();
-    let remarks = [output.stdout, output.stderr].concat();
-    assert!(output.status.success() && remarks.is_empty(), "{}", String::from_utf8_lossy(&remarks));
+    let findings = [output.stdout, output.stderr].concat();
+    assert!(output.status.success() && findings.is_empty(), "{}", String::from_utf8_lossy(&findings));
 }
 
 async fn requests_are_counted_by_route_and_status(store: Store) {
@@ -59,7 +59,7 @@ async fn requests_are_counted_by_route_and_status(store: Store) {
         let labels = format!("endpoint=\"{endpoint}\",method=\"{method}\",status_code=\"{status}\"");
         server.metric(&format!("http_requests_total{{{labels}}}")).await
     };
-    // There from the start, so that rate() sees the first.
+    // Series start at 0, because rate() does not see the increase of a new series.
     assert_eq!(count("POST", "/products", 201).await, Some(0.0));
     assert_eq!(count("GET", "/products/{product_id}", 404).await, Some(0.0));
     assert_eq!(count("GET", "/products", 503).await, Some(0.0));
@@ -103,25 +103,25 @@ async fn requests_are_counted_by_route_and_status(store: Store) {
     assert!(server.metric(&duration("sum", "")).await.unwrap() > 0.0);
 }
 
-async fn a_taken_id_is_no_failed_statement(store: Store) {
+async fn a_duplicate_id_is_not_a_failed_statement(store: Store) {
     let server = Server::start(store).await;
     let product = r#"{"id":7,"name":"nut","price":1,"amount":1}"#;
     assert_eq!(server.post("/products", product).await.status, 201);
     assert_eq!(server.post("/products", product).await.status, 409);
     assert_eq!(server.post("/products", format!("[{product}]")).await.status, 409);
-    let once = server.request("POST", "/products").header("idempotency-key", "k");
-    let once = once.header("content-type", "application/json").body(product);
-    assert_eq!(server.send(once).await.status, 409);
+    let with_key = server.request("POST", "/products").header("idempotency-key", "k");
+    let with_key = with_key.header("content-type", "application/json").body(product);
+    assert_eq!(server.send(with_key).await.status, 409);
     let count = async |outcome| {
         let labels = format!("db_operation_name=\"INSERT\",outcome=\"{outcome}\"");
         server.metric(&format!("db_client_operation_duration_seconds_count{{{labels}}}")).await
     };
-    assert_eq!(count("refused").await, Some(3.0));
+    assert_eq!(count("unique_violation").await, Some(3.0));
     assert_eq!(count("error").await, None);
 }
 
-/// What is there at 0 from the start are routes that exist, each counted under its own name.
-async fn every_route_is_counted_as_itself(store: Store) {
+/// Every series that starts at 0 belongs to an existing route, which is counted under that name.
+async fn every_route_has_its_own_series(store: Store) {
     let server = Server::start(store).await;
     let text = server.get("/metrics").await.text;
     let series = text.lines().filter_map(|line| line.strip_prefix("http_requests_total{")?.rsplit_once("} "));
@@ -140,7 +140,7 @@ async fn every_route_is_counted_as_itself(store: Store) {
             format!("http_request_duration_seconds_count{{endpoint=\"{endpoint}\",method=\"{method}\"}}");
         let before = server.metric(&counted).await.unwrap_or_default();
         let path = endpoint.replace("{product_id}", "1");
-        // Only the head: a stream has no end.
+        // Does not read the body, because an event stream does not end.
         let status = server.request(&method, &path).send().await.unwrap().status();
         assert!(status != 405, "{method} {path}");
         let is_counted = async { while server.metric(&counted).await <= Some(before) {} };
@@ -148,25 +148,25 @@ async fn every_route_is_counted_as_itself(store: Store) {
     }
 }
 
-async fn nothing_that_clients_send_makes_new_series(store: Store) {
+async fn client_input_adds_no_series(store: Store) {
     let server = Server::start(store).await;
     let series = async || {
         let text = server.get("/metrics").await.text;
         let names = text.lines().filter(|line| line.starts_with("http_") || line.starts_with("graphql_"));
         names.map(|line| line.rsplit_once(' ').unwrap().0.to_owned()).collect::<BTreeSet<_>>()
     };
-    let strange = async |n: usize| {
+    let send_unknown = async |n: usize| {
         server.send(server.request(&format!("M{n}"), &format!("/{n}/x?y={n}"))).await;
         server.send(server.request(&format!("M{n}"), "/products")).await;
         server.get(&format!("/products/{}", n + 1000)).await;
         server.get(&format!("/products/x{n}")).await;
         server.graphql(&format!("query Q{n} {{ __typename }}"), json!({})).await;
     };
-    strange(0).await;
+    send_unknown(0).await;
     series().await;
     let before = series().await;
     for n in 1..50 {
-        strange(n).await;
+        send_unknown(n).await;
     }
     let after = series().await;
     assert_eq!(after.difference(&before).collect::<Vec<_>>(), Vec::<&String>::new());
@@ -176,35 +176,35 @@ async fn nothing_that_clients_send_makes_new_series(store: Store) {
     assert!(!all.contains("otel_"), "no scope labels, no overflow");
 }
 
-async fn a_client_that_leaves_is_a_499(store: Store) {
+async fn a_client_that_disconnects_is_counted_as_499(store: Store) {
     let server = Server::start(store).await;
-    // Somebody holds the table, so that the request has to wait.
-    let holder = server.behind_the_back().await;
+    // The request has to wait for this transaction, which holds a lock.
+    let database = server.direct_connection().await;
     let lock = match store {
         Store::Sqlite => "UPDATE product_id SET last = last",
         Store::PostgreSql => "LOCK TABLE product",
     };
-    let transaction = holder.begin().await.unwrap();
+    let transaction = database.begin().await.unwrap();
     transaction.execute_unprepared(lock).await.unwrap();
 
     let request = server.request("POST", "/products").body(r#"{"name":"x","price":1,"amount":1}"#);
     let waiting = request.timeout(Duration::from_millis(300)).send().await;
     assert!(waiting.unwrap_err().is_timeout());
-    // And one leaves in the middle of its body.
+    // Another client disconnects in the middle of its request body.
     let mut half = TcpStream::connect(&server.address).await.unwrap();
     half.write_all(b"POST /products HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{").await.unwrap();
     drop(half);
-    let left = "http_requests_total{endpoint=\"/products\",method=\"POST\",status_code=\"499\"}";
-    let counted = async { while server.metric(left).await != Some(2.0) {} };
-    tokio::time::timeout(TIMEOUT, counted).await.expect("the client's shutting_down is counted");
+    let counter = "http_requests_total{endpoint=\"/products\",method=\"POST\",status_code=\"499\"}";
+    let is_counted = async { while server.metric(counter).await != Some(2.0) {} };
+    tokio::time::timeout(TIMEOUT, is_counted).await.expect("both disconnects are counted");
     transaction.rollback().await.unwrap();
 }
 
-type Truth<'a> = Box<dyn Fn() -> f64 + 'a>;
+type Expected<'a> = Box<dyn Fn() -> f64 + 'a>;
 
-async fn the_process_is_described_as_proc_has_it(store: Store) {
+async fn process_metrics_match_proc(store: Store) {
     let setup = Setup::new(store).await.with("STOCKMETER_METRICS_COLLECTION_INTERVAL", "100ms");
-    let server = setup.with_usual_workers().start().await;
+    let server = setup.with_default_workers().start().await;
     server.post("/products", NORTHWIND).await;
     let proc = |file: &str| fs::read_to_string(format!("/proc/{}/{file}", server.pid())).unwrap();
     let status = |key: &str| {
@@ -212,10 +212,10 @@ async fn the_process_is_described_as_proc_has_it(store: Store) {
         let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':')).unwrap();
         line.trim().trim_end_matches(" kB").parse::<f64>().unwrap()
     };
-    let stat = |place: usize| {
-        // Fields are counted from 1; the second one, the name, may hold anything in its parentheses.
+    let stat = |field: usize| {
+        // Fields are numbered from 1. The second is the name in parentheses, which may contain any character.
         let text = proc("stat");
-        text.rsplit_once(')').unwrap().1.split_whitespace().nth(place - 3).unwrap().parse::<f64>().unwrap()
+        text.rsplit_once(')').unwrap().1.split_whitespace().nth(field - 3).unwrap().parse::<f64>().unwrap()
     };
     let boot = fs::read_to_string("/proc/stat").unwrap();
     let boot = boot.lines().find_map(|line| line.strip_prefix("btime ")).unwrap().parse::<f64>().unwrap();
@@ -223,7 +223,7 @@ async fn the_process_is_described_as_proc_has_it(store: Store) {
     let memory = memory.lines().next().unwrap().split_whitespace().nth(1).unwrap().parse::<f64>().unwrap();
     let now = || std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs_f64();
     let fds = || fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().count();
-    // A container's limits, where there are some.
+    // A container may have limits below those of the machine.
     let limit = |file: &str| fs::read_to_string(format!("/sys/fs/cgroup/{file}")).unwrap_or_default();
     let memory = limit("memory.max").trim().parse().map_or(memory, |max: f64| memory.min(max / 1024.0));
     let number = |count: usize| f64::from(u32::try_from(count).unwrap());
@@ -234,8 +234,8 @@ async fn the_process_is_described_as_proc_has_it(store: Store) {
         cores = quota / period.parse::<f64>().unwrap();
     }
 
-    // The gauges follow within one interval: what is read twice is taken until both agree.
-    let truths: [(&str, f64, Truth); 9] = [
+    // Gauges lag by up to one collection interval. The comparison is repeated until the values agree.
+    let expected_values: [(&str, f64, Expected); 9] = [
         ("process_cpu_seconds_total", 0.05, Box::new(|| (stat(14) + stat(15)) / 100.0)),
         ("process_resident_memory_bytes", 2e6, Box::new(|| status("VmRSS") * 1024.0)),
         ("process_virtual_memory_bytes", 2e6, Box::new(|| status("VmSize") * 1024.0)),
@@ -246,8 +246,8 @@ async fn the_process_is_described_as_proc_has_it(store: Store) {
         ("system_memory_limit_bytes", 0.0, Box::new(|| memory * 1024.0)),
         ("system_cpu_limit_cores", 0.0, Box::new(|| cores)),
     ];
-    for (name, tolerance, truth) in truths {
-        let agree = async { while (server.metric(name).await.unwrap() - truth()).abs() > tolerance {} };
+    for (name, tolerance, expected) in expected_values {
+        let agree = async { while (server.metric(name).await.unwrap() - expected()).abs() > tolerance {} };
         tokio::time::timeout(Duration::from_secs(20), agree).await.unwrap_or_else(|_| panic!("{name}"));
     }
     for name in
@@ -262,14 +262,15 @@ async fn the_process_is_described_as_proc_has_it(store: Store) {
     }
 }
 
-async fn used_up_file_descriptors_are_told(store: Store) {
+async fn exhausted_file_descriptors_are_reported(store: Store) {
     let mut server =
         Setup::new(store).await.with("STOCKMETER_METRICS_COLLECTION_INTERVAL", "100ms").start().await;
-    // One connection for all requests, since a later one could not be accepted: over HTTP/1.1 the client may open more.
+    // HTTP/2 sends all requests over one connection. Over HTTP/1.1 the client might open another one,
+    // which the server could not accept.
     server.http = http_client().http2_prior_knowledge().timeout(TIMEOUT).build().unwrap();
-    let until = async |name: &str, expected: f64| {
-        let told = async { while server.metric(name).await != Some(expected) {} };
-        tokio::time::timeout(TIMEOUT, told).await.unwrap_or_else(|_| panic!("{name} {expected}"));
+    let wait_until = async |name: &str, expected: f64| {
+        let reached = async { while server.metric(name).await != Some(expected) {} };
+        tokio::time::timeout(TIMEOUT, reached).await.unwrap_or_else(|_| panic!("{name} {expected}"));
     };
     let limit = server.metric("system_cpu_limit_cores").await.unwrap();
     let pid = Pid::from_raw(server.pid().cast_signed()).unwrap();
@@ -280,12 +281,12 @@ async fn used_up_file_descriptors_are_told(store: Store) {
         connections.push(TcpStream::connect(&server.address).await.unwrap());
     }
     for name in ["custom_process_open_fds", "process_open_fds", "process_max_fds"] {
-        until(name, 64.0).await;
+        wait_until(name, 64.0).await;
     }
-    // Memory is told even so, and limits do not change.
+    // Memory is still reported, and limits do not change.
     let resident = f64::from(u32::try_from(server.resident_bytes()).unwrap());
-    let told = server.metric("process_resident_memory_bytes").await.unwrap();
-    assert!((told - resident).abs() < 5e6, "{told} {resident}");
+    let reported = server.metric("process_resident_memory_bytes").await.unwrap();
+    assert!((reported - resident).abs() < 5e6, "{reported} {resident}");
     assert_eq!(server.metric("system_cpu_limit_cores").await, Some(limit));
 
     drop(connections);
@@ -293,20 +294,20 @@ async fn used_up_file_descriptors_are_told(store: Store) {
     tokio::time::timeout(TIMEOUT, fewer).await.expect("descriptors are free again");
 }
 
-/// As many names as the settings allow, in all that can become of an operation.
+/// With all operation types and outcomes, the maximum number of names fits the limit on series; one more does not.
 #[tokio::test]
-async fn no_list_of_operation_names_overflows() {
-    for (count, overflows) in [(OperationNames::MOST, false), (OperationNames::MOST + 1, true)] {
+async fn operation_names_overflow_only_above_the_maximum() {
+    for (count, overflows) in [(OperationNames::MAX_NAMES, false), (OperationNames::MAX_NAMES + 1, true)] {
         let telemetry = Telemetry::new().unwrap();
         let names: Vec<_> = (0..count).map(|n| format!("Q{n}")).collect();
         let metrics = GraphqlMetrics::new(&telemetry.meter(), &names, ["INVALID"].into_iter());
-        metrics.ended("unknown", None, "refused", None);
-        metrics.ended("unknown", None, "error", Some(TIMEOUT));
+        metrics.record_operation("unknown", None, "rejected", None);
+        metrics.record_operation("unknown", None, "error", Some(TIMEOUT));
         for name in names.iter().map(String::as_str).chain(["other"]) {
             for outcome in ["ok", "error"] {
-                metrics.ended("query", Some(name), outcome, Some(TIMEOUT));
-                metrics.ended("mutation", Some(name), outcome, Some(TIMEOUT));
-                metrics.ended("subscription", Some(name), outcome, None);
+                metrics.record_operation("query", Some(name), outcome, Some(TIMEOUT));
+                metrics.record_operation("mutation", Some(name), outcome, Some(TIMEOUT));
+                metrics.record_operation("subscription", Some(name), outcome, None);
             }
         }
         let app = Router::from(metrics_route::api().with_state(telemetry));
@@ -317,15 +318,15 @@ async fn no_list_of_operation_names_overflows() {
     }
 }
 
-async fn whole(response: Response) -> (u16, String) {
+async fn read_response(response: Response) -> (u16, String) {
     let status = response.status().as_u16();
     let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
     (status, String::from_utf8(bytes.to_vec()).unwrap())
 }
 
-/// The layers around handlers of our own, since no route of the server panics.
+/// Applies the middleware to test handlers, because no route of the server panics.
 #[tokio::test]
-async fn a_panic_is_a_500_and_counted() {
+async fn a_panic_gives_500_and_is_counted() {
     async fn panics() {
         panic!("on purpose");
     }
@@ -336,43 +337,43 @@ async fn a_panic_is_a_500_and_counted() {
     let app = Router::new().route("/panics", get(panics)).merge(metrics_route::api().with_state(telemetry));
     let limits = BodyLimits { size: 1000, time: TIMEOUT, import_size: 1000, import_time: TIMEOUT };
     let app = middleware::apply_middleware(app, None, &metrics, limits, &[]);
-    let shortcut = DirectRoute::new("/panics", &metrics, limits, None);
-    let ask = async |path: &str| {
+    let direct_route = DirectRoute::new("/panics", &metrics, limits, None);
+    let fetch = async |path: &str| {
         let request = Request::builder().uri(path).body(Body::empty()).unwrap();
-        whole(app.clone().oneshot(request).await.unwrap()).await
+        read_response(app.clone().oneshot(request).await.unwrap()).await
     };
-    let at_once = |_| -> Ready<Response> { panic!("on purpose") };
-    let by_shortcut = shortcut.call(Request::new(Body::empty()), at_once);
-    for (status, body) in [ask("/panics").await, whole(by_shortcut.await.unwrap()).await] {
+    let handler = |_| -> Ready<Response> { panic!("on purpose") };
+    let direct_response = direct_route.call(Request::new(Body::empty()), handler);
+    for (status, body) in [fetch("/panics").await, read_response(direct_response.await.unwrap()).await] {
         assert_eq!(status, 500);
         assert!(body.contains(r#""code":"INTERNAL""#) && !body.contains("on purpose"), "{body}");
     }
     let series = "http_requests_total{endpoint=\"/panics\",method=\"GET\",status_code=\"500\"} 2";
-    let metrics = ask("/metrics").await.1;
+    let metrics = fetch("/metrics").await.1;
     assert!(metrics.contains(series), "{metrics}");
 }
 
-async fn metrics_can_be_kept_apart(store: Store) {
+async fn metrics_can_have_their_own_listener(store: Store) {
     let setup = Setup::new(store).await.with("STOCKMETER_METRICS_LISTEN", "127.0.0.1:0");
     let server = setup.with("STOCKMETER_METRICS_TOKEN", "s3cret").start().await;
-    let line = server.log.line("metrics on http://").await;
-    let apart = line.split("metrics on ").nth(1).unwrap().split("/metrics").next().unwrap();
+    let line = server.log.wait_for_line("metrics on http://").await;
+    let metrics_url = line.split("metrics on ").nth(1).unwrap().split("/metrics").next().unwrap();
     server.get("/metrics").await.is_problem(404, "NOT_FOUND", &[]);
-    let ask = async |path: &str, token: Option<&str>| {
-        let request = server.http.get(format!("{apart}{path}"));
+    let fetch = async |path: &str, token: Option<&str>| {
+        let request = server.http.get(format!("{metrics_url}{path}"));
         server.send(token.into_iter().fold(request, reqwest::RequestBuilder::bearer_auth)).await
     };
     for token in [None, Some(""), Some("s3cre"), Some("s3cret2")] {
-        let refused = ask("/metrics", token).await;
-        refused.is_problem(401, "UNAUTHORIZED", &[]);
-        assert_eq!(refused.header("www-authenticate"), "Bearer");
+        let rejected = fetch("/metrics", token).await;
+        rejected.is_problem(401, "UNAUTHORIZED", &[]);
+        assert_eq!(rejected.header("www-authenticate"), "Bearer");
     }
-    let answer = ask("/metrics", Some("s3cret")).await;
-    // Requests of both are counted together.
-    let refused = "http_requests_total{endpoint=\"/metrics\",method=\"GET\",status_code=\"401\"} 4";
-    assert!(answer.status == 200 && answer.text.contains(refused), "{answer:?}");
-    assert_eq!(ask("/health/ready", None).await.status, 200);
+    let response = fetch("/metrics", Some("s3cret")).await;
+    // Requests to both listeners are counted together.
+    let counter = "http_requests_total{endpoint=\"/metrics\",method=\"GET\",status_code=\"401\"} 4";
+    assert!(response.status == 200 && response.text.contains(counter), "{response:?}");
+    assert_eq!(fetch("/health/ready", None).await.status, 200);
     assert_eq!(server.get("/health").await.status, 200);
-    ask("/products", None).await.is_problem(404, "NOT_FOUND", &[]);
+    fetch("/products", None).await.is_problem(404, "NOT_FOUND", &[]);
     assert!(!server.log.text().contains("s3cret"));
 }

@@ -1,36 +1,36 @@
-//! Pages, order and filters of `GET /products`.
+//! Paging, sorting and filtering of `GET /products`.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, NORTHWIND, Server, Store};
+use crate::harness::{NORTHWIND, Response, Server, Store};
 
 on_both_stores!(
-    pages_lead_through_every_order_and_back,
-    filters_find_what_they_say,
-    what_means_nothing_is_refused_by_name,
-    a_walk_misses_nothing_while_others_write,
+    page_links_cover_every_sort_order_both_ways,
+    filters_select_matching_products,
+    invalid_parameters_are_rejected_by_name,
+    paging_misses_nothing_during_writes,
 );
 
-fn ids(answer: &Answer) -> Vec<u64> {
-    assert_eq!(answer.status, 200, "{answer:?}");
-    answer.json().as_array().unwrap().iter().map(|product| product["id"].as_u64().unwrap()).collect()
+fn ids(response: &Response) -> Vec<u64> {
+    assert_eq!(response.status, 200, "{response:?}");
+    response.json().as_array().unwrap().iter().map(|product| product["id"].as_u64().unwrap()).collect()
 }
 
-/// The address of a `Link` (RFC 8288).
-fn link(answer: &Answer, relation: &str) -> Option<String> {
-    let mut links = answer.header("link").split(", ");
+/// Returns the URL of the `Link` (RFC 8288) with this relation, or `None` if the response has none.
+fn link(response: &Response, relation: &str) -> Option<String> {
+    let mut links = response.header("link").split(", ");
     let link = links.find_map(|link| link.strip_suffix(&format!(">; rel=\"{relation}\"")))?;
     Some(link.trim_start_matches('<').to_owned())
 }
 
-async fn pages_lead_through_every_order_and_back(store: Store) {
+async fn page_links_cover_every_sort_order_both_ways(store: Store) {
     let server = Server::start(store).await;
     server.post("/products", NORTHWIND).await;
     let file: Value = serde_json::from_str(NORTHWIND).unwrap();
     let products = file.as_array().unwrap();
-    // Numbers as texts of the same length, which sort as they do.
+    // Numbers become texts of equal length, which sort like the numbers.
     let key = |product: &Value, field: &str| match &product[field] {
         Value::String(name) => name.clone(),
         number => format!("{:020.4}", number.as_f64().unwrap()),
@@ -39,7 +39,7 @@ async fn pages_lead_through_every_order_and_back(store: Store) {
         ["id", "-id", "price", "-price", "name", "-name", "amount,-name", "price,-id", "-amount,price,name"]
     {
         let mut expected: Vec<&Value> = products.iter().collect();
-        // Sorting is stable: from the last key to the first, the id before all of them.
+        // Sorting is stable, which allows sorting by the id first and by the most significant field last.
         expected.sort_by_key(|product| product["id"].as_u64());
         for field in sort.split(',').rev() {
             match field.strip_prefix('-') {
@@ -51,27 +51,27 @@ async fn pages_lead_through_every_order_and_back(store: Store) {
         assert_eq!(ids(&server.get(&format!("/products?sort={sort}&limit=1000")).await), expected, "{sort}");
 
         let first = format!("/products?sort={sort}&limit=10");
-        let (mut forth, mut next) = (Vec::new(), Some(first.clone()));
+        let (mut forward, mut next) = (Vec::new(), Some(first.clone()));
         let mut last = None;
         while let Some(address) = next {
             let page = server.get(&address).await;
             assert_eq!(ids(&server.get(&link(&page, "first").unwrap()).await), expected[..10]);
-            forth.extend(ids(&page));
+            forward.extend(ids(&page));
             next = link(&page, "next");
             last = Some(page);
         }
-        assert_eq!(forth, expected, "{sort}");
-        let (mut back, mut previous) = (Vec::new(), link(&last.unwrap(), "prev"));
+        assert_eq!(forward, expected, "{sort}");
+        let (mut backward, mut previous) = (Vec::new(), link(&last.unwrap(), "prev"));
         while let Some(address) = previous {
             let page = server.get(&address).await;
-            back.splice(0..0, ids(&page));
+            backward.splice(0..0, ids(&page));
             previous = link(&page, "prev");
         }
-        assert_eq!(back, expected[..70], "{sort}");
+        assert_eq!(backward, expected[..70], "{sort}");
     }
 }
 
-async fn filters_find_what_they_say(store: Store) {
+async fn filters_select_matching_products(store: Store) {
     let server = Server::start(store).await;
     let product = |id: u64, name: &str, price: f64, amount: u64| json!({ "id": id, "name": name, "price": price, "amount": amount });
     let products = json!([
@@ -91,7 +91,7 @@ async fn filters_find_what_they_say(store: Store) {
         ("name=contains.0%25", &[3]),
         ("name=contains.l_", &[4]),
         ("name=contains.%5C", &[6]),
-        // Only A to Z and a to z are taken for the same.
+        // Only ASCII letters are compared without case.
         ("name=prefix.%C3%84", &[5]),
         ("name=contains.%C3%A4PFEL", &[6]),
         ("price=eq.10.0", &[3, 6]),
@@ -107,24 +107,28 @@ async fn filters_find_what_they_say(store: Store) {
         ("price=gte.10&sort=-amount&limit=3", &[1, 6, 3]),
         ("id=eq.9007199254740991", &[]),
     ] {
-        let answer = server.get(&format!("/products?{query}&count=exact")).await;
-        assert_eq!(ids(&answer), expected, "{query}");
+        let response = server.get(&format!("/products?{query}&count=exact")).await;
+        assert_eq!(ids(&response), expected, "{query}");
         if !query.contains("limit") {
-            assert_eq!(answer.header("x-total-count"), expected.len().to_string(), "{query}");
+            assert_eq!(response.header("x-total-count"), expected.len().to_string(), "{query}");
         }
     }
     let page = server.get("/products?price=gte.10&limit=2&count=exact").await;
     assert_eq!((ids(&page), page.header("x-total-count")), (vec![1, 3], "4"));
     assert_eq!(ids(&server.get(&link(&page, "next").unwrap()).await), [4, 6]);
-    assert_eq!(server.get("/products?limit=2").await.header("x-total-count"), "", "only when asked for");
+    assert_eq!(
+        server.get("/products?limit=2").await.header("x-total-count"),
+        "",
+        "the total is sent only on request"
+    );
 }
 
-async fn what_means_nothing_is_refused_by_name(store: Store) {
+async fn invalid_parameters_are_rejected_by_name(store: Store) {
     let server = Server::start(store).await;
     server.post("/products", NORTHWIND).await;
     let by_price = link(&server.get("/products?sort=price&limit=5").await, "next").unwrap();
     let cursor = by_price.split("after=").nth(1).unwrap();
-    for (query, status, named) in [
+    for (query, status, name) in [
         ("limt=5", 400, "limt"),
         ("offset=5", 400, "offset"),
         ("limit=5&limit=6", 400, "limit"),
@@ -152,20 +156,21 @@ async fn what_means_nothing_is_refused_by_name(store: Store) {
         ("name=contains.", 422, "name"),
         ("name=contains.%00", 422, "name"),
     ] {
-        let answer = server.get(&format!("/products?{query}")).await;
-        assert_eq!(answer.status, status, "{query}: {answer:?}");
-        assert!(answer.json()["detail"].as_str().unwrap().contains(named), "{query}: {answer:?}");
+        let response = server.get(&format!("/products?{query}")).await;
+        assert_eq!(response.status, status, "{query}: {response:?}");
+        assert!(response.json()["detail"].as_str().unwrap().contains(name), "{query}: {response:?}");
     }
 }
 
-async fn a_walk_misses_nothing_while_others_write(store: Store) {
+async fn paging_misses_nothing_during_writes(store: Store) {
     let server = Server::start(store).await;
-    // Even ids stay; odd ones come and go meanwhile. Few prices, so that most places are decided by the id.
+    // Even ids stay; odd ids are created and deleted meanwhile. With only seven prices, the id decides most
+    // positions.
     let product = |id: u64| json!({ "id": id, "name": "x", "price": id % 7, "amount": 1 });
-    let staying: Vec<_> = (1..=300).map(|n| product(2 * n)).collect();
-    server.post("/products", Value::from(staying).to_string()).await;
+    let permanent: Vec<_> = (1..=300).map(|n| product(2 * n)).collect();
+    server.post("/products", Value::from(permanent).to_string()).await;
     for sort in ["id", "-price", "price,-id"] {
-        let walk = async {
+        let read_pages = async {
             let (mut seen, mut next) = (Vec::new(), Some(format!("/products?sort={sort}&limit=7")));
             while let Some(address) = next {
                 let page = server.get(&address).await;
@@ -180,9 +185,9 @@ async fn a_walk_misses_nothing_while_others_write(store: Store) {
                 server.delete(&format!("/products/{}", 2 * (n * 71 % 300) + 1)).await;
             }
         };
-        let (seen, ()) = tokio::join!(walk, writes);
+        let (seen, ()) = tokio::join!(read_pages, writes);
         let distinct: BTreeSet<u64> = seen.iter().copied().collect();
-        assert_eq!(distinct.len(), seen.len(), "{sort}: something twice");
-        assert_eq!(distinct.iter().filter(|id| **id % 2 == 0).count(), 300, "{sort}: something missed");
+        assert_eq!(distinct.len(), seen.len(), "{sort}: duplicate products");
+        assert_eq!(distinct.iter().filter(|id| **id % 2 == 0).count(), 300, "{sort}: missing products");
     }
 }

@@ -1,36 +1,36 @@
-//! Nobody overwrites what he does not know: versions, conditional requests, partial changes.
+//! Optimistic locking: versions as entity tags, conditional requests, partial updates.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Server, Setup, Store};
+use crate::harness::{Response, Server, Setup, Store};
 
 on_both_stores!(
-    every_change_makes_another_version,
+    every_change_makes_a_new_version,
     only_the_expected_version_is_changed,
-    a_known_product_is_not_sent_again,
-    a_put_can_create_and_nothing_else,
-    a_version_can_be_made_obligatory,
-    a_patch_changes_what_it_names,
-    of_many_who_saw_the_same_version_one_wins,
+    an_unchanged_product_is_not_sent_again,
+    put_with_if_none_match_only_creates,
+    a_version_can_be_required,
+    a_patch_changes_only_the_fields_it_names,
+    one_of_many_concurrent_updates_wins,
 );
 
 const PRODUCT: &str = r#"{"id":1,"name":"a","price":1.5,"amount":1}"#;
 
-async fn with_tag(server: &Server, method: &str, header: &str, tag: &str, body: &str) -> Answer {
+async fn with_tag(server: &Server, method: &str, header: &str, tag: &str, body: &str) -> Response {
     let request = server.request(method, "/products/1").header(header, tag);
-    let kind = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
-    server.send(request.header("content-type", kind).body(body.to_owned())).await
+    let media_type = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
+    server.send(request.header("content-type", media_type).body(body.to_owned())).await
 }
 
-async fn every_change_makes_another_version(store: Store) {
+async fn every_change_makes_a_new_version(store: Store) {
     let server = Server::start(store).await;
     let mut tags = vec![server.post("/products", PRODUCT).await.header("etag").to_owned()];
     assert_eq!(server.get("/products/1").await.header("etag"), tags[0]);
     tags.push(server.put("/products/1", PRODUCT).await.header("etag").to_owned());
     tags.push(with_tag(&server, "PATCH", "x-none", "", r#"{"name":"b"}"#).await.header("etag").to_owned());
     tags.push(server.post("/products/1/stock", r#"{"delta":1}"#).await.header("etag").to_owned());
-    // Made anew, it is another product.
+    // A product created again under the same id has a new version.
     server.delete("/products/1").await;
     tags.push(server.post("/products", PRODUCT).await.header("etag").to_owned());
     assert!(tags.iter().all(|tag| tag.starts_with('"') && tag.ends_with('"') && tag.len() > 2), "{tags:?}");
@@ -42,20 +42,20 @@ async fn every_change_makes_another_version(store: Store) {
 async fn only_the_expected_version_is_changed(store: Store) {
     let server = Server::start(store).await;
     let old = server.post("/products", PRODUCT).await.header("etag").to_owned();
-    let now = server.put("/products/1", PRODUCT).await.header("etag").to_owned();
-    let weak = format!("W/{now}");
+    let current = server.put("/products/1", PRODUCT).await.header("etag").to_owned();
+    let weak = format!("W/{current}");
     for (method, body) in [("PUT", PRODUCT), ("PATCH", r#"{"amount":9}"#), ("PATCH", "{}"), ("DELETE", "")] {
         for stale in [&old, &weak, "\"x\"", "\"a,b\", \"c\""] {
-            let answer = with_tag(&server, method, "if-match", stale, body).await;
-            answer.is_problem(412, "VERSION_MISMATCH", &[]);
+            let response = with_tag(&server, method, "if-match", stale, body).await;
+            response.is_problem(412, "VERSION_MISMATCH", &[]);
         }
         for malformed in ["", ",", "x", "\"x", "\"x\" \"y\"", "**"] {
             with_tag(&server, method, "if-match", malformed, body).await.is_problem(400, "MALFORMED", &[]);
         }
     }
-    assert_eq!(server.get("/products/1").await.header("etag"), now);
+    assert_eq!(server.get("/products/1").await.header("etag"), current);
 
-    let list = format!(" ,\"x\" ,, {now},");
+    let list = format!(" ,\"x\" ,, {current},");
     let changed = with_tag(&server, "PATCH", "if-match", &list, r#"{"amount":9}"#).await;
     changed.is(200, r#"{"id":1,"name":"a","price":1.5,"amount":9}"#);
     assert_eq!(with_tag(&server, "PUT", "if-match", "*", PRODUCT).await.status, 200);
@@ -63,38 +63,38 @@ async fn only_the_expected_version_is_changed(store: Store) {
     let version = server.get("/products/1").await.header("etag").trim_matches('"').to_owned();
     let update = "mutation($version: String) {
         updateProduct(id: 1, input: { name: \"g\" }, expectedVersion: $version) { version } }";
-    let answer = server.graphql(update, json!({ "version": version })).await;
-    let next = &answer["data"]["updateProduct"]["version"];
-    assert!(next.is_string() && *next != version, "{answer}");
+    let response = server.graphql(update, json!({ "version": version })).await;
+    let next = &response["data"]["updateProduct"]["version"];
+    assert!(next.is_string() && *next != version, "{response}");
     for (version, code) in [(version.as_str(), "VERSION_MISMATCH"), ("1", "INVALID")] {
-        let answer = server.graphql(update, json!({ "version": version })).await;
-        assert_eq!(answer["errors"][0]["extensions"]["code"], code);
+        let response = server.graphql(update, json!({ "version": version })).await;
+        assert_eq!(response["errors"][0]["extensions"]["code"], code);
     }
     assert_eq!(server.get("/products/1").await.header("etag"), format!("\"{}\"", next.as_str().unwrap()));
     assert_eq!(with_tag(&server, "DELETE", "if-match", "*", "").await.status, 204);
-    with_tag(&server, "DELETE", "if-match", &now, "").await.is_problem(404, "NOT_FOUND", &[]);
+    with_tag(&server, "DELETE", "if-match", &current, "").await.is_problem(404, "NOT_FOUND", &[]);
 }
 
-async fn a_known_product_is_not_sent_again(store: Store) {
+async fn an_unchanged_product_is_not_sent_again(store: Store) {
     let server = Server::start(store).await;
     let old = server.post("/products", PRODUCT).await.header("etag").to_owned();
-    for known in [old.clone(), format!("W/{old}"), "*".to_owned(), format!("\"x\", {old}")] {
-        let answer = with_tag(&server, "GET", "if-none-match", &known, "").await;
-        answer.is(304, "");
-        assert_eq!(answer.header("etag"), old);
+    for tag_list in [old.clone(), format!("W/{old}"), "*".to_owned(), format!("\"x\", {old}")] {
+        let response = with_tag(&server, "GET", "if-none-match", &tag_list, "").await;
+        response.is(304, "");
+        assert_eq!(response.header("etag"), old);
     }
     with_tag(&server, "GET", "if-none-match", &old.to_uppercase(), "").await.is(200, PRODUCT);
     with_tag(&server, "GET", "if-match", &old, "").await.is(200, PRODUCT);
     server.put("/products/1", PRODUCT).await;
     with_tag(&server, "GET", "if-none-match", &old, "").await.is(200, PRODUCT);
     with_tag(&server, "GET", "if-match", &old, "").await.is_problem(412, "VERSION_MISMATCH", &[]);
-    // What can't be done is not passed over.
+    // `If-None-Match` does not apply to these methods and is rejected, not ignored.
     for (method, body) in [("PATCH", "{}"), ("DELETE", "")] {
         with_tag(&server, method, "if-none-match", "*", body).await.is_problem(400, "MALFORMED", &[]);
     }
 }
 
-async fn a_put_can_create_and_nothing_else(store: Store) {
+async fn put_with_if_none_match_only_creates(store: Store) {
     let server = Server::start(store).await;
     let created =
         with_tag(&server, "PUT", "if-none-match", "*", r#"{"name":"a","price":1.5,"amount":1}"#).await;
@@ -109,21 +109,21 @@ async fn a_put_can_create_and_nothing_else(store: Store) {
     with_tag(&server, "PUT", "if-none-match", "*", &other_id).await.is_problem(422, "INVALID", &["/id"]);
 }
 
-async fn a_version_can_be_made_obligatory(store: Store) {
+async fn a_version_can_be_required(store: Store) {
     let server = Setup::new(store).await.with("STOCKMETER_REQUIRE_IF_MATCH", "true").start().await;
     let tag = server.post("/products", PRODUCT).await.header("etag").to_owned();
     for (method, body) in [("PUT", PRODUCT), ("PATCH", "{}"), ("DELETE", "")] {
         with_tag(&server, method, "x-none", "", body).await.is_problem(428, "VERSION_REQUIRED", &[]);
         server.post("/products/1/stock", r#"{"delta":1}"#).await.is_problem(428, "VERSION_REQUIRED", &[]);
     }
-    let answer = server.graphql("mutation { deleteProduct(id: 1) { id } }", json!({})).await;
-    assert_eq!(answer["errors"][0]["extensions"]["code"], "VERSION_REQUIRED");
+    let response = server.graphql("mutation { deleteProduct(id: 1) { id } }", json!({})).await;
+    assert_eq!(response["errors"][0]["extensions"]["code"], "VERSION_REQUIRED");
     assert_eq!(with_tag(&server, "PUT", "if-match", &tag, PRODUCT).await.status, 200);
     assert_eq!(with_tag(&server, "DELETE", "if-match", "*", "").await.status, 204);
     assert_eq!(with_tag(&server, "PUT", "if-none-match", "*", PRODUCT).await.status, 201);
 }
 
-async fn a_patch_changes_what_it_names(store: Store) {
+async fn a_patch_changes_only_the_fields_it_names(store: Store) {
     let server = Server::start(store).await;
     server.post("/products", PRODUCT).await;
     let patch = async |body: &str| with_tag(&server, "PATCH", "x-none", "", body).await;
@@ -142,7 +142,7 @@ async fn a_patch_changes_what_it_names(store: Store) {
     patch(r#"{"amount":1}"#).await.is_problem(404, "NOT_FOUND", &[]);
 }
 
-async fn of_many_who_saw_the_same_version_one_wins(store: Store) {
+async fn one_of_many_concurrent_updates_wins(store: Store) {
     let server = Server::start(store).await;
     let mut tag = server.post("/products", PRODUCT).await.header("etag").to_owned();
     for _ in 0..5 {
@@ -151,8 +151,8 @@ async fn of_many_who_saw_the_same_version_one_wins(store: Store) {
             let (server, tag) = (&server, &tag);
             async move { with_tag(server, "PATCH", "if-match", tag, &body).await }
         };
-        let answers = join_all((0..16).map(change)).await;
-        let (won, lost): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
+        let responses = join_all((0..16).map(change)).await;
+        let (won, lost): (Vec<_>, Vec<_>) = responses.iter().partition(|response| response.status == 200);
         assert_eq!((won.len(), lost.len()), (1, 15));
         let stored: Value = server.get("/products/1").await.json();
         assert_eq!(won[0].json(), stored);

@@ -1,4 +1,4 @@
-//! A real Prometheus with the project's own files: what it scrapes is right, its rules work, the dashboard has data.
+//! Runs Prometheus with the project's configuration: scraped values, rules and dashboard queries are correct.
 
 use std::{
     fs,
@@ -12,13 +12,13 @@ use tokio::process::{Child, Command};
 
 use crate::harness::{NORTHWIND, Server, Store, TIMEOUT, free_port, http_client};
 
-on_both_stores!(prometheus_gets_the_right_answers);
+on_both_stores!(prometheus_queries_return_the_right_values);
 
-fn project() -> &'static Path {
+fn project_folder() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Prometheus, on a folder of its own.
+/// A Prometheus process with its own temporary folder.
 struct Prometheus {
     _process: Child,
     _folder: tempfile::TempDir,
@@ -27,14 +27,14 @@ struct Prometheus {
 }
 
 impl Prometheus {
-    /// The project's configuration, but for the address and a clock that a test can wait for.
-    fn of(server: &Server) -> Self {
+    /// Starts Prometheus with the project's configuration, except for the address and shorter intervals.
+    fn start(server: &Server) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let config = fs::read_to_string(project().join("prometheus.yml")).unwrap();
+        let config = fs::read_to_string(project_folder().join("prometheus.yml")).unwrap();
         assert!(config.contains("app:8000") && config.contains("15s"), "{config}");
         let config = config.replace("app:8000", &server.address).replace("15s", "1s");
         fs::write(folder.path().join("prometheus.yml"), config).unwrap();
-        std::os::unix::fs::symlink(project().join("deploy"), folder.path().join("deploy")).unwrap();
+        std::os::unix::fs::symlink(project_folder().join("deploy"), folder.path().join("deploy")).unwrap();
         let address = format!("127.0.0.1:{}", free_port());
         let process = Command::new("prometheus")
             .current_dir(folder.path())
@@ -51,19 +51,19 @@ impl Prometheus {
 
     async fn api(&self, path: &str, query: &[(&str, &str)]) -> Option<Value> {
         let request = self.http.get(format!("{}/api/v1/{path}", self.url)).query(query);
-        let answer: Value = request.send().await.ok()?.json().await.ok()?;
-        (answer["status"] == "success").then(|| answer["data"].clone())
+        let response: Value = request.send().await.ok()?.json().await.ok()?;
+        (response["status"] == "success").then(|| response["data"].clone())
     }
 
-    /// The values that a query gives now.
+    /// Returns the current values of a query; empty if Prometheus is not ready.
     async fn values(&self, query: &str) -> Vec<f64> {
         let data = self.api("query", &[("query", query)]).await.unwrap_or_default();
         let results = data["result"].as_array().cloned().unwrap_or_default();
         results.iter().map(|result| result["value"][1].as_str().unwrap().parse().unwrap()).collect()
     }
 
-    /// Waits until a query gives values that are right.
-    async fn until(&self, query: &str, is_right: impl Fn(&[f64]) -> bool) -> Vec<f64> {
+    /// Waits until the values of a query satisfy `is_right`, and returns them.
+    async fn wait_until(&self, query: &str, is_right: impl Fn(&[f64]) -> bool) -> Vec<f64> {
         let right = async {
             loop {
                 let values = self.values(query).await;
@@ -82,8 +82,8 @@ impl Prometheus {
 
 const PRODUCT: &str = r#"{"name":"x","price":1,"amount":1}"#;
 
-/// A little of everything, each so often.
-async fn traffic(server: &Server) {
+/// Sends each kind of request three times.
+async fn send_traffic(server: &Server) {
     for _ in 0..3 {
         server.get("/products").await;
         server.get("/products/1").await;
@@ -99,16 +99,16 @@ async fn traffic(server: &Server) {
     }
 }
 
-async fn prometheus_gets_the_right_answers(store: Store) {
+async fn prometheus_queries_return_the_right_values(store: Store) {
     let server = Server::start(store).await;
-    let prometheus = Prometheus::of(&server);
-    prometheus.until("up{job='stockmeter'}", |values| values == [1.0]).await;
-    // Seen at 0 before anything happened.
+    let prometheus = Prometheus::start(&server);
+    prometheus.wait_until("up{job='stockmeter'}", |values| values == [1.0]).await;
+    // Series exist at 0 before the first request.
     let created = "http_requests_total{endpoint='/products',method='POST',status_code='201'}";
-    prometheus.until(created, |values| values == [0.0]).await;
+    prometheus.wait_until(created, |values| values == [0.0]).await;
 
     server.post("/products", NORTHWIND).await;
-    traffic(&server).await;
+    send_traffic(&server).await;
     let _subscriber = server.follow("", "").await;
     let sent = f64::from(u32::try_from(NORTHWIND.len() + 3 * PRODUCT.len()).unwrap());
     for (query, expected) in [
@@ -128,11 +128,11 @@ async fn prometheus_gets_the_right_answers(store: Store) {
         ("graphql_subscriptions_active", 1.0),
         ("http_requests_in_flight{job='stockmeter'} >= 2", 2.0),
     ] {
-        prometheus.until(query, |values| values == [expected]).await;
+        prometheus.wait_until(query, |values| values == [expected]).await;
     }
 
-    // The queries of the service before; a rate over whatever there is yet.
-    for (query, some) in [
+    // Queries written for the legacy service. Their rates work with a short history.
+    for (query, is_positive) in [
         ("rate(process_cpu_seconds_total[5m])", true),
         ("sum(rate(http_requests_total[5m]))", true),
         ("sum(rate(http_requests_total{endpoint='/products'}[5m]))", true),
@@ -148,9 +148,9 @@ async fn prometheus_gets_the_right_answers(store: Store) {
         ("process_resident_memory_bytes / system_memory_limit_bytes", true),
         ("rate(process_cpu_seconds_total[5m]) / system_cpu_limit_cores", true),
     ] {
-        // Traffic goes on, so that there is something to rate.
-        traffic(&server).await;
-        prometheus.until(query, |values| values.len() == 1 && (values[0] > 0.0) == some).await;
+        // A rate is positive only if requests continue.
+        send_traffic(&server).await;
+        prometheus.wait_until(query, |values| values.len() == 1 && (values[0] > 0.0) == is_positive).await;
     }
     assert_eq!(prometheus.values("{otel_metric_overflow='true'}").await, Vec::<f64>::new());
 
@@ -178,7 +178,7 @@ async fn rules_are_healthy(prometheus: &Prometheus) {
 }
 
 async fn every_panel_has_data(prometheus: &Prometheus) {
-    let file: PathBuf = project().join("deploy/grafana/dashboards/stockmeter.json");
+    let file: PathBuf = project_folder().join("deploy/grafana/dashboards/stockmeter.json");
     let dashboard: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
     let panels = dashboard["panels"].as_array().unwrap();
     let queries = panels.iter().flat_map(|panel| {
@@ -193,7 +193,7 @@ async fn every_panel_has_data(prometheus: &Prometheus) {
             let query = ["$job", "$instance", "$endpoint"]
                 .iter()
                 .fold(query, |query, name| query.replace(name, ".*"));
-            prometheus.until(&query, |values| values.iter().any(|value| value.is_finite())).await;
+            prometheus.wait_until(&query, |values| values.iter().any(|value| value.is_finite())).await;
             count += 1;
         }
     }
@@ -202,14 +202,15 @@ async fn every_panel_has_data(prometheus: &Prometheus) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn promtool_accepts_the_rules_and_their_tests_pass() {
-    let tests = fs::read_dir(project().join("deploy/prometheus/tests")).unwrap();
+    let tests = fs::read_dir(project_folder().join("deploy/prometheus/tests")).unwrap();
     let tests: Vec<PathBuf> = tests.map(|entry| entry.unwrap().path()).collect();
     assert!(tests.len() >= 4);
     let check = ["check", "config", "--lint=all", "--lint-fatal", "prometheus.yml"];
     for arguments in
         [check.map(PathBuf::from).to_vec(), [vec!["test".into(), "rules".into()], tests].concat()]
     {
-        let output = Command::new("promtool").current_dir(project()).args(&arguments).output().await.unwrap();
+        let output =
+            Command::new("promtool").current_dir(project_folder()).args(&arguments).output().await.unwrap();
         let text = [output.stdout, output.stderr].concat();
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&text));
     }

@@ -1,4 +1,4 @@
-//! The README tells the truth: its examples work as printed, its settings are the program's.
+//! The examples in the README work as printed, and its table of settings matches the program.
 
 use std::{fs, path::Path, process::Command};
 
@@ -13,10 +13,10 @@ fn readme() -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
 }
 
-/// The fenced blocks of a kind of the README, in order, each with what stands behind it.
+/// Returns the fenced code blocks of a kind in order, each with the text after it.
 fn blocks<'a>(text: &'a str, kind: &str) -> Vec<(&'a str, &'a str)> {
     let fence = format!("```{kind}\n");
-    let starts = text.match_indices(&fence).map(|(place, _)| &text[place + fence.len()..]);
+    let starts = text.match_indices(&fence).map(|(index, _)| &text[index + fence.len()..]);
     starts.map(|rest| rest.split_once("```\n").unwrap()).collect()
 }
 
@@ -37,7 +37,7 @@ async fn the_examples_work_as_printed(store: Store) {
 }
 
 #[test]
-fn the_settings_are_the_programs() {
+fn the_settings_table_matches_the_program() {
     let command = Config::augment_args(clap::Command::new("stockmeter"));
     let mut table = "| Flag | Environment | Default | What |\n|---|---|---|---|\n".to_owned();
     for setting in command.get_arguments() {
@@ -50,7 +50,7 @@ fn the_settings_are_the_programs() {
     let readme = readme();
     let (before, rest) = readme.split_once("<!-- settings -->\n").unwrap();
     let (_, after) = rest.split_once("<!-- /settings -->").unwrap();
-    crate::contracts::agrees(
+    crate::contracts::assert_file_is_current(
         "README.md",
         &format!("{before}<!-- settings -->\n{table}<!-- /settings -->{after}"),
     );

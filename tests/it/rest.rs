@@ -1,4 +1,4 @@
-//! The routes under `/products`, as the service before had them.
+//! Product routes of REST, and the limits on bodies, connections and concurrent requests.
 
 use std::time::Duration;
 
@@ -13,25 +13,25 @@ use tokio::{
 use crate::harness::{NORTHWIND, Server, Setup, Store, TIMEOUT};
 
 on_both_stores!(
-    northwind_goes_in_and_comes_out,
-    a_product_lives_and_dies,
+    northwind_is_stored_and_returned_unchanged,
+    a_product_is_created_changed_and_deleted,
     prices_keep_their_digits,
-    a_product_can_be_spelt_in_many_ways,
-    a_generated_id_is_a_fresh_one,
-    the_highest_ids_leave_room_for_generated_ones,
-    an_array_is_created_whole_or_not_at_all,
+    equivalent_json_is_accepted,
+    generated_ids_are_never_reused,
+    high_client_ids_do_not_exhaust_generated_ids,
+    an_array_is_created_completely_or_not_at_all,
     a_put_replaces_the_whole_product,
-    what_is_no_route_says_so,
-    the_reference_works_without_internet,
-    a_body_has_a_type_and_a_size,
-    a_body_that_stalls_is_given_up,
-    a_connection_on_which_nothing_moves_is_closed,
-    a_head_that_trickles_in_is_not_waited_for,
-    a_client_that_waits_for_us_is_not_cut_off,
-    more_requests_than_allowed_learn_so_at_once,
+    unknown_routes_and_methods_are_rejected,
+    the_api_reference_works_without_internet,
+    the_type_and_size_of_a_body_are_checked,
+    a_stalled_body_gives_408,
+    an_idle_connection_is_closed,
+    slow_request_headers_close_the_connection,
+    a_client_waiting_for_a_response_stays_connected,
+    requests_above_the_limit_get_503_at_once,
 );
 
-async fn northwind_goes_in_and_comes_out(store: Store) {
+async fn northwind_is_stored_and_returned_unchanged(store: Store) {
     let server = Server::start(store).await;
     let file: Value = serde_json::from_str(NORTHWIND).unwrap();
     server.get("/products").await.is(200, "[]");
@@ -41,8 +41,8 @@ async fn northwind_goes_in_and_comes_out(store: Store) {
     assert_eq!(server.get("/products").await.json(), file);
 
     let query = "{ products(first: 1000) { edges { node { id name price amount } } } }";
-    let answer = server.graphql(query, json!({})).await;
-    let nodes = answer["data"]["products"]["edges"].as_array().unwrap().iter().map(|edge| &edge["node"]);
+    let response = server.graphql(query, json!({})).await;
+    let nodes = response["data"]["products"]["edges"].as_array().unwrap().iter().map(|edge| &edge["node"]);
     let expected = file.as_array().unwrap().iter().map(|product| {
         let (id, price) = (product["id"].to_string(), product["price"].to_string());
         json!({ "id": id, "name": product["name"], "price": price, "amount": product["amount"] })
@@ -50,7 +50,7 @@ async fn northwind_goes_in_and_comes_out(store: Store) {
     assert_eq!(nodes.cloned().collect::<Vec<_>>(), expected.collect::<Vec<_>>());
 }
 
-async fn a_product_lives_and_dies(store: Store) {
+async fn a_product_is_created_changed_and_deleted(store: Store) {
     let server = Server::start(store).await;
     let laptop = r#"{"id":1,"name":"Laptop","price":999.99,"amount":10}"#;
     let created = server.post("/products", laptop).await;
@@ -78,23 +78,23 @@ async fn prices_keep_their_digits(store: Store) {
         let read = server.get(&format!("/products/{id}")).await;
         let expected = format!(r#"{{"id":{id},"name":"x","price":{price},"amount":1}}"#);
         assert_eq!((&created.text, &read.text), (&expected, &expected));
-        let answer =
+        let response =
             server.graphql("query($id: ID!) { product(id: $id) { price } }", json!({ "id": id })).await;
-        assert_eq!(answer["data"]["product"]["price"], price);
+        assert_eq!(response["data"]["product"]["price"], price);
 
         let input = json!({ "name": "x", "price": price, "amount": 1 });
         let create = "mutation($input: CreateProductInput!) { createProduct(input: $input) { id price } }";
-        let answer = server.graphql(create, json!({ "input": input })).await;
-        let product = &answer["data"]["createProduct"];
+        let response = server.graphql(create, json!({ "input": input })).await;
+        let product = &response["data"]["createProduct"];
         assert_eq!(product["price"], price);
         let read = server.get(&format!("/products/{}", product["id"].as_str().unwrap())).await.text;
         assert!(read.contains(&format!(r#""price":{price},"#)), "{read}");
     }
 }
 
-async fn a_product_can_be_spelt_in_many_ways(store: Store) {
+async fn equivalent_json_is_accepted(store: Store) {
     let server = Server::start(store).await;
-    let spellings = [
+    let documents = [
         r#"{"id":1,"name":"a b","price":1.5,"amount":7}"#,
         " {\t\"amount\" : 7 ,\r\n\"price\":1.50, \"name\": \" a b \" , \"id\" :1 } ",
         r#"{"id":1,"name":"\u0061 b","price":15e-1,"amount":7}"#,
@@ -104,26 +104,29 @@ async fn a_product_can_be_spelt_in_many_ways(store: Store) {
         r#"{"id":1,"name":"a b","price":1.5,"amount":7,"more":"é","less":-0}"#,
         r#"{"id":1,"name":"a b","price":1.5,"amount":7,"x":null,"y":[{"id":2}],"z\"":true}"#,
     ];
-    for one in spellings {
+    for document in documents {
         let product = r#"{"id":1,"name":"a b","price":1.5,"amount":7}"#;
-        server.post("/products", one).await.is(201, product);
+        server.post("/products", document).await.is(201, product);
         server.delete("/products/1").await.is(204, "");
-        server.post("/products", format!("[{one}]")).await.is(201, &format!("[{product}]"));
+        server.post("/products", format!("[{document}]")).await.is(201, &format!("[{product}]"));
         server.delete("/products/1").await.is(204, "");
     }
-    // Escapes, wherever they are.
-    for (sent, answered) in [(r"\u005c", r"\\"), (r"\u0022", r#"\""#)] {
-        for place in 0..9 {
+    // An escape at each offset, because the parser looks for escapes several bytes at a time.
+    for (sent, returned) in [(r"\u005c", r"\\"), (r"\u0022", r#"\""#)] {
+        for offset in 0..9 {
             let product = |special| {
-                format!(r#"{{"id":1,"name":"{}{special}éxxxxxx","price":1.5,"amount":7}}"#, "x".repeat(place))
+                format!(
+                    r#"{{"id":1,"name":"{}{special}éxxxxxx","price":1.5,"amount":7}}"#,
+                    "x".repeat(offset)
+                )
             };
-            server.post("/products", product(sent)).await.is(201, &product(answered));
+            server.post("/products", product(sent)).await.is(201, &product(returned));
             server.delete("/products/1").await.is(204, "");
         }
     }
 }
 
-async fn a_generated_id_is_a_fresh_one(store: Store) {
+async fn generated_ids_are_never_reused(store: Store) {
     let server = Server::start(store).await;
     let new = r#"{"name":"x","price":1,"amount":1}"#;
     let id = async || server.post("/products", new).await.json()["id"].as_i64().unwrap();
@@ -131,7 +134,7 @@ async fn a_generated_id_is_a_fresh_one(store: Store) {
     server.post("/products", r#"{"id":40,"name":"x","price":1,"amount":1}"#).await;
     assert_eq!(id().await, 41);
 
-    // In an array, beside ids that the client chose.
+    // Generated ids and client ids in one array.
     let array = format!(r#"[{new}, {{"id":60,"name":"y","price":1,"amount":1}}, {new}]"#);
     let created = server.post("/products", array).await.json();
     assert_eq!(
@@ -139,21 +142,21 @@ async fn a_generated_id_is_a_fresh_one(store: Store) {
         (&json!(61), &json!(60), &json!(62))
     );
 
-    // An id is not used again, even when its product is gone.
+    // The id of a deleted product is not generated again.
     server.delete("/products/62").await;
     assert_eq!(id().await, 63);
     let server = server.kill_and_restart().await;
     let next = server.post("/products", new).await.json()["id"].as_i64().unwrap();
     assert!(next > 63);
 
-    // An array that is longer than what one statement takes by value.
+    // An array too long for one statement with bound values.
     let long = vec![new; 5000].join(",");
     let created = server.post("/products", format!("[{long}]")).await.json();
     let ids = created.as_array().unwrap().iter().map(|product| product["id"].as_i64().unwrap());
     assert!(ids.eq(next + 1..=next + 5000));
 }
 
-async fn the_highest_ids_leave_room_for_generated_ones(store: Store) {
+async fn high_client_ids_do_not_exhaust_generated_ids(store: Store) {
     let server = Server::start(store).await;
     let new = r#"{"name":"x","price":1,"amount":1}"#;
     for id in [9_007_199_254_740_991_i64, 1 << 52] {
@@ -166,7 +169,7 @@ async fn the_highest_ids_leave_room_for_generated_ones(store: Store) {
     let mixed = json!([product(Some((1 << 52) + 1)), product(Some(2))]).to_string();
     assert_eq!(server.post("/products", mixed).await.status, 201);
 
-    // A request that is refused uses nothing up.
+    // A rejected request uses up no ids.
     let last = (1_i64 << 52) - 1;
     let too_many = json!([product(Some(last)), product(None)]).to_string();
     server.post("/products", too_many).await.is_problem(409, "IDS_EXHAUSTED", &[]);
@@ -178,14 +181,14 @@ async fn the_highest_ids_leave_room_for_generated_ones(store: Store) {
     server.post("/products", three).await.is_problem(409, "IDS_EXHAUSTED", &[]);
     assert_eq!(server.post("/products", new).await.json()["id"], last - 1);
 
-    // The last id that could be generated, used by a client: no more are generated, all else goes on.
+    // Once a client uses the last id that could be generated, only requests without an id fail.
     server.post("/products", r#"{"id":4503599627370495,"name":"x","price":1,"amount":1}"#).await;
     server.post("/products", new).await.is_problem(409, "IDS_EXHAUSTED", &[]);
     let id_7 = r#"{"id":7,"name":"x","price":1.0,"amount":1}"#;
     server.post("/products", id_7).await.is(201, id_7);
 }
 
-async fn an_array_is_created_whole_or_not_at_all(store: Store) {
+async fn an_array_is_created_completely_or_not_at_all(store: Store) {
     let server = Server::start(store).await;
     server.post("/products", "[]").await.is(201, "[]");
     server.post("/products", r#"{"id":5,"name":"there","price":1,"amount":1}"#).await;
@@ -197,11 +200,12 @@ async fn an_array_is_created_whole_or_not_at_all(store: Store) {
     server.post("/products", twice).await.is_problem(409, "DUPLICATE_ID", &["/2/id"]);
     let bad = json!([product(10), product(0), 3]).to_string();
     server.post("/products", bad).await.is_problem(422, "INVALID", &["/1/id", "/2"]);
-    let late = json!((100..140).map(|id| product(if id == 120 { 5 } else { id })).collect::<Vec<_>>());
-    server.post("/products", late.to_string()).await.is_problem(409, "DUPLICATE_ID", &["/20/id"]);
+    let late_conflict =
+        json!((100..140).map(|id| product(if id == 120 { 5 } else { id })).collect::<Vec<_>>());
+    server.post("/products", late_conflict.to_string()).await.is_problem(409, "DUPLICATE_ID", &["/20/id"]);
     assert_eq!(server.get("/products").await.json().as_array().unwrap().len(), 1);
 
-    // Sent out of order, answered in the order sent, listed in id order.
+    // The response keeps the order of the request; lists are in id order.
     let mixed = json!([product(30), product(10), product(20)]).to_string();
     let ids = |products: Value| {
         products.as_array().unwrap().iter().map(|product| product["id"].as_i64().unwrap()).collect::<Vec<_>>()
@@ -225,7 +229,7 @@ async fn a_put_replaces_the_whole_product(store: Store) {
         .is(200, r#"{"id":1,"name":"c","price":3.0,"amount":3}"#);
 }
 
-async fn what_is_no_route_says_so(store: Store) {
+async fn unknown_routes_and_methods_are_rejected(store: Store) {
     let server = Server::start(store).await;
     let root = server.get("/").await.json();
     assert_eq!(root["name"], "Stockmeter");
@@ -240,21 +244,21 @@ async fn what_is_no_route_says_so(store: Store) {
         ("BREW", "/graphql", "GET,HEAD,POST"),
         ("POST", "/metrics", "GET,HEAD"),
     ] {
-        let answer = server.send(server.request(method, path)).await;
-        answer.is_problem(405, "METHOD_NOT_ALLOWED", &[]);
-        assert_eq!(answer.header("allow"), allowed);
+        let response = server.send(server.request(method, path)).await;
+        response.is_problem(405, "METHOD_NOT_ALLOWED", &[]);
+        assert_eq!(response.header("allow"), allowed);
     }
     let with_id = async |id: &str| {
         server.send(server.request("GET", "/nothing").header("x-request-id", id)).await.json()["request_id"]
             .clone()
     };
     assert_eq!(with_id("mine").await, "mine");
-    for useless in ["", "é", "a b", &"x".repeat(129)] {
-        assert_eq!(with_id(useless).await.as_str().unwrap().len(), 36, "an id of the server's own");
+    for invalid in ["", "é", "a b", &"x".repeat(129)] {
+        assert_eq!(with_id(invalid).await.as_str().unwrap().len(), 36, "the server generates an id");
     }
 }
 
-async fn the_reference_works_without_internet(store: Store) {
+async fn the_api_reference_works_without_internet(store: Store) {
     let server = Server::start(store).await;
     let document = server.get("/openapi.json").await;
     assert_eq!((document.status, document.header("content-type")), (200, "application/json"));
@@ -268,7 +272,7 @@ async fn the_reference_works_without_internet(store: Store) {
     }
 }
 
-async fn a_body_has_a_type_and_a_size(store: Store) {
+async fn the_type_and_size_of_a_body_are_checked(store: Store) {
     let server = Setup::new(store).await.with("STOCKMETER_BODY_LIMIT", 1000).start().await;
     let product = r#"{"name":"a","price":1,"amount":1}"#;
     let typed = |kind| server.request("POST", "/products").header("content-type", kind).body(product);
@@ -288,27 +292,27 @@ async fn a_body_has_a_type_and_a_size(store: Store) {
     server.post("/graphql", large(1001)).await.is_graphql_error(413, "BODY_TOO_LARGE");
 }
 
-async fn a_body_that_stalls_is_given_up(store: Store) {
+async fn a_stalled_body_gives_408(store: Store) {
     let server = Setup::new(store).await.with("STOCKMETER_REQUEST_TIMEOUT", "300ms").start().await;
     let never = futures_util::stream::pending::<Result<String, std::io::Error>>();
     let request = server.request("POST", "/products").body(reqwest::Body::wrap_stream(never));
     server.send(request).await.is_problem(408, "BODY_TOO_SLOW", &[]);
 }
 
-async fn a_connection_on_which_nothing_moves_is_closed(store: Store) {
+async fn an_idle_connection_is_closed(store: Store) {
     let setup = Setup::new(store).await.with("STOCKMETER_REQUEST_TIMEOUT", "100ms");
     let server = setup.with("STOCKMETER_IDLE_TIMEOUT", "300ms").start().await;
-    for begun in ["", "P", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET / HTTP/1.1\r\nHo"] {
+    for start in ["", "P", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET / HTTP/1.1\r\nHo"] {
         let mut silent = TcpStream::connect(&server.address).await.unwrap();
-        silent.write_all(begun.as_bytes()).await.unwrap();
+        silent.write_all(start.as_bytes()).await.unwrap();
         let mut rest = Vec::new();
         let closed = silent.read_to_end(&mut rest);
         let _ =
-            tokio::time::timeout(TIMEOUT, closed).await.unwrap_or_else(|_| panic!("{begun:?} stays open"));
+            tokio::time::timeout(TIMEOUT, closed).await.unwrap_or_else(|_| panic!("{start:?} stays open"));
     }
 }
 
-async fn a_head_that_trickles_in_is_not_waited_for(store: Store) {
+async fn slow_request_headers_close_the_connection(store: Store) {
     let server = Setup::new(store).await.with("STOCKMETER_IDLE_TIMEOUT", "300ms").start().await;
     let mut client = TcpStream::connect(&server.address).await.unwrap();
     client.write_all(b"GET / HTTP/1.1\r\nHost: ").await.unwrap();
@@ -321,49 +325,50 @@ async fn a_head_that_trickles_in_is_not_waited_for(store: Store) {
     tokio::time::timeout(TIMEOUT, trickle).await.unwrap();
 }
 
-async fn a_client_that_waits_for_us_is_not_cut_off(store: Store) {
+async fn a_client_waiting_for_a_response_stays_connected(store: Store) {
     let server = Setup::new(store).await.with("STOCKMETER_IDLE_TIMEOUT", "300ms").start().await;
-    let holder = server.behind_the_back().await;
-    let transaction = holder.begin().await.unwrap();
+    let database = server.direct_connection().await;
+    let transaction = database.begin().await.unwrap();
     transaction.execute_unprepared("DELETE FROM product").await.unwrap();
     transaction.execute_unprepared("INSERT INTO product VALUES (1, 'a', 1, 1, 1)").await.unwrap();
 
     let waiting = server.post("/products", r#"{"id":1,"name":"b","price":1,"amount":1}"#);
     let silent = async {
-        // The connection of a client that asks for nothing goes meanwhile.
+        // Meanwhile the server closes the connection of a client that sends no request.
         let mut silent = TcpStream::connect(&server.address).await.unwrap();
         let _ = silent.read_to_end(&mut Vec::new()).await;
         transaction.rollback().await.unwrap();
     };
-    let (answer, ()) = tokio::time::timeout(TIMEOUT, async { tokio::join!(waiting, silent) }).await.unwrap();
-    assert_eq!(answer.status, 201);
+    let (response, ()) =
+        tokio::time::timeout(TIMEOUT, async { tokio::join!(waiting, silent) }).await.unwrap();
+    assert_eq!(response.status, 201);
 }
 
-async fn more_requests_than_allowed_learn_so_at_once(store: Store) {
+async fn requests_above_the_limit_get_503_at_once(store: Store) {
     let setup = Setup::new(store).await.with("STOCKMETER_CONCURRENT_REQUESTS", 1);
     let server = setup.with("STOCKMETER_REQUEST_TIMEOUT", "1h").start().await;
-    // One takes a place, which the answer of 100 shows, and keeps it.
+    // This request takes and keeps a permit; the 100 response proves it.
     let stalled = async |kind: &str| {
         let mut stalled = TcpStream::connect(&server.address).await.unwrap();
-        let head = format!(
+        let headers = format!(
             "POST /products HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n"
         );
-        stalled.write_all(head.as_bytes()).await.unwrap();
+        stalled.write_all(headers.as_bytes()).await.unwrap();
         let mut proceed = [0; 25];
         stalled.read_exact(&mut proceed).await.unwrap();
         assert_eq!(proceed, *b"HTTP/1.1 100 Continue\r\n\r\n");
         stalled
     };
-    // A file that takes its time to arrive leaves the places of the others alone.
+    // A slow file upload takes none of the permits of other requests.
     let _file = stalled("text/csv").await;
     let file = server.request("POST", "/products").header("content-type", "text/csv").body("x");
     server.send(file).await.is_problem(503, "OVERLOADED", &[]);
     assert_eq!(server.get("/products").await.status, 200);
 
     let stalled = stalled("application/json").await;
-    let answer = server.get("/products").await;
-    answer.is_problem(503, "OVERLOADED", &[]);
-    assert_eq!(answer.header("retry-after"), "1");
+    let response = server.get("/products").await;
+    response.is_problem(503, "OVERLOADED", &[]);
+    assert_eq!(response.header("retry-after"), "1");
     for path in ["/", "/health", "/metrics"] {
         assert_eq!(server.get(path).await.status, 200);
     }

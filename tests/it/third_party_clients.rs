@@ -1,4 +1,4 @@
-//! The community's own checkers and clients (tests/clients), which `scripts/test` installs from the npm registry.
+//! Third-party checkers and clients (tests/clients), which `scripts/test` installs from the npm registry.
 
 use std::{path::Path, process::Stdio};
 
@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::harness::{Server, Store, TIMEOUT};
 
-on_both_stores!(the_audits_of_graphql_over_http_pass, stock_clients_are_told_every_change);
+on_both_stores!(graphql_over_http_audits_pass, third_party_clients_receive_every_change);
 
 fn start(script: &str, arguments: &[&str]) -> Child {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
@@ -21,22 +21,22 @@ fn start(script: &str, arguments: &[&str]) -> Child {
     node.spawn().expect("Node.js is installed (Debian: apt-get install nodejs npm)")
 }
 
-/// What a script says that ends well.
+/// Runs a script, asserts that it succeeds, and returns its output.
 async fn run(script: &str, arguments: &[&str]) -> String {
     let output = tokio::time::timeout(TIMEOUT * 2, start(script, arguments).wait_with_output());
-    let output = output.await.expect("it ends").unwrap();
+    let output = output.await.expect("the script ends in time").unwrap();
     let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     assert!(output.status.success(), "{script}: {text}");
     text
 }
 
-async fn the_audits_of_graphql_over_http_pass(store: Store) {
+async fn graphql_over_http_audits_pass(store: Store) {
     let server = Server::start(store).await;
-    let tally = run("audit.mjs", &[&server.url("/graphql")]).await;
-    assert!(tally.contains(" ok, 0 warnings, 0 errors"), "{tally}");
+    let summary = run("audit.mjs", &[&server.url("/graphql")]).await;
+    assert!(summary.contains(" ok, 0 warnings, 0 errors"), "{summary}");
 }
 
-async fn stock_clients_are_told_every_change(store: Store) {
+async fn third_party_clients_receive_every_change(store: Store) {
     let server = Server::start(store).await;
     let mut clients = start("changes.mjs", &[&server.url(""), "1000", "60"]);
     let mut lines = BufReader::new(clients.stdout.take().unwrap()).lines();
@@ -59,12 +59,12 @@ async fn stock_clients_are_told_every_change(store: Store) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn relay_compiler_takes_the_schema() {
+async fn relay_compiler_accepts_the_schema() {
     run("relay.mjs", &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_playground_works_in_a_browser_without_internet() {
+async fn the_playground_works_in_a_browser_without_internet_access() {
     let server = Server::start(Store::Sqlite).await;
     let page = server.get("/graphql").await.text;
     assert!(page.contains("/graphql/playground/"), "compiled without the playground: run scripts/test");

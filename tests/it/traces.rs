@@ -1,4 +1,4 @@
-//! Who looks for one request among many: traces, the slowest ones, and what is pushed to a collector.
+//! Traces, the list of slow requests, and telemetry that is pushed to a collector.
 
 use opentelemetry_proto::tonic::{
     metrics::v1::{metric::Data, number_data_point::Value},
@@ -10,9 +10,9 @@ use serde_json::json;
 use crate::harness::{Collector, NORTHWIND, Server, Setup, Store, attributes, free_port};
 
 on_both_stores!(
-    a_trace_goes_through_http_graphql_and_sql,
-    what_is_left_is_pushed_at_the_end,
-    the_slowest_requests_are_told,
+    a_trace_covers_http_graphql_and_sql,
+    pending_telemetry_is_pushed_at_shutdown,
+    the_slowest_requests_are_listed,
 );
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -22,49 +22,53 @@ fn hex(id: &[u8]) -> String {
     id.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The names from the span up to the request's.
-fn way_up<'a>(spans: &'a [Span], span: &'a Span) -> Vec<&'a str> {
+/// Returns the names of the spans from this one up to the root.
+fn span_path<'a>(spans: &'a [Span], span: &'a Span) -> Vec<&'a str> {
     let parent = spans.iter().find(|other| other.span_id == span.parent_span_id);
     [span.name.as_str()]
         .into_iter()
-        .chain(parent.map(|parent| way_up(spans, parent)).unwrap_or_default())
+        .chain(parent.map(|parent| span_path(spans, parent)).unwrap_or_default())
         .collect()
 }
 
-async fn a_trace_goes_through_http_graphql_and_sql(store: Store) {
+async fn a_trace_covers_http_graphql_and_sql(store: Store) {
     let collector = Collector::start().await;
     let setup = Setup::new(store).await.with("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url);
     let setup = setup.with("OTEL_BSP_SCHEDULE_DELAY", 50).with("OTEL_SERVICE_NAME", "shop");
     let server = setup.with("STOCKMETER_LOG", "debug").start().await;
     let trace = async |request: reqwest::RequestBuilder| {
-        let answer = server.send(request.header("traceparent", format!("00-{TRACE}-{CALLER}-01"))).await;
-        let id = answer.header("x-request-id").to_owned();
+        let response = server.send(request.header("traceparent", format!("00-{TRACE}-{CALLER}-01"))).await;
+        let id = response.header("x-request-id").to_owned();
         let is_request = |span: &Span| attributes(&span.attributes).get("id") == Some(&id);
-        let arrived = collector.until(|arrived| arrived.spans.iter().any(is_request)).await;
+        let arrived = collector.wait_for(|arrived| arrived.spans.iter().any(is_request)).await;
         assert_eq!(arrived.resource["service.name"], "shop");
         let root = arrived.spans.iter().find(|span| is_request(span)).unwrap().clone();
         assert_eq!((hex(&root.trace_id).as_str(), hex(&root.parent_span_id).as_str()), (TRACE, CALLER));
         (root, arrived.spans)
     };
-    let ways = |root: &Span, spans: &[Span]| {
-        let ways =
-            spans.iter().map(|span| way_up(spans, span)).filter(|way| way.last() == Some(&&*root.name));
-        let mut ways: Vec<_> = ways.map(|way| way.join(" < ")).collect();
-        ways.sort();
-        ways
+    let span_paths = |root: &Span, spans: &[Span]| {
+        let span_paths =
+            spans.iter().map(|span| span_path(spans, span)).filter(|path| path.last() == Some(&&*root.name));
+        let mut span_paths: Vec<_> = span_paths.map(|path| path.join(" < ")).collect();
+        span_paths.sort();
+        span_paths
     };
 
     let file = server.request("POST", "/products").header("content-type", "application/json");
     let (root, spans) = trace(file.header("idempotency-key", "\"k\"").body(NORTHWIND)).await;
     assert_eq!(root.name, "POST /products");
-    // The work of a key has a task of its own, and is a part of the trace even so.
-    assert!(ways(&root, &spans).contains(&"INSERT < POST /products".to_owned()), "{:?}", ways(&root, &spans));
+    // A request with an idempotency key runs in a separate task, which belongs to the same trace.
+    assert!(
+        span_paths(&root, &spans).contains(&"INSERT < POST /products".to_owned()),
+        "{:?}",
+        span_paths(&root, &spans)
+    );
 
     let query =
         json!({ "query": "query Q($id: ID!) { product(id: $id) { name } }", "variables": { "id": 1 } });
     let (root, spans) = trace(server.request("POST", "/graphql").json(&query)).await;
     assert_eq!(
-        ways(&root, &spans),
+        span_paths(&root, &spans),
         [
             "GraphQL query < POST /graphql",
             "POST /graphql",
@@ -87,18 +91,18 @@ async fn a_trace_goes_through_http_graphql_and_sql(store: Store) {
     assert_eq!(sql["db.system.name"], system);
     assert!(sql["db.query.text"].starts_with("SELECT"), "{sql:?}");
 
-    // Pages that are read while the answer is on its way.
+    // Pages are read while the response is being sent.
     let (root, spans) = trace(server.request("GET", "/products")).await;
-    assert!(ways(&root, &spans).contains(&"SELECT < GET /products".to_owned()));
+    assert!(span_paths(&root, &spans).contains(&"SELECT < GET /products".to_owned()));
 
-    // The same trace in the log, and among the slowest.
-    server.log.line(TRACE).await;
+    // The log and the list of slow requests contain the trace id.
+    server.log.wait_for_line(TRACE).await;
     let slow = server.get("/metrics/slow").await.json();
     let requests = slow.as_array().unwrap().iter();
     assert_eq!(requests.filter(|request| request["trace_id"] == TRACE).count(), 3, "{slow}");
 }
 
-async fn what_is_left_is_pushed_at_the_end(store: Store) {
+async fn pending_telemetry_is_pushed_at_shutdown(store: Store) {
     let collector = Collector::start().await;
     let setup = Setup::new(store).await.with("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url);
     let hour = 3_600_000;
@@ -106,8 +110,8 @@ async fn what_is_left_is_pushed_at_the_end(store: Store) {
         setup.with("OTEL_BSP_SCHEDULE_DELAY", hour).with("OTEL_METRIC_EXPORT_INTERVAL", hour).start().await;
     server.get("/products/1").await;
     server.signal(Signal::TERM);
-    assert!(server.ended().await.success());
-    let arrived = collector.arrived();
+    assert!(server.wait_for_exit().await.success());
+    let arrived = collector.received();
     assert!(arrived.spans.iter().any(|span| span.name == "GET /products/{product_id}"), "{arrived:?}");
     assert_eq!(arrived.resource["service.name"], "stockmeter");
     assert!(arrived.resource.contains_key("service.instance.id"), "{arrived:?}");
@@ -121,7 +125,7 @@ async fn what_is_left_is_pushed_at_the_end(store: Store) {
     assert_eq!((labels.len(), labels[0]["endpoint"].as_str()), (1, "/products/{product_id}"));
 }
 
-async fn the_slowest_requests_are_told(store: Store) {
+async fn the_slowest_requests_are_listed(store: Store) {
     let server = Server::start(store).await;
     server.post("/products", NORTHWIND).await;
     for id in 1..=12 {
@@ -134,15 +138,16 @@ async fn the_slowest_requests_are_told(store: Store) {
 
     let slow = server.get("/metrics/slow").await.json();
     let all = slow.as_array().unwrap();
-    let of = |method: &str, endpoint: &str| {
-        let requests = all.iter().filter(|one| one["method"] == method && one["endpoint"] == endpoint);
+    let listed = |method: &str, endpoint: &str| {
+        let requests =
+            all.iter().filter(|request| request["method"] == method && request["endpoint"] == endpoint);
         requests.cloned().collect::<Vec<_>>()
     };
-    let seconds = |request: &serde_json::Value, what: &str| request[what].as_f64().unwrap();
+    let seconds = |request: &serde_json::Value, field: &str| request[field].as_f64().unwrap();
     assert!(all.is_sorted_by(|one, other| seconds(one, "seconds") >= seconds(other, "seconds")), "{slow}");
-    // Those without a route are labelled as the counters have them.
-    assert_eq!(of("GET", "unmatched").len(), 10, "{slow}");
-    let reads = of("GET", "/products/{product_id}");
+    // Requests without a route have the same label as in the counters.
+    assert_eq!(listed("GET", "unmatched").len(), 10, "{slow}");
+    let reads = listed("GET", "/products/{product_id}");
     assert_eq!(reads.len(), 10, "{slow}");
     for read in &reads {
         assert_eq!((&read["status"], &read["sql_statements"]), (&json!(200), &json!(1)));
@@ -150,7 +155,7 @@ async fn the_slowest_requests_are_told(store: Store) {
             0.0 < seconds(read, "sql_seconds") && seconds(read, "sql_seconds") < seconds(read, "seconds")
         );
     }
-    let changes = of("PUT", "/products/{product_id}");
+    let changes = listed("PUT", "/products/{product_id}");
     assert_eq!(changes.len(), 1, "{slow}");
     assert_eq!((&changes[0]["path"], &changes[0]["trace_id"]), (&json!("/products/1"), &json!(null)));
     assert_eq!(changes[0]["request_id"], put.header("x-request-id"));
@@ -158,18 +163,18 @@ async fn the_slowest_requests_are_told(store: Store) {
 }
 
 #[tokio::test]
-async fn a_collector_that_is_away_hinders_nobody() {
-    let nobody = format!("http://127.0.0.1:{}", free_port());
-    let setup = Setup::new(Store::Sqlite).await.with("OTEL_EXPORTER_OTLP_ENDPOINT", nobody);
+async fn an_unreachable_collector_does_not_affect_requests() {
+    let unreachable_url = format!("http://127.0.0.1:{}", free_port());
+    let setup = Setup::new(Store::Sqlite).await.with("OTEL_EXPORTER_OTLP_ENDPOINT", unreachable_url);
     let mut server = setup.with("OTEL_BSP_SCHEDULE_DELAY", 50).start().await;
     assert_eq!(server.get("/products").await.text, "[]");
-    server.log.line("BatchSpanProcessor.ExportError").await;
+    server.log.wait_for_line("BatchSpanProcessor.ExportError").await;
     server.signal(Signal::TERM);
-    assert!(server.ended().await.success());
+    assert!(server.wait_for_exit().await.success());
 }
 
 #[tokio::test]
-async fn what_can_not_be_pushed_is_an_error_at_start() {
+async fn unsupported_exporters_are_rejected_at_startup() {
     for (name, value, rule) in [
         ("OTEL_TRACES_EXPORTER", "zipkin", "must be otlp or none"),
         ("OTEL_METRICS_EXPORTER", "statsd", "must be otlp or none"),

@@ -1,4 +1,4 @@
-//! GraphQL over a WebSocket, by the letter of graphql-transport-ws.
+//! GraphQL over `WebSocket` with the graphql-transport-ws protocol.
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -11,11 +11,11 @@ use tokio_tungstenite::{
 use crate::harness::{Server, Setup, Store, TIMEOUT};
 
 on_both_stores!(
-    operations_are_told_what_becomes_of_them,
-    a_subscription_goes_on_until_it_is_ended,
-    breaches_of_the_protocol_close_the_socket,
-    clients_are_told_that_the_server_goes_away,
-    a_silent_client_is_let_go,
+    operations_return_their_results,
+    a_subscription_lasts_until_it_is_completed,
+    protocol_violations_close_the_socket,
+    a_shutdown_closes_sockets_as_going_away,
+    a_silent_client_is_disconnected,
 );
 
 const CHANGED: &str = "subscription Changed { productChanged { kind id } }";
@@ -31,38 +31,38 @@ impl Socket {
         Self(socket)
     }
 
-    /// Open, and past the greeting.
-    async fn ready(server: &Server) -> Self {
+    /// Opens a socket and completes the handshake of the protocol.
+    async fn initialized(server: &Server) -> Self {
         let mut socket = Self::open(server).await;
-        socket.say(json!({ "type": "connection_init" })).await;
-        assert_eq!(socket.hear().await, json!({ "type": "connection_ack" }));
+        socket.send(json!({ "type": "connection_init" })).await;
+        assert_eq!(socket.receive().await, json!({ "type": "connection_ack" }));
         socket
     }
 
-    async fn say(&mut self, message: Value) {
+    async fn send(&mut self, message: Value) {
         self.0.send(Message::text(message.to_string())).await.unwrap();
     }
 
-    async fn begin(&mut self, id: &str, query: &str) {
-        self.say(json!({ "type": "subscribe", "id": id, "payload": { "query": query } })).await;
+    async fn subscribe(&mut self, id: &str, query: &str) {
+        self.send(json!({ "type": "subscribe", "id": id, "payload": { "query": query } })).await;
     }
 
-    async fn hear(&mut self) -> Value {
+    async fn receive(&mut self) -> Value {
         let text = async {
             loop {
-                match self.0.next().await.expect("it is open").unwrap() {
+                match self.0.next().await.expect("the socket is open").unwrap() {
                     Message::Text(text) => return serde_json::from_str(&text).unwrap(),
                     Message::Ping(_) => {}
                     other => panic!("{other:?}"),
                 }
             }
         };
-        tokio::time::timeout(TIMEOUT, text).await.expect("a message comes")
+        tokio::time::timeout(TIMEOUT, text).await.expect("a message arrives")
     }
 
-    /// The code that the server closes with.
-    async fn closed(&mut self) -> u16 {
-        let message = tokio::time::timeout(TIMEOUT, self.0.next()).await.expect("a message comes");
+    /// Returns the code with which the server closes the socket.
+    async fn close_code(&mut self) -> u16 {
+        let message = tokio::time::timeout(TIMEOUT, self.0.next()).await.expect("a message arrives");
         match message {
             Some(Ok(Message::Close(Some(frame)))) => frame.code.into(),
             other => panic!("{other:?}"),
@@ -70,82 +70,82 @@ impl Socket {
     }
 }
 
-async fn operations_are_told_what_becomes_of_them(store: Store) {
+async fn operations_return_their_results(store: Store) {
     let server = Server::start(store).await;
-    let mut socket = Socket::ready(&server).await;
+    let mut socket = Socket::initialized(&server).await;
     let create = "mutation { createProduct(input: { name: \"a\", price: 1, amount: 1 }) { id } }";
     for (id, query, data) in [
         ("1", "{ product(id: 1) { id } }", json!({ "product": null })),
         ("2", create, json!({ "createProduct": { "id": "1" } })),
-        // An id is free again when its operation has ended.
+        // The id of a completed operation is free again.
         ("1", "{ product(id: 1) { id } }", json!({ "product": { "id": "1" } })),
     ] {
-        socket.begin(id, query).await;
+        socket.subscribe(id, query).await;
         let next = json!({ "type": "next", "id": id, "payload": { "data": data } });
-        assert_eq!(socket.hear().await, next);
-        assert_eq!(socket.hear().await, json!({ "type": "complete", "id": id }));
+        assert_eq!(socket.receive().await, next);
+        assert_eq!(socket.receive().await, json!({ "type": "complete", "id": id }));
     }
     let two = "subscription { a: productChanged { id } b: productChanged { id } }";
     for (query, code) in [("{", "MALFORMED"), ("{ nothing }", "INVALID"), (two, "INVALID")] {
-        socket.begin("3", query).await;
-        let error = socket.hear().await;
+        socket.subscribe("3", query).await;
+        let error = socket.receive().await;
         assert_eq!((&error["type"], &error["id"]), (&json!("error"), &json!("3")));
         assert_eq!(error["payload"][0]["extensions"]["code"], code);
     }
-    socket.say(json!({ "type": "ping", "payload": { "n": 1 } })).await;
-    assert_eq!(socket.hear().await, json!({ "type": "pong", "payload": { "n": 1 } }));
+    socket.send(json!({ "type": "ping", "payload": { "n": 1 } })).await;
+    assert_eq!(socket.receive().await, json!({ "type": "pong", "payload": { "n": 1 } }));
 }
 
-async fn a_subscription_goes_on_until_it_is_ended(store: Store) {
+async fn a_subscription_lasts_until_it_is_completed(store: Store) {
     let server = Server::start(store).await;
-    let mut socket = Socket::ready(&server).await;
-    socket.begin("1", CHANGED).await;
-    // What is answered behind it shows that it stands.
-    socket.begin("2", "{ __typename }").await;
-    assert_eq!(socket.hear().await["id"], "2");
-    assert_eq!(socket.hear().await["id"], "2");
+    let mut socket = Socket::initialized(&server).await;
+    socket.subscribe("1", CHANGED).await;
+    // The response to a later operation proves that the subscription has started.
+    socket.subscribe("2", "{ __typename }").await;
+    assert_eq!(socket.receive().await["id"], "2");
+    assert_eq!(socket.receive().await["id"], "2");
     for id in 1..=3 {
         server.post("/products", format!(r#"{{"id":{id},"name":"a","price":1,"amount":1}}"#)).await;
-        let change = socket.hear().await;
+        let change = socket.receive().await;
         let expected = json!({ "productChanged": { "kind": "CREATED", "id": id.to_string() } });
         assert_eq!((&change["id"], &change["payload"]["data"]), (&json!("1"), &expected));
     }
-    socket.say(json!({ "type": "complete", "id": "1" })).await;
-    // Nothing is said to that, and the id is free at once.
-    socket.begin("1", "{ __typename }").await;
-    assert_eq!(socket.hear().await["payload"], json!({ "data": { "__typename": "Query" } }));
-    assert_eq!(socket.hear().await, json!({ "type": "complete", "id": "1" }));
+    socket.send(json!({ "type": "complete", "id": "1" })).await;
+    // The server sends no reply, and the id is free at once.
+    socket.subscribe("1", "{ __typename }").await;
+    assert_eq!(socket.receive().await["payload"], json!({ "data": { "__typename": "Query" } }));
+    assert_eq!(socket.receive().await, json!({ "type": "complete", "id": "1" }));
 
     for n in 0..100 {
-        socket.begin(&format!("s{n}"), CHANGED).await;
+        socket.subscribe(&format!("s{n}"), CHANGED).await;
     }
-    socket.begin("one too many", CHANGED).await;
-    assert_eq!(socket.hear().await["payload"][0]["extensions"]["code"], "TOO_MANY_OPERATIONS");
+    socket.subscribe("one too many", CHANGED).await;
+    assert_eq!(socket.receive().await["payload"][0]["extensions"]["code"], "TOO_MANY_OPERATIONS");
 }
 
-async fn breaches_of_the_protocol_close_the_socket(store: Store) {
+async fn protocol_violations_close_the_socket(store: Store) {
     let server = Server::start(store).await;
-    let begin = json!({ "type": "subscribe", "id": "1", "payload": { "query": CHANGED } });
+    let subscribe = json!({ "type": "subscribe", "id": "1", "payload": { "query": CHANGED } });
     let init = json!({ "type": "connection_init" });
     for (messages, code) in [
         (vec![json!({ "type": "nonsense" })], 4400),
         (vec![json!("x")], 4400),
-        (vec![begin.clone()], 4401),
+        (vec![subscribe.clone()], 4401),
         (vec![init.clone(), init.clone()], 4429),
-        (vec![init.clone(), begin.clone(), begin.clone()], 4409),
+        (vec![init.clone(), subscribe.clone(), subscribe.clone()], 4409),
     ] {
         let mut socket = Socket::open(&server).await;
         for message in &messages {
-            socket.say(message.clone()).await;
+            socket.send(message.clone()).await;
         }
         for _ in messages.iter().filter(|message| **message == init).take(1) {
-            socket.hear().await;
+            socket.receive().await;
         }
-        assert_eq!(socket.closed().await, code, "{messages:?}");
+        assert_eq!(socket.close_code().await, code, "{messages:?}");
     }
-    let mut binary = Socket::ready(&server).await;
+    let mut binary = Socket::initialized(&server).await;
     binary.0.send(Message::binary(b"{}".to_vec())).await.unwrap();
-    assert_eq!(binary.closed().await, 4400);
+    assert_eq!(binary.close_code().await, 4400);
 
     for protocol in [None, Some("graphql-ws"), Some("soap")] {
         let upgrade = server.request("GET", "/graphql").header("connection", "upgrade");
@@ -158,40 +158,40 @@ async fn breaches_of_the_protocol_close_the_socket(store: Store) {
     }
 }
 
-async fn clients_are_told_that_the_server_goes_away(store: Store) {
+async fn a_shutdown_closes_sockets_as_going_away(store: Store) {
     let mut server = Server::start(store).await;
     let mut sockets = Vec::new();
     for _ in 0..10 {
-        let mut socket = Socket::ready(&server).await;
-        socket.begin("1", CHANGED).await;
-        socket.begin("2", "{ __typename }").await;
-        socket.hear().await;
-        socket.hear().await;
+        let mut socket = Socket::initialized(&server).await;
+        socket.subscribe("1", CHANGED).await;
+        socket.subscribe("2", "{ __typename }").await;
+        socket.receive().await;
+        socket.receive().await;
         sockets.push(socket);
     }
     server.signal(rustix::process::Signal::TERM);
     for socket in &mut sockets {
-        // Not that their subscriptions were complete: they come back.
-        assert_eq!(socket.closed().await, u16::from(CloseCode::Away));
+        // Clients reconnect after this code. A `complete` message would end their subscriptions.
+        assert_eq!(socket.close_code().await, u16::from(CloseCode::Away));
     }
-    assert_eq!(server.ended().await.code(), Some(0));
+    assert_eq!(server.wait_for_exit().await.code(), Some(0));
 }
 
-async fn a_silent_client_is_let_go(store: Store) {
+async fn a_silent_client_is_disconnected(store: Store) {
     let server = Setup::new(store).await.with("STOCKMETER_IDLE_TIMEOUT", "300ms").start().await;
-    let mut answering = Socket::ready(&server).await;
+    let mut responsive = Socket::initialized(&server).await;
     let mut silent = TcpStream::connect(&server.address).await.unwrap();
     let upgrade = "GET /graphql HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
         Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n";
     tokio::io::AsyncWriteExt::write_all(&mut silent, upgrade.as_bytes()).await.unwrap();
-    let mut said = Vec::new();
-    let gone = tokio::io::AsyncReadExt::read_to_end(&mut silent, &mut said);
-    // One that answers pings, as this library does while it listens, stays.
+    let mut received = Vec::new();
+    let closed = tokio::io::AsyncReadExt::read_to_end(&mut silent, &mut received);
+    // A client that replies to pings stays connected; this library does so while it receives.
     tokio::select! {
-        gone = tokio::time::timeout(TIMEOUT, gone) => drop(gone.expect("it is closed")),
-        message = answering.hear() => panic!("{message}"),
+        closed = tokio::time::timeout(TIMEOUT, closed) => drop(closed.expect("the silent connection is closed")),
+        message = responsive.receive() => panic!("{message}"),
     }
-    answering.begin("1", "{ __typename }").await;
-    assert_eq!(answering.hear().await["type"], "next");
+    responsive.subscribe("1", "{ __typename }").await;
+    assert_eq!(responsive.receive().await["type"], "next");
 }

@@ -1,4 +1,4 @@
-"""Teaches schemathesis to send newline-delimited JSON."""
+"""Lets schemathesis send newline-delimited JSON."""
 
 import schemathesis
 

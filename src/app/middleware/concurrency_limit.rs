@@ -6,7 +6,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::http::problem::Problem;
 
-/// ConcurrencyLimits for requests.
+/// Permits for requests.
 #[derive(Clone)]
 pub struct ConcurrencyLimits {
     /// For all but files.

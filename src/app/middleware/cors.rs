@@ -5,7 +5,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::{request_id::REQUEST_ID, response_headers::SERVER_TIMING};
 use crate::rest::{
-    idempotency::{IDEMPOTENCY_KEY, REPLAYED},
+    idempotency::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED},
     prefer::{PREFER, PREFERENCE_APPLIED},
 };
 
@@ -32,7 +32,7 @@ pub fn cors_layer(origins: &[HeaderValue]) -> CorsLayer {
             header::LOCATION,
             header::RETRY_AFTER,
             PREFERENCE_APPLIED,
-            REPLAYED,
+            IDEMPOTENT_REPLAYED,
             REQUEST_ID,
             SERVER_TIMING,
             TOTAL_COUNT,

@@ -43,8 +43,8 @@ impl Middleware for Observe {
         let Self { metrics, endpoint } = self;
         let id = request_id::identify(request.headers());
         let accepted_encodings = compression::accepted_encodings(request.headers());
-        let measured = RequestRecorder::begin(metrics.clone(), *endpoint, id.clone(), &mut request);
-        let start = measured.start();
+        let measured = RequestRecorder::start(metrics.clone(), *endpoint, id.clone(), &mut request);
+        let start = measured.started_at();
         // No async block: it would have room for what it was given, and again for what it awaits, to be copied along.
         let run = inner(request).then(move |Ok(response)| {
             let (response, time) = finish(response, &id, start);
@@ -55,7 +55,7 @@ impl Middleware for Observe {
             }
             ready((response, time)).left_future()
         });
-        measured.end(run).map(Ok)
+        measured.run(run).map(Ok)
     }
 }
 

@@ -8,6 +8,10 @@ use crate::request_context::RequestId;
 /// Names a request in every response, problem and log line.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// Returns the id as a header value.
+///
+/// # Errors
+/// The id has characters that no header may have.
 pub fn header(id: &RequestId) -> Result<HeaderValue, InvalidHeaderValue> {
     match id {
         RequestId::Client(id) => HeaderValue::from_str(id),

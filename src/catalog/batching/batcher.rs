@@ -1,5 +1,5 @@
-//! Natural batching: who asks alone is served at once; who asks while others are being served waits for the next turn, and
-//! shares one statement with all that wait. The busier the server, the fewer statements for each request.
+//! Natural batching: a single request is handled at once. Requests that arrive while a batch runs form the
+//! next one and share a statement. The busier the server, the fewer statements it runs per request.
 
 use std::{
     pin::pin,
@@ -10,165 +10,178 @@ use std::{
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 
-use super::waiter::{Asker, serve_for};
+use super::waiter::{Waiter, run_shared};
 use crate::catalog::Error;
 
-/// When a turn takes so long, a further one begins, if there may be one and somebody waits for it: this one may wait for a
-/// lock or a lost connection.
-const LONG: Duration = Duration::from_millis(10);
+/// If a batch runs longer than this and requests are waiting, another worker is started, up to the maximum.
+/// The slow batch may be waiting for a lock or a lost connection.
+const SLOW_BATCH: Duration = Duration::from_millis(10);
 
-/// Serves many questions with one statement.
-pub(in crate::catalog) trait Serve<Q, A>: Clone + Send + Sync + 'static {
-    /// The answers, each at its question's place.
-    fn serve(&self, questions: Vec<Q>) -> impl Future<Output = Vec<A>> + Send;
+/// Handles a batch of requests with one statement.
+pub(in crate::catalog) trait BatchHandler<Req, Res>:
+    Clone + Send + Sync + 'static
+{
+    /// Returns the responses in the order of the requests.
+    fn handle(&self, requests: Vec<Req>) -> impl Future<Output = Vec<Res>> + Send;
 }
 
-/// How many turns there are at a time.
+/// Number of batches that run at the same time.
 #[derive(Clone, Copy)]
-pub(in crate::catalog) struct Turns {
-    /// As a rule.
-    pub usual: usize,
-    /// While some take long.
-    pub most: usize,
+pub(in crate::catalog) struct Workers {
+    /// Normal number.
+    pub target: usize,
+    /// Number allowed while some batches are slow.
+    pub max: usize,
 }
 
-/// How much there may be to one turn.
+/// Size limit of a batch.
 #[derive(Clone, Copy)]
-pub(in crate::catalog) struct Size<Q> {
-    /// Of one question.
-    pub of: fn(&Q) -> usize,
-    /// Of all of a turn's, unless it is one alone.
-    pub most: usize,
+pub(in crate::catalog) struct BatchLimit<Req> {
+    /// Weight of one request.
+    pub weight: fn(&Req) -> usize,
+    /// Maximum total weight of a batch; a single heavier request forms its own batch.
+    pub max: usize,
 }
 
-/// Where turns run.
-pub(in crate::catalog) enum RunIn {
-    /// In the runtime of requests: short ones, which must not wait for what is done aside, whoever begins them.
-    Requests(Handle),
-    /// Where the first of those asks who are served.
-    Asker,
+/// Runtime on which workers are started.
+pub(in crate::catalog) enum SpawnOn {
+    /// A fixed runtime. Keeps short batches off the background runtime, even if they are submitted there.
+    Runtime(Handle),
+    /// The runtime of the request that starts the worker.
+    Current,
 }
 
-impl RunIn {
-    fn spawn(&self, turns: BoxFuture<'static, ()>) {
+impl SpawnOn {
+    fn spawn(&self, worker: BoxFuture<'static, ()>) {
         match self {
-            Self::Requests(runtime) => drop(runtime.spawn(turns)),
-            Self::Asker => drop(tokio::spawn(turns)),
+            Self::Runtime(runtime) => drop(runtime.spawn(worker)),
+            Self::Current => drop(tokio::spawn(worker)),
         }
     }
 }
 
-/// Those who wait to be served together.
-pub(in crate::catalog) struct Batcher<Q, A>(Arc<Shared<Q, A>>);
+/// A queue that forms batches of its requests.
+pub(in crate::catalog) struct Batcher<Req, Res>(Arc<Shared<Req, Res>>);
 
-struct Shared<Q, A> {
-    queue: Mutex<Queue<Q, A>>,
-    turns: Turns,
-    size: Size<Q>,
-    run_in: RunIn,
+struct Shared<Req, Res> {
+    queue: Mutex<Queue<Req, Res>>,
+    workers: Workers,
+    limit: BatchLimit<Req>,
+    spawn_on: SpawnOn,
 }
 
-struct Queue<Q, A> {
-    waiting: Vec<(Q, Asker<A>)>,
-    /// Turns under way.
-    turns: usize,
+struct Queue<Req, Res> {
+    waiting: Vec<(Req, Waiter<Res>)>,
+    /// Number of running workers.
+    workers: usize,
 }
 
-impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
-    /// With so many turns at a time, of this size, there.
-    pub fn new(turns: Turns, size: Size<Q>, run_in: RunIn) -> Self {
-        let queue = Mutex::new(Queue { waiting: Vec::new(), turns: 0 });
-        Self(Arc::new(Shared { queue, turns, size, run_in }))
+impl<Req: Send + 'static, Res: Send + 'static> Batcher<Req, Res> {
+    pub fn new(workers: Workers, limit: BatchLimit<Req>, spawn_on: SpawnOn) -> Self {
+        let queue = Mutex::new(Queue { waiting: Vec::new(), workers: 0 });
+        Self(Arc::new(Shared { queue, workers, limit, spawn_on }))
     }
 
-    /// Asks, and waits for the answer. Once its turn has begun, a question has its part in that even if the one who asked
-    /// leaves.
+    /// Submits a request and returns its response. Once its batch has started, the request is carried out
+    /// even if the caller is dropped.
     ///
     /// # Errors
-    /// [`Error::Internal`] where serving panicked, [`Error::Unavailable`] where it took too long.
-    pub async fn ask<S: Serve<Q, A>>(&self, question: Q, server: impl FnOnce() -> S) -> Result<A, Error> {
-        let start = Instant::now();
-        let (asker, answer) = Asker::new();
-        if self.0.join(question, asker) {
-            self.0.run_in.spawn(turns(self.0.clone(), server()));
+    /// Returns [`Error::Internal`] if the handler panicked, or [`Error::Unavailable`] if it timed out.
+    pub async fn submit<H: BatchHandler<Req, Res>>(
+        &self,
+        request: Req,
+        handler: impl FnOnce() -> H,
+    ) -> Result<Res, Error> {
+        let enqueued_at = Instant::now();
+        let (waiter, receiver) = Waiter::new();
+        if self.0.enqueue(request, waiter) {
+            self.0.spawn_on.spawn(run_worker(self.0.clone(), handler()));
         }
-        Asker::answered(answer.await, start)
+        Waiter::finish(receiver.await, enqueued_at)
     }
 }
 
-/// Turns, one after the other, as long as somebody waits. Boxed, since further ones begin within.
-fn turns<Q, A, S>(shared: Arc<Shared<Q, A>>, server: S) -> BoxFuture<'static, ()>
+/// Handles batches until no request waits. Boxed because a worker can start another, which makes the type
+/// recursive.
+fn run_worker<Req, Res, H>(shared: Arc<Shared<Req, Res>>, handler: H) -> BoxFuture<'static, ()>
 where
-    Q: Send + 'static,
-    A: Send + 'static,
-    S: Serve<Q, A>,
+    Req: Send + 'static,
+    Res: Send + 'static,
+    H: BatchHandler<Req, Res>,
 {
     Box::pin(async move {
         loop {
-            // Those who are about to ask come along: who has been woken, and who reads what has just arrived.
+            // Requests about to be submitted join this batch: first those of tasks already woken, then those
+            // of connections whose data has just arrived.
             tokio::task::yield_now().await;
             tokio::task::yield_now().await;
-            let Some(waiting) = shared.next() else {
+            let Some(batch) = shared.next_batch() else {
                 return;
             };
-            let (questions, askers): (Vec<Q>, Vec<Asker<A>>) = waiting.into_iter().unzip();
-            let origin = askers.first().map(|first| first.origin.clone()).unwrap_or_default();
-            let mut turn = pin!(serve_for(origin, server.serve(questions)));
-            let (done, ran) = loop {
-                match tokio::time::timeout(LONG, &mut turn).await {
-                    Ok(done) => break done,
-                    Err(_) if shared.begin_further() => {
-                        shared.run_in.spawn(turns(shared.clone(), server.clone()));
+            let (requests, waiters): (Vec<Req>, Vec<Waiter<Res>>) = batch.into_iter().unzip();
+            let context = waiters.first().map(|first| first.context.clone()).unwrap_or_default();
+            let mut batch = pin!(run_shared(context, handler.handle(requests)));
+            let (result, timing) = loop {
+                match tokio::time::timeout(SLOW_BATCH, &mut batch).await {
+                    Ok(result) => break result,
+                    Err(_) if shared.try_start_extra_worker() => {
+                        shared.spawn_on.spawn(run_worker(shared.clone(), handler.clone()));
                     }
                     Err(_) => {}
                 }
             };
-            match done {
-                Ok(answers) => {
-                    askers.into_iter().zip(answers).for_each(|(asker, answer)| asker.answer(Ok(answer), ran));
+            match result {
+                Ok(responses) => {
+                    let completed = waiters.into_iter().zip(responses);
+                    completed.for_each(|(waiter, response)| waiter.complete(Ok(response), timing));
                 }
-                Err(error) => askers.into_iter().for_each(|asker| asker.answer(Err(error.clone()), ran)),
+                Err(error) => {
+                    for waiter in waiters {
+                        waiter.complete(Err(error.clone()), timing);
+                    }
+                }
             }
         }
     })
 }
 
-impl<Q, A> Shared<Q, A> {
-    fn queue(&self) -> MutexGuard<'_, Queue<Q, A>> {
+impl<Req, Res> Shared<Req, Res> {
+    fn queue(&self) -> MutexGuard<'_, Queue<Req, Res>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits with the others; true where turns have to begin for it.
-    fn join(&self, question: Q, asker: Asker<A>) -> bool {
+    /// Enqueues a request. Returns whether the caller must start a worker, which is already counted.
+    fn enqueue(&self, request: Req, waiter: Waiter<Res>) -> bool {
         let mut queue = self.queue();
-        queue.waiting.push((question, asker));
-        let begins = queue.turns < self.turns.usual;
-        queue.turns += usize::from(begins);
-        begins
+        queue.waiting.push((request, waiter));
+        let starts = queue.workers < self.workers.target;
+        queue.workers += usize::from(starts);
+        starts
     }
 
-    /// Whether further turns are to begin, for those who have waited long.
-    fn begin_further(&self) -> bool {
+    /// Returns whether the caller must start a worker in addition to a slow one. Counts that worker.
+    fn try_start_extra_worker(&self) -> bool {
         let mut queue = self.queue();
-        let begins = !queue.waiting.is_empty() && queue.turns < self.turns.most;
-        queue.turns += usize::from(begins);
-        begins
+        let starts = !queue.waiting.is_empty() && queue.workers < self.workers.max;
+        queue.workers += usize::from(starts);
+        starts
     }
 
-    /// Those who have waited longest and are still there; where nobody waits, the turns are over.
-    fn next(&self) -> Option<Vec<(Q, Asker<A>)>> {
+    /// Returns the oldest requests that still wait. If no request waits, returns `None`, and the worker must
+    /// end.
+    fn next_batch(&self) -> Option<Vec<(Req, Waiter<Res>)>> {
         let mut queue = self.queue();
-        queue.waiting.retain(|(_, asker)| asker.is_there());
+        queue.waiting.retain(|(_, waiter)| waiter.is_waiting());
         if queue.waiting.is_empty() {
-            queue.turns -= 1;
+            queue.workers -= 1;
             return None;
         }
-        let sizes = queue.waiting.iter().map(|(question, _)| (self.size.of)(question));
-        let sums = sizes.scan(0, |sum, size| {
-            *sum += size;
-            Some(*sum)
+        let weights = queue.waiting.iter().map(|(request, _)| (self.limit.weight)(request));
+        let totals = weights.scan(0, |total, weight| {
+            *total += weight;
+            Some(*total)
         });
-        let count = sums.take_while(|sum| *sum <= self.size.most).count().max(1);
+        let count = totals.take_while(|total| *total <= self.limit.max).count().max(1);
         Some(queue.waiting.drain(..count).collect())
     }
 }

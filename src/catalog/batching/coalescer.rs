@@ -1,6 +1,6 @@
-//! Request coalescing: who asks what others are waiting to ask shares one statement with them.
+//! Request coalescing: equal requests that wait at the same time share one query.
 //!
-//! A statement that is under way is not shared: it may have begun before a change that the one who asks knows of.
+//! A running query is never shared. It may have started before a change that the new caller has already seen.
 
 use std::{
     mem,
@@ -8,92 +8,94 @@ use std::{
     time::Instant,
 };
 
-use super::waiter::{Asker, serve_for};
+use super::waiter::{Waiter, run_shared};
 use crate::catalog::Error;
 
-/// Questions under way, each with those who wait for the next time that it is asked. Cheap to clone.
-pub(in crate::catalog) struct Coalescer<Q, A>(Arc<Mutex<Vec<Asked<Q, A>>>>);
+/// Running queries by key, each with the requests that wait for its next run. Cheap to clone.
+pub(in crate::catalog) struct Coalescer<K, V>(Arc<Mutex<Vec<Flight<K, V>>>>);
 
-struct Asked<Q, A> {
-    question: Q,
-    waiting: Vec<Asker<A>>,
+struct Flight<K, V> {
+    key: K,
+    waiting: Vec<Waiter<V>>,
 }
 
-impl<Q, A> Clone for Coalescer<Q, A> {
+impl<K, V> Clone for Coalescer<K, V> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<Q, A> Default for Coalescer<Q, A> {
+impl<K, V> Default for Coalescer<K, V> {
     fn default() -> Self {
         Self(Arc::default())
     }
 }
 
-impl<Q, A> Coalescer<Q, A>
+impl<K, V> Coalescer<K, V>
 where
-    Q: Clone + PartialEq + Send + 'static,
-    A: Clone + Send + 'static,
+    K: Clone + PartialEq + Send + 'static,
+    V: Clone + Send + 'static,
 {
-    /// Asks at once, unless the same question is under way: then with all who wait for it, when it is answered. Equal
-    /// questions must have equal answers, whoever asks.
+    /// Runs the query for `key` and returns its result. If it is already running, waits for it to end and
+    /// then shares the next run. Equal keys must have equal results for every caller.
     ///
     /// # Errors
-    /// Of the answer; [`Error::Internal`] where it panicked, [`Error::Unavailable`] where it took too long.
-    pub async fn ask<F>(&self, question: Q, answer: impl Fn(Q) -> F + Send + 'static) -> Result<A, Error>
+    /// Returns the query's error, [`Error::Internal`] if it panicked, or [`Error::Unavailable`] if it timed
+    /// out.
+    pub async fn get<F>(&self, key: K, query: impl Fn(K) -> F + Send + 'static) -> Result<V, Error>
     where
-        F: Future<Output = Result<A, Error>> + Send + 'static,
+        F: Future<Output = Result<V, Error>> + Send + 'static,
     {
-        let start = Instant::now();
-        let (asker, receiver) = Asker::new();
-        if let Some(asker) = self.join(&question, asker) {
-            tokio::spawn(self.clone().answer(question, vec![asker], answer));
+        let enqueued_at = Instant::now();
+        let (waiter, receiver) = Waiter::new();
+        if let Some(waiter) = self.join_or_register(&key, waiter) {
+            tokio::spawn(self.clone().run_flight(key, vec![waiter], query));
         }
-        Asker::answered(receiver.await, start)
+        Waiter::finish(receiver.await, enqueued_at)
     }
 
-    /// Waits with the others, or comes back where the question is not under way.
-    fn join(&self, question: &Q, asker: Asker<A>) -> Option<Asker<A>> {
-        let mut under_way = self.under_way();
-        if let Some(asked) = under_way.iter_mut().find(|asked| asked.question == *question) {
-            asked.waiting.push(asker);
+    /// Adds the waiter to the running flight for this key. Otherwise registers a new flight and returns the
+    /// waiter, for which the caller must run it.
+    fn join_or_register(&self, key: &K, waiter: Waiter<V>) -> Option<Waiter<V>> {
+        let mut flights = self.flights();
+        if let Some(flight) = flights.iter_mut().find(|flight| flight.key == *key) {
+            flight.waiting.push(waiter);
             return None;
         }
-        under_way.push(Asked { question: question.clone(), waiting: Vec::new() });
-        Some(asker)
+        flights.push(Flight { key: key.clone(), waiting: Vec::new() });
+        Some(waiter)
     }
 
-    /// Answers those who wait, and again those who came meanwhile.
-    async fn answer<F>(self, question: Q, mut waiting: Vec<Asker<A>>, answer: impl Fn(Q) -> F)
+    /// Runs the query for all waiters, then again for those who joined while it ran.
+    async fn run_flight<F>(self, key: K, mut waiters: Vec<Waiter<V>>, query: impl Fn(K) -> F)
     where
-        F: Future<Output = Result<A, Error>> + Send,
+        F: Future<Output = Result<V, Error>> + Send,
     {
-        while let Some(first) = waiting.first() {
-            let (served, ran) = serve_for(first.origin.clone(), answer(question.clone())).await;
-            let served = served.flatten();
-            for asker in waiting {
-                asker.answer(served.clone(), ran);
+        while let Some(first) = waiters.first() {
+            let (result, timing) = run_shared(first.context.clone(), query(key.clone())).await;
+            let result = result.flatten();
+            for waiter in waiters {
+                waiter.complete(result.clone(), timing);
             }
-            waiting = self.next(&question);
+            waiters = self.next_waiters(&key);
         }
     }
 
-    /// Those who came meanwhile and are still there; where nobody is, the question is under way no longer.
-    fn next(&self, question: &Q) -> Vec<Asker<A>> {
-        let mut under_way = self.under_way();
-        let Some(place) = under_way.iter().position(|asked| asked.question == *question) else {
+    /// Returns the requests that still wait for the next run. If no request waits, removes the flight.
+    fn next_waiters(&self, key: &K) -> Vec<Waiter<V>> {
+        let mut flights = self.flights();
+        let Some(index) = flights.iter().position(|flight| flight.key == *key) else {
             return Vec::new();
         };
-        under_way[place].waiting.retain(Asker::is_there);
-        if under_way[place].waiting.is_empty() {
-            under_way.swap_remove(place);
+        flights[index].waiting.retain(Waiter::is_waiting);
+        if flights[index].waiting.is_empty() {
+            flights.swap_remove(index);
             return Vec::new();
         }
-        mem::take(&mut under_way[place].waiting)
+        mem::take(&mut flights[index].waiting)
     }
 
-    fn under_way(&self) -> MutexGuard<'_, Vec<Asked<Q, A>>> {
+    fn flights(&self) -> MutexGuard<'_, Vec<Flight<K, V>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

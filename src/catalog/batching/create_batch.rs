@@ -1,4 +1,4 @@
-//! Creates for all that wait at the same time (see `batch`), each as if it were alone.
+//! Batched creates: one insert for all waiting requests, each with its own result.
 
 use std::{
     collections::HashSet,
@@ -11,157 +11,172 @@ use std::{
 use futures_util::future::join_all;
 use sea_orm::DbErr;
 
-use super::batcher::Serve;
+use super::batcher::BatchHandler;
 use crate::{
     catalog::{
         Catalog, Error, NewProduct, Product, Version,
-        create::{id_fault, put_together},
-        error::is_refusal,
-        insert::{Conflict, For, Stored},
+        error::is_database_error,
+        insert::{Inserted, LockWait, RowConflict},
+        new_product::{assemble_products, id_taken_error},
         precondition,
     },
     database::is_unique_violation,
 };
 
-/// What became of a question; or the question itself, which its request has to serve alone: to do that for it here would
-/// keep the others waiting.
-pub(in crate::catalog) type OrAlone<Q, A> = Result<Result<A, Error>, Q>;
+/// Outcome of one request in a batch.
+pub(in crate::catalog) enum BatchOutcome<Req, Res> {
+    /// Final result.
+    Done(Result<Res, Error>),
+    /// The request, which its caller must retry alone. Retrying it in the batch would delay the others.
+    RetryAlone(Req),
+}
 
-/// Creates for all that wait at the same time, each as if it were alone.
+/// Handler of create batches.
 #[derive(Clone)]
-pub(in crate::catalog) struct Creator(pub Catalog);
+pub(in crate::catalog) struct CreateBatch(pub Catalog);
 
-/// All of all arrays, in one statement; where one of them can't be created, the others go on alone.
-impl Serve<Vec<NewProduct>, OrAlone<Vec<NewProduct>, Vec<Product>>> for Creator {
-    async fn serve(&self, arrays: Vec<Vec<NewProduct>>) -> Vec<OrAlone<Vec<NewProduct>, Vec<Product>>> {
+/// Creates all arrays of a batch with one insert. If it fails for one of them, the others are retried alone.
+impl BatchHandler<Vec<NewProduct>, BatchOutcome<Vec<NewProduct>, Vec<Product>>> for CreateBatch {
+    async fn handle(&self, arrays: Vec<Vec<NewProduct>>) -> Vec<BatchOutcome<Vec<NewProduct>, Vec<Product>>> {
         let Self(catalog) = self;
         let lengths: Vec<usize> = arrays.iter().map(Vec::len).collect();
-        // Not flattened: that could not tell how much room all of them take.
+        // `flatten` would not know the total length to reserve.
         let mut new = Vec::with_capacity(lengths.iter().sum());
         for array in arrays {
             new.extend(array);
         }
         let new = Arc::new(new);
-        let version = precondition::fresh();
-        let products = match catalog.try_store(&new, version, Conflict::Fail, For::Many).await {
-            Ok(Some(stored)) => {
-                catalog.0.feed.changed();
-                put_together(Arc::unwrap_or_clone(new), stored.generated, version)
+        let version = precondition::new_version();
+        let products = match catalog.insert(&new, version, RowConflict::Fail, LockWait::Short).await {
+            Ok(Some(inserted)) => {
+                catalog.0.feed.notify_changed();
+                assemble_products(Arc::unwrap_or_clone(new), inserted.generated_ids, version)
             }
-            Err(error) if !is_refusal(&error) => Err(error.into()),
-            refused => {
-                let is_taken = refused.is_err_and(|error| is_unique_violation(&error));
-                let answer = async |array: Vec<NewProduct>| match catalog.taken(&array).await {
-                    Ok(taken) if !taken.is_empty() => Ok(Err(Error::Duplicate(taken))),
-                    _ => Err(array),
+            Err(error) if !is_database_error(&error) => Err(error.into()),
+            rejected => {
+                let has_conflict = rejected.is_err_and(|error| is_unique_violation(&error));
+                let outcome = async |array: Vec<NewProduct>| match catalog.id_conflicts(&array).await {
+                    Ok(conflicts) if !conflicts.is_empty() => {
+                        BatchOutcome::Done(Err(Error::Duplicate(conflicts)))
+                    }
+                    _ => BatchOutcome::RetryAlone(array),
                 };
                 let arrays = split(Arc::unwrap_or_clone(new), &lengths);
-                return if is_taken { join_all(arrays.map(answer)).await } else { arrays.map(Err).collect() };
+                return if has_conflict {
+                    join_all(arrays.map(outcome)).await
+                } else {
+                    arrays.map(BatchOutcome::RetryAlone).collect()
+                };
             }
         };
         match products {
-            Ok(products) => split(products, &lengths).map(|products| Ok(Ok(products))).collect(),
-            Err(error) => lengths.iter().map(|_| Ok(Err(error.clone()))).collect(),
+            Ok(products) => {
+                split(products, &lengths).map(|products| BatchOutcome::Done(Ok(products))).collect()
+            }
+            Err(error) => lengths.iter().map(|_| BatchOutcome::Done(Err(error.clone()))).collect(),
         }
     }
 }
 
-impl Serve<NewProduct, OrAlone<NewProduct, Product>> for Creator {
-    async fn serve(&self, new: Vec<NewProduct>) -> Vec<OrAlone<NewProduct, Product>> {
+impl BatchHandler<NewProduct, BatchOutcome<NewProduct, Product>> for CreateBatch {
+    async fn handle(&self, new: Vec<NewProduct>) -> Vec<BatchOutcome<NewProduct, Product>> {
         let Self(catalog) = self;
-        // Of several with the same id, the first gets it, unless each goes on alone.
+        // The first of several requests with the same id is inserted, the others usually get a conflict.
         let mut ids = HashSet::new();
-        let (first, again): (Vec<_>, Vec<_>) =
+        let (first, repeated): (Vec<_>, Vec<_>) =
             new.into_iter().enumerate().partition(|(_, new)| new.id.is_none_or(|id| ids.insert(id)));
-        let (places, first): (Vec<usize>, Vec<NewProduct>) = first.into_iter().unzip();
-        let chosen: Vec<_> = first.iter().map(|new| new.id).collect();
-        let mut answers: Vec<_> = places.into_iter().zip(catalog.create_each(first).await).collect();
-        for (place, new) in again {
-            let first = chosen.iter().position(|id| *id == new.id).map(|first| &answers[first].1);
-            let answer = match (new.id, first) {
-                (Some(id), Some(Ok(Ok(_) | Err(Error::Duplicate(_))))) => {
-                    Ok(Err(Error::Duplicate(vec![id_fault(new.at, id)])))
+        let (indices, first): (Vec<usize>, Vec<NewProduct>) = first.into_iter().unzip();
+        let first_ids: Vec<_> = first.iter().map(|new| new.id).collect();
+        let mut outcomes: Vec<_> = indices.into_iter().zip(catalog.create_each(first).await).collect();
+        for (index, new) in repeated {
+            let first = first_ids.iter().position(|id| *id == new.id).map(|first| &outcomes[first].1);
+            let outcome = match (new.id, first) {
+                (Some(id), Some(BatchOutcome::Done(Ok(_) | Err(Error::Duplicate(_))))) => {
+                    BatchOutcome::Done(Err(Error::Duplicate(vec![id_taken_error(new.location, id)])))
                 }
-                (_, Some(Ok(Err(error)))) => Ok(Err(error.clone())),
-                _ => Err(new),
+                (_, Some(BatchOutcome::Done(Err(error)))) => BatchOutcome::Done(Err(error.clone())),
+                _ => BatchOutcome::RetryAlone(new),
             };
-            answers.push((place, answer));
+            outcomes.push((index, outcome));
         }
-        answers.sort_unstable_by_key(|(place, _)| *place);
-        answers.into_iter().map(|(_, answer)| answer).collect()
+        outcomes.sort_unstable_by_key(|(index, _)| *index);
+        outcomes.into_iter().map(|(_, outcome)| outcome).collect()
     }
 }
 
-/// Whether ids were taken of late. As a rule all of many are free, and a database that looks at each first takes longer.
+/// Whether recent inserts met taken ids. An insert that skips taken ids is slower than a plain one, so it is
+/// used only for a while after a conflict.
 #[derive(Debug, Default)]
-pub(in crate::catalog) struct TakenOfLate(AtomicU8);
+pub(in crate::catalog) struct RecentConflicts(AtomicU8);
 
-impl TakenOfLate {
-    /// So many statements expect a taken id after one that has met it.
-    const STATEMENTS: u8 = 100;
+impl RecentConflicts {
+    /// Number of inserts that expect conflicts after one has occurred.
+    const INSERTS: u8 = 100;
 
-    fn is_expected(&self) -> bool {
-        let left = |left: u8| left.checked_sub(1);
-        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left).is_ok()
+    /// Returns whether to expect a conflict. Counts as one insert.
+    fn expected(&self) -> bool {
+        let decrement = |remaining: u8| remaining.checked_sub(1);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, decrement).is_ok()
     }
 
-    fn met(&self) {
-        self.0.store(Self::STATEMENTS, Ordering::Relaxed);
+    fn record(&self) {
+        self.0.store(Self::INSERTS, Ordering::Relaxed);
     }
 }
 
 impl Catalog {
-    /// Creates those of them whose ids are free, in one statement; no id is named twice.
-    async fn create_each(&self, new: Vec<NewProduct>) -> Vec<OrAlone<NewProduct, Product>> {
-        let (new, version) = (Arc::new(new), precondition::fresh());
-        let Stored { generated, chosen } = match self.try_store_free(&new, version).await {
-            Ok(Some(stored)) => stored,
-            Err(error) if !is_refusal(&error) => {
+    /// Creates the products whose ids are free with one insert. No two of them have the same id.
+    async fn create_each(&self, new: Vec<NewProduct>) -> Vec<BatchOutcome<NewProduct, Product>> {
+        let (new, version) = (Arc::new(new), precondition::new_version());
+        let Inserted { generated_ids, stored_client_ids } = match self.insert_free_ids(&new, version).await {
+            Ok(Some(inserted)) => inserted,
+            Err(error) if !is_database_error(&error) => {
                 let error = Error::from(error);
-                return new.iter().map(|_| Ok(Err(error.clone()))).collect();
+                return new.iter().map(|_| BatchOutcome::Done(Err(error.clone()))).collect();
             }
-            // One is to blame: it waits for somebody else's transaction, no id is left to generate, or somebody used one
-            // past the server.
-            _ => return Arc::unwrap_or_clone(new).into_iter().map(Err).collect(),
+            // One request is the cause: its id is locked by another transaction, no id is left to generate,
+            // or a generated id is in use because a row was inserted without the server.
+            _ => return Arc::unwrap_or_clone(new).into_iter().map(BatchOutcome::RetryAlone).collect(),
         };
-        self.0.feed.changed();
-        let refusal = |new: &NewProduct| {
-            let id = new.id.filter(|id| chosen.as_ref().is_some_and(|chosen| !chosen.contains(&id.get())))?;
-            Some(Error::Duplicate(vec![id_fault(new.at, id)]))
+        self.0.feed.notify_changed();
+        let conflict = |new: &NewProduct| {
+            let is_missing = |id: &i64| stored_client_ids.as_ref().is_some_and(|stored| !stored.contains(id));
+            let id = new.id.filter(|id| is_missing(&id.get()))?;
+            Some(Error::Duplicate(vec![id_taken_error(new.location, id)]))
         };
-        let refusals: Vec<_> = new.iter().map(refusal).collect();
+        let conflicts: Vec<_> = new.iter().map(conflict).collect();
         let mut new = Arc::unwrap_or_clone(new);
-        let mut refused = refusals.iter().map(Option::is_some);
-        new.retain(|_| refused.next() != Some(true));
-        let products = put_together(new, generated, version).unwrap_or_else(|error| {
-            tracing::error!(%error, "products were stored under ids that nobody asked for");
+        let mut has_conflict = conflicts.iter().map(Option::is_some);
+        new.retain(|_| has_conflict.next() != Some(true));
+        let products = assemble_products(new, generated_ids, version).unwrap_or_else(|error| {
+            tracing::error!(%error, "the inserted ids do not match the requested products");
             Vec::new()
         });
         let mut products = products.into_iter();
-        let answer = |refusal: Option<Error>| match refusal {
-            Some(refusal) => Ok(Err(refusal)),
-            None => Ok(products.next().ok_or(Error::Internal)),
+        let outcome = |conflict: Option<Error>| match conflict {
+            Some(conflict) => BatchOutcome::Done(Err(conflict)),
+            None => BatchOutcome::Done(products.next().ok_or(Error::Internal)),
         };
-        refusals.into_iter().map(answer).collect()
+        conflicts.into_iter().map(outcome).collect()
     }
 
-    /// Stores those of the products whose ids are free, for many; `None` where no more ids can be generated.
-    async fn try_store_free(
+    /// Inserts the products whose ids are free. Returns `None` if no id is left to generate.
+    async fn insert_free_ids(
         &self,
         new: &Arc<Vec<NewProduct>>,
         version: Version,
-    ) -> Result<Option<Stored>, DbErr> {
-        if !self.0.taken_of_late.is_expected() {
-            match self.try_store(new, version, Conflict::Fail, For::Many).await {
-                Err(error) if is_unique_violation(&error) => self.0.taken_of_late.met(),
-                stored => return stored,
+    ) -> Result<Option<Inserted>, DbErr> {
+        if !self.0.recent_conflicts.expected() {
+            match self.insert(new, version, RowConflict::Fail, LockWait::Short).await {
+                Err(error) if is_unique_violation(&error) => self.0.recent_conflicts.record(),
+                result => return result,
             }
         }
-        self.try_store(new, version, Conflict::Skip, For::Many).await
+        self.insert(new, version, RowConflict::Skip, LockWait::Short).await
     }
 }
 
-/// Parts of these lengths, one after the other.
+/// Splits the items into consecutive vectors of the given lengths.
 fn split<T>(items: Vec<T>, lengths: &[usize]) -> impl Iterator<Item = Vec<T>> {
     let mut items = items.into_iter();
     lengths.iter().map(move |length| items.by_ref().take(*length).collect())

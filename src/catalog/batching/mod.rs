@@ -1,4 +1,4 @@
-//! Requests that wait share statements.
+//! Statements shared by requests that wait at the same time.
 
 pub(super) mod batcher;
 pub(super) mod coalescer;

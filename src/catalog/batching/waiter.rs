@@ -1,4 +1,4 @@
-//! Statements that serve several requests: who asked, and what became of it.
+//! Requests that wait for a shared statement, and its result.
 
 use std::{
     any::Any,
@@ -15,73 +15,76 @@ use crate::{
     request_context::{self, ContextSnapshot},
 };
 
-/// Longer than anybody waits for an answer: what hangs on a lost connection must not be shared for ever.
-const TIMEOUT: Duration = Duration::from_secs(60);
+/// Timeout of a shared statement, longer than any client waits. It ends statements that hang on a lost
+/// connection, which would otherwise block later requests.
+const MAX_SHARED_TIME: Duration = Duration::from_secs(60);
 
-/// An answer, and the statement that brought it.
-pub(in crate::catalog) type Served<A> = (Result<A, Error>, Ran);
+/// Result of a shared statement, and its timing.
+pub(in crate::catalog) type SharedResult<T> = (Result<T, Error>, Timing);
 
-/// When a statement began, and how long it took.
+/// Start time and run time of a statement.
 #[derive(Clone, Copy)]
-pub(in crate::catalog) struct Ran {
-    began: Instant,
-    time: Duration,
+pub(in crate::catalog) struct Timing {
+    started_at: Instant,
+    run_time: Duration,
 }
 
-/// A request that waits.
-pub(in crate::catalog) struct Asker<A> {
-    sender: oneshot::Sender<Served<A>>,
-    /// Its trace and its log lines: the first of several has the statement in them.
-    pub origin: ContextSnapshot,
+/// Handle to a request that waits for a shared statement.
+pub(in crate::catalog) struct Waiter<T> {
+    sender: oneshot::Sender<SharedResult<T>>,
+    /// Context of the request. The statement runs in the context of its first waiter.
+    pub context: ContextSnapshot,
 }
 
-impl<A> Asker<A> {
-    /// The request under way, and where it gets its answer.
-    pub fn new() -> (Self, oneshot::Receiver<Served<A>>) {
-        let (sender, answer) = oneshot::channel();
-        (Self { sender, origin: ContextSnapshot::capture_shared() }, answer)
+impl<T> Waiter<T> {
+    /// Creates a waiter for the current request, and the receiver of its result.
+    pub fn new() -> (Self, oneshot::Receiver<SharedResult<T>>) {
+        let (sender, receiver) = oneshot::channel();
+        (Self { sender, context: ContextSnapshot::capture_shared() }, receiver)
     }
 
-    /// Whether it has not been given up.
-    pub fn is_there(&self) -> bool {
+    /// Returns whether the request still waits.
+    pub fn is_waiting(&self) -> bool {
         !self.sender.is_closed()
     }
 
-    /// Gives it the answer; it may have left meanwhile.
-    pub fn answer(self, answer: Result<A, Error>, ran: Ran) {
-        drop(self.sender.send((answer, ran)));
+    /// Sends the result to the request, which may have been dropped.
+    pub fn complete(self, result: Result<T, Error>, timing: Timing) {
+        drop(self.sender.send((result, timing)));
     }
 
-    /// Puts on the request's account what its answer took since it was asked for.
-    pub fn answered(
-        answer: Result<Served<A>, oneshot::error::RecvError>,
-        asked: Instant,
-    ) -> Result<A, Error> {
-        let none = |_| (Err(Error::Unavailable), Ran { began: Instant::now(), time: Duration::ZERO });
-        let (answer, ran) = answer.unwrap_or_else(none);
-        request_context::record_statement(ran.time);
-        request_context::record_acquire_wait(ran.began.saturating_duration_since(asked));
-        answer
+    /// Returns the received result, and adds the statement's run time and the time in the queue to the
+    /// current request's usage.
+    pub fn finish(
+        received: Result<SharedResult<T>, oneshot::error::RecvError>,
+        enqueued_at: Instant,
+    ) -> Result<T, Error> {
+        let dropped =
+            |_| (Err(Error::Unavailable), Timing { started_at: Instant::now(), run_time: Duration::ZERO });
+        let (result, timing) = received.unwrap_or_else(dropped);
+        request_context::record_statement(timing.run_time);
+        request_context::record_acquire_wait(timing.started_at.saturating_duration_since(enqueued_at));
+        result
     }
 }
 
-/// Runs what serves several requests, in the name of one of them.
-pub(in crate::catalog) async fn serve_for<T>(
-    origin: ContextSnapshot,
-    serve: impl Future<Output = T>,
-) -> Served<T> {
-    let began = Instant::now();
-    let serve = async {
-        match tokio::time::timeout(TIMEOUT, AssertUnwindSafe(serve).catch_unwind()).await {
-            Ok(done) => done.map_err(|panic| panicked(&*panic)),
+/// Runs a shared statement in the context of one of its requests, with a timeout.
+pub(in crate::catalog) async fn run_shared<T>(
+    context: ContextSnapshot,
+    work: impl Future<Output = T>,
+) -> SharedResult<T> {
+    let started_at = Instant::now();
+    let work = async {
+        match tokio::time::timeout(MAX_SHARED_TIME, AssertUnwindSafe(work).catch_unwind()).await {
+            Ok(result) => result.map_err(|panic| log_panic(&*panic)),
             Err(_) => Err(Error::Unavailable),
         }
     };
-    let done = origin.scope(serve).await;
-    (done, Ran { began, time: began.elapsed() })
+    let result = context.scope(work).await;
+    (result, Timing { started_at, run_time: started_at.elapsed() })
 }
 
-fn panicked(panic: &(dyn Any + Send)) -> Error {
-    tracing::error!(panic = panics::panic_message(panic), "a statement of several requests panicked");
+fn log_panic(panic: &(dyn Any + Send)) -> Error {
+    tracing::error!(panic = panics::panic_message(panic), "a shared statement panicked");
     Error::Internal
 }

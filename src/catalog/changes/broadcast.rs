@@ -1,15 +1,13 @@
-//! The way from the feed to its subscribers. It takes 2 MB, so there is none as long as nobody wants to be told.
+//! Channel from the change feed to its subscribers. It takes 2 MB, and exists only while it has subscribers.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::broadcast;
 
-use super::feed::{Event, MOST};
+use super::event::Event;
 
-/// How many events wait for the slowest subscriber; more than one time [`MOST`], so that no reading of ours alone
-/// overruns those who are up to date.
-const WAITING: usize = 16_384;
-const _: () = assert!(WAITING > MOST);
+/// Maximum number of events that wait for the slowest subscriber.
+pub(super) const CAPACITY: usize = 16_384;
 
 #[derive(Debug, Default)]
 pub(in crate::catalog) struct Channel(Mutex<State>);
@@ -19,13 +17,13 @@ enum State {
     #[default]
     None,
     Open(broadcast::Sender<Event>),
-    /// For ever.
+    /// Final state.
     Closed,
 }
 
 impl Channel {
-    /// To those who are subscribed, if there are any; else there is no channel afterwards: who asks keeps others
-    /// from subscribing meanwhile.
+    /// Returns the sender, or drops the channel and returns `None` if it has no subscribers. The caller
+    /// holds the feed's lock, so no client can subscribe in between.
     pub fn sender(&self) -> Option<broadcast::Sender<Event>> {
         let mut state = self.state();
         match &*state {
@@ -38,13 +36,14 @@ impl Channel {
         }
     }
 
-    /// For one more subscriber; none once the channel is closed.
-    pub fn sender_for_another(&self) -> Option<broadcast::Sender<Event>> {
+    /// Returns the sender for a new subscriber and creates the channel if necessary. Returns `None` once the
+    /// channel is closed.
+    pub fn open(&self) -> Option<broadcast::Sender<Event>> {
         let mut state = self.state();
         match &*state {
             State::Open(sender) => Some(sender.clone()),
             State::None => {
-                let sender = broadcast::Sender::new(WAITING);
+                let sender = broadcast::Sender::new(CAPACITY);
                 *state = State::Open(sender.clone());
                 Some(sender)
             }
@@ -52,15 +51,14 @@ impl Channel {
         }
     }
 
-    /// How many subscribers there are.
-    pub fn receivers(&self) -> usize {
+    pub fn subscriber_count(&self) -> usize {
         match &*self.state() {
             State::Open(sender) => sender.receiver_count(),
             State::None | State::Closed => 0,
         }
     }
 
-    /// Ends all subscriptions; there can be no new ones.
+    /// Ends all subscriptions and prevents new ones.
     pub fn close(&self) {
         *self.state() = State::Closed;
     }

@@ -1,4 +1,4 @@
-//! The changes of products as they happen, for any number of subscribers: one reader of the log for all of them.
+//! Change feed: one reader of the change log publishes to any number of subscribers.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,172 +6,156 @@ use futures_util::Stream;
 use tokio::sync::{Mutex, Notify, broadcast};
 
 use super::{
-    broadcast::Channel,
-    log::{Change, LogPosition, Read},
+    broadcast::{CAPACITY, Channel},
+    event::Event,
+    log::{LogPosition, LogRead},
     subscription::{ProductSelection, Subscriber},
 };
 use crate::catalog::{Catalog, Error};
 
-/// What a subscriber is told.
+/// Changes read by one query.
+const CHANGES_PER_READ: u32 = 1000;
+/// Maximum number of changes published at once. If more are waiting, one [`Event::Resync`] is published
+/// instead.
+const MAX_BACKLOG: usize = 10_000;
+// A single publication must not overrun subscribers that are up to date.
+const _: () = assert!(CAPACITY > MAX_BACKLOG);
+/// Interval of reading the log without a notification, in case one from another instance was lost.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// Minimum interval between notifications to other instances.
+const NOTIFY_INTERVAL: Duration = Duration::from_millis(20);
+/// Attempts to find a position that older transactions can no longer precede, and the delay between them.
+const MAX_JOIN_ATTEMPTS: usize = 100;
+const JOIN_RETRY_DELAY: Duration = Duration::from_millis(30);
+
+/// State of the feed, shared by all clones of a catalog.
 #[derive(Clone, Debug)]
-pub enum Event {
-    /// A product changed.
-    Change(Change),
-    /// More happened than can be told: whoever wants to know how things are has to read them again. From this place
-    /// on the changes go on.
-    Resync(LogPosition),
-}
-
-impl Event {
-    /// Where it stands in the log.
-    pub fn position(&self) -> LogPosition {
-        match self {
-            Self::Change(change) => change.position,
-            Self::Resync(position) => *position,
-        }
-    }
-}
-
-/// Changes read at a time.
-const PAGE: u32 = 1000;
-/// More than that at once is told as a [`Event::Resync`].
-pub(in crate::catalog) const MOST: usize = 10_000;
-/// Changes of others, if PostgreSQL's notice of them got lost.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// The others need not be woken more often.
-const WAKE_EVERY: Duration = Duration::from_millis(20);
-/// How often a place to begin from is looked for that other transactions leave alone, and the pause between.
-const MAX_ATTEMPTS: usize = 100;
-const PAUSE: Duration = Duration::from_millis(30);
-
-/// The feed's state, shared by all clones of a catalog.
-#[derive(Clone, Debug)]
-pub(in crate::catalog) struct Feed(Arc<Shared>);
+pub(in crate::catalog) struct Feed(Arc<Inner>);
 
 #[derive(Debug)]
-struct Shared {
+struct Inner {
     channel: Channel,
-    /// Up to where the subscribers have been told; none without subscribers.
-    told: Mutex<Option<LogPosition>>,
-    /// Something changed, or may have.
-    look: Notify,
-    /// Something changed here.
-    changed: Notify,
+    /// Position up to which changes were published; `None` without subscribers.
+    published_up_to: Mutex<Option<LogPosition>>,
+    /// Wakes the publisher: the log may have new changes.
+    wakeup: Notify,
+    /// Signals a change made by this instance, to notify the others.
+    local_change: Notify,
 }
 
 impl Default for Feed {
     fn default() -> Self {
-        Self(Arc::new(Shared {
+        Self(Arc::new(Inner {
             channel: Channel::default(),
-            told: Mutex::new(None),
-            look: Notify::new(),
-            changed: Notify::new(),
+            published_up_to: Mutex::new(None),
+            wakeup: Notify::new(),
+            local_change: Notify::new(),
         }))
     }
 }
 
 impl Feed {
-    /// To be called after every change.
-    pub(in crate::catalog) fn changed(&self) {
-        self.0.look.notify_one();
-        self.0.changed.notify_one();
+    /// Must be called after every committed change.
+    pub(in crate::catalog) fn notify_changed(&self) {
+        self.0.wakeup.notify_one();
+        self.0.local_change.notify_one();
     }
 }
 
 impl Catalog {
-    /// The changes of products from now on, or those after a place that was told before. A subscriber that takes less than comes
-    /// in is let go with [`Error::TooSlow`] before it would cost memory.
+    /// Subscribes to changes from now on, or to those after a position received earlier. A subscriber that
+    /// cannot keep up is closed with [`Error::TooSlow`], which bounds the memory for its events.
     ///
     /// # Errors
-    /// [`Error::TooManySubscriptions`], or the database fails.
+    /// Returns [`Error::TooManySubscriptions`], [`Error::Unavailable`] if the feed is closed or no position
+    /// is available, or a database error.
     pub async fn subscribe(
         &self,
-        followed: ProductSelection,
+        selection: ProductSelection,
         after: Option<LogPosition>,
     ) -> Result<impl Stream<Item = Result<Event, Error>> + Send + use<>, Error> {
-        let (receiver, told) = self.join_subscribers().await?;
-        Ok(Subscriber::new(self.clone(), receiver, told, after).events(followed))
+        let (receiver, live_from) = self.join_subscribers().await?;
+        Ok(Subscriber::new(self.clone(), receiver, live_from, after).events(selection))
     }
 
-    /// A receiver of all that is told from a place on.
+    /// Returns a receiver, and the position after which it gets all changes.
     async fn join_subscribers(&self) -> Result<(broadcast::Receiver<Event>, LogPosition), Error> {
-        for _ in 0..MAX_ATTEMPTS {
-            let mut told = self.0.feed.0.told.lock().await;
-            let sender = self.0.feed.0.channel.sender_for_another().ok_or(Error::Unavailable)?;
-            if sender.receiver_count() >= self.0.rules.subscriptions {
+        for _ in 0..MAX_JOIN_ATTEMPTS {
+            let mut published_up_to = self.0.feed.0.published_up_to.lock().await;
+            let sender = self.0.feed.0.channel.open().ok_or(Error::Unavailable)?;
+            if sender.receiver_count() >= self.0.options.max_subscriptions {
                 return Err(Error::TooManySubscriptions);
             }
-            if sender.receiver_count() == 0 || told.is_none() {
-                *told = self.newest_place().await?;
+            if sender.receiver_count() == 0 || published_up_to.is_none() {
+                *published_up_to = self.newest_position().await?;
             }
-            if let Some(told) = *told {
-                return Ok((sender.subscribe(), told));
+            if let Some(position) = *published_up_to {
+                return Ok((sender.subscribe(), position));
             }
-            drop(told);
-            // There is no place as long as a transaction is under way that began before the log did.
-            tokio::time::sleep(PAUSE).await;
+            drop(published_up_to);
+            // No position is final while a transaction older than every row of the log is running.
+            tokio::time::sleep(JOIN_RETRY_DELAY).await;
         }
         Err(Error::Unavailable)
     }
 
-    /// Reads the log for the subscribers, and tells the other copies of the server when there is something in it; for
-    /// ever.
+    /// Publishes changes to the subscribers and notifies other instances of local changes. Never returns.
     pub async fn run_feed(&self) {
         let name = uuid::Uuid::new_v4().to_string();
         tokio::join!(
-            self.tell_subscribers(),
+            self.run_publisher(),
             self.notify_peers(&name),
-            self.0.database.on_notification(&name, || self.0.feed.0.look.notify_one()),
+            self.0.database.on_notification(&name, || self.0.feed.0.wakeup.notify_one()),
         );
     }
 
-    /// Ends all subscriptions; there can be no new ones.
+    /// Ends all subscriptions and prevents new ones.
     pub fn close_feed(&self) {
         self.0.feed.0.channel.close();
     }
 
-    /// How many subscribers there are.
-    pub fn subscribers(&self) -> usize {
-        self.0.feed.0.channel.receivers()
+    /// Returns the number of open subscriptions.
+    pub fn subscriber_count(&self) -> usize {
+        self.0.feed.0.channel.subscriber_count()
     }
 
-    async fn tell_subscribers(&self) {
+    async fn run_publisher(&self) {
         loop {
-            // What was not noticed is seen a little later.
-            let _ = tokio::time::timeout(LOOK_EVERY, self.0.feed.0.look.notified()).await;
-            let mut told = self.0.feed.0.told.lock().await;
-            // A failure has been logged, and the next look tries again.
-            let _ = self.tell(&mut told).await;
+            let _ = tokio::time::timeout(POLL_INTERVAL, self.0.feed.0.wakeup.notified()).await;
+            let mut published_up_to = self.0.feed.0.published_up_to.lock().await;
+            // Errors have been logged, and the next iteration retries.
+            let _ = self.publish(&mut published_up_to).await;
         }
     }
 
-    async fn tell(&self, told: &mut Option<LogPosition>) -> Result<(), Error> {
-        let (Some(sender), Some(mut position)) = (self.0.feed.0.channel.sender(), *told) else {
-            *told = None;
+    /// Publishes all new changes, or one resync event if they are too many or no longer in the log.
+    async fn publish(&self, published_up_to: &mut Option<LogPosition>) -> Result<(), Error> {
+        let (Some(sender), Some(mut position)) = (self.0.feed.0.channel.sender(), *published_up_to) else {
+            *published_up_to = None;
             return Ok(());
         };
-        // Nobody being there any more is no failure.
-        let tell = |event| drop(sender.send(event));
+        // Sending fails only if the last subscriber has left, which is not an error.
+        let send = |event| drop(sender.send(event));
         let mut count = 0;
         loop {
-            let (changes, last, is_all) = match self.changes_after(position, PAGE).await? {
-                Read::Changes { changes, last, is_all } if count + changes.len() <= MOST => {
-                    (changes, last, is_all)
+            let (changes, last, is_complete) = match self.changes_after(position, CHANGES_PER_READ).await? {
+                LogRead::Changes { changes, last, is_complete } if count + changes.len() <= MAX_BACKLOG => {
+                    (changes, last, is_complete)
                 }
-                Read::Changes { .. } | Read::Gone => {
-                    // Where there is no place to go on from, the next look finds one.
-                    if let Some(newest) = self.newest_place().await? {
-                        tell(Event::Resync(newest));
-                        *told = Some(newest);
+                LogRead::Changes { .. } | LogRead::Expired => {
+                    // If no position is final yet, the next iteration finds one.
+                    if let Some(newest) = self.newest_position().await? {
+                        send(Event::Resync(newest));
+                        *published_up_to = Some(newest);
                     }
                     return Ok(());
                 }
             };
             count += changes.len();
-            changes.into_iter().map(Event::Change).for_each(tell);
+            changes.into_iter().map(Event::Change).for_each(send);
             position = last;
-            *told = Some(position);
-            if is_all {
+            *published_up_to = Some(position);
+            if is_complete {
                 return Ok(());
             }
         }
@@ -179,11 +163,11 @@ impl Catalog {
 
     async fn notify_peers(&self, name: &str) {
         loop {
-            self.0.feed.0.changed.notified().await;
+            self.0.feed.0.local_change.notified().await;
             if let Err(error) = self.0.database.notify_peers(name).await {
-                tracing::debug!(%error, "other copies of the server can't be told");
+                tracing::debug!(%error, "failed to notify other instances");
             }
-            tokio::time::sleep(WAKE_EVERY).await;
+            tokio::time::sleep(NOTIFY_INTERVAL).await;
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What happened to products of late, in order: the log that triggers write (see the migration), and creates on SQLite
-//! themselves (`insert/directly.rs`).
+//! The change log: recent changes of products, in order. Triggers write it (see the migration), except for
+//! most inserts into SQLite, which write it themselves (`insert/sqlite_without_triggers.rs`).
 
 use std::{
     collections::HashMap,
@@ -20,7 +20,7 @@ use crate::{
     database::Kind,
 };
 
-/// A place in the log; opaque to clients.
+/// Position in the change log, opaque to clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LogPosition {
     xact: i64,
@@ -40,77 +40,75 @@ impl FromStr for LogPosition {
         let part = |text| i64::from_str_radix(text, 16).ok();
         let position =
             text.split_once('-').and_then(|(xact, seq)| Some(Self { xact: part(xact)?, seq: part(seq)? }));
-        position.ok_or_else(|| {
-            Error::invalid("after", "is not a position in the changes, as it was sent with one")
-        })
+        position.ok_or_else(|| Error::invalid("after", "is not a valid change cursor"))
     }
 }
 
-/// What happened to a product.
+/// One change of a product.
 #[derive(Clone, Debug)]
 pub struct Change {
-    /// Where it stands in the log.
+    /// Position in the change log.
     pub position: LogPosition,
-    /// What it was.
+    /// Kind of change.
     pub kind: ChangeKind,
-    /// Which product.
+    /// Id of the product.
     pub id: ProductId,
-    /// The version that the product has since, or had last.
+    /// Version of the product after the change; for a deletion, its last version.
     pub version: Version,
-    /// When it happened, to the second.
+    /// Time of the change, to the second.
     pub at: Rfc3339Timestamp,
-    /// The product as it was when the change was read, which can be later; none where it is gone.
+    /// The product when the change was read, which may include later changes; `None` if it was deleted.
     pub product: Option<Arc<Product>>,
 }
 
-/// What can happen to a product.
+/// Kind of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeKind {
-    /// It is new.
+    /// A new product.
     Created,
-    /// Its name or price changed, perhaps more.
+    /// A new name or price, possibly with a new amount.
     Updated,
-    /// Its amount changed, and nothing else.
-    StockMoved,
-    /// It is gone.
+    /// A new amount only.
+    StockAdjusted,
+    /// A deleted product.
     Deleted,
 }
 
-/// What the log has behind a place.
+/// Result of reading the log after a position.
 #[derive(Debug)]
-pub(in crate::catalog) enum Read {
-    /// The first changes there.
+pub(in crate::catalog) enum LogRead {
+    /// The next changes.
     Changes {
         changes: Vec<Change>,
-        /// The place of the last row that was read.
+        /// Position of the last row that was read.
         last: LogPosition,
-        /// Whether there were no more at this moment.
-        is_all: bool,
+        /// Whether the log ended here when it was read.
+        is_complete: bool,
     },
-    /// The place is not in the log any more: nobody knows what came behind it.
-    Gone,
+    /// The position is no longer in the log, so changes may be missing.
+    Expired,
 }
 
-/// What is asked of the log.
-struct Questions {
-    /// From the place `$1`, `$2` on, with the row that stands there; at most `$3`. Only rows that nothing can come
-    /// before any more.
-    from_place: &'static str,
-    /// The newest such row.
+/// SQL statements on the change log.
+struct ChangeLogQueries {
+    /// Selects the row at position `$1`, `$2` and its successors, at most `$3` rows. Excludes rows that a
+    /// running transaction can still precede.
+    from_position: &'static str,
+    /// Selects the newest such row.
     newest: &'static str,
-    /// The oldest row that something can still come before.
-    waiting: Option<&'static str>,
-    /// A row to stand on in an empty log.
-    mark: &'static str,
-    /// Deletes the oldest rows of more than `$1` seconds, but never the newest, which somebody may stand on; `$2` at
-    /// most, so that writers don't wait long.
-    forget: &'static str,
+    /// Selects the oldest row that a running transaction can still precede. `None` if such rows cannot exist.
+    oldest_pending: Option<&'static str>,
+    /// Inserts a sentinel row into an empty log, which gives the log a position.
+    insert_sentinel: &'static str,
+    /// Deletes rows older than `$1` seconds, oldest first. Keeps the newest row, since a client's cursor may
+    /// refer to it. Deletes at most `$2` rows, which bounds how long other writers wait.
+    prune: &'static str,
 }
 
-/// A row holds up to 1000 changes, whose numbers begin at `seq * 1024` (see the migration): rows are cut off first, or all
-/// of them might be taken apart for the first few changes.
-const POSTGRESQL: Questions = Questions {
-    from_place: "
+/// A row holds up to 1000 changes, numbered from `seq * 1024` (see the migration). The inner query limits
+/// the rows first. Otherwise PostgreSQL might expand all of them to find the first changes.
+const POSTGRESQL: ChangeLogQueries = ChangeLogQueries {
+    from_position: "
 SELECT xact, (log.seq << 10) + position - 1 AS seq, at, kind, product_id, version
 FROM (
     SELECT * FROM product_change_log
@@ -124,104 +122,107 @@ SELECT xact, (log.seq << 10) + cardinality(product_ids) - 1 AS seq, at, kind,
     product_ids[cardinality(product_ids)] AS product_id, versions[cardinality(versions)] AS version
 FROM product_change_log AS log WHERE xact < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
 ORDER BY xact DESC, log.seq DESC LIMIT 1",
-    waiting: Some(
+    oldest_pending: Some(
         "
 SELECT xact, log.seq << 10 AS seq, at, kind, product_ids[1] AS product_id, versions[1] AS version
 FROM product_change_log AS log WHERE xact >= pg_snapshot_xmin(pg_current_snapshot())::text::bigint
 ORDER BY xact, log.seq LIMIT 1",
     ),
-    mark: "
+    insert_sentinel: "
 INSERT INTO product_change_log (kind, product_ids, versions)
 SELECT 0, '{NULL}', '{NULL}' WHERE NOT EXISTS (SELECT 1 FROM product_change_log)",
-    forget: "
+    prune: "
 DELETE FROM product_change_log
 WHERE (xact, seq) IN (SELECT xact, seq FROM product_change_log ORDER BY xact, seq LIMIT $2)
     AND at < extract(epoch FROM now())::bigint - $1
     AND (xact, seq) < (SELECT xact, seq FROM product_change_log ORDER BY xact DESC, seq DESC LIMIT 1)",
 };
 
-/// There, `xact` is always 0, and `seq` is the key. A row with `product_ids` holds as many changes, numbered from `first_seq`
-/// to `seq`. `json_each` goes through an array in its order, and the planner can't turn the join round: to sort by the place,
-/// too, would take all rows apart for the first few changes.
-const SQLITE: Questions = Questions {
-    from_place: "
+/// `xact` is always 0 and `seq` is the key. A row with `product_ids` holds one change for each of
+/// them, numbered from `first_seq` to `seq`. `json_each` keeps the order of the array, and the planner
+/// cannot reorder this join. Sorting by the index in the array as well would expand all rows to find the
+/// first changes.
+const SQLITE: ChangeLogQueries = ChangeLogQueries {
+    from_position: "
 SELECT xact, coalesce(first_seq, log.seq) + key AS seq, at, kind, value AS product_id, version
 FROM product_change AS log, json_each(coalesce(product_ids, json_array(product_id)))
 WHERE log.seq >= $2 AND xact = $1 AND coalesce(first_seq, log.seq) + key >= $2
 ORDER BY log.seq LIMIT $3",
     newest: "SELECT * FROM product_change ORDER BY seq DESC LIMIT 1",
-    waiting: None,
-    mark: "INSERT INTO product_change (kind) SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM product_change)",
-    forget: "
+    oldest_pending: None,
+    insert_sentinel: "INSERT INTO product_change (kind) SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM product_change)",
+    prune: "
 DELETE FROM product_change
 WHERE seq IN (SELECT seq FROM product_change ORDER BY seq LIMIT $2)
     AND at < unixepoch() - $1 AND seq < (SELECT max(seq) FROM product_change)",
 };
 
-/// Rows deleted at a time.
-const FORGOTTEN_AT_ONCE: u64 = 1000;
+/// Rows deleted by one statement.
+const ROWS_PER_PRUNE: u64 = 1000;
 
 impl Catalog {
-    fn questions(&self) -> Questions {
+    fn log_queries(&self) -> ChangeLogQueries {
         match self.0.database.kind() {
             Kind::PostgreSql => POSTGRESQL,
             Kind::Sqlite => SQLITE,
         }
     }
 
-    /// The first `limit` changes behind a place.
+    /// Reads up to `limit` changes after a position.
     pub(in crate::catalog) async fn changes_after(
         &self,
         position: LogPosition,
         limit: u32,
-    ) -> Result<Read, Error> {
+    ) -> Result<LogRead, Error> {
         let values = vec![position.xact.into(), position.seq.into(), (i64::from(limit) + 1).into()];
-        let rows = self.log_rows(self.questions().from_place, values).await?;
+        let rows = self.log_rows(self.log_queries().from_position, values).await?;
         let Some((first, rows)) = rows.split_first().filter(|(first, _)| position_of(first) == position)
         else {
-            return Ok(Read::Gone);
+            return Ok(LogRead::Expired);
         };
         let last = position_of(rows.last().unwrap_or(first));
-        let is_all = rows.len() < usize::try_from(limit).unwrap_or(usize::MAX);
-        Ok(Read::Changes { changes: self.with_products(rows).await?, last, is_all })
+        let is_complete = rows.len() < usize::try_from(limit).unwrap_or(usize::MAX);
+        Ok(LogRead::Changes { changes: self.with_products(rows).await?, last, is_complete })
     }
 
-    /// The newest place in the log that nothing can come before any more; none as long as all of them could be joined
-    /// by earlier ones. An empty log gets a mark to stand on.
-    pub(in crate::catalog) async fn newest_place(&self) -> Result<Option<LogPosition>, Error> {
-        let questions = self.questions();
-        if let Some(newest) = self.log_rows(questions.newest, vec![]).await?.first() {
+    /// Returns the newest final position. Returns `None` if a running transaction can still precede every
+    /// row. Inserts a sentinel row into an empty log.
+    pub(in crate::catalog) async fn newest_position(&self) -> Result<Option<LogPosition>, Error> {
+        let queries = self.log_queries();
+        if let Some(newest) = self.log_rows(queries.newest, vec![]).await?.first() {
             return Ok(Some(position_of(newest)));
         }
-        self.0.database.writes().execute_unprepared(questions.mark).await?;
-        Ok(self.log_rows(questions.newest, vec![]).await?.first().map(position_of))
+        self.0.database.writes().execute_unprepared(queries.insert_sentinel).await?;
+        Ok(self.log_rows(queries.newest, vec![]).await?.first().map(position_of))
     }
 
-    /// How old the oldest change is that can't be told yet, because an older transaction of PostgreSQL's is under way.
+    /// Returns the age of the oldest change that cannot be published yet, because an older PostgreSQL
+    /// transaction is still running; zero if none is waiting.
     ///
     /// # Errors
-    /// The database fails.
+    /// Returns an error if the database fails.
     pub async fn change_lag(&self) -> Result<Duration, Error> {
-        let Some(waiting) = self.questions().waiting else {
+        let Some(oldest_pending) = self.log_queries().oldest_pending else {
             return Ok(Duration::ZERO);
         };
-        let oldest = self.log_rows(waiting, vec![]).await?;
+        let oldest = self.log_rows(oldest_pending, vec![]).await?;
         let at = oldest.first().and_then(|row| u64::try_from(row.at).ok());
-        let since =
+        let age =
             at.and_then(|at| SystemTime::now().duration_since(UNIX_EPOCH + Duration::from_secs(at)).ok());
-        Ok(since.unwrap_or_default())
+        Ok(age.unwrap_or_default())
     }
 
-    /// Deletes the changes that are older, but never the newest row, which somebody may stand on.
+    /// Deletes changes older than `max_age`, except for the newest row, since a client's cursor may refer to
+    /// it.
     ///
     /// # Errors
-    /// The database fails.
-    pub async fn prune_change_log(&self, age: Duration) -> Result<(), Error> {
-        let seconds = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
+    /// Returns an error if the database fails.
+    pub async fn prune_change_log(&self, max_age: Duration) -> Result<(), Error> {
+        let seconds = i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX);
         loop {
-            let values = vec![seconds.into(), FORGOTTEN_AT_ONCE.into()];
-            let forget = self.log_statement(self.questions().forget, values);
-            if self.0.database.writes().execute_raw(forget).await?.rows_affected() < FORGOTTEN_AT_ONCE {
+            let values = vec![seconds.into(), ROWS_PER_PRUNE.into()];
+            let prune = self.log_statement(self.log_queries().prune, values);
+            if self.0.database.writes().execute_raw(prune).await?.rows_affected() < ROWS_PER_PRUNE {
                 return Ok(());
             }
         }
@@ -237,7 +238,7 @@ impl Catalog {
         Statement::from_sql_and_values(self.0.database.reads().get_database_backend(), sql, values)
     }
 
-    /// One query for all of the products.
+    /// Returns the changes with their products, which are read by one query.
     async fn with_products(&self, rows: &[product_change::Model]) -> Result<Vec<Change>, Error> {
         let changes: Vec<Change> = rows.iter().filter_map(change).collect();
         let mut ids: Vec<ProductId> = changes
@@ -258,23 +259,23 @@ impl Catalog {
             .map(|product| (product.id, Arc::new(product)))
             .collect();
         let find = |change: Change| {
-            let gone = change.kind == ChangeKind::Deleted;
-            Change { product: if gone { None } else { products.get(&change.id).cloned() }, ..change }
+            let deleted = change.kind == ChangeKind::Deleted;
+            Change { product: if deleted { None } else { products.get(&change.id).cloned() }, ..change }
         };
         Ok(changes.into_iter().map(find).collect())
     }
 }
 
 fn position_of(row: &product_change::Model) -> LogPosition {
-    LogPosition { xact: row.xact, seq: row.seq }
+    LogPosition { xact: row.transaction_id, seq: row.sequence }
 }
 
-/// The change in a row; none where it is a mark.
+/// Converts a row to a change. Returns `None` for a sentinel.
 fn change(row: &product_change::Model) -> Option<Change> {
     let kind = match row.kind {
         1 => ChangeKind::Created,
         2 => ChangeKind::Updated,
-        3 => ChangeKind::StockMoved,
+        3 => ChangeKind::StockAdjusted,
         4 => ChangeKind::Deleted,
         _ => return None,
     };

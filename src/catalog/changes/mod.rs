@@ -1,6 +1,7 @@
-//! The change log, and those who follow it.
+//! The change log and its subscribers.
 
 pub(super) mod broadcast;
+pub(super) mod event;
 pub(super) mod feed;
 pub(super) mod log;
 pub(super) mod subscription;

@@ -1,4 +1,4 @@
-//! One who is told of changes: first what he missed, then what happens, of the products that he follows.
+//! One subscriber of the change feed: it first receives the changes it missed, then new ones as they happen.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -7,40 +7,40 @@ use futures_util::{Stream, StreamExt, stream};
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::{
-    feed::Event,
-    log::{Change, LogPosition, Read},
+    event::Event,
+    log::{Change, LogPosition, LogRead},
 };
 use crate::catalog::{Catalog, Error, ProductId};
 
-/// Changes read at a time for one that has come back: each of them holds so many.
-const PAGE: u32 = 100;
+/// Missed changes read by one query. Each returning subscriber holds up to this many in memory.
+const BACKLOG_PAGE_SIZE: u32 = 100;
 
-/// The products that a subscriber wants to know of.
+/// Products whose changes a subscriber receives.
 #[derive(Clone, Debug)]
 pub struct ProductSelection(Option<HashSet<ProductId>>);
 
 impl ProductSelection {
-    /// All of them.
+    /// Selects every product.
     pub const ALL: Self = Self(None);
-    const MOST: usize = 1000;
+    const MAX_IDS: usize = 1000;
 
-    /// These; `field` is where they were given.
+    /// Selects products by id. Errors name `field`.
     ///
     /// # Errors
-    /// [`Error::Invalid`]: one is no id, or there are more than a thousand.
+    /// Returns [`Error::Invalid`] if an id is invalid or there are more than a thousand.
     pub fn from_ids<'a>(ids: impl Iterator<Item = &'a str>, field: &'static str) -> Result<Self, Error> {
-        let id = |text: &str| {
-            text.trim().parse().map_err(|fault: InvalidValue| Error::invalid(field, fault.to_string()))
+        let parse = |text: &str| {
+            text.trim().parse().map_err(|error: InvalidValue| Error::invalid(field, error.to_string()))
         };
-        let ids = ids.take(Self::MOST + 1).map(id).collect::<Result<HashSet<_>, _>>()?;
-        if ids.len() > Self::MOST {
-            return Err(Error::invalid(field, format!("can be at most {}", Self::MOST)));
+        let ids = ids.take(Self::MAX_IDS + 1).map(parse).collect::<Result<HashSet<_>, _>>()?;
+        if ids.len() > Self::MAX_IDS {
+            return Err(Error::invalid(field, format!("accepts at most {} values", Self::MAX_IDS)));
         }
         Ok(Self(Some(ids)))
     }
 
-    /// Whether a subscriber is to be told of it; an end is always told.
-    fn include(&self, event: &Result<Event, Error>) -> bool {
+    /// Returns whether a subscriber receives this item. Errors and resync events are always delivered.
+    fn includes(&self, event: &Result<Event, Error>) -> bool {
         match (event, &self.0) {
             (Ok(Event::Change(change)), Some(ids)) => ids.contains(&change.id),
             _ => true,
@@ -48,76 +48,79 @@ impl ProductSelection {
     }
 }
 
-/// One who is told.
+/// A subscriber and its position in the feed.
 pub(in crate::catalog) struct Subscriber {
     catalog: Catalog,
-    /// As long as there is something that came before he did.
-    missed: Option<Missed>,
+    /// Changes before `live_from`; `None` once all of them are delivered.
+    backlog: Option<Backlog>,
     receiver: broadcast::Receiver<Event>,
-    /// From here on everything comes through the receiver.
-    joined: LogPosition,
-    /// What stands up to here he knows, or gets as missed.
-    last: LogPosition,
+    /// Position after which the receiver gets all changes.
+    live_from: LogPosition,
+    /// Changes up to this position were delivered or are in the backlog.
+    delivered_up_to: LogPosition,
 }
 
-/// What one who has come back does not know yet, read as he takes it.
-struct Missed {
+/// Changes that a returning subscriber missed, read from the log as it consumes them.
+struct Backlog {
     after: LogPosition,
-    read: VecDeque<Change>,
+    changes: VecDeque<Change>,
 }
 
 impl Subscriber {
-    /// One who gets through the `receiver` what is told after `joined`, and reads by himself what stands between there and
-    /// the place that he knows.
+    /// Creates a subscriber that gets changes after `live_from` through the receiver. Changes between
+    /// `after` and `live_from` are read from the log.
     pub fn new(
         catalog: Catalog,
         receiver: broadcast::Receiver<Event>,
-        joined: LogPosition,
+        live_from: LogPosition,
         after: Option<LogPosition>,
     ) -> Self {
         Self {
             catalog,
-            missed: after.map(|after| Missed { after, read: VecDeque::new() }),
+            backlog: after.map(|after| Backlog { after, changes: VecDeque::new() }),
             receiver,
-            joined,
-            last: after.filter(|after| *after > joined).unwrap_or(joined),
+            live_from,
+            delivered_up_to: after.filter(|after| *after > live_from).unwrap_or(live_from),
         }
     }
 
-    /// What he is told, until he is let go.
+    /// Returns the events of the selected products. The stream ends after an error or when the feed is
+    /// closed.
     pub fn events(
         self,
-        followed: ProductSelection,
+        selection: ProductSelection,
     ) -> impl Stream<Item = Result<Event, Error>> + Send + use<> {
         let events = stream::unfold(Some(self), |subscriber| async { subscriber?.next().await });
-        events.fuse().filter(move |event| std::future::ready(followed.include(event)))
+        events.fuse().filter(move |event| std::future::ready(selection.includes(event)))
     }
 
-    /// The next event, and the subscriber unless he was let go.
+    /// Returns the next event, and the subscriber unless the event is an error. Returns `None` if the feed
+    /// is closed.
     async fn next(mut self) -> Option<(Result<Event, Error>, Option<Self>)> {
-        while let Some(missed) = &mut self.missed {
-            if let Some(change) = missed.read.pop_front() {
+        while let Some(backlog) = &mut self.backlog {
+            if let Some(change) = backlog.changes.pop_front() {
                 return Some((Ok(Event::Change(change)), Some(self)));
             }
-            match self.catalog.changes_after(missed.after, PAGE).await {
-                Ok(Read::Changes { changes, last, is_all }) => {
-                    missed.after = last;
-                    missed.read.extend(changes.into_iter().filter(|change| change.position <= self.joined));
-                    if missed.read.is_empty() && (is_all || last >= self.joined) {
-                        self.missed = None;
+            match self.catalog.changes_after(backlog.after, BACKLOG_PAGE_SIZE).await {
+                Ok(LogRead::Changes { changes, last, is_complete }) => {
+                    backlog.after = last;
+                    let missed = changes.into_iter().filter(|change| change.position <= self.live_from);
+                    backlog.changes.extend(missed);
+                    if backlog.changes.is_empty() && (is_complete || last >= self.live_from) {
+                        self.backlog = None;
                     }
                 }
-                Ok(Read::Gone) => {
-                    // His place is none of this log, so it says nothing of what he knows.
-                    (self.missed, self.last) = (None, self.joined);
-                    return Some((Ok(Event::Resync(self.joined)), Some(self)));
+                Ok(LogRead::Expired) => {
+                    // The client's position is not in this log and cannot be compared with others.
+                    (self.backlog, self.delivered_up_to) = (None, self.live_from);
+                    return Some((Ok(Event::Resync(self.live_from)), Some(self)));
                 }
                 Err(error) => return Some((Err(error), None)),
             }
         }
         loop {
             match self.receiver.recv().await {
-                Ok(Event::Change(change)) if change.position <= self.last => {}
+                Ok(Event::Change(change)) if change.position <= self.delivered_up_to => {}
                 Ok(event) => return Some((Ok(event), Some(self))),
                 Err(RecvError::Lagged(_)) => return Some((Err(Error::TooSlow), None)),
                 Err(RecvError::Closed) => return None,

@@ -1,4 +1,4 @@
-//! Stores new products: any number at once, all or none.
+//! Inserts new products: any number at once, all or none.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -11,20 +11,23 @@ mod postgres;
 mod sqlite;
 mod sqlite_without_triggers;
 
-/// Generated ids are below this, and follow every id below it that was ever used (see the migration).
-const GENERATED_BELOW: i64 = 1 << 52;
+/// Generated ids are below this limit, and above every id below it that was ever used (see the migration).
+const GENERATED_ID_LIMIT: i64 = 1 << 52;
 
-/// What becomes of a product whose id is taken.
+/// What to do with a row whose id is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Conflict {
+pub(super) enum RowConflict {
+    /// Fail the whole statement.
     Fail,
+    /// Keep the existing row and insert the others.
     Skip,
+    /// Replace the existing row.
     Replace,
 }
 
-impl Conflict {
-    /// The same in SQL. A product that has the version already was stored by the same call before: nothing replaces that
-    /// one.
+impl RowConflict {
+    /// Returns the SQL clause. A row that already has the new version was stored earlier in the same import,
+    /// and is not replaced.
     fn clause(self) -> &'static str {
         match self {
             Self::Fail => "",
@@ -38,47 +41,49 @@ impl Conflict {
     }
 }
 
-/// What was stored.
+/// Result of an insert.
 #[derive(Debug, Default)]
-pub(super) struct Stored {
-    /// The ids that were generated, in any order.
-    pub generated: Vec<i64>,
-    /// The chosen ids that are stored; `None` where all of them are.
-    pub chosen: Option<HashSet<i64>>,
+pub(super) struct Inserted {
+    /// Generated ids, in any order.
+    pub generated_ids: Vec<i64>,
+    /// Client ids that were stored; `None` if all of them were.
+    pub stored_client_ids: Option<HashSet<i64>>,
 }
 
-/// Who waits for it.
+/// How long an insert waits for locks of other transactions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum For {
-    One,
-    /// They are not kept waiting long by another transaction.
-    Many,
+pub(super) enum LockWait {
+    /// As long as the database is configured to wait.
+    Default,
+    /// Briefly, because several clients wait for the insert.
+    Short,
 }
 
-/// Most products of several arrays that are stored together; and most that a statement of SQLite gets as so many parameters,
-/// which takes it half as long as a JSON array of them.
-pub(super) const MOST_TOGETHER: usize = 4096;
+/// Maximum number of products from several arrays in one insert.
+pub(super) const MAX_BATCHED_ROWS: usize = 4096;
 
 impl Catalog {
-    /// Stores all or none of them, whatever becomes of who waits for it; `None` where no more ids can be generated.
-    pub(super) async fn try_store(
+    /// Inserts all of the products or none, even if the caller is dropped. Returns `None` if no id is left to
+    /// generate.
+    pub(super) async fn insert(
         &self,
         new: &Arc<Vec<NewProduct>>,
         version: Version,
-        conflict: Conflict,
-        who: For,
-    ) -> Result<Option<Stored>, DbErr> {
+        row_conflict: RowConflict,
+        lock_wait: LockWait,
+    ) -> Result<Option<Inserted>, DbErr> {
         match self.0.database.kind() {
-            Kind::PostgreSql => self.try_store_postgresql(new, version, conflict, who).await,
-            Kind::Sqlite => match self.try_store_directly(new, version, conflict).await {
-                Some(done) => done,
-                None => self.try_store_sqlite(new, version, conflict).await,
+            Kind::PostgreSql => self.insert_postgresql(new, version, row_conflict, lock_wait).await,
+            Kind::Sqlite => match self.insert_without_triggers(new, version, row_conflict).await {
+                Some(result) => result,
+                None => self.insert_sqlite(new, version, row_conflict).await,
             },
         }
     }
 
-    /// The ids that a statement returns. All rows are read to the end, since SQLite commits with the last step.
-    async fn returned_ids(
+    /// Runs a statement and returns the ids in its rows. Reads all rows, since SQLite commits with the last
+    /// step.
+    async fn query_ids(
         &self,
         sql: String,
         values: impl IntoIterator<Item = SqlValue>,
@@ -90,12 +95,13 @@ impl Catalog {
     }
 }
 
-/// Those with chosen ids, by their ids, and the highest of these below 2^52; 0 where there is none.
-fn chosen(new: &[NewProduct]) -> (Vec<(i64, &NewProduct)>, i64) {
-    let mut chosen: Vec<_> = new.iter().filter_map(|new| Some((new.id?.get(), new))).collect();
-    chosen.sort_unstable_by_key(|(id, _)| *id);
-    let highest = chosen.iter().rev().map(|(id, _)| *id).find(|id| *id < GENERATED_BELOW);
-    (chosen, highest.unwrap_or(0))
+/// Returns the products with client ids, sorted by id, and the highest of these ids below
+/// [`GENERATED_ID_LIMIT`], or 0.
+fn client_rows(new: &[NewProduct]) -> (Vec<(i64, &NewProduct)>, i64) {
+    let mut rows: Vec<_> = new.iter().filter_map(|new| Some((new.id?.get(), new))).collect();
+    rows.sort_unstable_by_key(|(id, _)| *id);
+    let highest = rows.iter().rev().map(|(id, _)| *id).find(|id| *id < GENERATED_ID_LIMIT);
+    (rows, highest.unwrap_or(0))
 }
 
 fn count(items: impl Iterator) -> i64 {

@@ -1,110 +1,116 @@
 //! Inserts into PostgreSQL.
 //!
-//! One statement, because a request may be dropped at any moment when its client leaves: the database either
-//! gets the whole of it or nothing, and no connection goes back to the pool inside a transaction.
+//! Each insert is one statement, because a request is dropped when its client disconnects. The database then
+//! stores all of it or nothing, and no connection returns to the pool inside a transaction.
 
 use sea_orm::{ConnectionTrait, DbErr, Value as SqlValue};
 
-use super::{Conflict, For, Stored, chosen, count};
+use super::{Inserted, LockWait, RowConflict, client_rows, count};
 use crate::{
-    catalog::{Catalog, NewProduct, ProductId, Version, error::refusal},
+    catalog::{Catalog, NewProduct, ProductId, Version, error::database_error},
     database::Kind,
 };
 
-impl For {
-    /// A condition that always holds. Asked for it before it inserts, PostgreSQL learns how long to wait for others until the
-    /// statement ends.
-    fn patience(self) -> &'static str {
+impl LockWait {
+    /// Returns a condition that is always true. PostgreSQL evaluates it before it inserts, which sets the
+    /// lock timeout for the rest of the statement.
+    fn condition(self) -> &'static str {
         match self {
-            Self::One => "true",
-            Self::Many => "set_config('lock_timeout', '100ms', true) IS NOT NULL",
+            Self::Default => "true",
+            Self::Short => "set_config('lock_timeout', '100ms', true) IS NOT NULL",
         }
     }
 }
 
-impl Conflict {
-    /// How PostgreSQL tells which of the chosen ids are stored, where not all of them are: below zero, and with a 0, so that
-    /// there is something to tell where none is.
-    fn chosen(self) -> &'static str {
+impl RowConflict {
+    /// Returns the SQL that adds the stored client ids to the result if some rows were not stored. The ids
+    /// are negated, and a 0 keeps the list from being empty.
+    fn stored_ids(self) -> &'static str {
         if self == Self::Fail {
             return "";
         }
-        "UNION ALL SELECT -id FROM (SELECT 0 AS id UNION ALL SELECT id FROM chosen) AS stored \
-         WHERE (SELECT count(*) FROM chosen) < (SELECT count(*) FROM unnest($5::bigint[]) AS sent (id) WHERE id > 0)"
+        "UNION ALL SELECT -id FROM (SELECT 0 AS id UNION ALL SELECT id FROM inserted) AS stored \
+         WHERE (SELECT count(*) FROM inserted) < (SELECT count(*) FROM unnest($5::bigint[]) AS sent (id) WHERE id > 0)"
     }
 }
 
-/// `{columns}` of the statements below, sent as arrays; `$4` is the version. Beside each other in a list of results, arrays
-/// become rows as these are stored; in a `FROM`, PostgreSQL first writes each of them down, which takes it a tenth longer.
+/// `{columns}` of the statements below: the values as arrays, and the version as `$4`. In a select list,
+/// PostgreSQL produces the rows as it inserts them. In a `FROM` it materializes each array first, which
+/// takes a tenth longer.
 const COLUMNS: &str = "unnest($1::text[]) AS name, unnest($2::bigint[]) AS price, unnest($3::integer[]) AS amount, \
      $4::bigint AS version";
 
-/// `$5` are the ids, by which all is sorted, `$6` the highest id below 2^52, or 0. Ids go in sorted, so that two arrays can't
-/// deadlock, and only then the sequence moves past them: a refused array leaves it where it was. It moves as a last row that
-/// is none, since rows are stored one by one as they come: that is a tenth cheaper than to have the ids returned.
-/// `{patience}` is for [`For::patience`].
-const INSERT_OR_FAIL: &str = "
+/// Inserts products that all have client ids, or fails. `$5` are the ids, by which the arrays are sorted;
+/// `$6` is the highest id below 2^52, or 0. `{lock_timeout}` is [`LockWait::condition`].
+///
+/// The order prevents deadlocks between two arrays. The last row is never inserted. It moves the sequence
+/// after all other rows are stored, so a rejected array leaves the sequence unchanged. Returning the ids
+/// instead would take a tenth longer.
+const INSERT_CLIENT_IDS_OR_FAIL: &str = "
 INSERT INTO product (id, name, price, amount, version)
-SELECT unnest($5::bigint[]), {columns} WHERE {patience}
+SELECT unnest($5::bigint[]), {columns} WHERE {lock_timeout}
 UNION ALL
 SELECT last, '', last, 0, last FROM product_id_used($6, 0) AS last WHERE last IS NULL";
 
-/// As [`INSERT_OR_FAIL`] without `$6`, where taken ids are no failure. `{conflict}` is for [`Conflict::clause`], `{chosen}`
-/// for [`Conflict::chosen`].
-const INSERT_CHOSEN: &str = "
-WITH chosen AS (
+/// Inserts products that all have client ids, `$5`, and tolerates ids that are taken. `{conflict}` is
+/// [`RowConflict::clause`], `{stored_ids}` is [`RowConflict::stored_ids`].
+const INSERT_CLIENT_IDS: &str = "
+WITH inserted AS (
     INSERT INTO product (id, name, price, amount, version)
-    SELECT unnest($5::bigint[]), {columns} WHERE {patience}
+    SELECT unnest($5::bigint[]), {columns} WHERE {lock_timeout}
     {conflict}
     RETURNING id
-), moved AS MATERIALIZED (
-    SELECT product_id_used(max(id) FILTER (WHERE id < 4503599627370496), 0) FROM chosen
+), advanced AS MATERIALIZED (
+    SELECT product_id_used(max(id) FILTER (WHERE id < 4503599627370496), 0) FROM inserted
 )
-SELECT NULL::bigint FROM moved {chosen}";
+SELECT NULL::bigint FROM advanced {stored_ids}";
 
-/// Generates `$5` ids, one for each in the order sent, if so many are left. Beside `{columns}`, `nextval` would be called once
-/// more, where the arrays have ended, and an id lost.
-const INSERT_GENERATED: &str = "
+/// Inserts products without ids and generates `$5` ids in the order sent, if that many are left. Next to
+/// `{columns}`, `nextval` would be called once more after the arrays have ended, and lose an id.
+const INSERT_GENERATED_IDS: &str = "
 INSERT INTO product (id, name, price, amount, version)
 SELECT nextval('product_id'), name, price, amount, version
-FROM (SELECT {columns} FROM product_id_used(0, $5) WHERE {patience}) AS sent
+FROM (SELECT {columns} FROM product_id_used(0, $5) WHERE {lock_timeout}) AS sent
 RETURNING id";
 
-/// As [`INSERT_CHOSEN`] of columns in the order sent, with `$6` ids to generate, for products with the id 0: after
-/// the chosen ones.
-const INSERT: &str = "
+/// Inserts products with and without client ids, as arrays in the order sent. `$5` are the ids, 0 for each of
+/// the `$6` ids to generate. Products with client ids are inserted first. The placeholders are those of
+/// [`INSERT_CLIENT_IDS`].
+const INSERT_MIXED: &str = "
 WITH sent AS MATERIALIZED (
-    SELECT unnest($5::bigint[]) AS id, {columns}, generate_subscripts($5::bigint[], 1) AS place WHERE {patience}
-), chosen AS (
+    SELECT unnest($5::bigint[]) AS id, {columns}, generate_subscripts($5::bigint[], 1) AS ordinal
+    WHERE {lock_timeout}
+), inserted AS (
     INSERT INTO product (id, name, price, amount, version)
     SELECT id, name, price, amount, version FROM sent WHERE id > 0 ORDER BY id {conflict}
     RETURNING id
-), moved AS MATERIALIZED (
-    SELECT product_id_used(max(id) FILTER (WHERE id < 4503599627370496), $6) FROM chosen
+), advanced AS MATERIALIZED (
+    SELECT product_id_used(max(id) FILTER (WHERE id < 4503599627370496), $6) FROM inserted
 ), numbered AS MATERIALIZED (
     SELECT nextval('product_id') AS id, name, price, amount, version
-    FROM moved, (SELECT * FROM sent WHERE id = 0 ORDER BY place) AS without_id
+    FROM advanced, (SELECT * FROM sent WHERE id = 0 ORDER BY ordinal) AS without_id
 ), generated AS (
     INSERT INTO product (id, name, price, amount, version)
     SELECT id, name, price, amount, version FROM numbered
 )
-SELECT numbered.id FROM moved LEFT JOIN numbered ON true {chosen}";
+SELECT numbered.id FROM advanced LEFT JOIN numbered ON true {stored_ids}";
 
-/// Brings the sequence behind ids that somebody stored past the server.
-const CATCH_UP: &str = "SELECT product_id_used((SELECT max(id) FROM product WHERE id < 4503599627370496), 0)";
+/// Moves the sequence past ids that were inserted without the server.
+const ADVANCE_ID_SEQUENCE: &str =
+    "SELECT product_id_used((SELECT max(id) FROM product WHERE id < 4503599627370496), 0)";
 
 impl Catalog {
-    pub(super) async fn try_store_postgresql(
+    pub(super) async fn insert_postgresql(
         &self,
         new: &[NewProduct],
         version: Version,
-        conflict: Conflict,
-        who: For,
-    ) -> Result<Option<Stored>, DbErr> {
-        let missing = count(new.iter().filter(|product| product.id.is_none()));
-        let (mut rows, highest) = chosen(new);
-        let is_none_chosen = rows.is_empty();
-        if missing > 0 {
+        row_conflict: RowConflict,
+        lock_wait: LockWait,
+    ) -> Result<Option<Inserted>, DbErr> {
+        let generated_count = count(new.iter().filter(|product| product.id.is_none()));
+        let (mut rows, highest) = client_rows(new);
+        let all_generated = rows.is_empty();
+        if generated_count > 0 {
             rows = new.iter().map(|product| (product.id.map_or(0, ProductId::get), product)).collect();
         }
         let mut values: Vec<SqlValue> = vec![
@@ -114,43 +120,47 @@ impl Catalog {
             version.into(),
         ];
         let ids = || SqlValue::from(rows.iter().map(|(id, _)| *id).collect::<Vec<i64>>());
-        let sql = if is_none_chosen {
-            values.push(missing.into());
-            INSERT_GENERATED
-        } else if missing > 0 {
-            values.extend([ids(), missing.into()]);
-            INSERT
-        } else if conflict == Conflict::Fail {
+        let sql = if all_generated {
+            values.push(generated_count.into());
+            INSERT_GENERATED_IDS
+        } else if generated_count > 0 {
+            values.extend([ids(), generated_count.into()]);
+            INSERT_MIXED
+        } else if row_conflict == RowConflict::Fail {
             values.extend([ids(), highest.into()]);
-            INSERT_OR_FAIL
+            INSERT_CLIENT_IDS_OR_FAIL
         } else {
             values.push(ids());
-            INSERT_CHOSEN
+            INSERT_CLIENT_IDS
         };
-        let sql = sql.replace("{columns}", COLUMNS).replace("{patience}", who.patience());
-        let sql = sql.replace("{conflict}", conflict.clause()).replace("{chosen}", conflict.chosen());
-        match self.returned_ids(sql, values).await {
-            Err(error) if is_sequence_end(&error) => Ok(None),
+        let sql = sql.replace("{columns}", COLUMNS).replace("{lock_timeout}", lock_wait.condition());
+        let sql = sql.replace("{conflict}", row_conflict.clause());
+        let sql = sql.replace("{stored_ids}", row_conflict.stored_ids());
+        match self.query_ids(sql, values).await {
+            Err(error) if is_sequence_exhausted(&error) => Ok(None),
             Err(error) => Err(error),
             Ok(ids) => {
-                let (generated, chosen): (Vec<i64>, Vec<i64>) = ids.into_iter().partition(|id| *id > 0);
-                let chosen = (!chosen.is_empty()).then(|| chosen.into_iter().map(|id| -id).collect());
-                Ok(Some(Stored { generated, chosen }))
+                let (generated_ids, stored): (Vec<i64>, Vec<i64>) = ids.into_iter().partition(|id| *id > 0);
+                let stored_client_ids =
+                    (!stored.is_empty()).then(|| stored.into_iter().map(|id| -id).collect());
+                Ok(Some(Inserted { generated_ids, stored_client_ids }))
             }
         }
     }
 
-    /// Brings what generates ids behind those that somebody stored past the server.
-    pub(in crate::catalog) async fn catch_up(&self) -> Result<(), DbErr> {
+    /// Moves the id sequence past ids that were inserted without the server. SQLite derives generated ids
+    /// from the rows, and needs nothing.
+    pub(in crate::catalog) async fn advance_id_sequence(&self) -> Result<(), DbErr> {
         match self.0.database.kind() {
-            Kind::PostgreSql => self.0.database.writes().execute_unprepared(CATCH_UP).await.map(drop),
-            // Generated ids follow those that are there.
+            Kind::PostgreSql => {
+                self.0.database.writes().execute_unprepared(ADVANCE_ID_SEQUENCE).await.map(drop)
+            }
             Kind::Sqlite => Ok(()),
         }
     }
 }
 
-/// PostgreSQL's sequence has no further value (SQLSTATE 2200H).
-fn is_sequence_end(error: &DbErr) -> bool {
-    refusal(error).is_some_and(|refusal| refusal.code().is_some_and(|code| code == "2200H"))
+/// Returns whether no id is left to generate (SQLSTATE 2200H).
+fn is_sequence_exhausted(error: &DbErr) -> bool {
+    database_error(error).is_some_and(|error| error.code().is_some_and(|code| code == "2200H"))
 }

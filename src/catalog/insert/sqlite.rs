@@ -1,61 +1,66 @@
-//! Inserts into SQLite by one statement of sqlx's: within transactions, and where products are replaced. Triggers log them.
+//! Inserts into SQLite as one statement through sqlx, within transactions or when rows are replaced.
+//! Triggers write the change log.
 
 use sea_orm::{DbErr, Value as SqlValue};
 
-use super::{Conflict, MOST_TOGETHER, Stored, chosen, count};
+use super::{Inserted, RowConflict, client_rows, count};
 use crate::catalog::{Catalog, NewProduct, Version};
 
-/// `{rows}` are the products, those with chosen ids first. Of ids to generate, -1 is the first one, -2 the second; `{missing}`
-/// is how many there are, and where so many are not left, nothing is stored. `{highest}` is the highest id below 2^52 that
-/// was chosen, `{version}` the version, `{conflict}` for [`Conflict::clause`]. The last id that was used is looked up only
-/// where it is needed: as a table to join, it would cost each row.
-const INSERT: &str = "
+/// `{rows}` are the products, those with client ids first. Ids to generate are numbered -1, -2 and so on.
+/// `{generated_count}` is their number; if fewer ids are left, nothing is stored. `{highest}` is the highest
+/// client id below 2^52, `{version}` the version, `{conflict}` the [`RowConflict::clause`]. The last used id
+/// is a subquery, which runs only if it is needed. A join would slow down every row.
+const INSERT_ROWS: &str = "
 WITH sent (id, name, price, amount) AS ({rows}), used (last) AS (
     SELECT max(last, {highest}, coalesce((SELECT max(id) FROM product WHERE id < 4503599627370496), 0))
     FROM product_id
 )
 INSERT INTO product (id, name, price, amount, version)
 SELECT CASE WHEN id < 0 THEN (SELECT last FROM used) - id ELSE id END, name, price, amount, {version} FROM sent
-WHERE id IS NOT NULL AND ({missing} = 0 OR (SELECT last FROM used) + {missing} < 4503599627370496) {conflict}";
+WHERE id IS NOT NULL
+    AND ({generated_count} = 0 OR (SELECT last FROM used) + {generated_count} < 4503599627370496) {conflict}";
+
+/// Maximum number of rows sent as parameters, which take half as long as a JSON array.
+const MAX_PARAMETER_ROWS: usize = 4096;
 
 impl Catalog {
-    pub(super) async fn try_store_sqlite(
+    pub(super) async fn insert_sqlite(
         &self,
         new: &[NewProduct],
         version: Version,
-        conflict: Conflict,
-    ) -> Result<Option<Stored>, DbErr> {
-        let (chosen, highest) = chosen(new);
-        let generated = (1..).zip(new.iter().filter(|product| product.id.is_none()));
-        let generated = generated.map(|(place, product): (i64, _)| (-place, product));
-        let missing = count(generated.clone());
-        let rows: Vec<(i64, &NewProduct)> = chosen.iter().copied().chain(generated).collect();
-        let (rows, mut values) = parameters(&rows)?;
-        let mut sql = INSERT.replace("{conflict}", conflict.clause());
-        for (name, value) in
-            [("{version}", version.into()), ("{highest}", highest.into()), ("{missing}", missing.into())]
-        {
+        row_conflict: RowConflict,
+    ) -> Result<Option<Inserted>, DbErr> {
+        let (client_rows, highest) = client_rows(new);
+        let generated_rows = (1..).zip(new.iter().filter(|product| product.id.is_none()));
+        let generated_rows = generated_rows.map(|(number, product): (i64, _)| (-number, product));
+        let generated_count = count(generated_rows.clone());
+        let rows: Vec<(i64, &NewProduct)> = client_rows.iter().copied().chain(generated_rows).collect();
+        let (rows, mut values) = rows_and_parameters(&rows)?;
+        let mut sql = INSERT_ROWS.replace("{conflict}", row_conflict.clause());
+        for (name, value) in [
+            ("{version}", version.into()),
+            ("{highest}", highest.into()),
+            ("{generated_count}", generated_count.into()),
+        ] {
             values.push(value);
             sql = sql.replace(name, &format!("?{}", values.len()));
         }
-        // Last, since they are long.
+        // Replaced last, since the other replacements would search their long text too.
         let sql = sql.replace("{rows}", &rows);
-        let ids = self.returned_ids(sql + " RETURNING id", values).await?;
-        if ids.is_empty() && missing > 0 {
+        let ids = self.query_ids(sql + " RETURNING id", values).await?;
+        if ids.is_empty() && generated_count > 0 {
             return Ok(None);
         }
-        let is_chosen = |id: &i64| chosen.binary_search_by_key(id, |(id, _)| *id).is_ok();
-        let (stored, generated): (Vec<i64>, Vec<i64>) = ids.into_iter().partition(is_chosen);
-        Ok(Some(Stored {
-            generated,
-            chosen: (stored.len() < chosen.len()).then(|| stored.into_iter().collect()),
-        }))
+        let is_client_id = |id: &i64| client_rows.binary_search_by_key(id, |(id, _)| *id).is_ok();
+        let (stored, generated_ids): (Vec<i64>, Vec<i64>) = ids.into_iter().partition(is_client_id);
+        let stored_client_ids = (stored.len() < client_rows.len()).then(|| stored.into_iter().collect());
+        Ok(Some(Inserted { generated_ids, stored_client_ids }))
     }
 }
 
-/// Rows of products, and the parameters in them.
-fn parameters(rows: &[(i64, &NewProduct)]) -> Result<(String, Vec<SqlValue>), DbErr> {
-    if rows.len() > MOST_TOGETHER {
+/// Returns the SQL of the rows and its parameters.
+fn rows_and_parameters(rows: &[(i64, &NewProduct)]) -> Result<(String, Vec<SqlValue>), DbErr> {
+    if rows.len() > MAX_PARAMETER_ROWS {
         let rows: Vec<_> = rows
             .iter()
             .map(|(id, new)| (id, new.name.as_str(), new.price.ten_thousandths(), new.amount.get()))
@@ -64,7 +69,7 @@ fn parameters(rows: &[(i64, &NewProduct)]) -> Result<(String, Vec<SqlValue>), Db
         let sql = "SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)";
         return Ok((sql.to_owned(), vec![rows.into()]));
     }
-    // Few different statements, that they stay prepared: filled up with rows of nothing.
+    // Padding with null rows to a power of two keeps the number of different prepared statements small.
     let count = rows.len().next_power_of_two();
     let mut values = Vec::with_capacity(4 * count + 3);
     for (id, new) in rows {

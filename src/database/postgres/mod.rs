@@ -1,3 +1,3 @@
-//! What only PostgreSQL has.
+//! Features of PostgreSQL that SQLite does not have.
 
 mod notify;

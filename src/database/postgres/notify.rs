@@ -1,4 +1,4 @@
-//! Tells the copies of the server on one database that there is something new (PostgreSQL's LISTEN and NOTIFY).
+//! Notifies other instances on the same database that products have changed (LISTEN and NOTIFY).
 
 use std::time::Duration;
 
@@ -11,14 +11,15 @@ use tracing::debug;
 use crate::database::{Database, Kind};
 
 const CHANNEL: &str = "product_change";
-const PAUSE: Duration = Duration::from_secs(1);
+/// Pause before listening again after the connection was lost.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 impl Database {
-    /// Wakes the other copies. What there is to know they read for themselves: nothing but this copy's name is in
-    /// the message, and one that gets lost costs them time, no knowledge.
+    /// Notifies the other instances, which then read the change log. The message holds only this instance's
+    /// name. If it is lost, the others learn of the change later.
     ///
     /// # Errors
-    /// The database fails.
+    /// Returns a [`DbErr`] if the statement fails.
     pub async fn notify_peers(&self, name: &str) -> Result<(), DbErr> {
         if self.kind() == Kind::PostgreSql {
             let values = [CHANNEL.into(), name.into()];
@@ -32,31 +33,31 @@ impl Database {
         Ok(())
     }
 
-    /// Calls `woken` whenever another copy than `name` has woken us, or may have done so while the connection was
-    /// lost; for ever. On SQLite there are no others.
-    pub async fn on_notification(&self, name: &str, woken: impl Fn()) {
+    /// Calls `notified` on each notification of an instance other than `name`, and whenever one may have been
+    /// missed. Never returns. On SQLite, which has a single instance, it never calls `notified`.
+    pub async fn on_notification(&self, name: &str, notified: impl Fn()) {
         if self.kind() == Kind::Sqlite {
             return std::future::pending().await;
         }
         loop {
-            if let Err(error) = self.listen(name, &woken).await {
-                debug!(%error, "other copies of the server can't be heard");
+            if let Err(error) = self.listen(name, &notified).await {
+                debug!(%error, "can't listen for notifications of other instances");
             }
-            woken();
-            tokio::time::sleep(PAUSE).await;
+            notified();
+            tokio::time::sleep(RETRY_PAUSE).await;
         }
     }
 
-    async fn listen(&self, name: &str, woken: &impl Fn()) -> Result<(), sqlx::Error> {
+    async fn listen(&self, name: &str, notified: &impl Fn()) -> Result<(), sqlx::Error> {
         let mut listener =
             PgListener::connect_with(self.0.health_connection.get_postgres_connection_pool()).await?;
         listener.listen(CHANNEL).await?;
-        woken();
+        notified();
         loop {
             match listener.try_recv().await? {
                 Some(message) if message.payload() == name => {}
-                // Somebody else's, or the connection was lost in between.
-                _ => woken(),
+                // Another instance's message, or the connection was lost and restored.
+                _ => notified(),
             }
         }
     }

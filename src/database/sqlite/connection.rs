@@ -1,5 +1,5 @@
-//! A connection to SQLite without sqlx, for the statements of which there are most: sqlx has a thread for each connection, to
-//! which every statement is handed over, and every value of it.
+//! A SQLite connection through rusqlite, for the most frequent statements. sqlx runs each connection on a
+//! thread and passes every statement and value between threads.
 
 use std::{
     path::{Path, PathBuf},
@@ -15,65 +15,68 @@ use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
 use tokio::task::spawn_blocking;
 
 use super::error;
-use crate::{database::connect::BUSY_TIMEOUT, panics};
+use crate::panics;
 
-/// One connection. Cheap to clone.
+/// A connection that is opened on first use. Cheap to clone.
 #[derive(Clone)]
-pub(in crate::database) struct SqliteConnection(Arc<Shared>);
+pub(in crate::database) struct SqliteConnection(Arc<Inner>);
 
-struct Shared {
+struct Inner {
     file: PathBuf,
-    access: Mode,
+    mode: Mode,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    /// Opened when it is needed, and anew after a failure.
+    /// `None` before the first use and after a failure.
     connection: Option<OpenConnection>,
-    /// How many reads are still to be handed over to another thread, since one has taken long.
+    /// Number of further reads to run on a blocking thread, because a read was slow.
     reads_to_offload: usize,
 }
 
 struct OpenConnection {
     connection: Connection,
-    /// The version of the schema when its triggers were looked at.
-    schema: Option<i64>,
-    at: Instant,
+    /// Schema version for which the triggers were checked; `None` before the first check.
+    schema_version: Option<i64>,
+    opened_at: Instant,
 }
 
-/// Then it is opened anew: the file may be another one now.
+/// Age at which a connection is reopened, because the file may have been replaced.
 const MAX_LIFETIME: Duration = Duration::from_mins(10);
 
 impl OpenConnection {
     fn is_fresh(&self) -> bool {
-        self.at.elapsed() < MAX_LIFETIME
+        self.opened_at.elapsed() < MAX_LIFETIME
     }
 }
 
-/// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::database) enum Mode {
-    /// Of a few rows by their keys.
+    /// Short reads of a few rows by key.
     ReadOnly,
-    /// By transactions that are alone from their begin.
+    /// IMMEDIATE transactions, which take the write lock at the beginning.
     ReadWrite,
 }
 
-/// What a connection keeps of the file, in KiB.
-const CACHE: u32 = 4 << 10;
+/// Page cache of a connection, in KiB.
+const CACHE_KIB: u32 = 4 << 10;
 
-/// As a rule no reader waits for anybody; one that has to holds up its thread so long, once in a while.
+/// Maximum wait for a lock that another process holds on the SQLite file.
+pub(in crate::database) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Maximum wait of a read for a lock. Short, because the wait blocks a runtime thread; in WAL mode it is rare.
 const READ_BUSY_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// So long a turn of reads may hold up its thread. As a rule it takes less time than to hand it over, and what it finds is freed
-/// by the thread that made it.
+/// Time that a read may block a runtime thread. Most take less time than a hand-over to a blocking thread,
+/// and their results are freed by the thread that allocated them.
 const INLINE_BUDGET: Duration = Duration::from_millis(1);
 
-/// So many are handed over once one has taken longer: the disk may have to be waited for.
+/// Number of reads that run on a blocking thread after one exceeded [`INLINE_BUDGET`], because the disk may
+/// be slow.
 const OFFLOADED_READS_AFTER_SLOW: usize = 100;
 
-/// Whether what a create writes has triggers that are none of ours.
+/// Whether the tables that a create writes have triggers which no migration of Stockmeter has created.
 const HAS_FOREIGN_TRIGGERS: &str = "
 SELECT count(*) > 0 FROM sqlite_schema
 WHERE type = 'trigger' AND lower(tbl_name) IN ('product', 'product_change') AND name NOT IN (
@@ -81,59 +84,59 @@ WHERE type = 'trigger' AND lower(tbl_name) IN ('product', 'product_change') AND 
 )";
 
 impl SqliteConnection {
-    /// To a file that is there.
-    pub fn new(file: &Path, access: Mode) -> Self {
-        Self(Arc::new(Shared { file: file.to_owned(), access, state: Mutex::default() }))
+    /// Creates a connection to an existing file.
+    pub fn new(file: &Path, mode: Mode) -> Self {
+        Self(Arc::new(Inner { file: file.to_owned(), mode, state: Mutex::default() }))
     }
 
-    /// What it is for.
-    pub fn access(&self) -> Mode {
-        self.0.access
+    pub fn mode(&self) -> Mode {
+        self.0.mode
     }
 
-    /// Does the work in a transaction, and to its end even where nobody waits for it any more. So long, what is to be held is
-    /// held; then it comes back.
-    pub async fn run<T: Send + 'static, H: Send + 'static>(
+    /// Runs `work` in a transaction, which completes even if the caller is dropped. Keeps `held` until then
+    /// and returns it with the result; `None` if the runtime has shut down.
+    pub async fn transaction<T: Send + 'static, H: Send + 'static>(
         &self,
-        hold: H,
+        held: H,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> (Result<T, DbErr>, Option<H>) {
-        let Self(shared) = self.clone();
+        let Self(inner) = self.clone();
         let run = move || {
-            let done = shared.run(work).map_err(error::into_sqlx_error);
-            (done.map_err(|error| DbErr::Exec(RuntimeErr::SqlxError(Arc::new(error)))), Some(hold))
+            let result = inner.run(work).map_err(error::into_sqlx_error);
+            (result.map_err(|error| DbErr::Exec(RuntimeErr::SqlxError(Arc::new(error)))), Some(held))
         };
         if self.0.may_run_inline() {
             return run();
         }
-        let cut_off = || (Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)), None);
-        panics::resume_panic(spawn_blocking(run).await).unwrap_or_else(cut_off)
+        let runtime_stopped = || (Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)), None);
+        panics::resume_panic(spawn_blocking(run).await).unwrap_or_else(runtime_stopped)
     }
 }
 
-impl Shared {
-    /// Whether the next one is likely to be: one that need not open the file, and does not write, for which it waits for the
-    /// disk.
+impl Inner {
+    /// Returns whether the next transaction is likely to be short. Writes are not, because they wait for the
+    /// disk; neither are reads that have to open the file first.
     fn may_run_inline(&self) -> bool {
         let is_ready = |state: &State| {
             state.reads_to_offload == 0 && state.connection.as_ref().is_some_and(OpenConnection::is_fresh)
         };
-        self.access == Mode::ReadOnly && self.state.try_lock().is_ok_and(|state| is_ready(&state))
+        self.mode == Mode::ReadOnly && self.state.try_lock().is_ok_and(|state| is_ready(&state))
     }
 
     fn run<T>(&self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let start = Instant::now();
-        let done = self.run_by(&mut state.connection, work);
+        let result = self.run_connected(&mut state.connection, work);
         state.reads_to_offload = if start.elapsed() > INLINE_BUDGET {
             OFFLOADED_READS_AFTER_SLOW
         } else {
             state.reads_to_offload.saturating_sub(1)
         };
-        done
+        result
     }
 
-    fn run_by<T>(
+    /// Opens the connection if necessary, runs `work` on it, and closes it after a failure.
+    fn run_connected<T>(
         &self,
         connection: &mut Option<OpenConnection>,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
@@ -142,45 +145,47 @@ impl Shared {
             Some(opened) => opened,
             None => self.open()?,
         };
-        let done = self.run_on(connection.insert(opened), work);
-        let failure = done.as_ref().err().and_then(rusqlite::Error::sqlite_error_code);
-        if failure.is_some_and(|code| code != ErrorCode::ConstraintViolation) {
+        let result = self.run_in_transaction(connection.insert(opened), work);
+        let error_code = result.as_ref().err().and_then(rusqlite::Error::sqlite_error_code);
+        if error_code.is_some_and(|code| code != ErrorCode::ConstraintViolation) {
             *connection = None;
         }
-        done
+        result
     }
 
-    fn run_on<T>(
+    fn run_in_transaction<T>(
         &self,
-        OpenConnection { connection, schema, .. }: &mut OpenConnection,
+        OpenConnection { connection, schema_version, .. }: &mut OpenConnection,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<T> {
-        let transaction = match self.access {
+        let transaction = match self.mode {
             Mode::ReadOnly => connection.transaction_with_behavior(TransactionBehavior::Deferred)?,
             Mode::ReadWrite => {
                 let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
                 let version = Some(transaction.pragma_query_value(None, "schema_version", |row| row.get(0))?);
-                if *schema != version {
-                    // They run for each row: ours would take a third of the time. Somebody else's must not be passed over.
-                    let others: bool = transaction.query_row(HAS_FOREIGN_TRIGGERS, [], |row| row.get(0))?;
-                    transaction.set_db_config(SQLITE_DBCONFIG_ENABLE_TRIGGER, others)?;
-                    *schema = version;
+                if *schema_version != version {
+                    // SQLite runs triggers for each row. Ours would take a third of the time of an insert, so
+                    // they are disabled, unless the tables also have triggers of other applications.
+                    let has_foreign: bool =
+                        transaction.query_row(HAS_FOREIGN_TRIGGERS, [], |row| row.get(0))?;
+                    transaction.set_db_config(SQLITE_DBCONFIG_ENABLE_TRIGGER, has_foreign)?;
+                    *schema_version = version;
                 }
                 transaction
             }
         };
-        let done = work(&transaction)?;
+        let value = work(&transaction)?;
         transaction.commit()?;
-        Ok(done)
+        Ok(value)
     }
 
     fn open(&self) -> rusqlite::Result<OpenConnection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.file, flags)?;
-        let patience = if self.access == Mode::ReadOnly { READ_BUSY_TIMEOUT } else { BUSY_TIMEOUT };
-        connection.busy_timeout(patience)?;
-        connection.pragma_update(None, "cache_size", format!("-{CACHE}"))?;
-        match self.access {
+        let busy_timeout = if self.mode == Mode::ReadOnly { READ_BUSY_TIMEOUT } else { BUSY_TIMEOUT };
+        connection.busy_timeout(busy_timeout)?;
+        connection.pragma_update(None, "cache_size", format!("-{CACHE_KIB}"))?;
+        match self.mode {
             Mode::ReadOnly => connection.pragma_update(None, "query_only", "on")?,
             Mode::ReadWrite => {
                 // FULL: a commit is on the disk before it is acknowledged.
@@ -188,6 +193,6 @@ impl Shared {
                 connection.pragma_update(None, "foreign_keys", "on")?;
             }
         }
-        Ok(OpenConnection { connection, schema: None, at: Instant::now() })
+        Ok(OpenConnection { connection, schema_version: None, opened_at: Instant::now() })
     }
 }

@@ -1,4 +1,4 @@
-//! What SQLite says without sqlx, as sqlx would tell it: so a failure means the same, whoever reports it.
+//! Converts rusqlite's errors to sqlx's, because callers handle only those.
 
 use std::{borrow::Cow, error::Error, fmt};
 
@@ -20,7 +20,7 @@ pub(in crate::database) fn into_sqlx_error(error: rusqlite::Error) -> sqlx::Erro
 
 #[derive(Debug)]
 struct SqliteError {
-    /// The extended one.
+    /// Extended result code.
     code: i32,
     message: String,
 }

@@ -1,4 +1,4 @@
-//! SQLite by rusqlite, for the statements of which there are most.
+//! SQLite through rusqlite, for the most frequent statements.
 
 pub(super) mod connection;
 pub(super) mod error;

@@ -1,72 +1,74 @@
-//! Objects in the spelling that most clients use: each field once, and a string without escapes or a number of no more than
-//! 18 digits without exponent. They are read in one pass, which takes less than `serde_json`; that reads whatever else there
-//! is, and tells what is wrong with what is no JSON.
+//! A parser for objects as most clients send them: no field is repeated, and every value is a string without
+//! escapes or a number of at most 18 digits without an exponent. It is faster than `serde_json`, which parses
+//! all other input and produces the error messages.
 
 use super::{ObjectFields, Value};
 use crate::{catalog::DecimalText, json_string};
 
-/// The object that the whole text is, if it is one in the usual spelling.
+/// Parses a text that is one object. Returns `None` if this parser does not support the text.
 pub fn parse_object<'a, T: ObjectFields<'a>>(text: &'a str) -> Option<T> {
-    let mut reader = Reader::new(text);
-    let object = reader.object()?;
-    reader.end()?;
+    let mut parser = Parser::new(text);
+    let object = parser.object()?;
+    parser.finish()?;
     Some(object)
 }
 
-/// Hands over the objects of the array that the whole text is. Where it ends with nothing, all that was handed over is void.
+/// Parses a text that is an array of objects, and calls `each` with every object.
+///
+/// Returns `None` if this parser does not support the text. The caller must then discard all objects.
 pub fn parse_array<'a, T: ObjectFields<'a>>(text: &'a str, mut each: impl FnMut(&T)) -> Option<()> {
-    let mut reader = Reader::new(text);
-    reader.take(b'[')?;
-    if reader.take(b']').is_none() {
-        each(&reader.object()?);
-        while reader.take(b',').is_some() {
-            each(&reader.object()?);
+    let mut parser = Parser::new(text);
+    parser.eat(b'[')?;
+    if parser.eat(b']').is_none() {
+        each(&parser.object()?);
+        while parser.eat(b',').is_some() {
+            each(&parser.object()?);
         }
-        reader.take(b']')?;
+        parser.eat(b']')?;
     }
-    reader.end()
+    parser.finish()
 }
 
-struct Reader<'a> {
+struct Parser<'a> {
     text: &'a str,
-    /// What is not read yet.
+    /// Remaining input.
     rest: &'a [u8],
 }
 
-impl<'a> Reader<'a> {
+impl<'a> Parser<'a> {
     fn new(text: &'a str) -> Self {
         Self { text, rest: text.as_bytes() }
     }
 
     fn object<T: ObjectFields<'a>>(&mut self) -> Option<T> {
         let mut object = T::default();
-        self.take(b'{')?;
-        if self.take(b'}').is_some() {
+        self.eat(b'{')?;
+        if self.eat(b'}').is_some() {
             return Some(object);
         }
         loop {
             let name = self.string()?;
-            self.take(b':')?;
-            let value = match self.next()? {
+            self.eat(b':')?;
+            let value = match self.peek()? {
                 b'"' => Value::Text(self.string()?.into()),
                 _ => Value::Number(self.number()?),
             };
             match object.field(name) {
                 Some(field @ Value::Missing) => *field = value,
                 Some(_) => return None,
-                // Passed over.
+                // Ignore unknown fields.
                 None => {}
             }
-            if self.take(b',').is_none() {
-                self.take(b'}')?;
+            if self.eat(b',').is_none() {
+                self.eat(b'}')?;
                 return Some(object);
             }
         }
     }
 
-    /// A string without escapes.
+    /// Parses a string without escapes.
     fn string(&mut self) -> Option<&'a str> {
-        self.take(b'"')?;
+        self.eat(b'"')?;
         let start = self.text.len() - self.rest.len();
         let length = json_string::unescaped_prefix_len(self.rest);
         self.rest = self.rest[length..].strip_prefix(b"\"")?;
@@ -74,7 +76,7 @@ impl<'a> Reader<'a> {
     }
 
     fn number(&mut self) -> Option<DecimalText<'a>> {
-        // JSON has no zeros in front; `Number` takes them.
+        // JSON does not allow leading zeros, but `DecimalText` does.
         if let [b'0', b'0'..=b'9', ..] | [b'-', b'0', b'0'..=b'9', ..] = self.rest {
             return None;
         }
@@ -83,17 +85,18 @@ impl<'a> Reader<'a> {
         Some(number)
     }
 
-    /// Passes over this byte, if it is what comes next.
-    fn take(&mut self, byte: u8) -> Option<()> {
-        (self.next()? == byte).then(|| self.rest = &self.rest[1..])
+    /// Consumes `byte` after white space. Returns `None` if the next byte is another one.
+    fn eat(&mut self, byte: u8) -> Option<()> {
+        (self.peek()? == byte).then(|| self.rest = &self.rest[1..])
     }
 
-    fn end(&mut self) -> Option<()> {
-        self.next().is_none().then_some(())
+    /// Returns `None` if any input is left.
+    fn finish(&mut self) -> Option<()> {
+        self.peek().is_none().then_some(())
     }
 
-    /// What comes behind white space.
-    fn next(&mut self) -> Option<u8> {
+    /// Skips white space and returns the next byte without consuming it.
+    fn peek(&mut self) -> Option<u8> {
         while let [b' ' | b'\t' | b'\r' | b'\n', rest @ ..] = self.rest {
             self.rest = rest;
         }

@@ -1,5 +1,5 @@
-//! Products as JSON. They are read into drafts, each number exactly, and written straight into bytes: no floating point, no
-//! tree on the way.
+//! Products as JSON. The parser reads drafts with exact numbers, and the writer appends to a byte buffer.
+//! Neither builds a tree of values nor uses floating point.
 
 mod fast_path;
 
@@ -16,27 +16,29 @@ use crate::{
     json_string,
 };
 
-/// A text that is no JSON.
+/// Syntax error in a JSON text.
 #[derive(Debug, thiserror::Error)]
-#[error("no JSON: {0}")]
-pub struct Malformed(serde_json::Error);
+#[error("not valid JSON: {0}")]
+pub struct MalformedJson(serde_json::Error);
 
-impl Malformed {
-    /// What is wrong with a line of a file, which JSON takes for the first of its own.
+impl MalformedJson {
+    /// Returns a message without the line number, for one line of a file. `serde_json` numbers lines within
+    /// the text it parses, so it would always say line 1.
     pub fn without_line(&self) -> String {
         let text = self.0.to_string();
         let reason = text.split(" at line ").next().unwrap_or(&text);
-        format!("is no JSON at column {}: {reason}", self.0.column())
+        format!("is not valid JSON at column {}: {reason}", self.0.column())
     }
 }
 
-/// About what one product takes.
+/// Typical size of a product as JSON, in bytes.
 pub const PRODUCT_BYTES: usize = 96;
 
-/// About the least that a product takes as it is sent: room for all of them has seldom to be made again.
-const LEAST_BYTES: usize = 48;
+/// Lower estimate of the size of a product in a request, in bytes. A `Vec` with capacity for the resulting
+/// number of products rarely has to grow.
+const MIN_PRODUCT_BYTES: usize = 48;
 
-/// Appends a product.
+/// Appends a product to `out`.
 pub fn write_product(out: &mut Vec<u8>, product: &Product) {
     let Product { id, name, price, amount, version: _ } = product;
     let mut digits = itoa::Buffer::new();
@@ -51,7 +53,7 @@ pub fn write_product(out: &mut Vec<u8>, product: &Product) {
     out.push(b'}');
 }
 
-/// Appends the digits of a price.
+/// Appends a price to `out` as a number.
 pub fn write_price(out: &mut Vec<u8>, price: Price) {
     let (mut whole, mut decimals) = Default::default();
     for part in price.display_parts(&mut whole, &mut decimals) {
@@ -59,19 +61,19 @@ pub fn write_price(out: &mut Vec<u8>, price: Price) {
     }
 }
 
-/// What a body holds.
+/// The content of a body that may hold one product or several.
 pub enum OneOrMany<'a> {
-    /// A product; `None` is a value that is no object.
+    /// A product, or `None` for a value that is not an object.
     One(Option<Draft<'a>>),
-    /// An array of products, checked as they came.
+    /// An array of products, already validated.
     Many(NewProducts),
 }
 
-/// Reads one product or an array of them; the first byte tells which.
+/// Parses one product or an array of products.
 ///
 /// # Errors
-/// [`Malformed`].
-pub fn parse_one_or_many(text: &str) -> Result<OneOrMany<'_>, Malformed> {
+/// Returns [`MalformedJson`] if the text is not valid JSON.
+pub fn parse_one_or_many(text: &str) -> Result<OneOrMany<'_>, MalformedJson> {
     if text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('[') {
         parse_array(text).map(OneOrMany::Many)
     } else {
@@ -79,33 +81,33 @@ pub fn parse_one_or_many(text: &str) -> Result<OneOrMany<'_>, Malformed> {
     }
 }
 
-/// Reads one object; `None` is any other JSON value.
+/// Parses an object. Returns `None` for any other JSON value.
 ///
 /// # Errors
-/// [`Malformed`].
-pub fn parse_object<'a, T: ObjectFields<'a>>(text: &'a str) -> Result<Option<T>, Malformed> {
+/// Returns [`MalformedJson`] if the text is not valid JSON.
+pub fn parse_object<'a, T: ObjectFields<'a>>(text: &'a str) -> Result<Option<T>, MalformedJson> {
     match fast_path::parse_object(text) {
         Some(object) => Ok(Some(object)),
-        None => serde_json::from_str(text).map(|ObjectOrOther(object)| object).map_err(Malformed),
+        None => serde_json::from_str(text).map(|ObjectOrOther(object)| object).map_err(MalformedJson),
     }
 }
 
-/// Reads an array of products, checked as they come.
+/// Parses an array of products and validates each of them.
 ///
 /// # Errors
-/// [`Malformed`], also where the text is no array.
-pub fn parse_array(text: &str) -> Result<NewProducts, Malformed> {
-    let mut products = NewProducts::with_capacity(text.len() / LEAST_BYTES);
+/// Returns [`MalformedJson`] if the text is not valid JSON or not an array.
+pub fn parse_array(text: &str) -> Result<NewProducts, MalformedJson> {
+    let mut products = NewProducts::with_capacity(text.len() / MIN_PRODUCT_BYTES);
     if fast_path::parse_array(text, |draft| products.push(Some(draft))).is_some() {
         return Ok(products);
     }
     drop(products);
-    serde_json::from_str(text).map(|CheckedArray(products)| products).map_err(Malformed)
+    serde_json::from_str(text).map(|CheckedArray(products)| products).map_err(MalformedJson)
 }
 
-/// An object whose fields are known by name. Others are passed over, as the service before did.
+/// The known fields of an object. Unknown fields are ignored, for compatibility with the legacy service.
 pub trait ObjectFields<'a>: Default {
-    /// Where the value of a field goes.
+    /// Returns the field with this name, or `None` if it is unknown.
     fn field(&mut self, name: &str) -> Option<&mut Value<'a>>;
 }
 
@@ -121,10 +123,10 @@ impl<'a> ObjectFields<'a> for Draft<'a> {
     }
 }
 
-/// A stock movement as sent.
+/// A stock adjustment as sent, not validated yet.
 #[derive(Default)]
 pub struct StockAdjustmentDraft<'a> {
-    /// How many pieces come or go.
+    /// Quantity to add; a negative one is removed.
     pub delta: Value<'a>,
 }
 
@@ -134,7 +136,7 @@ impl<'a> ObjectFields<'a> for StockAdjustmentDraft<'a> {
     }
 }
 
-/// Any JSON value; only an object has fields.
+/// Any JSON value: an object, or `None` for every other value.
 struct ObjectOrOther<T>(Option<T>);
 
 impl<'de, T: ObjectFields<'de>> Deserialize<'de> for ObjectOrOther<T> {
@@ -159,8 +161,8 @@ impl<'de, T: ObjectFields<'de>> Visitor<'de> for ObjectOrOtherVisitor<T> {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };
-            let sent = value(map.next_value::<&RawValue>()?.get());
-            *field = if *field == Value::Missing { sent } else { Value::Duplicate };
+            let value = classify(map.next_value::<&RawValue>()?.get());
+            *field = if *field == Value::Missing { value } else { Value::Duplicate };
         }
         Ok(Some(object))
     }
@@ -195,7 +197,7 @@ impl<'de, T: ObjectFields<'de>> Visitor<'de> for ObjectOrOtherVisitor<T> {
     }
 }
 
-/// An array whose items are checked as they are read.
+/// An array of products, each validated as soon as it is parsed.
 struct CheckedArray(NewProducts);
 
 impl<'de> Deserialize<'de> for CheckedArray {
@@ -222,10 +224,10 @@ impl<'de> Visitor<'de> for CheckedArrayVisitor {
     }
 }
 
-/// Sorts a JSON value by its first byte; `serde_json` has checked its syntax.
-fn value(json: &str) -> Value<'_> {
+/// Converts a JSON value by its first byte, after `serde_json` has checked the syntax.
+fn classify(json: &str) -> Value<'_> {
     match json.as_bytes().first() {
-        // Without escapes it is what is between the quotes.
+        // A string without escapes is the text between the quotes.
         Some(b'"') if !json.contains('\\') => Value::Text(json[1..json.len() - 1].into()),
         Some(b'"') => match serde_json::from_str::<Text>(json) {
             Ok(Text(text)) => Value::Text(text),
@@ -237,6 +239,6 @@ fn value(json: &str) -> Value<'_> {
     }
 }
 
-/// A string, borrowed where it holds no escapes.
+/// A string, borrowed if it has no escapes.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);

@@ -1,6 +1,6 @@
-//! Documents are validated once. The rules look at the schema, which stays as it is, at the document, and at the kinds of its
-//! variables' values. Where they look at more, a document is validated for each request: at values of types of our own, and
-//! at those in lists and objects, where a text may stand for one of an enum.
+//! Caches validation per document and kinds of variable values: usually nothing else affects the result. Custom types,
+//! lists and objects are validated for every request, because there the values matter. A string may name an enum value,
+//! for example.
 
 use std::sync::{
     Arc,
@@ -15,28 +15,28 @@ use async_graphql::{
 };
 use async_graphql_value::{ConstValue, Name, Value};
 
-use crate::graphql::transport::request::Given;
+use super::raw_request::RawVariables;
 
-/// The types of GraphQL's own scalars: a value is valid for them by its kind alone.
-const SCALARS: [&str; 5] = ["ID", "String", "Int", "Float", "Boolean"];
+/// Built-in scalars. The kind of a value decides whether it is valid for them.
+const BUILT_IN_SCALARS: [&str; 5] = ["ID", "String", "Int", "Float", "Boolean"];
 
-/// The kinds of the values that an operation's variables have.
-pub struct Kinds(u64);
+/// Kinds of the values of an operation's variables, three bits each after a leading 1.
+pub struct VariableKinds(u64);
 
-impl Kinds {
-    const BITS: u32 = 3;
+impl VariableKinds {
+    const BITS_PER_KIND: u32 = 3;
 
-    /// None where validation looks closer than at kinds, or there are too many.
-    pub fn of(operation: &OperationDefinition, variables: &Given) -> Option<Self> {
+    /// Returns the kinds, or `None` if validation depends on the values themselves or the kinds don't fit.
+    pub fn new(operation: &OperationDefinition, variables: &RawVariables) -> Option<Self> {
         let mut kinds = 1;
         for definition in &operation.variable_definitions {
             let BaseType::Named(name) = &definition.node.var_type.node.base else {
                 return None;
             };
-            if !SCALARS.contains(&name.as_str()) || kinds >> (u64::BITS - Self::BITS) != 0 {
+            if !BUILT_IN_SCALARS.contains(&name.as_str()) || kinds >> (u64::BITS - Self::BITS_PER_KIND) != 0 {
                 return None;
             }
-            kinds = kinds << Self::BITS | kind(variables.get(&definition.node.name.node))?;
+            kinds = kinds << Self::BITS_PER_KIND | kind(variables.get(&definition.node.name.node))?;
         }
         Some(Self(kinds))
     }
@@ -55,26 +55,28 @@ fn kind(value: Option<&ConstValue>) -> Option<u64> {
     })
 }
 
-/// Whether there are variables within lists or objects.
-pub fn has_variables_in_values(document: &ExecutableDocument) -> bool {
+/// Returns whether any list or object in the document contains a variable.
+pub fn has_nested_variables(document: &ExecutableDocument) -> bool {
     let operations = document.operations.iter().map(|(_, operation)| &operation.node);
     let operations = operations.map(|operation| (&operation.directives, &operation.selection_set));
     let fragments = document.fragments.values().map(|fragment| &fragment.node);
     let fragments = fragments.map(|fragment| (&fragment.directives, &fragment.selection_set));
-    operations.chain(fragments).any(|(directives, set)| in_directives(directives) || in_set(&set.node))
+    operations
+        .chain(fragments)
+        .any(|(directives, set)| in_directives(directives) || in_selection_set(&set.node))
 }
 
-/// Recurses as the document is nested, which has its limit.
-fn in_set(set: &SelectionSet) -> bool {
+/// Recurses as deep as the document is nested, which [`is_too_deep`](super::nesting_depth::is_too_deep) limits.
+fn in_selection_set(set: &SelectionSet) -> bool {
     set.items.iter().any(|item| match &item.node {
         Selection::Field(field) => {
             let field = &field.node;
             in_arguments(&field.arguments)
                 || in_directives(&field.directives)
-                || in_set(&field.selection_set.node)
+                || in_selection_set(&field.selection_set.node)
         }
         Selection::InlineFragment(fragment) => {
-            in_directives(&fragment.node.directives) || in_set(&fragment.node.selection_set.node)
+            in_directives(&fragment.node.directives) || in_selection_set(&fragment.node.selection_set.node)
         }
         Selection::FragmentSpread(spread) => in_directives(&spread.node.directives),
     })
@@ -85,54 +87,53 @@ fn in_directives(directives: &[Positioned<Directive>]) -> bool {
 }
 
 fn in_arguments(arguments: &[(Positioned<Name>, Positioned<Value>)]) -> bool {
-    // A value that is a variable has none within.
-    let has_any = |(_, value): &(_, Positioned<Value>)| {
+    let has_nested = |(_, value): &(_, Positioned<Value>)| {
         !matches!(value.node, Value::Variable(_)) && value.node.clone().into_const().is_none()
     };
-    arguments.iter().any(has_any)
+    arguments.iter().any(has_nested)
 }
 
-/// The kinds that a document was last found valid with.
+/// Variable kinds that a document was last found valid with, or 0.
 #[derive(Default)]
-pub struct Found(AtomicU64);
+pub struct LastValidated(AtomicU64);
 
-/// In the data of a request: what its validation depends on.
-pub struct Validation {
-    pub found: Arc<Found>,
-    pub kinds: Kinds,
+/// Request data: the document's last validation and the kinds of this request.
+pub struct ValidationState {
+    pub last: Arc<LastValidated>,
+    pub kinds: VariableKinds,
 }
 
-impl Validation {
-    /// Whether the document was found valid with these kinds before.
-    pub fn is_over(&self) -> bool {
-        self.found.0.load(Relaxed) == self.kinds.0
+impl ValidationState {
+    /// Returns whether the document was last found valid with the same kinds.
+    pub fn is_cached(&self) -> bool {
+        self.last.0.load(Relaxed) == self.kinds.0
     }
 }
 
-/// Passes over the validation of what was found valid before.
-pub struct IdempotentResponse;
+/// Extension that skips validation if its result is cached.
+pub struct CachedValidation;
 
-impl ExtensionFactory for IdempotentResponse {
+impl ExtensionFactory for CachedValidation {
     fn create(&self) -> Arc<dyn Extension> {
         Arc::new(Self)
     }
 }
 
 #[async_trait]
-impl Extension for IdempotentResponse {
+impl Extension for CachedValidation {
     async fn validation(
         &self,
         ctx: &ExtensionContext<'_>,
         next: NextValidation<'_>,
     ) -> Result<ValidationResult, Vec<ServerError>> {
-        let Some(validation) = ctx.data_opt::<Validation>() else {
+        let Some(state) = ctx.data_opt::<ValidationState>() else {
             return next.run(ctx).await;
         };
-        if !validation.is_over() {
+        if !state.is_cached() {
             next.run(ctx).await?;
-            validation.found.0.store(validation.kinds.0, Relaxed);
+            state.last.0.store(state.kinds.0, Relaxed);
         }
-        // Limits are ours and the schema says nothing of caches: nobody asks for these.
+        // These values are never read: `Limits` replaces the library's limits, and the schema has no cache hints.
         Ok(ValidationResult { cache_control: CacheControl::default(), complexity: 0, depth: 0 })
     }
 }

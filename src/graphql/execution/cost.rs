@@ -1,7 +1,6 @@
-//! Limits against hostile documents, checked before anything is done that grows faster than the document:
-//! the parser recurses with its nesting, validation and execution walk every fragment wherever it is spread.
+//! Query cost analysis. Each fragment is analysed once, however often it is spread.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use async_graphql::{
     Name, Number, Positioned, Variables,
@@ -9,159 +8,52 @@ use async_graphql::{
 };
 use async_graphql_value::{ConstValue, Value};
 
-use super::nesting_depth::{MAX_NESTING, is_too_deep};
-use crate::graphql::error::{GraphqlErrorCode, Refusal};
-
-/// What a document may ask for.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Its length. Its own cost is mostly its parsing.
-    pub bytes: usize,
-    /// Fields in fields, with fragments spread out: whatever walks the document or its answer recurses so deep.
-    pub depth: usize,
-    /// [`ROOT_FIELD_COST`] for each field of the root, [`SCAN_COST`] for what may look at all products, 1 for any other
-    /// field, times the size of the page.
-    pub cost: usize,
-    /// Values in variables, each counted as often as its variable is used.
-    pub values: usize,
-    /// Fields of the root.
-    pub root_fields: usize,
-    /// Aliases.
-    pub aliases: usize,
-    /// Directives: each is looked up for every field that it is at.
-    pub directives: usize,
-    /// Requests in one body.
-    pub batch: usize,
-    /// Time for an answer.
-    pub timeout: Duration,
-    /// Whether it may ask for the schema.
-    pub introspection: bool,
-}
-
-/// What a field of the root costs, since it asks the database, where other fields cost 1.
-const ROOT_FIELD_COST: usize = 250;
-/// What it costs to look at all products: to filter, to order, to count.
-const SCAN_COST: usize = 5000;
-/// All texts in variables, each counted as often as its variable is used, in bytes: copies are made of them.
-const MAX_TEXT: usize = 10 << 20;
+/// Points for a root field, because it queries the database. Other fields cost 1.
+const ROOT_FIELD_POINTS: usize = 250;
+/// Points for a field that may scan all products to filter, sort or count them.
+const SCAN_POINTS: usize = 5000;
+/// Maximum text in variables, in bytes, counted once per use of the variable, because each use copies it.
+pub const MAX_VARIABLE_TEXT: usize = 10 << 20;
+/// Page sizes of `products`, as in the catalog.
 const MAX_PAGE: usize = 1000;
 const DEFAULT_PAGE: usize = 100;
 
-impl Limits {
-    /// Checks a document's text, before it is parsed.
-    pub(in crate::graphql) fn check_text(&self, text: &str) -> Result<(), Refusal> {
-        if text.len() > self.bytes {
-            let most = self.bytes;
-            let detail = format!("the document is larger than {most} bytes: send values as variables");
-            return Err((GraphqlErrorCode::DocumentTooLarge, detail));
-        }
-        if is_too_deep(text) { Err(too_deep(MAX_NESTING)) } else { Ok(()) }
-    }
-
-    /// Checks what a document asks for, before it is validated.
-    pub(in crate::graphql) fn check(
-        &self,
-        document: &ExecutableDocument,
-        variables: &Variables,
-    ) -> Result<(), Refusal> {
-        let mut weights = Weights {
-            document,
-            sizes: variables.iter().map(|(name, value)| (name.as_str(), Size::of(value))).collect(),
-            variables,
-            fragments: HashMap::new(),
-            max_height: self.depth,
-        };
-        let mut all = Weight::default();
-        for (_, operation) in document.operations.iter() {
-            let operation = &operation.node;
-            for variable in &operation.variable_definitions {
-                if let Some(default) = &variable.node.default_value {
-                    // Operations may give the same variable others.
-                    let size = weights.sizes.entry(variable.node.name.node.as_str()).or_default();
-                    *size = size.and(Size::of(&default.node));
-                }
-            }
-            let weight = weights.set(&operation.selection_set.node, Place { root: true, level: 0 });
-            all = all.beside(weight.with_directives(&operation.directives));
-        }
-        let too_many =
-            |what: &str, most: usize| format!("the document has more than {most} {what}: send it in parts");
-        if all.introspects && !self.introspection {
-            return Err((
-                GraphqlErrorCode::IntrospectionDisabled,
-                "this server does not tell its schema".to_owned(),
-            ));
-        }
-        if all.height > self.depth {
-            return Err(too_deep(self.depth));
-        }
-        // Nobody weighs what is spread nowhere, and validation would look at all of it before it refuses it.
-        if let Some(unused) = document.fragments.keys().find(|name| !weights.knows(name)) {
-            return Err((GraphqlErrorCode::Invalid, format!("the fragment {unused} is spread nowhere")));
-        }
-        if all.root_fields > self.root_fields {
-            return Err((
-                GraphqlErrorCode::TooManyRootFields,
-                too_many("fields of the root", self.root_fields),
-            ));
-        }
-        if all.aliases > self.aliases {
-            return Err((GraphqlErrorCode::TooManyAliases, too_many("aliases", self.aliases)));
-        }
-        if all.directives > self.directives {
-            return Err((GraphqlErrorCode::TooManyDirectives, too_many("directives", self.directives)));
-        }
-        if all.sent.values > self.values || all.sent.text > MAX_TEXT {
-            let detail =
-                format!("the document uses more than {} values of variables: send it in parts", self.values);
-            return Err((GraphqlErrorCode::TooManyValues, detail));
-        }
-        if all.cost.saturating_add(all.scans) > self.cost {
-            let detail = "the document asks for too much at once: ask for smaller pages or fewer fields";
-            return Err((GraphqlErrorCode::TooCostly, detail.to_owned()));
-        }
-        Ok(())
-    }
-}
-
-fn too_deep(most: usize) -> Refusal {
-    (GraphqlErrorCode::TooDeep, format!("the document is nested deeper than {most} levels"))
-}
-
-/// What a part of a document adds to the work.
+/// Cost of a part of a document.
 #[derive(Clone, Copy, Default)]
-struct Weight {
-    cost: usize,
-    /// What makes the database look at all products, whatever the size of the page.
-    scans: usize,
-    /// What fields are given of variables.
-    sent: Size,
-    height: usize,
-    root_fields: usize,
-    aliases: usize,
-    directives: usize,
-    introspects: bool,
+pub struct Cost {
+    /// Points of the fields, multiplied by page sizes.
+    pub points: usize,
+    /// Points of scans. A scan reads all products, whatever the page size.
+    pub scan_points: usize,
+    /// Size of the variables used in arguments.
+    pub variables: ValueSize,
+    pub depth: usize,
+    pub root_fields: usize,
+    pub aliases: usize,
+    pub directives: usize,
+    pub introspects: bool,
 }
 
-impl Weight {
-    /// Of what would be looked at for ever.
-    const ENDLESS: Self = Self {
-        cost: usize::MAX,
-        scans: 0,
-        sent: Size { values: 0, text: 0 },
-        height: usize::MAX,
+impl Cost {
+    /// Cost of recursive fragments, and of selections beyond the maximum depth.
+    const UNBOUNDED: Self = Self {
+        points: usize::MAX,
+        scan_points: 0,
+        variables: ValueSize { values: 0, text: 0 },
+        depth: usize::MAX,
         root_fields: 0,
         aliases: 0,
         directives: 0,
         introspects: false,
     };
 
-    fn beside(self, other: Self) -> Self {
+    /// Combines the costs of two parts at the same level.
+    fn combine(self, other: Self) -> Self {
         Self {
-            cost: self.cost.saturating_add(other.cost),
-            scans: self.scans.saturating_add(other.scans),
-            sent: self.sent.and(other.sent),
-            height: self.height.max(other.height),
+            points: self.points.saturating_add(other.points),
+            scan_points: self.scan_points.saturating_add(other.scan_points),
+            variables: self.variables.combine(other.variables),
+            depth: self.depth.max(other.depth),
             root_fields: self.root_fields.saturating_add(other.root_fields),
             aliases: self.aliases.saturating_add(other.aliases),
             directives: self.directives.saturating_add(other.directives),
@@ -169,8 +61,9 @@ impl Weight {
         }
     }
 
-    fn below(self, cost: usize) -> Self {
-        Self { cost: self.cost.saturating_add(cost), height: self.height.saturating_add(1), ..self }
+    /// Adds one level of depth and the points of the enclosing field or fragment.
+    fn nested(self, points: usize) -> Self {
+        Self { points: self.points.saturating_add(points), depth: self.depth.saturating_add(1), ..self }
     }
 
     fn with_directives(self, directives: &[Positioned<Directive>]) -> Self {
@@ -178,128 +71,155 @@ impl Weight {
     }
 }
 
-/// How large values are.
+/// Size of variable values.
 #[derive(Clone, Copy, Default)]
-struct Size {
-    values: usize,
-    /// In bytes.
-    text: usize,
+pub struct ValueSize {
+    /// Number of values, including nested ones.
+    pub values: usize,
+    /// Total length of the strings, in bytes.
+    pub text: usize,
 }
 
-impl Size {
-    fn of(value: &ConstValue) -> Self {
+impl ValueSize {
+    fn new(value: &ConstValue) -> Self {
         let one = Self { values: 1, text: 0 };
         match value {
             ConstValue::String(text) => Self { text: text.len(), ..one },
-            ConstValue::List(items) => items.iter().map(Self::of).fold(one, Self::and),
-            ConstValue::Object(fields) => fields.values().map(Self::of).fold(one, Self::and),
+            ConstValue::List(items) => items.iter().map(Self::new).fold(one, Self::combine),
+            ConstValue::Object(fields) => fields.values().map(Self::new).fold(one, Self::combine),
             _ => one,
         }
     }
 
-    fn and(self, other: Self) -> Self {
+    fn combine(self, other: Self) -> Self {
         Self { values: self.values.saturating_add(other.values), text: self.text.saturating_add(other.text) }
     }
 }
 
-/// Where a part of a document is.
+/// Position of a selection set in the document.
 #[derive(Clone, Copy)]
-struct Place {
-    /// Its fields are the root's.
-    root: bool,
-    /// How deep we have gone to come here.
-    level: usize,
+struct Position {
+    /// Whether its fields are root fields.
+    is_root: bool,
+    /// Depth of recursion.
+    depth: usize,
 }
 
-struct Weights<'a> {
+/// Computes the cost of a document.
+pub struct CostAnalysis<'a> {
     document: &'a ExecutableDocument,
     variables: &'a Variables,
-    /// Of variables and their defaults.
-    sizes: HashMap<&'a str, Size>,
-    /// Each fragment is looked at once; one that is being looked at is in a circle.
-    fragments: HashMap<(&'a Name, bool), Weight>,
-    max_height: usize,
+    /// Sizes of variables with their defaults.
+    sizes: HashMap<&'a str, ValueSize>,
+    /// Cost of each fragment, at the root or below it. Fragments in progress are [`Cost::UNBOUNDED`], to detect cycles.
+    fragments: HashMap<(&'a Name, bool), Cost>,
+    max_depth: usize,
 }
 
-impl<'a> Weights<'a> {
-    /// Whether a fragment was come upon.
-    fn knows(&self, name: &Name) -> bool {
-        [true, false].into_iter().any(|root| self.fragments.contains_key(&(name, root)))
+impl<'a> CostAnalysis<'a> {
+    pub fn new(document: &'a ExecutableDocument, variables: &'a Variables, max_depth: usize) -> Self {
+        let sizes = variables.iter().map(|(name, value)| (name.as_str(), ValueSize::new(value))).collect();
+        Self { document, variables, sizes, fragments: HashMap::new(), max_depth }
     }
 
-    fn set(&mut self, set: &'a SelectionSet, place: Place) -> Weight {
-        if place.level > self.max_height {
-            return Weight::ENDLESS;
+    /// Returns the cost of all operations.
+    pub fn total(&mut self) -> Cost {
+        let mut total = Cost::default();
+        for (_, operation) in self.document.operations.iter() {
+            let operation = &operation.node;
+            for variable in &operation.variable_definitions {
+                if let Some(default) = &variable.node.default_value {
+                    // Added, because operations may have different defaults for the same variable.
+                    let size = self.sizes.entry(variable.node.name.node.as_str()).or_default();
+                    *size = size.combine(ValueSize::new(&default.node));
+                }
+            }
+            let position = Position { is_root: true, depth: 0 };
+            let cost = self.selection_set(&operation.selection_set.node, position);
+            total = total.combine(cost.with_directives(&operation.directives));
         }
-        let inner = Place { level: place.level + 1, ..place };
-        let weights = set.items.iter().map(|item| match &item.node {
+        total
+    }
+
+    /// Returns whether the analysis has visited this fragment.
+    pub fn has_visited(&self, name: &Name) -> bool {
+        [true, false].into_iter().any(|is_root| self.fragments.contains_key(&(name, is_root)))
+    }
+
+    fn selection_set(&mut self, set: &'a SelectionSet, position: Position) -> Cost {
+        if position.depth > self.max_depth {
+            return Cost::UNBOUNDED;
+        }
+        let inner = Position { depth: position.depth + 1, ..position };
+        let costs = set.items.iter().map(|item| match &item.node {
             Selection::Field(field) => self.field(&field.node, inner),
             Selection::InlineFragment(fragment) => {
                 let fragment = &fragment.node;
-                self.set(&fragment.selection_set.node, inner).below(1).with_directives(&fragment.directives)
+                let cost = self.selection_set(&fragment.selection_set.node, inner);
+                cost.nested(1).with_directives(&fragment.directives)
             }
             Selection::FragmentSpread(spread) => {
                 let spread = &spread.node;
-                self.fragment(&spread.fragment_name.node, inner).below(1).with_directives(&spread.directives)
+                let cost = self.fragment(&spread.fragment_name.node, inner);
+                cost.nested(1).with_directives(&spread.directives)
             }
         });
-        weights.fold(Weight::default(), Weight::beside)
+        costs.fold(Cost::default(), Cost::combine)
     }
 
-    fn field(&mut self, field: &'a Field, place: Place) -> Weight {
-        let inner = self.set(&field.selection_set.node, Place { root: false, ..place });
+    fn field(&mut self, field: &'a Field, position: Position) -> Cost {
+        let inner = self.selection_set(&field.selection_set.node, Position { is_root: false, ..position });
         let inner = inner.with_directives(&field.directives);
-        let sent =
-            field.arguments.iter().map(|(_, value)| self.sent(&value.node)).fold(inner.sent, Size::and);
-        let scans = if scans(field) { SCAN_COST } else { 0 };
-        let inner = Weight {
-            cost: inner.cost.max(1).saturating_mul(self.list_size(field)),
+        let arguments = field.arguments.iter().map(|(_, value)| self.variables_in(&value.node));
+        let variables = arguments.fold(inner.variables, ValueSize::combine);
+        let scan_points = if may_scan(field) { SCAN_POINTS } else { 0 };
+        let inner = Cost {
+            points: inner.points.max(1).saturating_mul(self.list_size(field)),
             aliases: inner.aliases.saturating_add(usize::from(field.alias.is_some())),
-            scans: inner.scans.saturating_add(scans),
-            sent,
+            scan_points: inner.scan_points.saturating_add(scan_points),
+            variables,
             ..inner
         };
-        if !place.root {
-            return inner.below(1);
+        if !position.is_root {
+            return inner.nested(1);
         }
         let introspects = matches!(field.name.node.as_str(), "__schema" | "__type");
-        Weight { root_fields: 1, introspects, ..inner }.below(ROOT_FIELD_COST)
+        Cost { root_fields: 1, introspects, ..inner }.nested(ROOT_FIELD_POINTS)
     }
 
-    /// The variables in a value.
-    fn sent(&self, value: &Value) -> Size {
+    /// Returns the size of all variables in a value.
+    fn variables_in(&self, value: &Value) -> ValueSize {
+        let sum = |size: ValueSize, value: &Value| size.combine(self.variables_in(value));
         match value {
             Value::Variable(name) => self.sizes.get(name.as_str()).copied().unwrap_or_default(),
-            Value::List(items) => items.iter().map(|item| self.sent(item)).fold(Size::default(), Size::and),
-            Value::Object(fields) => {
-                fields.values().map(|field| self.sent(field)).fold(Size::default(), Size::and)
-            }
-            _ => Size::default(),
+            Value::List(items) => items.iter().fold(ValueSize::default(), sum),
+            Value::Object(fields) => fields.values().fold(ValueSize::default(), sum),
+            _ => ValueSize::default(),
         }
     }
 
-    fn fragment(&mut self, name: &'a Name, place: Place) -> Weight {
-        if let Some(weight) = self.fragments.get(&(name, place.root)) {
-            return *weight;
+    fn fragment(&mut self, name: &'a Name, position: Position) -> Cost {
+        if let Some(cost) = self.fragments.get(&(name, position.is_root)) {
+            return *cost;
         }
-        // A fragment that is not there is for the validation to name.
+        // Validation reports unknown fragments.
         let Some(fragment) = self.document.fragments.get(name) else {
-            return Weight::default();
+            return Cost::default();
         };
-        self.fragments.insert((name, place.root), Weight::ENDLESS);
-        let weight = self.set(&fragment.node.selection_set.node, place);
-        self.fragments.insert((name, place.root), weight);
-        weight
+        self.fragments.insert((name, position.is_root), Cost::UNBOUNDED);
+        let cost = self.selection_set(&fragment.node.selection_set.node, position);
+        self.fragments.insert((name, position.is_root), cost);
+        cost
     }
 
-    /// How many products a field of the root answers at most: what its fields cost is multiplied by it.
-    /// How many there are of it, about: at least 1, since also for an empty page the document is walked.
+    /// Estimates the number of items that a field returns. The cost of the field's selection is multiplied by it. At
+    /// least 1, because the document is also walked for an empty page.
     fn list_size(&self, field: &Field) -> usize {
         let argument = |name| field.get_argument(name).and_then(|value| self.size(&value.node));
         let size = match field.name.node.as_str() {
             "products" => argument("first").max(argument("last")).unwrap_or(DEFAULT_PAGE),
             "createProducts" | "replaceProducts" | "upsertProducts" => argument("inputs").unwrap_or(1),
-            // Of the schema.
+            // Introspection.
             "types" => 20,
             "fields" | "inputFields" | "enumValues" | "directives" => 5,
             "args" | "interfaces" | "possibleTypes" => 2,
@@ -308,7 +228,8 @@ impl<'a> Weights<'a> {
         size.max(1)
     }
 
-    /// A number, or the length of a list; none for null. A variable that was not sent may have any default.
+    /// Returns a number's value or a list's length. `None` for null. A variable that was not sent counts as the maximum
+    /// page size, because its default may be anything.
     fn size(&self, value: &Value) -> Option<usize> {
         let number = |number: &Number| usize::try_from(number.as_u64().unwrap_or(0)).unwrap_or(usize::MAX);
         match value {
@@ -326,8 +247,8 @@ impl<'a> Weights<'a> {
     }
 }
 
-/// Whether the database may have to look at all products for a field.
-fn scans(field: &Field) -> bool {
+/// Returns whether the database may have to scan all products for a field.
+fn may_scan(field: &Field) -> bool {
     match field.name.node.as_str() {
         "totalCount" | "deleteProducts" => true,
         "products" => ["filter", "orderBy"].into_iter().any(|name| field.get_argument(name).is_some()),

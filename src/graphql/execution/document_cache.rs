@@ -1,5 +1,4 @@
-//! Documents that were read before: what is known of them, by their text, and their texts by hash (automatic persisted
-//! queries, as Apollo's clients send them).
+//! Cache of parsed documents by their text, and of texts by their hash (Apollo's automatic persisted queries).
 
 use std::sync::{Arc, OnceLock};
 
@@ -14,100 +13,97 @@ use quick_cache::{Weighter, sync::Cache};
 use sha2::{Digest, Sha256};
 
 use super::{
-    cached_validation::{Found, has_variables_in_values},
-    cost::Limits,
-    field_order::Shape,
+    cached_validation::{LastValidated, has_nested_variables},
+    field_order::FieldOrder,
+    limits::Limits,
+    raw_request::RawRequest,
 };
-use crate::graphql::{
-    error::{self, GraphqlErrorCode, Refusal},
-    transport::request::Asked,
-};
+use crate::graphql::error::{self, GraphqlErrorCode, RequestError};
 
-/// All the texts in each of the caches, in bytes; a parsed document takes about twenty times its text, and a field of its
-/// shape, which fragments may multiply, as much as five more bytes of text.
+/// Capacity of each cache, in bytes of text. A parsed document takes about twenty times the memory of its text.
 const MAX_BYTES: u64 = 512 << 10;
-const BYTES_OF_FIELD: usize = 5;
-/// About as many documents as that are.
-const DOCUMENTS: usize = 1000;
+/// Weight of a field in a [`FieldOrder`], in bytes of text. Fragments can multiply the fields of a document.
+const FIELD_WEIGHT: usize = 5;
+/// Estimated number of documents in a full cache.
+const ESTIMATED_DOCUMENTS: usize = 1000;
 
 type Hash = [u8; 32];
 
-/// A document, and what was found out of it.
-pub struct Known {
-    pub document: ExecutableDocument,
-    /// Of its only operation.
-    shape: OnceLock<Arc<Shape>>,
-    /// Whether it has just one operation.
+/// A parsed document and what was computed from it.
+pub struct CachedDocument {
+    pub ast: ExecutableDocument,
+    /// Field order of the only operation.
+    field_order: OnceLock<Arc<FieldOrder>>,
+    /// Whether the document has exactly one operation.
     is_single: bool,
-    /// None where it is to be validated for each request.
-    pub found: Option<Arc<Found>>,
+    /// `None` if the document must be validated for each request.
+    pub last_validated: Option<Arc<LastValidated>>,
 }
 
-/// Both caches.
-pub struct Documents {
-    parsed: Cache<Arc<str>, Arc<Known>, Length>,
-    persisted: Cache<Hash, Arc<str>, Length>,
+pub struct DocumentCache {
+    parsed: Cache<Arc<str>, Arc<CachedDocument>, TextWeighter>,
+    persisted: Cache<Hash, Arc<str>, TextWeighter>,
 }
 
 #[derive(Clone)]
-struct Length;
+struct TextWeighter;
 
-impl Weighter<Arc<str>, Arc<Known>> for Length {
-    fn weight(&self, text: &Arc<str>, known: &Arc<Known>) -> u64 {
-        let fields = known.shape.get().map_or(0, |shape| shape.size());
-        (text.len() + BYTES_OF_FIELD * fields) as u64
+impl Weighter<Arc<str>, Arc<CachedDocument>> for TextWeighter {
+    fn weight(&self, text: &Arc<str>, document: &Arc<CachedDocument>) -> u64 {
+        let fields = document.field_order.get().map_or(0, |order| order.total_field_count());
+        (text.len() + FIELD_WEIGHT * fields) as u64
     }
 }
 
-impl Weighter<Hash, Arc<str>> for Length {
+impl Weighter<Hash, Arc<str>> for TextWeighter {
     fn weight(&self, _: &Hash, text: &Arc<str>) -> u64 {
         text.len() as u64
     }
 }
 
-impl Default for Documents {
+impl Default for DocumentCache {
     fn default() -> Self {
         Self {
-            parsed: Cache::with_weighter(DOCUMENTS, MAX_BYTES, Length),
-            persisted: Cache::with_weighter(DOCUMENTS, MAX_BYTES, Length),
+            parsed: Cache::with_weighter(ESTIMATED_DOCUMENTS, MAX_BYTES, TextWeighter),
+            persisted: Cache::with_weighter(ESTIMATED_DOCUMENTS, MAX_BYTES, TextWeighter),
         }
     }
 }
 
-impl Known {
-    fn new(document: ExecutableDocument) -> Self {
-        let is_single = document.operations.iter().count() == 1;
-        let found = (is_single && !has_variables_in_values(&document)).then(Arc::default);
-        Self { document, shape: OnceLock::new(), is_single, found }
+impl CachedDocument {
+    fn new(ast: ExecutableDocument) -> Self {
+        let is_single = ast.operations.iter().count() == 1;
+        let last_validated = (is_single && !has_nested_variables(&ast)).then(Arc::default);
+        Self { ast, field_order: OnceLock::new(), is_single, last_validated }
     }
 
-    /// Its only operation, with its name if it has one; none where there are several.
-    pub fn only(&self) -> Option<(Option<&Name>, &OperationDefinition)> {
-        let (name, operation) = self.document.operations.iter().next().filter(|_| self.is_single)?;
+    /// Returns the only operation and its name. `None` if the document has several operations.
+    pub fn single_operation(&self) -> Option<(Option<&Name>, &OperationDefinition)> {
+        let (name, operation) = self.ast.operations.iter().next().filter(|_| self.is_single)?;
         Some((name, &operation.node))
     }
 
-    /// The shape of an operation's answer; the cost of the document must have been checked.
-    pub fn shape(&self, operation: &OperationDefinition) -> Arc<Shape> {
-        let shape = || Arc::new(Shape::of(&self.document, operation));
-        if self.is_single { self.shape.get_or_init(shape).clone() } else { shape() }
+    /// Returns the field order of an operation. The document's cost must have been checked.
+    pub fn field_order(&self, operation: &OperationDefinition) -> Arc<FieldOrder> {
+        let compute = || Arc::new(FieldOrder::new(&self.ast, operation));
+        if self.is_single { self.field_order.get_or_init(compute).clone() } else { compute() }
     }
 }
 
-impl Documents {
-    /// The parsed document of a text; one that is kept has passed the limits of texts before.
-    pub fn parse(&self, text: &str, limits: &Limits) -> Result<Arc<Known>, Box<ServerError>> {
-        if let Some(known) = self.parsed.get(text) {
-            return Ok(known);
+impl DocumentCache {
+    /// Parses a document, or returns it from the cache. Cached documents have passed the limits on text.
+    pub fn parse(&self, text: &str, limits: &Limits) -> Result<Arc<CachedDocument>, Box<ServerError>> {
+        if let Some(document) = self.parsed.get(text) {
+            return Ok(document);
         }
-        limits.check_text(text).map_err(error::refused)?;
-        Ok(Arc::new(Known::new(parse_query(text).map_err(error::unreadable)?)))
+        limits.check_text(text).map_err(error::request_error)?;
+        Ok(Arc::new(CachedDocument::new(parse_query(text).map_err(error::syntax_error)?)))
     }
 
-    /// Puts the text into a request that has only its hash. The hash of a text that came with it is returned, to be
-    /// kept by [`Documents::keep`] when the text is known to be good.
-    pub fn find_text(&self, asked: &mut Asked) -> Result<Option<Hash>, Refusal> {
-        let Some(Value::Object(persisted)) = asked.extensions.get("persistedQuery") else {
+    /// Fills in the text of a request that has only a hash. If the request has both, returns the hash, to be passed to
+    /// [`DocumentCache::insert`] once the document has passed the limits.
+    pub fn resolve_persisted_query(&self, raw: &mut RawRequest) -> Result<Option<Hash>, RequestError> {
+        let Some(Value::Object(persisted)) = raw.extensions.get("persistedQuery") else {
             return Ok(None);
         };
         let hash = match persisted.get("sha256Hash") {
@@ -115,30 +111,30 @@ impl Documents {
             _ => None,
         };
         let hash = hash.ok_or_else(|| {
-            let detail = "persistedQuery needs a sha256Hash of 64 hexadecimal digits";
+            let detail = "persistedQuery requires a sha256Hash of 64 hexadecimal digits";
             (GraphqlErrorCode::Malformed, detail.to_owned())
         })?;
-        if !asked.query.is_empty() {
-            if Hash::from(Sha256::digest(asked.query.as_bytes())) != hash {
+        if !raw.query.is_empty() {
+            if Hash::from(Sha256::digest(raw.query.as_bytes())) != hash {
                 let detail = "provided sha does not match query";
                 return Err((GraphqlErrorCode::PersistedQueryMismatch, detail.to_owned()));
             }
             return Ok(Some(hash));
         }
-        // The words are what clients look for.
-        let unknown = || (GraphqlErrorCode::PersistedQueryNotFound, "PersistedQueryNotFound".to_owned());
-        asked.query = self.persisted.get(&hash).ok_or_else(unknown)?.to_string().into();
+        // Clients compare the message with this text.
+        let not_found = || (GraphqlErrorCode::PersistedQueryNotFound, "PersistedQueryNotFound".to_owned());
+        raw.query = self.persisted.get(&hash).ok_or_else(not_found)?.to_string().into();
         Ok(None)
     }
 
-    /// Keeps a document to be found by its text, and by its hash if it came with one. Its shape has been made before, where
-    /// there is one to be kept.
-    pub fn keep(&self, hash: Option<Hash>, text: &str, known: &Arc<Known>) {
+    /// Caches a document by its text, and the text by its hash if given. The field order counts towards the weight, so
+    /// it must have been computed before.
+    pub fn insert(&self, hash: Option<Hash>, text: &str, document: &Arc<CachedDocument>) {
         if let Some(hash) = hash {
             self.persisted.insert(hash, text.into());
         }
         if self.parsed.peek(text).is_none() {
-            self.parsed.insert(text.into(), known.clone());
+            self.parsed.insert(text.into(), document.clone());
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Gives an answer the order of its document (GraphQL specification, section 6.3.2): the library puts fields in
-//! as they are resolved.
+//! Order of a response's fields: that of the document (GraphQL specification, section 6.3.2). async-graphql inserts
+//! fields in the order in which they are resolved.
 
 use async_graphql::{
     Name, Value,
@@ -7,30 +7,29 @@ use async_graphql::{
     parser::types::{ExecutableDocument, OperationDefinition, Selection, SelectionSet},
 };
 
-/// The names of an answer's fields in order, each with those below it.
+/// Response keys in document order, each with the order of its subfields.
 #[derive(Debug, Default)]
-pub struct Shape {
-    fields: IndexMap<Name, Shape>,
-    /// Whether one of them, or of those below, is asked for more than once.
-    pub repeats: bool,
+pub struct FieldOrder {
+    fields: IndexMap<Name, FieldOrder>,
+    /// Whether a field at any level is selected more than once.
+    pub has_merged_fields: bool,
 }
 
-impl Shape {
-    /// The shape of an operation's answer; the cost of the document must have been checked, since fragments are
-    /// looked at wherever they are spread.
-    pub fn of(document: &ExecutableDocument, operation: &OperationDefinition) -> Self {
-        let mut shape = Self::default();
-        shape.add(document, &operation.selection_set.node);
-        shape
+impl FieldOrder {
+    /// Computes the field order of an operation. The document's cost must have been checked, because fragments are
+    /// walked once per spread.
+    pub fn new(document: &ExecutableDocument, operation: &OperationDefinition) -> Self {
+        let mut order = Self::default();
+        order.add(document, &operation.selection_set.node);
+        order
     }
 
-    /// How many fields it has, at all levels.
-    pub fn size(&self) -> usize {
-        self.fields.values().map(|below| 1 + below.size()).sum()
+    /// Returns the number of fields at all levels.
+    pub fn total_field_count(&self) -> usize {
+        self.fields.values().map(|subfields| 1 + subfields.total_field_count()).sum()
     }
 
-    /// How many fields of the root it has.
-    pub fn fields(&self) -> usize {
+    pub fn root_field_count(&self) -> usize {
         self.fields.len()
     }
 
@@ -39,10 +38,10 @@ impl Shape {
             match &item.node {
                 Selection::Field(field) => {
                     let entry = self.fields.entry(field.node.response_key().node.clone());
-                    self.repeats |= matches!(entry, Entry::Occupied(_));
-                    let below = entry.or_default();
-                    below.add(document, &field.node.selection_set.node);
-                    self.repeats |= below.repeats;
+                    self.has_merged_fields |= matches!(entry, Entry::Occupied(_));
+                    let subfields = entry.or_default();
+                    subfields.add(document, &field.node.selection_set.node);
+                    self.has_merged_fields |= subfields.has_merged_fields;
                 }
                 Selection::InlineFragment(fragment) => self.add(document, &fragment.node.selection_set.node),
                 Selection::FragmentSpread(spread) => {
@@ -54,20 +53,20 @@ impl Shape {
         }
     }
 
-    /// Puts the fields in order. What the document does not name can't be in an answer.
+    /// Sorts the fields of a response at all levels. A response has no fields that the document does not select.
     pub fn sort(&self, value: &mut Value) {
         match value {
             Value::List(items) => items.iter_mut().for_each(|item| self.sort(item)),
             Value::Object(fields) => {
-                // Most are in order and complete: then no name has to be looked up.
+                // Most objects are complete and sorted, so they need no lookups.
                 if !fields.keys().eq(self.fields.keys()) {
                     fields.sort_by_cached_key(|name, _| self.fields.get_index_of(name));
                 }
-                let mut shapes = self.fields.iter();
+                let mut orders = self.fields.iter();
                 for (name, value) in fields {
-                    // Only those are passed over that the answer lacks.
-                    if let Some((_, below)) = shapes.find(|(known, _)| *known == name) {
-                        below.sort(value);
+                    // Both are in document order now, so `find` skips only fields that the response lacks.
+                    if let Some((_, subfields)) = orders.find(|(key, _)| *key == name) {
+                        subfields.sort(value);
                     }
                 }
             }

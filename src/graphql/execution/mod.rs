@@ -1,12 +1,14 @@
-//! How operations are checked and executed.
+//! Preparation, limits and execution of operations.
 
 pub mod cached_validation;
 pub mod cost;
 pub mod document_cache;
 pub mod field_order;
+pub mod limits;
 pub mod nesting_depth;
-pub mod prebuilt_json;
 pub mod prepared_operation;
 pub mod product_lookup;
+pub mod raw_request;
+pub mod response_stream;
 pub mod service;
 pub mod spans;

@@ -1,29 +1,29 @@
-//! How deep a document's brackets are nested, found out without recursion: the parser recurses with them.
+//! Nesting depth of a document's brackets, measured without recursion before the recursive parser runs.
 
-/// Deeper than any tool's document; the parser takes about a thousand levels before its stack ends.
+/// Maximum depth. Tools generate far less, and the parser overflows its stack at about a thousand.
 pub const MAX_NESTING: usize = 100;
 
-/// Whether brackets are nested deeper than anyone needs. Those in strings and comments count for nothing, so it
-/// has to know where these end (GraphQL specification, section 2.9.4).
+/// Returns whether brackets are nested deeper than [`MAX_NESTING`]. Brackets in strings and comments don't count, so
+/// the scan must know where these end (GraphQL specification, section 2.9.4).
 pub fn is_too_deep(document: &str) -> bool {
     let mut depth = 0_usize;
     let mut rest = document;
-    while let Some(place) = rest.find(['{', '[', '(', '}', ']', ')', '"', '#']) {
-        let (token, behind) = rest[place..].split_at(1);
+    while let Some(index) = rest.find(['{', '[', '(', '}', ']', ')', '"', '#']) {
+        let (token, after) = rest[index..].split_at(1);
         rest = match token {
             "{" | "[" | "(" => {
                 depth += 1;
-                behind
+                after
             }
-            "#" => behind.trim_start_matches(|char| char != '\n' && char != '\r'),
-            "\"" => match behind.strip_prefix("\"\"") {
-                // Without an end the parser takes the first two quotes for an empty string, and so goes on.
-                Some(block) => behind_block_string(block).unwrap_or(&behind[1..]),
-                None => behind_string(behind),
+            "#" => after.trim_start_matches(|char| char != '\n' && char != '\r'),
+            "\"" => match after.strip_prefix("\"\"") {
+                // The parser reads the first two quotes of an unterminated block string as an empty string.
+                Some(block) => after_block_string(block).unwrap_or(&after[1..]),
+                None => after_string(after),
             },
             _ => {
                 depth = depth.saturating_sub(1);
-                behind
+                after
             }
         };
         if depth > MAX_NESTING {
@@ -33,12 +33,12 @@ pub fn is_too_deep(document: &str) -> bool {
     false
 }
 
-/// What is behind a string; one that does not end in its line is for the parser to refuse.
-fn behind_string(text: &str) -> &str {
+/// Returns the text after a string literal. The parser rejects literals that don't end on their line.
+fn after_string(text: &str) -> &str {
     let mut chars = text.char_indices();
-    while let Some((place, char)) = chars.next() {
+    while let Some((index, char)) = chars.next() {
         match char {
-            '"' | '\n' | '\r' => return &text[place + 1..],
+            '"' | '\n' | '\r' => return &text[index + 1..],
             '\\' => drop(chars.next()),
             _ => {}
         }
@@ -46,7 +46,8 @@ fn behind_string(text: &str) -> &str {
     ""
 }
 
-fn behind_block_string(text: &str) -> Option<&str> {
+/// Returns the text after a block string, or `None` if the string is unterminated.
+fn after_block_string(text: &str) -> Option<&str> {
     let mut from = 0;
     while let Some(end) = text[from..].find("\"\"\"").map(|end| from + end) {
         from = end + 3;

@@ -1,4 +1,4 @@
-//! Operations that have been read and held against the limits: they may be carried out.
+//! Operations that have been parsed and have passed the limits, ready for execution.
 
 use std::sync::Arc;
 
@@ -8,97 +8,100 @@ use async_graphql::{
 };
 
 use super::{
-    cached_validation::{Kinds, Validation},
-    cost::Limits,
-    document_cache::{Documents, Known},
-    field_order::Shape,
-    prebuilt_json::Merging,
-    product_lookup::Lookup,
+    cached_validation::{ValidationState, VariableKinds},
+    document_cache::{CachedDocument, DocumentCache},
+    field_order::FieldOrder,
+    limits::Limits,
+    product_lookup::ProductLookup,
+    raw_request::RawRequest,
 };
 use crate::graphql::{
     error::{self, GraphqlErrorCode},
-    transport::request::Asked,
+    prebuilt_json::HasMergedFields,
 };
 
-/// Such an operation.
-pub enum Prepared {
-    Lookup(Lookup),
-    /// What the library carries out. Boxed: it is large, and handed on.
-    Operation(Box<Operation>),
+/// An operation that may be executed.
+pub enum PreparedOperation {
+    Lookup(ProductLookup),
+    /// Boxed, because it is large and moved often.
+    Library(Box<LibraryOperation>),
 }
 
-/// An operation for the library.
-pub struct Operation {
+/// An operation that async-graphql executes.
+pub struct LibraryOperation {
     request: Request,
-    known: Arc<Known>,
-    validation: Option<Validation>,
-    pub shape: Arc<Shape>,
-    /// None where the document does not have the operation that the request names.
+    document: Arc<CachedDocument>,
+    validation: Option<ValidationState>,
+    pub field_order: Arc<FieldOrder>,
+    /// `None` if the document lacks the operation that the request names.
     pub kind: Option<OperationType>,
     pub name: Option<Name>,
 }
 
-impl Prepared {
-    /// Reads the document and holds it against the limits.
+impl PreparedOperation {
+    /// Parses the document and checks the limits.
     ///
     /// # Errors
-    /// It can't be carried out.
+    /// Returns the request error if the document is invalid, unknown or over a limit.
     pub fn new(
-        mut asked: Asked<'_>,
-        documents: &Documents,
+        mut raw: RawRequest<'_>,
+        documents: &DocumentCache,
         limits: &Limits,
     ) -> Result<Self, Box<ServerError>> {
-        let new = documents.find_text(&mut asked).map_err(error::refused)?;
-        let known = documents.parse(&asked.query, limits)?;
-        let operation = operation(&known.document, asked.operation_name.as_deref());
-        let kinds = operation.and_then(|(_, operation)| Kinds::of(operation, &asked.variables));
-        let validation = known.found.clone().zip(kinds).map(|(found, kinds)| Validation { found, kinds });
-        // A valid document has been held against the limits before.
-        if validation.as_ref().is_some_and(Validation::is_over)
-            && let Some(lookup) = Lookup::of(&known, &asked.variables)
+        let new_hash = documents.resolve_persisted_query(&mut raw).map_err(error::request_error)?;
+        let document = documents.parse(&raw.query, limits)?;
+        let operation = find_operation(&document.ast, raw.operation_name.as_deref());
+        let kinds = operation.and_then(|(_, operation)| VariableKinds::new(operation, &raw.variables));
+        let validation = document.last_validated.clone().zip(kinds);
+        let validation = validation.map(|(last, kinds)| ValidationState { last, kinds });
+        // A validated document has passed the limits before.
+        if validation.as_ref().is_some_and(ValidationState::is_cached)
+            && let Some(lookup) = ProductLookup::from_document(&document, &raw.variables)
         {
-            documents.keep(new, &asked.query, &known);
+            documents.insert(new_hash, &raw.query, &document);
             return Ok(Self::Lookup(lookup));
         }
-        let request = Request::from(asked);
-        limits.check(&known.document, &request.variables).map_err(error::refused)?;
-        let shape = operation.map(|(_, operation)| known.shape(operation)).unwrap_or_default();
-        // Only what may be carried out is worth its place.
-        documents.keep(new, &request.query, &known);
+        let request = Request::from(raw);
+        limits.check(&document.ast, &request.variables).map_err(error::request_error)?;
+        let field_order = operation.map(|(_, operation)| document.field_order(operation)).unwrap_or_default();
+        // Rejected documents would only displace useful ones, so they are not cached.
+        documents.insert(new_hash, &request.query, &document);
         let name = operation.and_then(|(name, _)| name).cloned();
         let kind = operation.map(|(_, operation)| operation.ty);
-        if kind == Some(OperationType::Subscription) && shape.fields() != 1 {
+        if kind == Some(OperationType::Subscription) && field_order.root_field_count() != 1 {
             // GraphQL specification, section 5.2.3.1.
-            let detail = "a subscription has exactly one field of the root".to_owned();
-            return Err(error::refused((GraphqlErrorCode::Invalid, detail)).into());
+            let detail = "a subscription must have exactly one root field".to_owned();
+            return Err(error::request_error((GraphqlErrorCode::Invalid, detail)).into());
         }
-        Ok(Self::Operation(Box::new(Operation { request, known, validation, shape, kind, name })))
+        let operation = LibraryOperation { request, document, validation, field_order, kind, name };
+        Ok(Self::Library(Box::new(operation)))
     }
 
-    /// What it is.
+    /// Returns the operation type, or `None` if the document lacks the operation that the request names.
     pub fn kind(&self) -> Option<OperationType> {
         match self {
             Self::Lookup(_) => Some(OperationType::Query),
-            Self::Operation(operation) => operation.kind,
+            Self::Library(operation) => operation.kind,
         }
     }
 }
 
-impl Operation {
-    /// The request that the library carries out.
-    pub fn request(self) -> Request {
-        let Self { mut request, known, validation, shape, .. } = self;
-        // The library wants a document of its own: a copy costs a fraction of parsing it.
-        request.set_parsed_query(known.document.clone());
+impl LibraryOperation {
+    /// Returns the request for async-graphql.
+    pub fn into_request(self) -> Request {
+        let Self { mut request, document, validation, field_order, .. } = self;
+        // async-graphql needs an owned document. A clone costs a fraction of parsing.
+        request.set_parsed_query(document.ast.clone());
         if let Some(validation) = validation {
             request = request.data(validation);
         }
-        if shape.repeats { request.data(Merging) } else { request }
+        if field_order.has_merged_fields { request.data(HasMergedFields) } else { request }
     }
 }
 
-/// The operation that a request means, as the library chooses it, and its name if it has one.
-fn operation<'a>(
+/// Returns the operation that a request selects, by async-graphql's rules, and the operation's name. `None` if the
+/// document does not have it.
+fn find_operation<'a>(
     document: &'a ExecutableDocument,
     name: Option<&str>,
 ) -> Option<(Option<&'a Name>, &'a OperationDefinition)> {

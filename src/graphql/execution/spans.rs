@@ -1,4 +1,4 @@
-//! Spans for operations and for the fields of the root, which do the work: as many as a trace needs, where one is made.
+//! Trace spans for operations and root fields. Root fields do most of the work, so other fields get no span.
 
 use std::sync::Arc;
 
@@ -11,29 +11,29 @@ use tracing::{Instrument, Span, info_span};
 
 use crate::trace_targets::OTEL_TARGET;
 
-/// The span of an operation (semantic conventions for GraphQL servers).
+/// Creates an operation's span (OpenTelemetry semantic conventions for GraphQL servers).
 pub fn operation(kind: &'static str, name: Option<&str>) -> Span {
     info_span!(
         target: OTEL_TARGET,
         "graphql",
-        // The name is the client's: good for a look at one trace, not for a list of all.
+        // The client chooses the operation name, so it is an attribute: span names need low cardinality.
         otel.name = format!("GraphQL {kind}"),
         graphql.operation.type = kind,
         graphql.operation.name = name,
     )
 }
 
-/// A span for each field of the root.
-pub struct RootFields;
+/// Extension that creates a span for each root field.
+pub struct RootFieldSpans;
 
-impl ExtensionFactory for RootFields {
+impl ExtensionFactory for RootFieldSpans {
     fn create(&self) -> Arc<dyn Extension> {
         Arc::new(Self)
     }
 }
 
 #[async_trait]
-impl Extension for RootFields {
+impl Extension for RootFieldSpans {
     async fn resolve(
         &self,
         ctx: &ExtensionContext<'_>,

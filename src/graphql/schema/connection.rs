@@ -1,24 +1,23 @@
-//! A page of products, as the Relay connection specification has it.
+//! Page of products as a Relay connection.
 
 use std::sync::Arc;
 
 use async_graphql::{
     ComplexObject, Context, Result, SimpleObject, connection::PageInfo, parser::types::Field,
 };
-
 use tokio::sync::OnceCell;
 
-use super::product::Shown;
+use super::product::ProductObject;
 use crate::{
     catalog::{self, Catalog, Cursor, Filter, Listing, Page, SortOrder},
-    graphql::execution::prebuilt_json::{Item, List, object, text},
+    graphql::prebuilt_json::{PrebuiltList, WriteFields, write_object, write_quoted},
 };
 
-/// A page of products (a Relay connection).
+/// A page of products (Relay connection).
 #[derive(SimpleObject)]
 #[graphql(complex)]
 pub struct ProductConnection {
-    /// Whether there are more, and from where on.
+    /// Whether more pages exist, and the cursors of this page's first and last product.
     page_info: PageInfo,
     #[graphql(skip)]
     page: Arc<Page>,
@@ -30,30 +29,30 @@ pub struct ProductConnection {
     total: OnceCell<u64>,
 }
 
-/// A product, and its place in the list.
+/// A product and its cursor.
 #[derive(SimpleObject)]
 #[graphql(complex)]
 pub struct ProductEdge<'a> {
     /// The product.
-    node: Shown<'a>,
+    node: ProductObject<'a>,
     #[graphql(skip)]
     order: &'a SortOrder,
 }
 
 #[ComplexObject]
 impl ProductConnection {
-    /// The products with their places.
-    async fn edges(&self) -> List<ProductEdge<'_>> {
-        let edge = |product| ProductEdge { node: Shown::from(product), order: &self.order };
-        List(self.page.products.iter().map(edge).collect())
+    /// Products with their cursors.
+    async fn edges(&self) -> PrebuiltList<ProductEdge<'_>> {
+        let edge = |product| ProductEdge { node: ProductObject::from(product), order: &self.order };
+        PrebuiltList(self.page.products.iter().map(edge).collect())
     }
 
-    /// The products alone.
-    async fn nodes(&self) -> List<Shown<'_>> {
-        List(self.page.products.iter().map(Shown::from).collect())
+    /// Products without cursors.
+    async fn nodes(&self) -> PrebuiltList<ProductObject<'_>> {
+        PrebuiltList(self.page.products.iter().map(ProductObject::from).collect())
     }
 
-    /// How many products pass the filter, on all pages together; counted only when it is asked for.
+    /// Number of products that match the filter, on all pages. Counted only if this field is requested.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
         let catalog = ctx.data::<Catalog>()?;
         let count = self.total.get_or_try_init(|| catalog.count(&self.filter)).await?;
@@ -63,24 +62,24 @@ impl ProductConnection {
 
 #[ComplexObject]
 impl ProductEdge<'_> {
-    /// The place, for `after` and `before`.
+    /// Cursor of this product, for `after` and `before`.
     async fn cursor(&self) -> String {
-        self.place()
+        self.encode_cursor()
     }
 }
 
 impl ProductEdge<'_> {
-    fn place(&self) -> String {
+    fn encode_cursor(&self) -> String {
         Cursor::new(self.node.product(), self.order).encode()
     }
 }
 
-impl Item for ProductEdge<'_> {
-    fn write(&self, field: &Field, json: &mut Vec<u8>) -> Option<()> {
+impl WriteFields for ProductEdge<'_> {
+    fn write_field(&self, field: &Field, json: &mut Vec<u8>) -> Option<()> {
         match field.name.node.as_str() {
-            "node" => object(&self.node, &field.selection_set.node, json),
+            "node" => write_object(&self.node, &field.selection_set.node, json),
             "cursor" => {
-                text(&self.place(), json);
+                write_quoted(&self.encode_cursor(), json);
                 Some(())
             }
             _ => None,
@@ -89,15 +88,14 @@ impl Item for ProductEdge<'_> {
 }
 
 impl ProductConnection {
-    /// A page of this listing.
     pub fn new(page: Arc<Page>, listing: Listing) -> Self {
         let Listing { filter, order } = listing;
-        let place = |product: &catalog::Product| Cursor::new(product, &order).encode();
+        let cursor = |product: &catalog::Product| Cursor::new(product, &order).encode();
         let page_info = PageInfo {
             has_previous_page: page.has_previous,
             has_next_page: page.has_next,
-            start_cursor: page.products.first().map(place),
-            end_cursor: page.products.last().map(place),
+            start_cursor: page.products.first().map(cursor),
+            end_cursor: page.products.last().map(cursor),
         };
         Self { page_info, page, order, filter, total: OnceCell::new() }
     }

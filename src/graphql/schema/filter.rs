@@ -1,103 +1,103 @@
-//! Filters and orders as GraphQL has them, put into the catalog's words.
+//! Filter and sort order inputs, converted to the catalog's types.
 
 use async_graphql::{Enum, ID, InputObject};
 
 use super::scalars::Decimal;
 use crate::catalog::{Error, Filter, SortOrder};
 
-/// Which products: all the tests that are given have to hold.
+/// Conditions on products. A product must match all of them.
 #[derive(Default, InputObject)]
 pub struct ProductFilter {
-    /// Tests of the id.
+    /// Conditions on the ID.
     id: Option<IdFilter>,
-    /// Tests of the name, which take only A to Z and a to z for the same.
+    /// Conditions on the name. Case is ignored for the letters A to Z only.
     name: Option<NameFilter>,
-    /// Tests of the price.
+    /// Conditions on the price.
     price: Option<DecimalFilter>,
-    /// Tests of the amount.
+    /// Conditions on the amount.
     amount: Option<IntFilter>,
 }
 
-/// Tests of an id.
+/// Conditions on an ID.
 #[derive(InputObject)]
 pub struct IdFilter {
-    /// It is this one.
+    /// Equal to this ID.
     eq: Option<ID>,
-    /// It is above.
+    /// Greater than this ID.
     gt: Option<ID>,
-    /// It is this one or above.
+    /// Greater than or equal to this ID.
     gte: Option<ID>,
-    /// It is below.
+    /// Less than this ID.
     lt: Option<ID>,
-    /// It is this one or below.
+    /// Less than or equal to this ID.
     lte: Option<ID>,
-    /// It is one of these, at most 1000.
+    /// One of these IDs, at most 1000.
     r#in: Option<Vec<ID>>,
 }
 
-/// Tests of a name.
+/// Conditions on a name.
 #[derive(InputObject)]
 pub struct NameFilter {
-    /// It is this.
+    /// Equal to this text.
     eq: Option<String>,
-    /// This is somewhere in it.
+    /// Contains this text.
     contains: Option<String>,
-    /// It begins so.
+    /// Starts with this text.
     prefix: Option<String>,
 }
 
-/// Tests of a decimal number.
+/// Conditions on a decimal number.
 #[derive(InputObject)]
 pub struct DecimalFilter {
-    /// It is equal.
+    /// Equal to this number.
     eq: Option<Decimal>,
-    /// It is greater.
+    /// Greater than this number.
     gt: Option<Decimal>,
-    /// It is greater or equal.
+    /// Greater than or equal to this number.
     gte: Option<Decimal>,
-    /// It is less.
+    /// Less than this number.
     lt: Option<Decimal>,
-    /// It is less or equal.
+    /// Less than or equal to this number.
     lte: Option<Decimal>,
-    /// It is one of these, at most 1000.
+    /// One of these numbers, at most 1000.
     r#in: Option<Vec<Decimal>>,
 }
 
-/// Tests of a whole number.
+/// Conditions on an integer.
 #[derive(InputObject)]
 pub struct IntFilter {
-    /// It is equal.
+    /// Equal to this number.
     eq: Option<i32>,
-    /// It is greater.
+    /// Greater than this number.
     gt: Option<i32>,
-    /// It is greater or equal.
+    /// Greater than or equal to this number.
     gte: Option<i32>,
-    /// It is less.
+    /// Less than this number.
     lt: Option<i32>,
-    /// It is less or equal.
+    /// Less than or equal to this number.
     lte: Option<i32>,
-    /// It is one of these, at most 1000.
+    /// One of these numbers, at most 1000.
     r#in: Option<Vec<i32>>,
 }
 
-/// Adds the tests of numbers, each value as text.
-macro_rules! add_numbers {
-    ($filter:ident, $field:literal, $tests:expr, $text:expr) => {
-        if let Some(tests) = $tests {
-            let single = [
-                ("eq", tests.eq),
-                ("gt", tests.gt),
-                ("gte", tests.gte),
-                ("lt", tests.lt),
-                ("lte", tests.lte),
+/// Adds the conditions on a numeric field to the filter, with each value converted to text.
+macro_rules! add_numeric_conditions {
+    ($filter:ident, $field:literal, $conditions:expr, $to_text:expr) => {
+        if let Some(conditions) = $conditions {
+            let comparisons = [
+                ("eq", conditions.eq),
+                ("gt", conditions.gt),
+                ("gte", conditions.gte),
+                ("lt", conditions.lt),
+                ("lte", conditions.lte),
             ];
-            for (test, value) in single {
+            for (operator, value) in comparisons {
                 if let Some(value) = value {
-                    $filter.add($field, test, &[&$text(value)])?;
+                    $filter.add($field, operator, &[&$to_text(value)])?;
                 }
             }
-            if let Some(values) = tests.r#in {
-                let values: Vec<String> = values.into_iter().map($text).collect();
+            if let Some(values) = conditions.r#in {
+                let values: Vec<String> = values.into_iter().map($to_text).collect();
                 $filter.add($field, "in", &values.iter().map(String::as_str).collect::<Vec<_>>())?;
             }
         }
@@ -105,19 +105,19 @@ macro_rules! add_numbers {
 }
 
 impl ProductFilter {
-    /// As the catalog has it.
+    /// Converts the conditions to the catalog's filter.
     ///
     /// # Errors
-    /// [`Error::Invalid`].
-    pub fn filter(self) -> Result<Filter, Error> {
+    /// Returns [`Error::Invalid`] if a value is invalid, or if there are too many conditions or values.
+    pub fn into_filter(self) -> Result<Filter, Error> {
         let mut filter = Filter::default();
-        add_numbers!(filter, "id", self.id, |ID(id): ID| id);
-        add_numbers!(filter, "price", self.price, |Decimal(price): Decimal| price);
-        add_numbers!(filter, "amount", self.amount, |amount: i32| amount.to_string());
+        add_numeric_conditions!(filter, "id", self.id, |ID(id): ID| id);
+        add_numeric_conditions!(filter, "price", self.price, |Decimal(price): Decimal| price);
+        add_numeric_conditions!(filter, "amount", self.amount, |amount: i32| amount.to_string());
         if let Some(NameFilter { eq, contains, prefix }) = self.name {
-            for (test, value) in [("eq", eq), ("contains", contains), ("prefix", prefix)] {
+            for (operator, value) in [("eq", eq), ("contains", contains), ("prefix", prefix)] {
                 if let Some(value) = value {
-                    filter.add("name", test, &[&value])?;
+                    filter.add("name", operator, &[&value])?;
                 }
             }
         }
@@ -125,43 +125,43 @@ impl ProductFilter {
     }
 }
 
-/// A field to sort by.
+/// A field to sort by, and the direction.
 #[derive(InputObject)]
 pub struct ProductOrder {
-    /// Which one.
+    /// Field to sort by.
     field: ProductOrderField,
-    /// In which direction.
+    /// Sort direction.
     #[graphql(default_with = "OrderDirection::Asc")]
     direction: OrderDirection,
 }
 
-/// The fields that products can be sorted by.
+/// Fields that products can be sorted by.
 #[derive(Clone, Copy, Enum, Eq, PartialEq)]
 pub enum ProductOrderField {
-    /// The id.
+    /// Product ID.
     Id,
-    /// The name, by code points.
+    /// Name, compared by Unicode code points.
     Name,
-    /// The price.
+    /// Unit price.
     Price,
-    /// How many are in stock.
+    /// Units in stock.
     Amount,
 }
 
-/// A direction.
+/// A sort direction.
 #[derive(Clone, Copy, Enum, Eq, PartialEq)]
 pub enum OrderDirection {
-    /// From low to high.
+    /// Ascending.
     Asc,
-    /// From high to low.
+    /// Descending.
     Desc,
 }
 
-/// As the catalog has it: the first one first, ties by id.
+/// Converts sort keys, most significant first, to the catalog's sort order.
 ///
 /// # Errors
-/// [`Error::Invalid`]: a field is named twice.
-pub fn order(orders: &[ProductOrder]) -> Result<SortOrder, Error> {
+/// Returns [`Error::Invalid`] if a field is repeated.
+pub fn sort_order(orders: &[ProductOrder]) -> Result<SortOrder, Error> {
     if orders.is_empty() {
         return Ok(SortOrder::default());
     }

@@ -1,4 +1,4 @@
-//! What can be changed. Every mutation can be null, so that one that fails does not hide what others did.
+//! Mutations. Each is nullable, so a failed mutation does not hide the results of the others.
 
 use async_graphql::{Context, ID, Object, Result};
 
@@ -11,115 +11,109 @@ use crate::catalog::{
     Value, parse_product_id,
 };
 
-/// The root of mutations.
 pub struct Mutation;
 
-/// Changes the inventory. A mutation that fails is null and has an error; others beside it are done nevertheless.
+/// Changes to the inventory. A failed mutation returns null and an error; the other mutations still run.
 #[Object]
 impl Mutation {
     /// Creates a product.
     async fn create_product(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The product.")] input: CreateProductInput,
+        #[graphql(desc = "Product to create.")] input: CreateProductInput,
     ) -> Result<Option<Product>> {
         let new = NewProduct::new(&input.into())?;
         Ok(Some(ctx.data::<Catalog>()?.create(new, OnConflict::Reject).await?.into()))
     }
 
-    /// Creates all of the products or none; the answer is in the order given.
+    /// Creates all products or none. Results are in input order.
     async fn create_products(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The products.")] inputs: Vec<CreateProductInput>,
+        #[graphql(desc = "Products to create.")] inputs: Vec<CreateProductInput>,
     ) -> Result<Option<Products>> {
-        let created = ctx.data::<Catalog>()?.create_many(checked(inputs)?, OnConflict::Reject).await?;
+        let created = ctx.data::<Catalog>()?.create_many(validate(inputs)?, OnConflict::Reject).await?;
         Ok(Some(created.into()))
     }
 
-    /// Creates all of the products or none; one whose id is taken replaces what is there. The answer is in the
-    /// order given.
+    /// Creates or replaces all products, or none. A product whose ID exists is replaced. Results are in input order.
     async fn upsert_products(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The products.")] inputs: Vec<CreateProductInput>,
+        #[graphql(desc = "Products to create.")] inputs: Vec<CreateProductInput>,
     ) -> Result<Option<Products>> {
-        let stored = ctx.data::<Catalog>()?.create_many(checked(inputs)?, OnConflict::Replace).await?;
+        let stored = ctx.data::<Catalog>()?.create_many(validate(inputs)?, OnConflict::Replace).await?;
         Ok(Some(stored.into()))
     }
 
-    /// Changes a product and returns it as it is now.
+    /// Updates the given fields of a product and returns the updated product.
     async fn update_product(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Its number.")] id: ID,
-        #[graphql(desc = "What to change.")] input: UpdateProductInput,
-        #[graphql(desc = "Change the product only if it is at this version.")] expected_version: Option<
-            String,
-        >,
+        #[graphql(desc = "Product ID.")] id: ID,
+        #[graphql(desc = "Fields to change.")] input: UpdateProductInput,
+        #[graphql(desc = "Update only if the version matches.")] expected_version: Option<String>,
     ) -> Result<Option<Product>> {
         let id = parse_product_id(&id)?;
         let change = ProductChange::partial(id, &input.into())?;
-        let expected = expected(expected_version.as_deref())?;
+        let expected = precondition(expected_version.as_deref())?;
         Ok(Some(ctx.data::<Catalog>()?.update(id, change, &expected).await?.into()))
     }
 
-    /// Replaces all of the products or none; the answer is in the order given.
+    /// Replaces all products or none. Results are in input order.
     async fn replace_products(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The products, which have to be there.")] inputs: Vec<ReplaceProductInput>,
+        #[graphql(desc = "Products to replace. All must exist.")] inputs: Vec<ReplaceProductInput>,
     ) -> Result<Option<Products>> {
-        Ok(Some(ctx.data::<Catalog>()?.replace_many(checked(inputs)?).await?.into()))
+        Ok(Some(ctx.data::<Catalog>()?.replace_many(validate(inputs)?).await?.into()))
     }
 
-    /// Adds to a product's amount, or takes from it, however many do so at once; never below 0.
+    /// Adds a quantity to a product's amount, or removes it if negative. Concurrent adjustments add up. The amount never
+    /// drops below 0.
     async fn adjust_stock(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The product's number.")] id: ID,
-        #[graphql(desc = "How many pieces come; negative: go.")] delta: i32,
-        #[graphql(desc = "Adjust the stock only if the product is at this version.")]
-        expected_version: Option<String>,
+        #[graphql(desc = "Product ID.")] id: ID,
+        #[graphql(desc = "Quantity to add; negative removes.")] delta: i32,
+        #[graphql(desc = "Adjust only if the version matches.")] expected_version: Option<String>,
     ) -> Result<Option<Product>> {
         let delta = StockAdjustment::new(&Value::Number(delta.to_string().into()))?;
-        let expected = expected(expected_version.as_deref())?;
+        let expected = precondition(expected_version.as_deref())?;
         Ok(Some(ctx.data::<Catalog>()?.adjust_stock(parse_product_id(&id)?, delta, &expected).await?.into()))
     }
 
-    /// Deletes a product and returns it as it was.
+    /// Deletes a product and returns its last state.
     async fn delete_product(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Its number.")] id: ID,
-        #[graphql(desc = "Delete the product only if it is at this version.")] expected_version: Option<
-            String,
-        >,
+        #[graphql(desc = "Product ID.")] id: ID,
+        #[graphql(desc = "Delete only if the version matches.")] expected_version: Option<String>,
     ) -> Result<Option<Product>> {
-        let expected = expected(expected_version.as_deref())?;
+        let expected = precondition(expected_version.as_deref())?;
         Ok(Some(ctx.data::<Catalog>()?.delete(parse_product_id(&id)?, &expected).await?.into()))
     }
 
-    /// Deletes the products that pass the filter, and returns how many there were.
+    /// Deletes all products that match the filter, and returns their number.
     async fn delete_products(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which products: at least one test.")] filter: ProductFilter,
+        #[graphql(desc = "Products to delete. At least one condition is required.")] filter: ProductFilter,
     ) -> Result<Option<i32>> {
-        let deleted = ctx.data::<Catalog>()?.delete_many(&filter.filter()?).await?;
+        let deleted = ctx.data::<Catalog>()?.delete_many(&filter.into_filter()?).await?;
         Ok(Some(i32::try_from(deleted).unwrap_or(i32::MAX)))
     }
 }
 
-/// All of them, if they are all good.
-fn checked<T: Into<Draft<'static>>>(inputs: Vec<T>) -> Result<Vec<NewProduct>, Error> {
+/// Validates all inputs. Returns the errors of all of them if any is invalid.
+fn validate<T: Into<Draft<'static>>>(inputs: Vec<T>) -> Result<Vec<NewProduct>, Error> {
     let mut new = NewProducts::default();
     for input in inputs {
         new.push(Some(&input.into()));
     }
-    new.all()
+    new.finish()
 }
 
-fn expected(version: Option<&str>) -> Result<Precondition, Error> {
-    version.map_or(Ok(Precondition::None), Precondition::version)
+fn precondition(version: Option<&str>) -> Result<Precondition, Error> {
+    version.map_or(Ok(Precondition::None), Precondition::parse_version)
 }

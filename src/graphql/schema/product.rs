@@ -1,4 +1,4 @@
-//! The product as GraphQL shows it, and as it takes it in.
+//! Product type and product inputs.
 
 use std::borrow::Cow;
 
@@ -8,57 +8,56 @@ use super::scalars::Decimal;
 use crate::{
     catalog::{self, Draft, Value},
     formats::json,
-    graphql::execution::prebuilt_json::{Item, List, One, text},
+    graphql::prebuilt_json::{Prebuilt, PrebuiltList, WriteFields, write_quoted},
     json_string,
 };
 
-/// The fields of a product.
-pub struct Shown<'a>(Cow<'a, catalog::Product>);
+/// Resolvers of the product's fields.
+pub struct ProductObject<'a>(Cow<'a, catalog::Product>);
 
-/// A product by itself.
-pub type Product = One<Shown<'static>>;
+/// Product as the result of a root field.
+pub type Product = Prebuilt<ProductObject<'static>>;
 
-/// Products of which nothing else is to be told.
-pub type Products = List<Shown<'static>>;
+/// Products as the result of a mutation.
+pub type Products = PrebuiltList<ProductObject<'static>>;
 
 /// A product in the inventory.
 #[Object(name = "Product")]
-impl Shown<'_> {
-    /// Its number, from 1 to 9007199254740991.
+impl ProductObject<'_> {
+    /// Product ID, 1 to 9007199254740991.
     async fn id(&self) -> ID {
         ID(self.0.id.to_string())
     }
 
-    /// What it is called.
+    /// Product name.
     async fn name(&self) -> &str {
         self.0.name.as_str()
     }
 
-    /// What one piece costs, exact to four decimals.
+    /// Unit price, exact to four decimals.
     async fn price(&self) -> Decimal {
         Decimal(self.0.price.to_string())
     }
 
-    /// How many pieces are in stock.
+    /// Units in stock.
     async fn amount(&self) -> i32 {
         self.0.amount.get()
     }
 
-    /// Which state of the product this is: another one after every change. Its ETag in REST.
+    /// Version of the product, different after every change. REST uses it as the ETag.
     async fn version(&self) -> String {
         self.0.version.to_string()
     }
 }
 
-impl Shown<'_> {
-    /// As the catalog has it.
+impl ProductObject<'_> {
     pub fn product(&self) -> &catalog::Product {
         &self.0
     }
 }
 
-impl Item for Shown<'_> {
-    fn write(&self, field: &Field, out: &mut Vec<u8>) -> Option<()> {
+impl WriteFields for ProductObject<'_> {
+    fn write_field(&self, field: &Field, out: &mut Vec<u8>) -> Option<()> {
         let Self(product) = self;
         let mut digits = itoa::Buffer::new();
         match field.name.node.as_str() {
@@ -70,14 +69,14 @@ impl Item for Shown<'_> {
                 out.push(b'"');
             }
             "amount" => out.extend_from_slice(digits.format(product.amount.get()).as_bytes()),
-            "version" => text(&product.version, out),
+            "version" => write_quoted(&product.version, out),
             _ => return None,
         }
         Some(())
     }
 }
 
-impl From<catalog::Product> for Shown<'_> {
+impl From<catalog::Product> for ProductObject<'_> {
     fn from(product: catalog::Product) -> Self {
         Self(Cow::Owned(product))
     }
@@ -91,11 +90,11 @@ impl From<catalog::Product> for Product {
 
 impl From<Vec<catalog::Product>> for Products {
     fn from(products: Vec<catalog::Product>) -> Self {
-        Self(products.into_iter().map(Shown::from).collect())
+        Self(products.into_iter().map(ProductObject::from).collect())
     }
 }
 
-impl<'a> From<&'a catalog::Product> for Shown<'a> {
+impl<'a> From<&'a catalog::Product> for ProductObject<'a> {
     fn from(product: &'a catalog::Product) -> Self {
         Self(Cow::Borrowed(product))
     }
@@ -104,13 +103,13 @@ impl<'a> From<&'a catalog::Product> for Shown<'a> {
 /// A product to create.
 #[derive(InputObject)]
 pub struct CreateProductInput {
-    /// Its number, from 1 to 9007199254740991; generated when left out.
+    /// Product ID, 1 to 9007199254740991. Generated if omitted.
     id: Option<ID>,
-    /// What it is called: 1 to 255 characters.
+    /// Product name, 1 to 255 characters.
     name: String,
-    /// What one piece costs: 0 to 9999999999.9999, at most four decimals.
+    /// Unit price, 0 to 9999999999.9999, with at most four decimals.
     price: Decimal,
-    /// How many pieces are in stock, from 0.
+    /// Units in stock, 0 to 2147483647.
     amount: i32,
 }
 
@@ -118,7 +117,7 @@ impl From<CreateProductInput> for Draft<'static> {
     fn from(input: CreateProductInput) -> Self {
         let CreateProductInput { id, name, price, amount } = input;
         Self {
-            // `ID` takes any text; an id is written in digits alone.
+            // GraphQL's `ID` accepts any text, but a product id has digits only.
             id: match id {
                 Some(ID(id)) if id.bytes().all(|byte| byte.is_ascii_digit()) => Value::Number(id.into()),
                 Some(ID(id)) => Value::Text(id.into()),
@@ -131,16 +130,16 @@ impl From<CreateProductInput> for Draft<'static> {
     }
 }
 
-/// All of what a product is to be.
+/// New values for all fields of a product.
 #[derive(InputObject)]
 pub struct ReplaceProductInput {
-    /// Its number.
+    /// Product ID.
     id: ID,
-    /// What it is called: 1 to 255 characters.
+    /// Product name, 1 to 255 characters.
     name: String,
-    /// What one piece costs: 0 to 9999999999.9999, at most four decimals.
+    /// Unit price, 0 to 9999999999.9999, with at most four decimals.
     price: Decimal,
-    /// How many pieces are in stock, from 0.
+    /// Units in stock, 0 to 2147483647.
     amount: i32,
 }
 
@@ -151,14 +150,14 @@ impl From<ReplaceProductInput> for Draft<'static> {
     }
 }
 
-/// What to change of a product; what is left out stays.
+/// Fields of a product to change. Omitted fields keep their value.
 #[derive(InputObject)]
 pub struct UpdateProductInput {
-    /// What it is called: 1 to 255 characters.
+    /// Product name, 1 to 255 characters.
     name: MaybeUndefined<String>,
-    /// What one piece costs: 0 to 9999999999.9999, at most four decimals.
+    /// Unit price, 0 to 9999999999.9999, with at most four decimals.
     price: MaybeUndefined<Decimal>,
-    /// How many pieces are in stock, from 0.
+    /// Units in stock, 0 to 2147483647.
     amount: MaybeUndefined<i32>,
 }
 
@@ -174,10 +173,10 @@ impl From<UpdateProductInput> for Draft<'static> {
     }
 }
 
-fn value<T>(sent: MaybeUndefined<T>, given: impl FnOnce(T) -> Value<'static>) -> Value<'static> {
-    match sent {
+fn value<T>(input: MaybeUndefined<T>, convert: impl FnOnce(T) -> Value<'static>) -> Value<'static> {
+    match input {
         MaybeUndefined::Undefined => Value::Missing,
         MaybeUndefined::Null => Value::Null,
-        MaybeUndefined::Value(sent) => given(sent),
+        MaybeUndefined::Value(input) => convert(input),
     }
 }

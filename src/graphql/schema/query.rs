@@ -1,50 +1,46 @@
-//! What can be asked.
+//! Queries.
 
 use async_graphql::{Context, ID, Object, Result};
 
 use super::{
     connection::ProductConnection,
-    filter::{ProductFilter, ProductOrder, order},
+    filter::{ProductFilter, ProductOrder, sort_order},
     product::Product,
 };
 use crate::catalog::{self, Catalog, Error, Listing, PageRequest, parse_product_id};
 
-/// The root of queries.
 pub struct Query;
 
-/// Reads the inventory.
+/// Read access to the inventory.
 #[Object]
 impl Query {
-    /// One product; null when there is none with this id.
+    /// The product with this ID, or null if it does not exist.
     async fn product(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Its number.")] id: ID,
+        #[graphql(desc = "Product ID.")] id: ID,
     ) -> Result<Option<Product>> {
-        Ok(product(ctx.data::<Catalog>()?, &id).await?.map(Product::from))
+        Ok(find_product(ctx.data::<Catalog>()?, &id).await?.map(Product::from))
     }
 
-    /// Products, a page at a time: the `first` ones after a cursor or the `last` ones before one, 100 unless told,
-    /// 1000 at the most. Nothing is shown twice or missed while others insert and delete.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "they are the arguments of the Relay specification, and two"
-    )]
+    /// A page of products: the `first` ones after a cursor, or the `last` ones before a cursor. The default size is
+    /// 100, the maximum is 1000. Concurrent inserts and deletes cause no duplicates and no gaps between pages.
+    #[expect(clippy::too_many_arguments, reason = "Relay's four arguments, a filter and a sort order")]
     async fn products(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "So many from the begin, 0 to 1000.")] first: Option<i32>,
-        #[graphql(desc = "From behind this cursor on.")] after: Option<String>,
-        #[graphql(desc = "So many from the end, 0 to 1000; not with first.")] last: Option<i32>,
-        #[graphql(desc = "Up to this cursor.")] before: Option<String>,
-        #[graphql(desc = "Only those that pass it.")] filter: Option<ProductFilter>,
-        #[graphql(
-            desc = "The first one first; ties are broken by the id. A cursor is good for its order alone."
-        )]
+        #[graphql(desc = "Number of items from the start, 0 to 1000.")] first: Option<i32>,
+        #[graphql(desc = "Items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Number of items from the end, 0 to 1000. Not allowed with first.")] last: Option<
+            i32,
+        >,
+        #[graphql(desc = "Items before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only products that match.")] filter: Option<ProductFilter>,
+        #[graphql(desc = "Sort keys, most significant first, then the ID. A cursor is valid for one order.")]
         order_by: Option<Vec<ProductOrder>>,
     ) -> Result<Option<ProductConnection>> {
-        let filter = filter.unwrap_or_default().filter()?;
-        let listing = Listing { filter, order: order(&order_by.unwrap_or_default())? };
+        let filter = filter.unwrap_or_default().into_filter()?;
+        let listing = Listing { filter, order: sort_order(&order_by.unwrap_or_default())? };
         let request =
             PageRequest::from_relay(first, after.as_deref(), last, before.as_deref(), &listing.order)?;
         let page = ctx.data::<Catalog>()?.page(&listing, request).await?;
@@ -52,13 +48,13 @@ impl Query {
     }
 }
 
-/// One product by the text of its id; none when there is none.
-pub async fn product(catalog: &Catalog, id: &str) -> Result<Option<catalog::Product>, Error> {
-    let found = match parse_product_id(id) {
+/// Finds a product by the text of its id. Returns `None` if it does not exist.
+pub async fn find_product(catalog: &Catalog, id: &str) -> Result<Option<catalog::Product>, Error> {
+    let result = match parse_product_id(id) {
         Ok(id) => catalog.get(id).await,
         Err(error) => Err(error),
     };
-    match found {
+    match result {
         Ok(product) => Ok(Some(product)),
         Err(Error::NotFound(_)) => Ok(None),
         Err(error) => Err(error),

@@ -1,12 +1,12 @@
-//! The scalars beside GraphQL's own.
+//! Custom scalars.
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 
-/// Decimal digits as they are, never through floating point on our side.
+/// Decimal number as text, so that no digit is lost to floating point.
 pub struct Decimal(pub String);
 
-/// An exact decimal number in JSON's notation: a string in answers (`"999.99"`), a string or a number in inputs. Of a
-/// number, only the first 15 digits are sure to arrive as they were written.
+/// An exact decimal number in JSON notation. Responses have a string (`"999.99"`); inputs may be a string or a number.
+/// Only the first 15 digits of a number are guaranteed to be exact.
 #[Scalar(specified_by_url = "https://datatracker.ietf.org/doc/html/rfc8259#section-6")]
 impl ScalarType for Decimal {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -26,15 +26,15 @@ impl ScalarType for Decimal {
     }
 }
 
-/// A moment as RFC 3339 has it.
+/// Timestamp as RFC 3339 text.
 pub struct DateTime(pub String);
 
-/// A moment in UTC: `"2026-11-25T09:30:00Z"`.
+/// A UTC timestamp, such as `"2026-11-25T09:30:00Z"`.
 #[Scalar(specified_by_url = "https://datatracker.ietf.org/doc/html/rfc3339")]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
         match value {
-            Value::String(moment) => Ok(Self(moment)),
+            Value::String(timestamp) => Ok(Self(timestamp)),
             other => Err(InputValueError::expected_type(other)),
         }
     }

@@ -1,4 +1,4 @@
-//! What can be followed.
+//! Subscriptions.
 
 use async_graphql::{Context, Enum, ID, Result, SimpleObject, Subscription as SubscriptionRoot};
 use futures_util::{Stream, StreamExt};
@@ -6,64 +6,63 @@ use futures_util::{Stream, StreamExt};
 use super::{product::Product, scalars::DateTime};
 use crate::{
     catalog::{Catalog, ChangeKind, Event, LogPosition, ProductSelection},
-    graphql::execution::service::Subscribed,
+    graphql::subscription_signal::SubscriptionSignal,
 };
 
-/// The root of subscriptions.
 pub struct Subscription;
 
-/// Something that happened to a product.
+/// A change to a product.
 #[derive(SimpleObject)]
 pub struct ProductChange {
-    /// What happened.
+    /// Kind of change.
     kind: ProductChangeKind,
-    /// Which product; null for RESYNC.
+    /// Product ID; null for RESYNC.
     id: Option<ID>,
-    /// The version that the product has since, or had last; null for RESYNC.
+    /// Version after the change, or last version if the product was deleted; null for RESYNC.
     version: Option<String>,
-    /// When; null for RESYNC.
+    /// Time of the change; null for RESYNC.
     at: Option<DateTime>,
-    /// The product as it is now; null where it is gone, and for RESYNC.
+    /// Current state of the product; null if it no longer exists, and for RESYNC.
     product: Option<Product>,
-    /// The place of this change: who comes back goes on behind it.
+    /// Cursor of this change; pass it as `after` to resume.
     cursor: String,
 }
 
-/// What can happen to a product.
+/// Kinds of changes to a product.
 #[derive(Clone, Copy, Enum, Eq, PartialEq)]
 pub enum ProductChangeKind {
-    /// It is new.
+    /// The product was created.
     Created,
-    /// Its name or price changed, perhaps more.
+    /// The name or price changed, possibly the amount too.
     Updated,
-    /// Its amount changed, and nothing else.
+    /// Only the amount changed.
     StockMoved,
-    /// It is gone.
+    /// The product was deleted.
     Deleted,
-    /// More happened than is known: read the products again.
+    /// Changes may have been missed; fetch the products again.
     Resync,
 }
 
-/// Follows the inventory.
+/// Live changes to the inventory.
 #[SubscriptionRoot]
 impl Subscription {
-    /// The changes of products as they happen, whoever makes them, in order. None is left out: where that can't be
-    /// promised, a RESYNC says so.
+    /// Changes to products by any client, in order and as they happen. A RESYNC event reports that changes may have
+    /// been missed.
     async fn product_changed(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only of these products, at most 1000.")] ids: Option<Vec<ID>>,
-        #[graphql(desc = "Go on behind this cursor of a change, instead of with what happens from now on.")]
+        #[graphql(desc = "Only changes to these products, at most 1000.")] ids: Option<Vec<ID>>,
+        #[graphql(desc = "Resume after the change with this cursor. By default, only new changes are sent.")]
         after: Option<String>,
     ) -> Result<impl Stream<Item = Result<ProductChange>> + use<>> {
-        let followed = match &ids {
+        let selection = match &ids {
             Some(ids) => ProductSelection::from_ids(ids.iter().map(|id| id.as_str()), "ids")?,
             None => ProductSelection::ALL,
         };
         let after = after.as_deref().map(str::parse::<LogPosition>).transpose()?;
-        let events = ctx.data::<Catalog>()?.subscribe(followed, after).await?;
-        if let Some(Subscribed(subscribed)) = ctx.data_opt() {
-            subscribed.notify_one();
+        let events = ctx.data::<Catalog>()?.subscribe(selection, after).await?;
+        if let Some(SubscriptionSignal(signal)) = ctx.data_opt() {
+            signal.notify_one();
         }
         Ok(events.map(|event| Ok(ProductChange::from(event?))))
     }
@@ -81,7 +80,7 @@ impl From<Event> for ProductChange {
                 kind: match change.kind {
                     ChangeKind::Created => ProductChangeKind::Created,
                     ChangeKind::Updated => ProductChangeKind::Updated,
-                    ChangeKind::StockMoved => ProductChangeKind::StockMoved,
+                    ChangeKind::StockAdjusted => ProductChangeKind::StockMoved,
                     ChangeKind::Deleted => ProductChangeKind::Deleted,
                 },
                 id: Some(ID(change.id.to_string())),

@@ -1,4 +1,4 @@
-//! GraphQL over HTTP: `POST` for everything, `GET` for queries, a page for browsers.
+//! GraphQL over HTTP: `POST` for all operations, `GET` for queries and the playground.
 
 use std::convert::identity;
 
@@ -12,8 +12,8 @@ use futures_util::{FutureExt, TryFutureExt, future::ready};
 
 use super::{
     openapi, playground,
-    request::{self, Parameters, Sent},
-    response::{self, Media},
+    request::{self, Parameters, RequestBody},
+    response::{self, ResponseMediaType},
     websocket::{self, WebSockets},
 };
 use crate::{
@@ -22,8 +22,8 @@ use crate::{
         GraphqlState,
         error::{self, GraphqlErrorCode},
         execution::{
-            prepared_operation::Prepared,
-            service::{Service, failure},
+            prepared_operation::PreparedOperation,
+            service::{Service, error_response},
         },
     },
     http::{
@@ -33,25 +33,49 @@ use crate::{
     },
 };
 
-/// Answers a query; gives browsers a page to write one, and opens sockets (graphql-transport-ws).
-#[utoipa::path(get, path = "/graphql", tag = "graphql", operation_id = "graphqlGet", summary = "Ask a query, or open the playground",
+/// Executes a query, or opens the playground or a WebSocket (graphql-transport-ws).
+#[utoipa::path(
+    get,
+    path = "/graphql",
+    tag = "graphql",
+    operation_id = "graphqlGet",
+    summary = "Execute a query or open the playground",
     params(
-        ("query" = Option<String>, Query, description = "The document", example = "{ products(first: 3) { nodes { id name } } }"),
-        ("operationName" = Option<String>, Query, description = "Which of its operations"),
-        ("variables" = Option<String>, Query, description = "A JSON object"),
-        ("extensions" = Option<String>, Query, description = "A JSON object, like `persistedQuery`"),
+        ("query" = Option<String>, Query, description = "GraphQL document",
+            example = "{ products(first: 3) { nodes { id name } } }"),
+        ("operationName" = Option<String>, Query, description = "Name of the operation to execute"),
+        ("variables" = Option<String>, Query, description = "Variables as a JSON object"),
+        ("extensions" = Option<String>, Query,
+            description = "Protocol extensions as a JSON object, such as `persistedQuery`"),
     ),
     responses(
-        (status = 101, description = "A WebSocket"),
-        (status = 200, description = "The answer; a stream of them for `text/event-stream` (graphql-sse); the playground for browsers", content(
-            (serde_json::Value = "application/graphql-response+json"), (serde_json::Value = "application/json"),
-            (String = "text/event-stream"), (String = "text/html"))),
-        (status = 400, description = "No such request, or a document that can't be carried out", content(
-            (serde_json::Value = "application/graphql-response+json"), (serde_json::Value = "application/json"))),
-        (status = 405, description = "A mutation: send it by POST", headers(("Allow" = String, description = "POST")), content(
-            (serde_json::Value = "application/graphql-response+json"), (serde_json::Value = "application/json"))),
-        (status = 503, description = "The database or the server is overloaded", content(
-            (serde_json::Value = "application/graphql-response+json"), (serde_json::Value = "application/json"), (serde_json::Value = "application/problem+json"))),
+        (status = 101, description = "WebSocket opened"),
+        (status = 200,
+            description = "GraphQL response, a stream of responses for `text/event-stream` (graphql-sse), or the \
+                playground for browsers",
+            content(
+                (serde_json::Value = "application/graphql-response+json"),
+                (serde_json::Value = "application/json"),
+                (String = "text/event-stream"),
+                (String = "text/html"),
+            )),
+        (status = 400, description = "Invalid request or document",
+            content(
+                (serde_json::Value = "application/graphql-response+json"),
+                (serde_json::Value = "application/json"),
+            )),
+        (status = 405, description = "Mutations are not allowed with GET; use POST",
+            headers(("Allow" = String, description = "POST")),
+            content(
+                (serde_json::Value = "application/graphql-response+json"),
+                (serde_json::Value = "application/json"),
+            )),
+        (status = 503, description = "The server or the database is overloaded; retry later",
+            content(
+                (serde_json::Value = "application/graphql-response+json"),
+                (serde_json::Value = "application/json"),
+                (serde_json::Value = "application/problem+json"),
+            )),
     )
 )]
 pub async fn get(
@@ -63,136 +87,178 @@ pub async fn get(
     if headers.contains_key(header::UPGRADE) {
         return websocket::open(service, sockets, request).await;
     }
-    let media = Media::wanted(headers);
+    let media_type = ResponseMediaType::negotiate(headers);
     let Query(parameters) = match query {
         Ok(parameters) => parameters,
-        Err(error) => return response::problem(&Problem::malformed(error.body_text()), media),
+        Err(error) => return response::problem(&Problem::malformed(error.body_text()), media_type),
     };
-    if wants_page(headers, parameters.asks()) {
+    if wants_playground(headers, parameters.has_query()) {
         return playground::page();
     }
-    let prepared = match parameters.asked(service.limits().values) {
-        Ok(asked) => service.prepare(asked),
-        Err(problem) => return response::problem(&problem, media),
+    let prepared = match parameters.to_request(service.limits().values) {
+        Ok(raw) => service.prepare(raw),
+        Err(problem) => return response::problem(&problem, media_type),
     };
     match prepared {
         Ok(prepared) if prepared.kind() == Some(OperationType::Mutation) => {
-            let detail = "a mutation can't be sent by GET: send it by POST".to_owned();
-            let error = error::refused((GraphqlErrorCode::MutationOverGet, detail));
-            let mut response = response::refusal(StatusCode::METHOD_NOT_ALLOWED, error, media);
+            let detail = "mutations are not allowed with GET: use POST".to_owned();
+            let error = error::request_error((GraphqlErrorCode::MutationOverGet, detail));
+            let mut response = response::request_error(StatusCode::METHOD_NOT_ALLOWED, error, media_type);
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
             response
         }
-        prepared => one(&service, &sockets, prepared, media).await,
+        prepared => execute_single(&service, &sockets, prepared, media_type).await,
     }
 }
 
-/// Browsers say that they want HTML; who does not say what, and asks nothing, gets the page as well.
-fn wants_page(headers: &HeaderMap, asks: bool) -> bool {
-    let known = |range: &str| match range {
+/// Returns whether to send the playground. Browsers ask for HTML explicitly. Clients without a preference get the
+/// playground only if they send no query.
+fn wants_playground(headers: &HeaderMap, has_query: bool) -> bool {
+    let supported = |range: &str| match range {
         "text/html" | "application/xhtml+xml" => Some(true),
         "application/json" | "application/graphql-response+json" | "text/event-stream" => Some(false),
-        "*/*" => Some(!asks),
+        "*/*" => Some(!has_query),
         _ => None,
     };
-    negotiate(headers, known).unwrap_or(!asks)
+    negotiate(headers, supported).unwrap_or(!has_query)
 }
 
-/// Answers a request (GraphQL over HTTP), or an array of them.
-#[utoipa::path(post, path = "/graphql", tag = "graphql", operation_id = "graphqlPost", summary = "Ask a query or carry out a mutation",
+/// Executes a request (GraphQL over HTTP), or a batch of requests.
+#[utoipa::path(
+    post,
+    path = "/graphql",
+    tag = "graphql",
+    operation_id = "graphqlPost",
+    summary = "Execute a query, mutation or subscription",
     request_body(content = openapi::Request),
     responses(
-        (status = 200, description = "The answer; a stream of them for `text/event-stream` (graphql-sse)", content(
-            (serde_json::Value = "application/graphql-response+json"), (serde_json::Value = "application/json"), (String = "text/event-stream"))),
-        (status = 400, description = "No such request, or a document that can't be carried out", content(
-            (serde_json::Value = "application/graphql-response+json"), (serde_json::Value = "application/json"))),
-        (status = 408, description = "The body did not arrive in time", content(
-            (serde_json::Value = "application/graphql-response+json"), (serde_json::Value = "application/json"))),
-        (status = 413, description = "The body is too large", content(
-            (serde_json::Value = "application/graphql-response+json"), (serde_json::Value = "application/json"))),
-        (status = 415, description = "The body is no `application/json`", content(
-            (serde_json::Value = "application/graphql-response+json"), (serde_json::Value = "application/json"))),
-        (status = 503, description = "The database or the server is overloaded", content(
-            (serde_json::Value = "application/graphql-response+json"), (serde_json::Value = "application/json"), (serde_json::Value = "application/problem+json"))),
+        (status = 200,
+            description = "GraphQL response, or a stream of responses for `text/event-stream` (graphql-sse)",
+            content(
+                (serde_json::Value = "application/graphql-response+json"),
+                (serde_json::Value = "application/json"),
+                (String = "text/event-stream"),
+            )),
+        (status = 400, description = "Invalid request or document",
+            content(
+                (serde_json::Value = "application/graphql-response+json"),
+                (serde_json::Value = "application/json"),
+            )),
+        (status = 408, description = "The body did not arrive in time",
+            content(
+                (serde_json::Value = "application/graphql-response+json"),
+                (serde_json::Value = "application/json"),
+            )),
+        (status = 413, description = "The body is too large",
+            content(
+                (serde_json::Value = "application/graphql-response+json"),
+                (serde_json::Value = "application/json"),
+            )),
+        (status = 415, description = "The body must be `application/json`",
+            content(
+                (serde_json::Value = "application/graphql-response+json"),
+                (serde_json::Value = "application/json"),
+            )),
+        (status = 503, description = "The server or the database is overloaded; retry later",
+            content(
+                (serde_json::Value = "application/graphql-response+json"),
+                (serde_json::Value = "application/json"),
+                (serde_json::Value = "application/problem+json"),
+            )),
     )
 )]
 pub fn post(
     State(GraphqlState { service, sockets, body }): State<GraphqlState>,
     request: HttpRequest,
 ) -> impl Future<Output = Response> {
-    let media = Media::wanted(request.headers());
-    // What is awaited has no room for the request.
-    let text = text(request, body);
+    let media_type = ResponseMediaType::negotiate(request.headers());
+    // Created outside the async block, whose future would otherwise have to store the request.
+    let body = read_body(request, body);
     async move {
-        match text.await {
-            Ok(text) => {
-                background_runtime::run_if_large(text.len(), answer_text(service, sockets, text, media)).await
+        match body.await {
+            Ok(body) => {
+                let size = body.len();
+                let response = execute_body(service, sockets, body, media_type);
+                background_runtime::run_if_large(size, response).await
             }
-            Err(problem) => response::problem(&problem, media),
+            Err(problem) => response::problem(&problem, media_type),
         }
     }
 }
 
-fn text(
+fn read_body(
     request: HttpRequest,
     limits: BodyLimits,
 ) -> impl Future<Output = Result<String, Problem>> + Send + use<> {
-    // A page of another origin could send a body without a type and not be asked.
+    // Cross-origin pages can send a body without a content type, and browsers send no CORS preflight for it.
     if !request.headers().contains_key(header::CONTENT_TYPE) {
         return ready(Err(Problem::unsupported_media_type("application/json"))).left_future();
     }
-    JsonBody::from_request_with(request, limits).map_ok(|JsonBody(text)| text).right_future()
+    JsonBody::from_request_with(request, limits).map_ok(|JsonBody(body)| body).right_future()
 }
 
-async fn answer_text(service: Service, sockets: WebSockets, text: String, media: Media) -> Response {
-    match request::read(&text, service.limits().values) {
-        Ok(Sent::One(asked)) => one(&service, &sockets, service.prepare(asked), media).await,
-        Ok(Sent::Batch(requests)) => Box::pin(background_runtime::run(batch(service, requests, media))).await,
-        Err(problem) => response::problem(&problem, media),
+async fn execute_body(
+    service: Service,
+    sockets: WebSockets,
+    body: String,
+    media_type: ResponseMediaType,
+) -> Response {
+    match request::parse_body(&body, service.limits().values) {
+        Ok(RequestBody::Single(raw)) => {
+            execute_single(&service, &sockets, service.prepare(raw), media_type).await
+        }
+        Ok(RequestBody::Batch(requests)) => {
+            Box::pin(background_runtime::run(execute_batch(service, requests, media_type))).await
+        }
+        Err(problem) => response::problem(&problem, media_type),
     }
 }
 
-async fn one(
+async fn execute_single(
     service: &Service,
     sockets: &WebSockets,
-    prepared: Result<Prepared, Box<ServerError>>,
-    media: Media,
+    prepared: Result<PreparedOperation, Box<ServerError>>,
+    media_type: ResponseMediaType,
 ) -> Response {
-    // Boxed: room for what is rare costs each lookup.
+    // Rare cases are boxed, because they would enlarge the future of every lookup.
     match prepared {
-        Ok(prepared) if media == Media::EventStream => {
-            let events = response::events(service.answers(prepared), sockets.stopped());
+        Ok(prepared) if media_type == ResponseMediaType::EventStream => {
+            let events = response::sse(service.execute_stream(prepared), sockets.stopped());
             Box::pin(events).await.map(background_runtime::stream_body)
         }
-        Err(refusal) if media == Media::EventStream => {
-            Box::pin(response::events(failure(refusal).into(), sockets.stopped())).await
+        Err(error) if media_type == ResponseMediaType::EventStream => {
+            Box::pin(response::sse(error_response(error).into(), sockets.stopped())).await
         }
-        Ok(Prepared::Lookup(lookup)) => match service.look_up(lookup).await {
-            Ok(data) => response::data(&data, media),
-            Err(answer) => response::one(&answer, media),
+        Ok(PreparedOperation::Lookup(lookup)) => match service.execute_lookup(lookup).await {
+            Ok(data) => response::data(&data, media_type),
+            Err(response) => response::single(&response, media_type),
         },
-        Ok(prepared) => Box::pin(service.answer(prepared, move |answer| response::one(&answer, media))).await,
-        Err(refusal) => response::one(&failure(refusal), media),
+        Ok(prepared) => {
+            let write = move |response| response::single(&response, media_type);
+            Box::pin(service.execute(prepared, write)).await
+        }
+        Err(error) => response::single(&error_response(error), media_type),
     }
 }
 
-async fn batch(service: Service, requests: Vec<Request>, media: Media) -> Response {
-    let most = service.limits().batch;
-    if most < 2 || requests.is_empty() || requests.len() > most || media == Media::EventStream {
-        let detail = match most {
-            0 | 1 => "send one request at a time: this server takes no arrays of them".to_owned(),
-            _ => format!("send 1 to {most} requests at a time, and want JSON"),
+async fn execute_batch(service: Service, requests: Vec<Request>, media_type: ResponseMediaType) -> Response {
+    let max = service.limits().batch;
+    if max < 2 || requests.is_empty() || requests.len() > max || media_type == ResponseMediaType::EventStream
+    {
+        let detail = match max {
+            0 | 1 => "batches are disabled on this server: send one request at a time".to_owned(),
+            _ => format!("invalid batch: send 1 to {max} requests and accept JSON"),
         };
-        let error = error::refused((GraphqlErrorCode::BatchTooLarge, detail));
-        return response::refusal(StatusCode::BAD_REQUEST, error, media);
+        let error = error::request_error((GraphqlErrorCode::BatchTooLarge, detail));
+        return response::request_error(StatusCode::BAD_REQUEST, error, media_type);
     }
-    let mut answers = Vec::with_capacity(requests.len());
-    // In order, as mutations within one request.
+    let mut responses = Vec::with_capacity(requests.len());
+    // Sequential, like the mutations of one request.
     for request in requests {
-        answers.push(match service.prepare(request.into()) {
-            Ok(prepared) => service.answer(prepared, identity).await,
-            Err(refusal) => failure(refusal),
+        responses.push(match service.prepare(request.into()) {
+            Ok(prepared) => service.execute(prepared, identity).await,
+            Err(error) => error_response(error),
         });
     }
-    response::many(&answers, media)
+    response::batch(&responses, media_type)
 }

@@ -1,4 +1,4 @@
-//! GraphQL over HTTP, WebSocket and server-sent events, and the playground.
+//! Transports: HTTP, WebSocket and server-sent events, and the playground.
 
 pub mod http;
 pub mod openapi;

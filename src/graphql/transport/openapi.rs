@@ -1,22 +1,25 @@
-//! What the OpenAPI document says of GraphQL's bodies, for the document alone.
+//! OpenAPI schema of GraphQL request bodies.
 
 #![expect(dead_code, reason = "only its schema is used")]
 
 use utoipa::ToSchema;
 
-/// A request (GraphQL over HTTP).
+/// A GraphQL request (GraphQL over HTTP).
 #[derive(ToSchema)]
-#[schema(example = json!({ "query": "query($n: Int) { products(first: $n) { nodes { id name } } }", "variables": { "n": 3 } }))]
+#[schema(example = json!({
+    "query": "query($n: Int) { products(first: $n) { nodes { id name } } }",
+    "variables": { "n": 3 },
+}))]
 pub struct Request {
-    /// The document
+    /// GraphQL document
     query: Option<String>,
-    /// Which of its operations
+    /// Name of the operation to execute
     #[schema(rename = "operationName")]
     operation_name: Option<String>,
-    /// By name
+    /// Values of the variables, by name
     #[schema(value_type = Option<serde_json::Value>)]
     variables: Option<()>,
-    /// Like `persistedQuery`: a document by its SHA-256
+    /// Protocol extensions, such as `persistedQuery` with a document's SHA-256 hash
     #[schema(value_type = Option<serde_json::Value>)]
     extensions: Option<()>,
 }

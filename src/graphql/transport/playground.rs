@@ -1,5 +1,5 @@
-//! The page on which people write queries: GraphiQL, out of this binary if `scripts/playground` was run before it was
-//! compiled, else from a CDN.
+//! Playground for queries in a browser (GraphiQL). It is embedded if `scripts/playground` ran before compilation, and
+//! comes from a CDN otherwise.
 
 use std::io::Read;
 
@@ -13,19 +13,23 @@ use flate2::read::GzDecoder;
 
 use crate::{catalog::Error, http::problem::Problem};
 
-/// Where the files are: under an address that is another one when they are others.
+/// Route of the playground's files. The path contains a hash of the files, so clients may cache them forever.
 pub const FILES_ROUTE: &str = "/graphql/playground/{build}/{file}";
 
-/// Which files they are, if they are in here.
+/// Hash of the embedded files, set by `build.rs`. `None` if they are not embedded.
 const BUILD: Option<&str> = option_env!("PLAYGROUND_BUILD");
 
-/// Each with its name and type, compressed by gzip.
+/// Name, content type and gzip-compressed content.
 type File = (&'static str, &'static str, &'static [u8]);
 
 #[cfg(playground)]
 macro_rules! file {
-    ($name:literal, $kind:literal) => {
-        ($name, $kind, include_bytes!(concat!("../../playground/dist/", $name, ".gz")))
+    ($name:literal, $content_type:literal) => {
+        (
+            $name,
+            $content_type,
+            include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/playground/dist/", $name, ".gz")),
+        )
     };
 }
 
@@ -41,7 +45,7 @@ const FILES: &[File] = &[
 #[cfg(not(playground))]
 const FILES: &[File] = &[];
 
-/// The page.
+/// Returns the playground's HTML page.
 pub fn page() -> Response {
     let html = match BUILD {
         Some(build) => include_str!("playground.html").replace("{build}", build),
@@ -54,25 +58,25 @@ pub fn page() -> Response {
     ([(header::VARY, "accept")], Html(html)).into_response()
 }
 
-/// A file of the page.
+/// Serves an embedded file.
 pub async fn file(
     Path((build, file)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let known = FILES.iter().find(|(name, ..)| *name == file && BUILD == Some(&build));
+    let found = FILES.iter().find(|(name, ..)| *name == file && BUILD == Some(&build));
     let not_found = || Problem::no_route(&format!("/graphql/playground/{build}/{file}"));
-    let (_, kind, compressed) = known.ok_or_else(not_found)?;
-    let about = [
-        (header::CONTENT_TYPE, *kind),
+    let (_, content_type, compressed) = found.ok_or_else(not_found)?;
+    let response_headers = [
+        (header::CONTENT_TYPE, *content_type),
         (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
         (header::VARY, "accept-encoding"),
     ];
     let mut accepted =
         headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     if accepted.any(|value| value.contains("gzip")) {
-        return Ok((about, [(header::CONTENT_ENCODING, "gzip")], *compressed).into_response());
+        return Ok((response_headers, [(header::CONTENT_ENCODING, "gzip")], *compressed).into_response());
     }
     let mut plain = Vec::new();
     GzDecoder::new(*compressed).read_to_end(&mut plain).map_err(|_| Error::Internal)?;
-    Ok((about, plain).into_response())
+    Ok((response_headers, plain).into_response())
 }

@@ -1,96 +1,44 @@
-//! Reads requests as the GraphQL-over-HTTP specification has them (section 5).
+//! Parses HTTP requests (GraphQL over HTTP, section 5).
 
 use std::{borrow::Cow, collections::HashMap, fmt};
 
-use async_graphql::{Name, Request, Value, Variables};
+use async_graphql::{Request, Value, Variables};
 use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
-use crate::http::problem::Problem;
+use crate::{
+    graphql::execution::raw_request::{RawRequest, RawVariables},
+    http::problem::Problem,
+};
 
-/// What was sent: one request, or an array of them.
-pub enum Sent<'a> {
-    One(Asked<'a>),
-    /// They own what was sent, since they are answered aside.
+/// Body of a `POST` request.
+pub enum RequestBody<'a> {
+    Single(RawRequest<'a>),
+    /// Owned, because batches run on the background runtime.
     Batch(Vec<Request>),
 }
 
-/// A request as it was sent. The library's own is made of it where the library carries it out.
-pub struct Asked<'a> {
-    /// The document; empty where there is only its hash.
-    pub query: Cow<'a, str>,
-    pub operation_name: Option<String>,
-    pub variables: Given<'a>,
-    pub extensions: HashMap<String, Value>,
-}
-
-/// The values of variables.
-pub enum Given<'a> {
-    /// Of a single one, as most requests have at most: to make a map of it takes as long as to read it.
-    One(Cow<'a, str>, Value),
-    Any(Variables),
-}
-
-impl Given<'_> {
-    /// The value of the variable with this name.
-    pub fn get(&self, name: &str) -> Option<&Value> {
-        match self {
-            Self::One(given, value) => (given == name).then_some(value),
-            Self::Any(variables) => variables.get(name),
-        }
-    }
-}
-
-impl From<Asked<'_>> for Request {
-    fn from(asked: Asked<'_>) -> Self {
-        let Asked { query, operation_name, variables, extensions } = asked;
-        let mut request = Self::new(query);
-        request.operation_name = operation_name;
-        request.variables = match variables {
-            Given::One(name, value) => {
-                Variables::from_value(Value::Object([(Name::new(name), value)].into()))
-            }
-            Given::Any(variables) => variables,
-        };
-        request.extensions.extend(extensions);
-        request
-    }
-}
-
-/// What a client can send of it.
-impl From<Request> for Asked<'_> {
-    fn from(request: Request) -> Self {
-        let Request { query, operation_name, variables, extensions, .. } = request;
-        Self {
-            query: query.into(),
-            operation_name,
-            variables: Given::Any(variables),
-            extensions: extensions.0,
-        }
-    }
-}
-
-/// The members of a request; null is the same as nothing, and others are left alone.
+/// Fields of a request. Null counts as absent, and unknown fields are ignored.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "an object with a `query`")]
-struct Members<'a> {
+struct RequestFields<'a> {
     #[serde(borrow)]
-    query: Option<Text<'a>>,
+    query: Option<BorrowedText<'a>>,
     operation_name: Option<String>,
-    /// Not read before their values are counted.
+    /// Parsed only after the values have been counted.
     #[serde(borrow)]
     variables: Option<&'a RawValue>,
     extensions: Option<HashMap<String, Value>>,
 }
 
-/// Borrowed where it holds no escapes.
+/// Text that is borrowed if it has no escapes.
 #[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+struct BorrowedText<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// The parameters of a `GET`.
+/// Query parameters of a `GET` request.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Parameters {
@@ -101,106 +49,110 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// Whether there is something to answer.
-    pub fn asks(&self) -> bool {
+    /// Returns whether the client sent a document or a hash.
+    pub fn has_query(&self) -> bool {
         self.query.is_some() || self.extensions.is_some()
     }
 
-    /// The request.
+    /// Parses the parameters.
     ///
     /// # Errors
-    /// It has no document, or more values than `most`.
-    pub fn asked(&self, most: usize) -> Result<Asked<'_>, Problem> {
+    /// Returns a problem if the JSON is invalid, the document is missing, or the variables have more than `max_values`
+    /// values.
+    pub fn to_request(&self, max_values: usize) -> Result<RawRequest<'_>, Problem> {
         let Self { query, operation_name, variables, extensions } = self;
         let variables = variables.as_deref().filter(|text| !text.is_empty());
         let extensions = extensions.as_deref().filter(|text| !text.is_empty());
-        let members = Members {
-            query: query.as_deref().map(|query| Text(query.into())),
+        let fields = RequestFields {
+            query: query.as_deref().map(|query| BorrowedText(query.into())),
             operation_name: operation_name.clone(),
             variables: variables.map(parse).transpose()?,
             extensions: extensions.map(parse).transpose()?,
         };
-        members.asked(most)
+        fields.into_request(max_values)
     }
 }
 
-/// Reads a body; no request may have more values in its variables than `most`.
+/// Parses a body.
 ///
 /// # Errors
-/// It is no JSON, or not that of a request.
-pub fn read(body: &str, most: usize) -> Result<Sent<'_>, Problem> {
+/// Returns a problem if the body is not a GraphQL request or an array of them, or the variables of a request have more
+/// than `max_values` values.
+pub fn parse_body(body: &str, max_values: usize) -> Result<RequestBody<'_>, Problem> {
     if body.trim_ascii_start().starts_with('[') {
-        let parts: Vec<&RawValue> = parse(body)?;
-        let read = |part: &RawValue| parse::<Members>(part.get())?.asked(most).map(Request::from);
-        return Ok(Sent::Batch(parts.into_iter().map(read).collect::<Result<_, _>>()?));
+        let items: Vec<&RawValue> = parse(body)?;
+        let parse_item =
+            |item: &RawValue| parse::<RequestFields>(item.get())?.into_request(max_values).map(Request::from);
+        return Ok(RequestBody::Batch(items.into_iter().map(parse_item).collect::<Result<_, _>>()?));
     }
-    Ok(Sent::One(parse::<Members>(body)?.asked(most)?))
+    Ok(RequestBody::Single(parse::<RequestFields>(body)?.into_request(max_values)?))
 }
 
 fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Problem> {
     serde_json::from_str(json)
-        .map_err(|error| Problem::malformed(format!("that is no GraphQL request: {error}")))
+        .map_err(|error| Problem::malformed(format!("invalid GraphQL request: {error}")))
 }
 
-impl<'a> Members<'a> {
-    fn asked(self, most: usize) -> Result<Asked<'a>, Problem> {
+impl<'a> RequestFields<'a> {
+    fn into_request(self, max_values: usize) -> Result<RawRequest<'a>, Problem> {
         let Self { query, operation_name, variables, extensions } = self;
         let extensions = extensions.unwrap_or_default();
-        let query = query.map(|Text(query)| query).unwrap_or_default();
+        let query = query.map(|BorrowedText(query)| query).unwrap_or_default();
         if query.is_empty() && !extensions.contains_key("persistedQuery") {
-            return Err(Problem::malformed("a GraphQL request is an object with a `query`"));
+            return Err(Problem::malformed("a GraphQL request must be an object with a `query`"));
         }
-        let variables = variables.map(|variables| given(variables.get(), most)).transpose()?;
-        let variables = variables.unwrap_or_else(|| Given::Any(Variables::default()));
-        Ok(Asked { query, operation_name, variables, extensions })
+        let variables =
+            variables.map(|variables| parse_variables(variables.get(), max_values)).transpose()?;
+        let variables = variables.unwrap_or_else(|| RawVariables::Many(Variables::default()));
+        Ok(RawRequest { query, operation_name, variables, extensions })
     }
 }
 
-fn given(variables: &str, most: usize) -> Result<Given<'_>, Problem> {
-    let values = values(variables);
-    if values > most {
-        let detail = format!("the variables have more than {most} values: send them in parts");
+fn parse_variables(variables: &str, max_values: usize) -> Result<RawVariables<'_>, Problem> {
+    let values = count_values(variables);
+    if values > max_values {
+        let detail = format!("the variables have more than {max_values} values: split the request");
         return Err(Problem::too_large(detail));
     }
-    if values <= VALUES_OF_ONE
-        && let Ok(AtMostOne(given)) = serde_json::from_str(variables)
+    if values <= SINGLE_VARIABLE_VALUES
+        && let Ok(SingleVariable(variables)) = serde_json::from_str(variables)
     {
-        return Ok(given);
+        return Ok(variables);
     }
-    parse(variables).map(Given::Any)
+    parse(variables).map(RawVariables::Many)
 }
 
-/// An object with at most one member.
-struct AtMostOne<'a>(Given<'a>);
+/// Variables of an object with at most one member.
+struct SingleVariable<'a>(RawVariables<'a>);
 
-impl<'de> Deserialize<'de> for AtMostOne<'de> {
+impl<'de> Deserialize<'de> for SingleVariable<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(AtMostOneVisitor).map(Self)
+        deserializer.deserialize_map(SingleVariableVisitor).map(Self)
     }
 }
 
-struct AtMostOneVisitor;
+struct SingleVariableVisitor;
 
-impl<'de> Visitor<'de> for AtMostOneVisitor {
-    type Value = Given<'de>;
+impl<'de> Visitor<'de> for SingleVariableVisitor {
+    type Value = RawVariables<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str("an object with at most one member")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Given<'de>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawVariables<'de>, A::Error> {
         Ok(match map.next_entry()? {
-            Some((Text(name), value)) => Given::One(name, value),
-            None => Given::Any(Variables::default()),
+            Some((BorrowedText(name), value)) => RawVariables::Single(name, value),
+            None => RawVariables::Many(Variables::default()),
         })
     }
 }
 
-/// What [`values`] counts in an object with at most one member, which is no list and no object.
-const VALUES_OF_ONE: usize = 2;
+/// Result of [`count_values`] for an object with one member that is neither a list nor an object.
+const SINGLE_VARIABLE_VALUES: usize = 2;
 
-/// About how many values there are in a JSON text.
-fn values(json: &str) -> usize {
+/// Estimates the number of values in a JSON text, without parsing it.
+fn count_values(json: &str) -> usize {
     let (mut count, mut in_string, mut escaped) = (1, false, false);
     for byte in json.bytes() {
         match byte {

@@ -1,9 +1,8 @@
-//! Writes answers as the GraphQL-over-HTTP specification has them (section 6), or as server-sent events (graphql-sse,
-//! distinct connections mode).
+//! HTTP responses: JSON (GraphQL over HTTP, section 6) and server-sent events (graphql-sse, distinct connections mode).
 
 use std::{collections::BTreeMap, convert::Infallible};
 
-use async_graphql::{Response as Answer, ServerError, Value};
+use async_graphql::{Response as GraphqlResponse, ServerError, Value};
 use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{
@@ -18,36 +17,34 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     graphql::{
         error,
-        execution::{
-            prebuilt_json::json,
-            service::{Answers, failure},
-        },
+        execution::{response_stream::ResponseStream, service::error_response},
+        prebuilt_json::to_json,
     },
     http::{content_negotiation::negotiate, problem::Problem},
     request_context,
 };
 
-/// How to answer.
+/// Media type of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Media {
-    /// As before the specification: the status tells nothing of the operation.
+pub enum ResponseMediaType {
+    /// Legacy type: the status is 200 even for request errors.
     Json,
-    /// As the specification wants it.
+    /// Type of the specification: request errors have an error status.
     GraphQLResponse,
-    /// One event for each answer.
+    /// Server-sent events, one for each response.
     EventStream,
 }
 
-impl Media {
-    /// What the client prefers; JSON for those that do not say, or want what there is not.
-    pub fn wanted(headers: &HeaderMap) -> Self {
-        let known = |range: &str| match range {
+impl ResponseMediaType {
+    /// Chooses the type by the `Accept` header. Defaults to JSON.
+    pub fn negotiate(headers: &HeaderMap) -> Self {
+        let supported = |range: &str| match range {
             "application/graphql-response+json" => Some(Self::GraphQLResponse),
             "application/json" | "application/*" | "*/*" => Some(Self::Json),
             "text/event-stream" => Some(Self::EventStream),
             _ => None,
         };
-        negotiate(headers, known).unwrap_or(Self::Json)
+        negotiate(headers, supported).unwrap_or(Self::Json)
     }
 
     fn content_type(self) -> HeaderValue {
@@ -58,10 +55,10 @@ impl Media {
     }
 }
 
-/// An answer as clients see it.
+/// A response as clients see it.
 #[derive(Serialize)]
-pub struct Body<'a> {
-    /// Without it nothing was tried.
+pub struct ResponseBody<'a> {
+    /// Absent if the request was rejected before execution.
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<&'a Value>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -70,97 +67,103 @@ pub struct Body<'a> {
     extensions: &'a BTreeMap<String, Value>,
 }
 
-impl<'a> From<&'a Answer> for Body<'a> {
-    fn from(answer: &'a Answer) -> Self {
-        let data = (!was_refused(answer)).then_some(&answer.data);
-        Self { data, errors: &answer.errors, extensions: &answer.extensions }
+impl<'a> From<&'a GraphqlResponse> for ResponseBody<'a> {
+    fn from(response: &'a GraphqlResponse) -> Self {
+        let data = (!is_request_error(response)).then_some(&response.data);
+        Self { data, errors: &response.errors, extensions: &response.extensions }
     }
 }
 
-/// Whether nothing was tried: every field of the root can be null, so that answers have data otherwise.
-pub fn was_refused(answer: &Answer) -> bool {
-    answer.data == Value::Null && !answer.errors.is_empty()
+/// Returns whether the request was rejected before execution. Executed operations have data, because all root fields
+/// are nullable.
+pub fn is_request_error(response: &GraphqlResponse) -> bool {
+    response.data == Value::Null && !response.errors.is_empty()
 }
 
-/// One answer.
-pub fn one(answer: &Answer, media: Media) -> Response {
-    let status = if media != Media::Json && was_refused(answer) { status(answer) } else { StatusCode::OK };
-    with_status(status, answer, media)
+/// Returns the HTTP response for one operation.
+pub fn single(response: &GraphqlResponse, media_type: ResponseMediaType) -> Response {
+    let status = if media_type != ResponseMediaType::Json && is_request_error(response) {
+        status(response)
+    } else {
+        StatusCode::OK
+    };
+    with_status(status, response, media_type)
 }
 
-/// One without errors, by what `data` is in it, as JSON.
-pub fn data(data: &[u8], media: Media) -> Response {
-    with_body(StatusCode::OK, [b"{\"data\":", data, b"}"].concat(), media)
+/// Returns the HTTP response for a successful operation with this `data`, which is JSON.
+pub fn data(data: &[u8], media_type: ResponseMediaType) -> Response {
+    with_body(StatusCode::OK, [b"{\"data\":", data, b"}"].concat(), media_type)
 }
 
-/// The answers to several requests, in order.
-pub fn many(answers: &[Answer], media: Media) -> Response {
-    respond(StatusCode::OK, &answers.iter().map(Body::from).collect::<Vec<_>>(), media)
+/// Returns the HTTP response for a batch, in the order of its requests.
+pub fn batch(responses: &[GraphqlResponse], media_type: ResponseMediaType) -> Response {
+    respond(StatusCode::OK, &responses.iter().map(ResponseBody::from).collect::<Vec<_>>(), media_type)
 }
 
-/// Something is wrong with the HTTP request itself.
-pub fn problem(problem: &Problem, media: Media) -> Response {
+/// Returns the HTTP response for an invalid HTTP request.
+pub fn problem(problem: &Problem, media_type: ResponseMediaType) -> Response {
     let mut error = ServerError::new(problem.detail(), None);
     error.extensions.get_or_insert_default().set("code", problem.code());
-    refusal(problem.status(), error, media)
+    request_error(problem.status(), error, media_type)
 }
 
-/// Nothing was tried.
-pub fn refusal(status: StatusCode, error: ServerError, media: Media) -> Response {
-    with_status(status, &failure(error), media)
+/// Returns the HTTP response for a request that is rejected before execution.
+pub fn request_error(status: StatusCode, error: ServerError, media_type: ResponseMediaType) -> Response {
+    with_status(status, &error_response(error), media_type)
 }
 
-fn with_status(status: StatusCode, answer: &Answer, media: Media) -> Response {
+fn with_status(status: StatusCode, response: &GraphqlResponse, media_type: ResponseMediaType) -> Response {
     if status.is_server_error()
-        && let Some(error) = answer.errors.first()
+        && let Some(error) = response.errors.first()
     {
         request_context::record_error_code(error::code(error));
     }
-    respond(status, &Body::from(answer), media)
+    respond(status, &ResponseBody::from(response), media_type)
 }
 
-/// The answers as they come, and `complete` at the end; without that if the server goes away, so that clients come
-/// back.
-pub async fn events(answers: Answers, stop: CancellationToken) -> Response {
-    // The head tells a client that its subscription stands; anything else is carried out before it.
-    let is_subscription = answers.is_subscription();
-    let mut answers = answers.standing().await.stream;
-    let first = if is_subscription { answers.next().now_or_never().flatten() } else { answers.next().await };
+/// Sends the responses as server-sent events, with a final `complete` event. A shutdown ends the stream without
+/// `complete`, which makes clients reconnect.
+pub async fn sse(responses: ResponseStream, stop: CancellationToken) -> Response {
+    // The headers are sent once a subscription has started, or a query or mutation has been executed.
+    let is_subscription = responses.is_subscription();
+    let mut responses = responses.wait_until_subscribed().await.stream;
+    let first =
+        if is_subscription { responses.next().now_or_never().flatten() } else { responses.next().await };
     if let Some(first) = &first
-        && was_refused(first)
+        && is_request_error(first)
         && status(first) == StatusCode::SERVICE_UNAVAILABLE
     {
-        return one(first, Media::EventStream);
+        return single(first, ResponseMediaType::EventStream);
     }
-    let next = |answer: Answer| {
-        let json = String::from_utf8(json(&Body::from(&answer))).unwrap_or_default();
+    let next = |response: GraphqlResponse| {
+        let json = String::from_utf8(to_json(&ResponseBody::from(&response))).unwrap_or_default();
         Event::default().event("next").data(json)
     };
-    // `EventSource` passes on only what has data.
+    // `EventSource` ignores events without data.
     let complete = stream::iter([Event::default().event("complete").data("{}")]);
-    let events = stream::iter(first).chain(answers).map(next).chain(complete);
+    let events = stream::iter(first).chain(responses).map(next).chain(complete);
     let events = events.take_until(stop.cancelled_owned()).map(Ok::<_, Infallible>);
     let mut response = Sse::new(events).keep_alive(KeepAlive::default()).into_response();
     response.headers_mut().insert(header::VARY, HeaderValue::from_name(header::ACCEPT));
     response
 }
 
-fn status(answer: &Answer) -> StatusCode {
-    match answer.errors.first().map(error::code) {
+fn status(response: &GraphqlResponse) -> StatusCode {
+    match response.errors.first().map(error::code) {
         Some("TIMEOUT" | "TOO_MANY_SUBSCRIPTIONS" | "UNAVAILABLE") => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::BAD_REQUEST,
     }
 }
 
-fn respond(status: StatusCode, body: &impl Serialize, media: Media) -> Response {
-    with_body(status, json(body), media)
+fn respond(status: StatusCode, body: &impl Serialize, media_type: ResponseMediaType) -> Response {
+    with_body(status, to_json(body), media_type)
 }
 
-fn with_body(status: StatusCode, body: Vec<u8>, media: Media) -> Response {
+fn with_body(status: StatusCode, body: Vec<u8>, media_type: ResponseMediaType) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, media.content_type());
+    headers.insert(header::CONTENT_TYPE, media_type.content_type());
     headers.insert(header::VARY, HeaderValue::from_name(header::ACCEPT));
     if status == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

@@ -1,8 +1,10 @@
-//! Operations over a WebSocket: the protocol graphql-transport-ws, kept alive and let go of.
+//! GraphQL over WebSocket (graphql-transport-ws protocol), with pings and an orderly shutdown.
 
 use std::{borrow::Cow, mem, sync::Arc, time::Duration};
 
-use async_graphql::{Request as Operation, Response as Answer, ServerError, http::ClientMessage};
+use async_graphql::{
+    Request as GraphqlRequest, Response as GraphqlResponse, ServerError, http::ClientMessage,
+};
 use async_graphql_axum::GraphQLProtocol;
 use axum::{
     RequestExt,
@@ -22,65 +24,63 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 use tokio_stream::StreamMap;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::response::{Body, was_refused};
+use super::response::{ResponseBody, is_request_error};
 use crate::{
     background_runtime,
     graphql::{
         error::{self, GraphqlErrorCode},
-        execution::{
-            prebuilt_json::json,
-            service::{Answers, Service},
-        },
+        execution::{response_stream::ResponseStream, service::Service},
+        prebuilt_json::to_json,
     },
     http::problem::Problem,
 };
 
 const PROTOCOL: &str = "graphql-transport-ws";
-/// Operations under way on one connection.
+/// Maximum number of active operations on a connection.
 const MAX_OPERATIONS: usize = 100;
-/// From opening the connection to `connection_init`.
+/// Maximum time from opening a connection to its `connection_init` message.
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The sockets that are open, to be closed at the end. Cheap to clone.
+/// Registry of open sockets, to close them at shutdown. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct WebSockets(Arc<Shared>);
+pub struct WebSockets(Arc<Inner>);
 
 #[derive(Debug)]
-struct Shared {
+struct Inner {
     open: TaskTracker,
     stop: CancellationToken,
-    ping_every: Duration,
-    message_size: usize,
+    ping_interval: Duration,
+    max_message_size: usize,
 }
 
 impl WebSockets {
-    /// None yet. Clients are pinged so often, and let go when they do not answer until the next ping; what they say has at most
-    /// so many bytes at a time.
-    pub fn new(ping_every: Duration, message_size: usize) -> Self {
+    /// Creates an empty registry. A connection without any message between two pings is closed. `max_message_size` is in
+    /// bytes.
+    pub fn new(ping_interval: Duration, max_message_size: usize) -> Self {
         let (open, stop) = (TaskTracker::new(), CancellationToken::new());
-        Self(Arc::new(Shared { open, stop, ping_every, message_size }))
+        Self(Arc::new(Inner { open, stop, ping_interval, max_message_size }))
     }
 
-    /// Tells the clients that the server goes away.
+    /// Closes all connections with code 1001 (going away).
     pub fn stop(&self) {
         self.0.stop.cancel();
         self.0.open.close();
     }
 
-    /// When it is time to go away.
+    /// Returns a token that is cancelled at shutdown.
     pub(in crate::graphql) fn stopped(&self) -> CancellationToken {
         self.0.stop.clone()
     }
 
-    /// Until all of them are closed.
+    /// Waits until all connections are closed.
     pub async fn closed(&self) {
         self.0.open.wait().await;
     }
 }
 
-/// Upgrades a request.
+/// Upgrades a request to a WebSocket.
 pub async fn open(service: Service, sockets: WebSockets, request: Request) -> Response {
-    match upgrade(request, sockets.0.message_size).await {
+    match upgrade(request, sockets.0.max_message_size).await {
         Ok(upgrade) => {
             let task = move |socket| {
                 let open = sockets.0.open.clone();
@@ -94,46 +94,46 @@ pub async fn open(service: Service, sockets: WebSockets, request: Request) -> Re
     }
 }
 
-async fn upgrade(mut request: Request, size: usize) -> Result<WebSocketUpgrade, Problem> {
+async fn upgrade(mut request: Request, max_message_size: usize) -> Result<WebSocketUpgrade, Problem> {
     let protocol = request.extract_parts::<GraphQLProtocol>().await;
     let upgrade: Result<WebSocketUpgrade, _> = request.extract().await;
     let upgrade = upgrade.map_err(|error| Problem::malformed(error.body_text()))?.protocols([PROTOCOL]);
-    // The library knows an older protocol too.
+    // The extractor also accepts the older protocol graphql-ws.
     if protocol.is_err() || upgrade.selected_protocol().is_none() {
-        let detail = format!("open the WebSocket with Sec-WebSocket-Protocol: {PROTOCOL}");
+        let detail = format!("unsupported WebSocket protocol: set Sec-WebSocket-Protocol to {PROTOCOL}");
         return Err(Problem::malformed(detail));
     }
-    Ok(upgrade.max_message_size(size).max_frame_size(size))
+    Ok(upgrade.max_message_size(max_message_size).max_frame_size(max_message_size))
 }
 
-async fn serve(mut socket: WebSocket, mut session: Session, sockets: &Shared) {
+async fn serve(mut socket: WebSocket, mut session: Session, sockets: &Inner) {
     let start = Instant::now();
-    let mut heard = true;
-    let mut pings = interval_at(start + sockets.ping_every, sockets.ping_every);
+    let mut alive = true;
+    let mut pings = interval_at(start + sockets.ping_interval, sockets.ping_interval);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let said = tokio::select! {
-            // Going away comes first: operations that end because of it are not complete.
+        let message = tokio::select! {
+            // Shutdown comes first, so that operations ended by it are not reported as complete.
             biased;
-            () = sockets.stop.cancelled() => Err(Close(close_code::AWAY, "the server goes away".into())),
+            () = sockets.stop.cancelled() => Err(Close(close_code::AWAY, "the server is shutting down".into())),
             received = socket.recv() => {
-                heard = true;
+                alive = true;
                 match received {
-                    Some(Ok(Message::Text(text))) => session.hear(&text).await,
-                    Some(Ok(Message::Binary(_))) => Err(Close::invalid("messages are text")),
-                    // The library answers pings.
+                    Some(Ok(Message::Text(text))) => session.handle_message(&text).await,
+                    Some(Ok(Message::Binary(_))) => Err(Close::invalid("binary messages are not supported")),
+                    // axum responds to pings.
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(None),
                     Some(Ok(Message::Close(_))) => {
-                        // The answer to it goes out.
+                        // Completes the closing handshake.
                         let _ = socket.close().await;
                         return;
                     }
                     Some(Err(_)) | None => return,
                 }
             }
-            Some((id, step)) = session.operations.next() => Ok(Some(session.tell(&id, step))),
+            Some((id, event)) = session.operations.next() => Ok(Some(session.next_message(&id, event))),
             _ = pings.tick() => {
-                if !mem::take(&mut heard) {
+                if !mem::take(&mut alive) {
                     return;
                 }
                 Ok(Some(Message::Ping(Bytes::new())))
@@ -142,7 +142,7 @@ async fn serve(mut socket: WebSocket, mut session: Session, sockets: &Shared) {
                 Err(Close(4408, "Connection initialisation timeout".into()))
             }
         };
-        match said {
+        match message {
             Ok(None) => {}
             Ok(Some(message)) => {
                 if socket.send(message).await.is_err() {
@@ -150,7 +150,7 @@ async fn serve(mut socket: WebSocket, mut session: Session, sockets: &Shared) {
                 }
             }
             Err(close) => {
-                // It is gone either way.
+                // The connection ends even if the close frame can't be sent.
                 let _ = socket.send(close.into()).await;
                 return;
             }
@@ -158,24 +158,23 @@ async fn serve(mut socket: WebSocket, mut session: Session, sockets: &Shared) {
     }
 }
 
-/// One connection's state.
+/// State of one connection.
 struct Session {
     service: Service,
     stop: CancellationToken,
     initialised: bool,
-    operations: StreamMap<String, BoxStream<'static, Step>>,
+    operations: StreamMap<String, BoxStream<'static, OperationEvent>>,
 }
 
-/// What an operation comes to next.
-enum Step {
-    Answer(Box<Answer>),
-    End,
+/// Event of an active operation.
+enum OperationEvent {
+    Next(Box<GraphqlResponse>),
+    Complete,
 }
 
-/// What the server says.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-enum Said<'a> {
+enum ServerMessage<'a> {
     ConnectionAck,
     Pong {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -183,7 +182,7 @@ enum Said<'a> {
     },
     Next {
         id: &'a str,
-        payload: Body<'a>,
+        payload: ResponseBody<'a>,
     },
     Error {
         id: &'a str,
@@ -194,9 +193,9 @@ enum Said<'a> {
     },
 }
 
-impl From<Said<'_>> for Message {
-    fn from(said: Said<'_>) -> Self {
-        Self::Text(String::from_utf8(json(&said)).unwrap_or_default().into())
+impl From<ServerMessage<'_>> for Message {
+    fn from(message: ServerMessage<'_>) -> Self {
+        Self::Text(String::from_utf8(to_json(&message)).unwrap_or_default().into())
     }
 }
 
@@ -205,19 +204,19 @@ impl Session {
         Self { service, stop, initialised: false, operations: StreamMap::new() }
     }
 
-    /// Follows a client's message, and answers it if that needs an answer.
-    async fn hear(&mut self, text: &str) -> Result<Option<Message>, Close> {
-        let message =
-            ClientMessage::from_bytes(text).map_err(|_| Close::invalid("not one of this protocol"))?;
-        let answer = match message {
+    /// Handles a client's message and returns the reply, or `None` if it has none.
+    async fn handle_message(&mut self, text: &str) -> Result<Option<Message>, Close> {
+        let message = ClientMessage::from_bytes(text)
+            .map_err(|_| Close::invalid("not a message of graphql-transport-ws"))?;
+        let reply = match message {
             ClientMessage::ConnectionInit { .. } if self.initialised => {
                 return Err(Close(4429, "Too many initialisation requests".into()));
             }
             ClientMessage::ConnectionInit { .. } => {
                 self.initialised = true;
-                Said::ConnectionAck.into()
+                ServerMessage::ConnectionAck.into()
             }
-            ClientMessage::Ping { payload } => Said::Pong { payload }.into(),
+            ClientMessage::Ping { payload } => ServerMessage::Pong { payload }.into(),
             ClientMessage::Pong { .. } => return Ok(None),
             ClientMessage::Start { .. } if !self.initialised => {
                 return Err(Close(4401, "Unauthorized".into()));
@@ -225,65 +224,67 @@ impl Session {
             ClientMessage::Start { id, .. } if self.operations.contains_key(&id) => {
                 return Err(Close(4409, format!("Subscriber for {id} already exists").into()));
             }
-            ClientMessage::Start { id, payload } => return Ok(self.begin(id, payload).await),
+            ClientMessage::Start { id, payload } => return Ok(self.start_operation(id, payload).await),
             ClientMessage::Stop { id } => {
                 self.operations.remove(&id);
                 return Ok(None);
             }
             ClientMessage::ConnectionTerminate => {
-                return Err(Close::invalid("not one of this protocol"));
+                return Err(Close::invalid("not a message of graphql-transport-ws"));
             }
         };
-        Ok(Some(answer))
+        Ok(Some(reply))
     }
 
-    /// Begins an operation, or says why not. What the client says next is heard when a subscription stands.
-    async fn begin(&mut self, id: String, operation: Operation) -> Option<Message> {
-        let answers = match self.prepare(operation) {
-            Ok(answers) => answers,
-            Err(refusal) => return Some(Said::Error { id: &id, payload: &[*refusal] }.into()),
+    /// Starts an operation, or returns an error message. Later messages are handled only after a subscription has
+    /// started.
+    async fn start_operation(&mut self, id: String, request: GraphqlRequest) -> Option<Message> {
+        let responses = match self.execute(request) {
+            Ok(responses) => responses,
+            Err(error) => return Some(ServerMessage::Error { id: &id, payload: &[*error] }.into()),
         };
-        let standing = tokio::select! {
+        let responses = tokio::select! {
             () = self.stop.cancelled() => return None,
-            standing = answers.standing() => standing,
+            responses = responses.wait_until_subscribed() => responses,
         };
-        let answers = standing.stream.map(|answer| Step::Answer(Box::new(answer)));
-        self.operations.insert(id, answers.chain(stream::iter([Step::End])).boxed());
+        let events = responses.stream.map(|response| OperationEvent::Next(Box::new(response)));
+        self.operations.insert(id, events.chain(stream::iter([OperationEvent::Complete])).boxed());
         None
     }
 
-    fn prepare(&self, operation: Operation) -> Result<Answers, Box<ServerError>> {
+    fn execute(&self, request: GraphqlRequest) -> Result<ResponseStream, Box<ServerError>> {
         if self.operations.len() >= MAX_OPERATIONS {
-            let detail = "too many operations are under way on this connection: let some end first";
-            return Err(error::refused((GraphqlErrorCode::TooManyOperations, detail.to_owned())).into());
+            let detail = "too many operations on this connection: wait until some have completed";
+            return Err(error::request_error((GraphqlErrorCode::TooManyOperations, detail.to_owned())).into());
         }
-        let answers = self.service.answers(self.service.prepare(operation.into())?);
-        if answers.is_subscription() {
-            return Ok(answers);
+        let responses = self.service.execute_stream(self.service.prepare(request.into())?);
+        if responses.is_subscription() {
+            return Ok(responses);
         }
-        // Requests have taken a place before they come to the service; operations of a socket do so here.
-        let place = self.service.place().map_err(error::refused)?;
-        Ok(answers.holding(place))
+        // The middleware takes permits for HTTP requests only.
+        let permit = self.service.try_acquire_permit().map_err(error::request_error)?;
+        Ok(responses.with_guard(permit))
     }
 
-    fn tell(&mut self, id: &str, step: Step) -> Message {
-        let answer = match step {
-            Step::Answer(answer) => answer,
-            Step::End => {
+    /// Converts an event to a message, and removes the operation if it has ended.
+    fn next_message(&mut self, id: &str, event: OperationEvent) -> Message {
+        let response = match event {
+            OperationEvent::Next(response) => response,
+            OperationEvent::Complete => {
                 self.operations.remove(id);
-                return Said::Complete { id }.into();
+                return ServerMessage::Complete { id }.into();
             }
         };
-        if was_refused(&answer) {
-            // That ends it, without a further word.
+        if is_request_error(&response) {
+            // `error` ends the operation, without `complete`.
             self.operations.remove(id);
-            return Said::Error { id, payload: &answer.errors }.into();
+            return ServerMessage::Error { id, payload: &response.errors }.into();
         }
-        Said::Next { id, payload: Body::from(&*answer) }.into()
+        ServerMessage::Next { id, payload: ResponseBody::from(&*response) }.into()
     }
 }
 
-/// Why the connection is closed: a code of the protocol and a reason.
+/// Close code of the protocol, and the reason.
 struct Close(u16, Cow<'static, str>);
 
 impl Close {
@@ -294,7 +295,7 @@ impl Close {
 
 impl From<Close> for Message {
     fn from(Close(code, reason): Close) -> Self {
-        // A control frame has room for no more (RFC 6455 section 5.5).
+        // A control frame has at most 125 bytes, including the code (RFC 6455, section 5.5).
         let reason = &reason[..reason.floor_char_boundary(123)];
         Self::Close(Some(CloseFrame { code, reason: reason.into() }))
     }

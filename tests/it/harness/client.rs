@@ -1,25 +1,26 @@
-//! Requests to a server under test, and what they answer.
+//! Sends requests to the server under test and asserts on its responses.
 
 use reqwest::{Method, RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};
 
 use super::Server;
 
-/// An HTTP client with the cryptography that the server is built with, since Cargo gives both the same library.
+/// Installs the ring crypto provider and returns a client builder. The server's dependencies build reqwest with
+/// `rustls-no-provider`.
 pub fn http_client() -> reqwest::ClientBuilder {
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
 }
 
-/// An answer that has arrived whole.
+/// A response whose body has been read completely.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Response {
     pub status: u16,
     pub headers: HeaderMap,
     pub text: String,
 }
 
-impl Answer {
+impl Response {
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error} in {self:?}"))
     }
@@ -28,13 +29,13 @@ impl Answer {
         self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
     }
 
-    /// Status and exact body.
+    /// Asserts the status and the exact body.
     #[track_caller]
     pub fn is(&self, status: u16, text: &str) {
         assert_eq!((self.status, self.text.as_str()), (status, text));
     }
 
-    /// A problem with this status, code and pointers, rendered as all problems are.
+    /// Asserts a problem with this status, code and these error pointers, in the common format (RFC 9457).
     #[track_caller]
     pub fn is_problem(&self, status: u16, code: &str, pointers: &[&str]) {
         let problem = self.json();
@@ -53,57 +54,57 @@ impl Answer {
         assert!(!problem["detail"].as_str().unwrap().is_empty());
     }
 
-    /// A GraphQL answer that is nothing but an error with this code.
+    /// Asserts a GraphQL response without data whose first error has this code.
     #[track_caller]
     pub fn is_graphql_error(&self, status: u16, code: &str) {
-        let answer = self.json();
-        let found = answer["errors"][0]["extensions"]["code"].as_str();
-        assert_eq!((self.status, found, answer.get("data")), (status, Some(code), None), "{answer}");
-        assert!(!answer["errors"][0]["message"].as_str().unwrap().is_empty());
+        let body = self.json();
+        let found = body["errors"][0]["extensions"]["code"].as_str();
+        assert_eq!((self.status, found, body.get("data")), (status, Some(code), None), "{body}");
+        assert!(!body["errors"][0]["message"].as_str().unwrap().is_empty());
     }
 }
 
 impl Server {
-    pub async fn send(&self, request: RequestBuilder) -> Answer {
+    pub async fn send(&self, request: RequestBuilder) -> Response {
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Answer { status, headers, text: response.text().await.unwrap() }
+        Response { status, headers, text: response.text().await.unwrap() }
     }
 
     pub fn request(&self, method: &str, path: &str) -> RequestBuilder {
         self.http.request(Method::from_bytes(method.as_bytes()).unwrap(), self.url(path))
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub async fn get(&self, path: &str) -> Response {
         self.send(self.request("GET", path)).await
     }
 
-    pub async fn delete(&self, path: &str) -> Answer {
+    pub async fn delete(&self, path: &str) -> Response {
         self.send(self.request("DELETE", path)).await
     }
 
-    pub async fn post(&self, path: &str, json: impl Into<reqwest::Body>) -> Answer {
+    pub async fn post(&self, path: &str, json: impl Into<reqwest::Body>) -> Response {
         self.send_json("POST", path, json).await
     }
 
-    pub async fn put(&self, path: &str, json: impl Into<reqwest::Body>) -> Answer {
+    pub async fn put(&self, path: &str, json: impl Into<reqwest::Body>) -> Response {
         self.send_json("PUT", path, json).await
     }
 
-    async fn send_json(&self, method: &str, path: &str, json: impl Into<reqwest::Body>) -> Answer {
+    async fn send_json(&self, method: &str, path: &str, json: impl Into<reqwest::Body>) -> Response {
         let request = self.request(method, path).header("content-type", "application/json");
         self.send(request.body(json)).await
     }
 
-    /// Runs a GraphQL document.
+    /// Executes a GraphQL document and returns the response body; panics unless the status is 200.
     pub async fn graphql(&self, query: &str, variables: Value) -> Value {
         let body = json!({ "query": query, "variables": variables }).to_string();
-        let answer = self.post("/graphql", body).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        answer.json()
+        let response = self.post("/graphql", body).await;
+        assert_eq!(response.status, 200, "{response:?}");
+        response.json()
     }
 
-    /// The value of a series in `/metrics`; `None` where it is not.
+    /// Returns the value of a series in `/metrics`; `None` if the series is missing.
     pub async fn metric(&self, series: &str) -> Option<f64> {
         let text = self.get("/metrics").await.text;
         let line =

@@ -1,4 +1,4 @@
-//! An OpenTelemetry collector that keeps what it is sent.
+//! An OpenTelemetry collector that stores the spans and metrics it receives.
 
 use std::collections::BTreeMap;
 
@@ -14,24 +14,24 @@ use tokio::sync::watch;
 
 use super::TIMEOUT;
 
-/// What has arrived.
+/// Telemetry received so far.
 #[derive(Clone, Debug, Default)]
-pub struct Arrived {
+pub struct Received {
     pub spans: Vec<Span>,
     pub metrics: Vec<Metric>,
-    /// The attributes of who sent something last.
+    /// Resource attributes of the most recent export.
     pub resource: BTreeMap<String, String>,
 }
 
 #[derive(Debug)]
 pub struct Collector {
     pub url: String,
-    arrived: watch::Receiver<Arrived>,
+    received: watch::Receiver<Received>,
 }
 
 impl Collector {
     pub async fn start() -> Self {
-        let (sender, arrived) = watch::channel(Arrived::default());
+        let (sender, received) = watch::channel(Received::default());
         let app = Router::new()
             .route("/v1/traces", post(traces))
             .route("/v1/metrics", post(metrics))
@@ -39,23 +39,24 @@ impl Collector {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, app).await });
-        Self { url, arrived }
+        Self { url, received }
     }
 
-    pub fn arrived(&self) -> Arrived {
-        self.arrived.borrow().clone()
+    pub fn received(&self) -> Received {
+        self.received.borrow().clone()
     }
 
-    /// What has arrived, once it is enough.
-    pub async fn until(&self, is_enough: impl Fn(&Arrived) -> bool) -> Arrived {
-        let mut arrived = self.arrived.clone();
-        let enough = tokio::time::timeout(TIMEOUT, arrived.wait_for(|arrived| is_enough(arrived))).await;
-        let enough = enough.unwrap_or_else(|_| panic!("not enough: {:#?}", self.arrived()));
-        enough.unwrap().clone()
+    /// Waits until the received telemetry satisfies the condition and returns it.
+    pub async fn wait_for(&self, is_complete: impl Fn(&Received) -> bool) -> Received {
+        let mut received = self.received.clone();
+        let complete =
+            tokio::time::timeout(TIMEOUT, received.wait_for(|received| is_complete(received))).await;
+        let complete = complete.unwrap_or_else(|_| panic!("incomplete telemetry: {:#?}", self.received()));
+        complete.unwrap().clone()
     }
 }
 
-/// Attributes as texts.
+/// Returns the attributes with their values as strings.
 pub fn attributes(attributes: &[KeyValue]) -> BTreeMap<String, String> {
     let text = |attribute: &KeyValue| match attribute.value.as_ref()?.value.as_ref()? {
         Value::StringValue(text) => Some(text.clone()),
@@ -65,26 +66,26 @@ pub fn attributes(attributes: &[KeyValue]) -> BTreeMap<String, String> {
     attributes.iter().filter_map(|attribute| Some((attribute.key.clone(), text(attribute)?))).collect()
 }
 
-type Sender = watch::Sender<Arrived>;
+type Sender = watch::Sender<Received>;
 const PROTOBUF: [(header::HeaderName, &str); 1] = [(header::CONTENT_TYPE, "application/x-protobuf")];
 
 async fn traces(State(sender): State<Sender>, body: Bytes) -> [(header::HeaderName, &'static str); 1] {
-    let sent = ExportTraceServiceRequest::decode(body).unwrap();
-    sender.send_modify(|arrived| {
-        for resource in sent.resource_spans {
-            arrived.resource = attributes(&resource.resource.unwrap().attributes);
-            arrived.spans.extend(resource.scope_spans.into_iter().flat_map(|scope| scope.spans));
+    let export = ExportTraceServiceRequest::decode(body).unwrap();
+    sender.send_modify(|received| {
+        for resource in export.resource_spans {
+            received.resource = attributes(&resource.resource.unwrap().attributes);
+            received.spans.extend(resource.scope_spans.into_iter().flat_map(|scope| scope.spans));
         }
     });
     PROTOBUF
 }
 
 async fn metrics(State(sender): State<Sender>, body: Bytes) -> [(header::HeaderName, &'static str); 1] {
-    let sent = ExportMetricsServiceRequest::decode(body).unwrap();
-    sender.send_modify(|arrived| {
-        for resource in sent.resource_metrics {
-            arrived.resource = attributes(&resource.resource.unwrap().attributes);
-            arrived.metrics.extend(resource.scope_metrics.into_iter().flat_map(|scope| scope.metrics));
+    let export = ExportMetricsServiceRequest::decode(body).unwrap();
+    sender.send_modify(|received| {
+        for resource in export.resource_metrics {
+            received.resource = attributes(&resource.resource.unwrap().attributes);
+            received.metrics.extend(resource.scope_metrics.into_iter().flat_map(|scope| scope.metrics));
         }
     });
     PROTOBUF

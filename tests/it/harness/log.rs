@@ -1,4 +1,4 @@
-//! What a server logs, line by line, and awaiting a line.
+//! Collects the log lines of a server and waits for specific ones.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use tokio::{
     sync::watch,
 };
 
-/// So long nothing that is awaited takes, not even on a loaded machine.
+/// Maximum wait for an expected event, long enough even for a heavily loaded machine.
 pub const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The lines so far.
+/// Lines logged so far.
 #[derive(Clone, Debug)]
 pub struct Log(watch::Receiver<Vec<String>>);
 
 impl Log {
-    pub fn of(output: impl AsyncRead + Unpin + Send + 'static) -> Self {
+    pub fn read_from(output: impl AsyncRead + Unpin + Send + 'static) -> Self {
         let (sender, receiver) = watch::channel(Vec::new());
         tokio::spawn(async move {
             let mut lines = BufReader::new(output).lines();
@@ -26,33 +26,37 @@ impl Log {
         Self(receiver)
     }
 
-    /// The first line that holds the text, waiting for it to come.
-    pub async fn line(&self, text: &str) -> String {
+    /// Waits for a line that contains `text` and returns it.
+    pub async fn wait_for_line(&self, text: &str) -> String {
         let mut log = self.0.clone();
         let found = log.wait_for(|lines| lines.iter().any(|line| line.contains(text)));
         match tokio::time::timeout(TIMEOUT, found).await {
             Ok(Ok(lines)) => lines.iter().find(|line| line.contains(text)).cloned().unwrap(),
-            _ => panic!("no line with {text:?} in the log:\n{}", self.text()),
+            _ => panic!("no line contains {text:?} in the log:\n{}", self.text()),
         }
     }
 
-    /// Waits for the line that tells why a request has failed.
-    pub async fn failure(&self, id: &str, code: &str) {
-        let is_it = |line: &String| {
+    /// Waits for the line that reports the failure of request `id` with this error code.
+    pub async fn wait_for_failure(&self, id: &str, code: &str) {
+        let is_failure = |line: &String| {
             let line: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
             line["message"] == "response failed" && line["span"]["id"] == id && line["span"]["code"] == code
         };
         let mut log = self.0.clone();
-        let found = tokio::time::timeout(TIMEOUT, log.wait_for(|lines| lines.iter().any(is_it))).await;
-        assert!(matches!(found, Ok(Ok(_))), "no failure of {id} with {code} in the log:\n{}", self.text());
+        let found = tokio::time::timeout(TIMEOUT, log.wait_for(|lines| lines.iter().any(is_failure))).await;
+        assert!(
+            matches!(found, Ok(Ok(_))),
+            "no failure of request {id} with {code} in the log:\n{}",
+            self.text()
+        );
     }
 
     pub fn text(&self) -> String {
         self.0.borrow().join("\n")
     }
 
-    /// All there is, once the program has ended.
-    pub async fn whole(&self) -> String {
+    /// Waits until the program has closed its log and returns all lines.
+    pub async fn read_to_end(&self) -> String {
         let mut log = self.0.clone();
         while log.changed().await.is_ok() {}
         self.text()

@@ -1,30 +1,29 @@
-//! Starts the real server on a free port with a database of its own.
+//! Test harness: starts the real binary on a free port, each server with its own folder and database.
 
 mod client;
 mod collector;
 mod events;
 mod log;
-mod network;
 mod postgres;
 mod server;
+mod tcp_proxy;
 
-pub use client::{Answer, http_client};
+pub use client::{Response, http_client};
 pub use collector::{Collector, attributes};
 pub use events::Events;
 pub use log::{Log, TIMEOUT};
-pub use server::{Server, Setup, binary, send_signal};
-
-pub use network::Way;
 pub use postgres::{PASSWORD, cluster, free_port};
+pub use server::{Server, Setup, binary, send_signal};
+pub use tcp_proxy::TcpProxy;
 
-/// The store that a case runs on.
+/// Database under test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Store {
     Sqlite,
     PostgreSql,
 }
 
-/// Makes two tests of each async function that takes a [`Store`].
+/// Declares two tests for each `async fn(Store)`: one on SQLite and one on PostgreSQL.
 macro_rules! on_both_stores {
     ($($case:ident),* $(,)?) => {
         mod sqlite {
@@ -42,5 +41,5 @@ macro_rules! on_both_stores {
     };
 }
 
-/// The 77 products of the Northwind sample database (Ms-PL).
+/// JSON array of the 77 products in the Northwind sample database (MS-PL).
 pub const NORTHWIND: &str = include_str!("../../data/northwind-products.json");

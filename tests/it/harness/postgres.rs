@@ -1,4 +1,4 @@
-//! A throw-away PostgreSQL cluster from the machine's own binaries, one for all tests of a run.
+//! A temporary PostgreSQL cluster, started from the installed binaries and shared by all tests of a run.
 
 use std::{
     net::TcpListener,
@@ -10,21 +10,22 @@ use std::{
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
 use tokio::sync::OnceCell;
 
-/// The running cluster. It stops and its folder goes when the tests' process ends, however that happens:
-/// the shell that holds it waits for the end of its standard input.
+/// A running cluster. The supervisor's standard input closes when the test process ends for any reason. The
+/// supervisor then stops PostgreSQL and deletes its folder.
 #[derive(Debug)]
 pub struct Cluster {
     port: u16,
-    _keeper: Child,
+    _supervisor: Child,
 }
 
 static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
-/// Must not be seen in any log.
+/// Password of the database user; it must not appear in any log.
 pub const PASSWORD: &str = "correct-horse";
 
-const KEEP: &str = r#"
+/// Shell script of the supervisor. Arguments: directory of the binaries, folder of the cluster, port.
+const SUPERVISE: &str = r#"
 "$0/postgres" -D "$1/data" -p "$2" -c unix_socket_directories="$1" -c max_connections=400 -c fsync=off \
     >"$1/log" 2>&1 &
 cat
@@ -53,17 +54,17 @@ impl Cluster {
             .args(["--username=postgres", "--auth=scram-sha-256", "--encoding=UTF8", "--no-sync"])
             .stdout(Stdio::null()));
         let port = free_port();
-        let keeper = as_postgres(Path::new("sh"))
-            .args(["-c", KEEP])
+        let supervisor = as_postgres(Path::new("sh"))
+            .args(["-c", SUPERVISE])
             .arg(&bin)
             .arg(&dir)
             .arg(port.to_string())
             .stdin(Stdio::piped())
             .spawn()
             .unwrap();
-        let cluster = Self { port, _keeper: keeper };
+        let cluster = Self { port, _supervisor: supervisor };
         let ready = async { while Database::connect(cluster.url("postgres")).await.is_err() {} };
-        tokio::time::timeout(super::log::TIMEOUT, ready).await.expect("PostgreSQL starts");
+        tokio::time::timeout(super::log::TIMEOUT, ready).await.expect("PostgreSQL starts in time");
         cluster
     }
 
@@ -75,12 +76,12 @@ impl Cluster {
         format!("postgresql://postgres:{PASSWORD}@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// A connection to look behind the server's back.
+    /// Opens a connection that bypasses the server.
     pub async fn connect(&self, database: &str) -> DatabaseConnection {
         Database::connect(self.url(database)).await.unwrap()
     }
 
-    /// Makes an empty database and returns its name.
+    /// Creates an empty database and returns its name.
     pub async fn new_database(&self) -> String {
         let name = format!("test_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
         let sql = format!("CREATE DATABASE {name}");
@@ -89,7 +90,8 @@ impl Cluster {
     }
 }
 
-/// PostgreSQL refuses to run as root; Debian's packages bring a user for it.
+/// Returns a command for `program`. PostgreSQL does not run as root, so root runs it as `postgres`, the user that
+/// Debian's packages create.
 fn as_postgres(program: &Path) -> Command {
     if !is_root() {
         return Command::new(program);
@@ -103,7 +105,7 @@ fn is_root() -> bool {
     rustix::process::getuid().is_root()
 }
 
-/// The newest of Debian's versions, or what the path has.
+/// Returns the `bin` folder of the newest version that Debian installed, or the first on `PATH` with `initdb`.
 fn binaries() -> PathBuf {
     let version = |bin: &PathBuf| bin.parent()?.file_name()?.to_str()?.parse::<u32>().ok();
     let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();

@@ -1,4 +1,4 @@
-//! The server under test: the real binary, killed when the case ends.
+//! Starts the server under test: the real binary, killed when the test ends.
 
 use std::{
     path::{Path, PathBuf},
@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 
 use super::{Log, Store, client::http_client, cluster, log::TIMEOUT};
 
-/// The program, in a folder and an environment of its own.
+/// Returns a command that runs the binary in `folder` with an empty environment.
 pub fn binary(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_stockmeter"));
     command.current_dir(folder).env_clear().kill_on_drop(true);
@@ -26,22 +26,22 @@ pub fn send_signal(child: &Child, signal: Signal) {
     kill_process(pid, signal).unwrap();
 }
 
-/// How a server is to be started.
+/// Configuration of a server to start.
 #[derive(Clone, Debug)]
 pub struct Setup {
     pub folder: Arc<TempDir>,
     pub database_url: String,
     pub database: Option<String>,
     settings: Vec<(&'static str, String)>,
-    /// How many threads serve requests; none where the program is to decide.
+    /// Number of request threads; `None` for the program's default.
     workers: Option<&'static str>,
 }
 
 impl Setup {
-    /// A folder and an empty database.
+    /// Creates a temporary folder and an empty database.
     pub async fn new(store: Store) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
-        // Each of Tokio's schedulers is tried, whatever the machine has.
+        // Covers the single-threaded and the multi-threaded scheduler on every machine.
         let workers = Some(if store == Store::Sqlite { "1" } else { "2" });
         let (database_url, database) = match store {
             Store::Sqlite => ("sqlite://stockmeter.db".to_owned(), None),
@@ -63,40 +63,40 @@ impl Setup {
         self.folder.path().join("stockmeter.db")
     }
 
-    /// With as many threads for requests as the program decides.
-    pub fn with_usual_workers(self) -> Self {
+    /// Leaves the number of request threads to the program.
+    pub fn with_default_workers(self) -> Self {
         Self { workers: None, ..self }
     }
 
-    /// The program with these settings.
+    /// Returns a command that runs the binary with these settings.
     pub fn command(&self) -> Command {
         let mut command = binary(self.folder.path());
         command.env("DATABASE_URL", &self.database_url).env("STOCKMETER_LISTEN", "127.0.0.1:0");
-        // On a machine that is busy with other things, a queue for the database is no failure.
+        // On a busy machine, a long wait for a database connection is not a failure.
         command.env("STOCKMETER_DATABASE_ACQUIRE_TIMEOUT", "60s");
         command.envs(self.workers.map(|workers| ("TOKIO_WORKER_THREADS", workers)));
         command.envs(self.settings.iter().cloned());
         command
     }
 
-    /// Starts it without waiting for anything.
+    /// Starts the server and returns without waiting until it is ready.
     pub fn spawn(&self) -> (Child, Log) {
         let mut child = self.command().stderr(Stdio::piped()).spawn().unwrap();
-        let log = Log::of(child.stderr.take().unwrap());
+        let log = Log::read_from(child.stderr.take().unwrap());
         (child, log)
     }
 
-    /// Starts a server and waits until it listens.
+    /// Starts the server and waits until it listens.
     pub async fn start(self) -> Server {
         let (child, log) = self.spawn();
-        let line: Value = serde_json::from_str(&log.line("listening on").await).unwrap();
+        let line: Value = serde_json::from_str(&log.wait_for_line("listening on").await).unwrap();
         let address = line["address"].as_str().unwrap().to_owned();
         let http = http_client().timeout(TIMEOUT).build().unwrap();
         Server { child, log, address, http, setup: self }
     }
 }
 
-/// A server that listens.
+/// A running server.
 #[derive(Debug)]
 pub struct Server {
     child: Child,
@@ -125,7 +125,7 @@ impl Server {
         line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
     }
 
-    /// `kill -9`, and a new server on the same store.
+    /// Kills the server with SIGKILL and starts another one on the same database.
     pub async fn kill_and_restart(mut self) -> Self {
         self.child.kill().await.unwrap();
         self.setup.clone().start().await
@@ -135,13 +135,13 @@ impl Server {
         send_signal(&self.child, signal);
     }
 
-    /// Its end, awaited.
-    pub async fn ended(&mut self) -> ExitStatus {
-        tokio::time::timeout(TIMEOUT, self.child.wait()).await.expect("it ends").unwrap()
+    /// Waits until the process exits and returns its status.
+    pub async fn wait_for_exit(&mut self) -> ExitStatus {
+        tokio::time::timeout(TIMEOUT, self.child.wait()).await.expect("the server exits in time").unwrap()
     }
 
-    /// A connection to its database, past the server.
-    pub async fn behind_the_back(&self) -> DatabaseConnection {
+    /// Opens a connection to the server's database that bypasses the server.
+    pub async fn direct_connection(&self) -> DatabaseConnection {
         match &self.setup.database {
             Some(name) => cluster().await.connect(name).await,
             None => {

@@ -1,4 +1,4 @@
-// What a page of a Relay app would ask. It is only compiled, so that `graphql` need not be there.
+// Documents of a typical page in a Relay app. They are compiled but not run, and need no import of `graphql`.
 
 graphql`
   query productsQuery {

@@ -1,0 +1,149 @@
+//! Prebuilt JSON: writes loaded objects straight to JSON. async-graphql would create a future and a `Value` for each
+//! field.
+
+use std::{
+    borrow::Cow,
+    fmt::Display,
+    io::{self, Write},
+};
+
+use async_graphql::{
+    ContextSelectionSet, OutputType, Positioned, ServerResult, Value,
+    parser::types::{Field, Selection, SelectionSet},
+    registry::Registry,
+};
+use serde::Serialize;
+use serde_json::{Serializer, ser::Formatter};
+
+/// A loaded object.
+pub struct Prebuilt<T>(pub T);
+
+/// A list of loaded objects.
+pub struct PrebuiltList<T>(pub Vec<T>);
+
+/// Estimated size of an object's JSON, in bytes.
+pub const OBJECT_BYTES: usize = 128;
+
+/// An object that can write its fields as JSON without waiting.
+pub trait WriteFields: OutputType {
+    /// Appends the value of a field. Returns `None` if async-graphql must resolve it.
+    fn write_field(&self, field: &Field, json: &mut Vec<u8>) -> Option<()>;
+}
+
+/// Request data: the document selects a field twice, so async-graphql must merge the selections.
+pub struct HasMergedFields;
+
+/// Appends an object with the selected fields. Returns `None` if the selection has fragments or directives, which
+/// async-graphql must resolve.
+pub fn write_object(object: &impl WriteFields, selection: &SelectionSet, json: &mut Vec<u8>) -> Option<()> {
+    json.push(b'{');
+    // `items` is empty if async-graphql has removed every field because of `@skip` or `@include`.
+    for (index, item) in selection.items.iter().enumerate() {
+        let Selection::Field(field) = &item.node else {
+            return None;
+        };
+        if !field.node.directives.is_empty() {
+            return None;
+        }
+        json.extend_from_slice(if index > 0 { b",\"" } else { b"\"" });
+        json.extend_from_slice(field.node.response_key().node.as_bytes());
+        json.extend_from_slice(b"\":");
+        if field.node.name.node == "__typename" {
+            write_quoted(&object.introspection_type_name(), json);
+        } else {
+            object.write_field(&field.node, json)?;
+        }
+    }
+    json.push(b'}');
+    Some(())
+}
+
+fn list_json(objects: &[impl WriteFields], selection: &SelectionSet) -> Option<Vec<u8>> {
+    let mut json = vec![b'['];
+    for object in objects {
+        write_object(object, selection, &mut json)?;
+        json.push(b',');
+    }
+    json.pop_if(|last| *last == b',');
+    json.push(b']');
+    Some(json)
+}
+
+/// Appends a string that needs no escapes.
+pub fn write_quoted(value: &impl Display, json: &mut Vec<u8>) {
+    // Writing to a Vec can't fail.
+    drop(write!(json, "\"{value}\""));
+}
+
+/// Returns the field's value as prebuilt JSON, or `None` if async-graphql must resolve it.
+fn prebuilt(
+    ctx: &ContextSelectionSet<'_>,
+    write: impl FnOnce(&SelectionSet) -> Option<Vec<u8>>,
+) -> Option<Value> {
+    if ctx.data_opt::<HasMergedFields>().is_some() {
+        return None;
+    }
+    // `Binary` carries bytes through async-graphql. Nothing else in the schema uses it.
+    write(&ctx.item.node).map(|json| Value::Binary(json.into()))
+}
+
+/// Appears in the schema as `T`.
+impl<T: WriteFields> OutputType for Prebuilt<T> {
+    fn type_name() -> Cow<'static, str> {
+        T::type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        T::create_type_info(registry)
+    }
+
+    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+        let write = |selection: &SelectionSet| {
+            let mut json = Vec::with_capacity(OBJECT_BYTES);
+            write_object(&self.0, selection, &mut json).map(|()| json)
+        };
+        match prebuilt(ctx, write) {
+            Some(value) => Ok(value),
+            None => self.0.resolve(ctx, field).await,
+        }
+    }
+}
+
+/// Appears in the schema as a list of `T`.
+impl<T: WriteFields> OutputType for PrebuiltList<T> {
+    fn type_name() -> Cow<'static, str> {
+        Vec::<T>::type_name()
+    }
+
+    fn qualified_type_name() -> String {
+        Vec::<T>::qualified_type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        Vec::<T>::create_type_info(registry)
+    }
+
+    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+        match prebuilt(ctx, |selection| list_json(&self.0, selection)) {
+            Some(value) => Ok(value),
+            None => self.0.resolve(ctx, field).await,
+        }
+    }
+}
+
+/// Serializes a response that may contain prebuilt JSON.
+pub fn to_json(value: &impl Serialize) -> Vec<u8> {
+    let mut json = Vec::with_capacity(256);
+    // Writing to a Vec can't fail.
+    let _ = value.serialize(&mut Serializer::with_formatter(&mut json, RawBytesFormatter));
+    json
+}
+
+/// Writes byte arrays unchanged, because they are JSON already.
+struct RawBytesFormatter;
+
+impl Formatter for RawBytesFormatter {
+    fn write_byte_array<W: io::Write + ?Sized>(&mut self, writer: &mut W, json: &[u8]) -> io::Result<()> {
+        writer.write_all(json)
+    }
+}

@@ -1,0 +1,97 @@
+//! Error responses of the REST routes, each with an example.
+
+#![expect(dead_code, reason = "only the descriptions are used")]
+
+use utoipa::IntoResponses;
+
+use super::Problem;
+
+/// Declares response types by status and description, each with an example of its body.
+macro_rules! problem_responses {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident(
+            $status:literal, $description:literal,
+            $urn:literal, $code:literal, $title:literal, $detail:literal
+        );
+    )*) => {
+        $(
+            $(#[$doc])*
+            #[derive(IntoResponses)]
+            #[response(
+                status = $status,
+                description = $description,
+                content_type = "application/problem+json",
+                example = json!({
+                    "type": concat!("urn:stockmeter:problem:", $urn), "title": $title, "status": $status,
+                    "detail": $detail, "code": $code, "request_id": "01b2f9a8-4f0e-4c5b-9c7a-3a1f6f0f2d11",
+                })
+            )]
+            pub struct $name(Problem);
+        )*
+    };
+}
+
+problem_responses! {
+    /// `MALFORMED`.
+    Malformed(
+        400, "The request is malformed",
+        "malformed", "MALFORMED", "Malformed request", "the body is not valid UTF-8 at byte 9"
+    );
+    /// `NOT_FOUND`.
+    NotFound(404, "The product does not exist", "not-found", "NOT_FOUND", "Not found", "product 7 not found");
+    /// `BODY_TOO_SLOW`.
+    BodyTooSlow(
+        408, "The body did not arrive in time",
+        "body-too-slow", "BODY_TOO_SLOW", "Body too slow", "the body did not arrive in time"
+    );
+    /// `DUPLICATE_ID`, `IDS_EXHAUSTED`, `IDEMPOTENCY_KEY_IN_USE`.
+    Conflict(
+        409, "An id is in use, no id is left to generate, or a request with this key is still running",
+        "duplicate-id", "DUPLICATE_ID", "Id already in use", "id 7 is taken"
+    );
+    /// `INSUFFICIENT_STOCK`, `TOO_MUCH_STOCK`, `IDEMPOTENCY_KEY_IN_USE`.
+    StockConflict(
+        409, "The amount would leave its range, or a request with this key is still running",
+        "insufficient-stock", "INSUFFICIENT_STOCK", "Insufficient stock", "insufficient stock: 2 available"
+    );
+    /// `VERSION_MISMATCH`.
+    VersionMismatch(
+        412, "The product has another version",
+        "version-mismatch", "VERSION_MISMATCH", "Version mismatch",
+        "the product has changed: its version is 1c0f3b5e7a9d2468"
+    );
+    /// `BODY_TOO_LARGE`.
+    BodyTooLarge(
+        413, "The body is too large",
+        "body-too-large", "BODY_TOO_LARGE", "Body too large",
+        "the body is larger than 10485760 bytes: split it into several requests"
+    );
+    /// `UNSUPPORTED_MEDIA_TYPE`.
+    UnsupportedMediaType(
+        415, "The body has an unsupported media type",
+        "unsupported-media-type", "UNSUPPORTED_MEDIA_TYPE", "Unsupported media type",
+        "unsupported media type: send Content-Type application/json"
+    );
+    /// `INVALID`, `IDEMPOTENCY_KEY_REUSED`.
+    Invalid(
+        422, "Validation failed; see `errors`",
+        "invalid", "INVALID", "Invalid values", "name must not be empty"
+    );
+    /// `VERSION_REQUIRED`.
+    VersionRequired(
+        428, "`If-Match` is required",
+        "version-required", "VERSION_REQUIRED", "Version required",
+        "a version is required: send If-Match (REST) or expectedVersion (GraphQL)"
+    );
+    /// `INTERNAL`.
+    Internal(
+        500, "Internal server error",
+        "internal", "INTERNAL", "Internal error", "an internal error occurred; it has been logged"
+    );
+    /// `UNAVAILABLE`, `OVERLOADED`, `TIMEOUT`.
+    Unavailable(
+        503, "The server or its database is overloaded or unavailable; retry after `Retry-After`",
+        "unavailable", "UNAVAILABLE", "Database unavailable", "the database is unavailable: retry later"
+    );
+}

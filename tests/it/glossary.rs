@@ -1,0 +1,124 @@
+//! One term per concept: the terms of `docs/glossary.md` are in use, its forbidden words are not.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+const GLOSSARY: &str = "docs/glossary.md";
+
+/// Files and folders whose text people read.
+const SEARCHED: &[&str] = &[
+    "src",
+    "entity/src",
+    "migration/src",
+    "tests",
+    "benches",
+    "docs",
+    "deploy",
+    "scripts",
+    "playground",
+    ".env.example",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "Cargo.toml",
+    "Dockerfile",
+    "README.md",
+    "docker-compose.yml",
+    "openapi.json",
+    "prometheus.yml",
+    "schema.graphql",
+];
+
+const SKIPPED_FOLDERS: &[&str] = &["node_modules", "dist", "__generated__", "data"];
+const SKIPPED_FILES: &[&str] = &[
+    GLOSSARY,
+    "tests/it/glossary.rs",
+    "package-lock.json",
+    // Its column `answer` is published.
+    "migration/src/m20261124_000001_create_idempotency_key.rs",
+];
+
+/// Names that other software chose, and columns of the published schema, as [`words`] writes them.
+const ALLOWED: &[&str] = &[" connection refused ", " column name answer "];
+
+fn collect_files(path: &Path, files: &mut Vec<PathBuf>) {
+    let is_skipped = |names: &[&str]| names.iter().any(|name| path.ends_with(name));
+    if path.is_dir() && !is_skipped(SKIPPED_FOLDERS) {
+        let entries = fs::read_dir(path).unwrap();
+        entries.for_each(|entry| collect_files(&entry.unwrap().path(), files));
+    } else if path.is_file() && !is_skipped(SKIPPED_FILES) {
+        files.push(path.to_owned());
+    }
+}
+
+/// Every searched file with its text.
+fn searched_texts() -> Vec<(PathBuf, String)> {
+    let mut files = Vec::new();
+    for name in SEARCHED {
+        collect_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join(name), &mut files);
+    }
+    assert!(files.len() > 150, "only {} files are searched", files.len());
+    // Images are no text.
+    files.into_iter().filter_map(|file| Some((file.clone(), fs::read_to_string(&file).ok()?))).collect()
+}
+
+/// The words of a line in lower case, identifiers split: `AnswerBody` and `answer_body` are both "answer body".
+fn words(line: &str) -> String {
+    let mut words = String::from(" ");
+    let mut follows_lower_case = false;
+    for char in line.chars() {
+        if char.is_uppercase() && follows_lower_case {
+            words.push(' ');
+        }
+        follows_lower_case = char.is_lowercase();
+        words.extend(if char.is_alphanumeric() { char.to_lowercase().next() } else { Some(' ') });
+    }
+    words.push(' ');
+    words.split_whitespace().fold(String::from(" "), |text, word| text + word + " ")
+}
+
+/// The first column of the glossary's table below a heading.
+fn first_column(heading: &str) -> Vec<String> {
+    let glossary = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(GLOSSARY)).unwrap();
+    let (_, section) = glossary.split_once(heading).unwrap();
+    let section = section.split("\n#").next().unwrap();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
+    // The heading of the table and the line below it.
+    rows.skip(1).flat_map(|cell| cell.split(", ").map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+/// A word and its inflections, as [`words`] writes them.
+fn inflections(word: &str) -> impl Iterator<Item = String> + use<'_> {
+    ["", "s", "d", "ed", "ing", "al"].into_iter().map(move |ending| format!(" {word}{ending} "))
+}
+
+#[test]
+fn each_glossary_term_is_in_use() {
+    let texts: String = searched_texts().iter().map(|(_, text)| words(text)).collect();
+    let terms = first_column("# Glossary");
+    assert!(terms.len() >= 20, "{terms:?}");
+    for term in terms {
+        let used = inflections(words(&term).trim()).any(|form| texts.contains(&form));
+        assert!(used, "nothing uses the term `{term}`");
+    }
+}
+
+#[test]
+fn no_forbidden_word_is_in_use() {
+    let forbidden = first_column("## Forbidden words");
+    assert!(forbidden.len() >= 15, "{forbidden:?}");
+    let mut found = Vec::new();
+    for (file, text) in searched_texts() {
+        for (index, line) in text.lines().enumerate() {
+            let words = ALLOWED.iter().fold(words(line), |words, allowed| words.replace(allowed, " "));
+            for word in &forbidden {
+                if inflections(word).any(|form| words.contains(&form)) {
+                    found.push(format!("{}:{}: {word}", file.display(), index + 1));
+                }
+            }
+        }
+    }
+    assert!(found.is_empty(), "{} forbidden words:\n{}", found.len(), found.join("\n"));
+}
