@@ -192,7 +192,7 @@ async fn stop_signal() {
 async fn open_catalog(config: &Config) -> Result<Catalog, StartError> {
     let database = server::open_database(config, None).await?;
     database.migrate_up().await?;
-    Ok(Catalog::new(database, server::rules(config)))
+    Ok(Catalog::new(database, server::catalog_options(config)))
 }
 
 async fn migrate(config: Config, command: MigrateCommand) -> Result<(), StartError> {

@@ -1,114 +1,68 @@
-//! The way of every request. What clients ask for most gets to its handler past axum's router, within the same layers: the router
-//! takes longer to find the handler than the handler to find a product.
-
-use std::{convert::Infallible, sync::Arc};
+//! From a recognized request to its handler.
 
 use axum::{
     Router,
     extract::{Request, State},
-    handler::Handler,
-    http::Method,
-    response::Response,
+    handler::Handler as _,
+    http::{Method, StatusCode, Uri},
+    response::{IntoResponse, Response},
 };
-use futures_util::{
-    FutureExt,
-    future::{BoxFuture, lazy},
-};
+use futures_util::{FutureExt, future::BoxFuture};
 use tower::Service;
 
-use super::middleware::DirectRoute;
-use crate::{
-    catalog::{ProductId, parse_product_id},
-    graphql::{self, GraphqlState},
-    rest::{self, RestState},
+use super::{
+    Handlers,
+    routes::{Direct, Handler, Recognized, Runtime},
 };
+use crate::{background_runtime, graphql, http::problem::Problem, rest};
 
-/// All routes within their layers. Cheap to clone.
-#[derive(Clone)]
-pub struct App {
-    router: Router,
-    shortcuts: Option<Arc<HotRoutes>>,
-}
-
-/// The handlers that are found without the router.
-pub struct HotRoutes {
-    /// Of REST.
-    pub rest: RestState,
-    /// Of GraphQL.
-    pub graphql: GraphqlState,
-    /// To single products.
-    pub to_product: DirectRoute,
-    /// To many.
-    pub to_products: DirectRoute,
-    /// To operations.
-    pub to_graphql: DirectRoute,
-}
-
-impl App {
-    /// The routes of this router, some of them by shortcuts.
-    pub fn new(router: Router, shortcuts: Option<HotRoutes>) -> Self {
-        Self { router, shortcuts: shortcuts.map(Arc::new) }
-    }
-
-    /// Answers a request.
-    pub fn call(
-        &self,
-        request: Request,
-    ) -> impl Future<Output = Result<Response, Infallible>> + Send + use<> {
-        match self.shortcuts.as_ref().zip(HotRoute::of(request.method(), request.uri().path())) {
-            Some((shortcuts, known)) => {
-                let shortcuts = shortcuts.clone();
-                // Begun when it is polled, as by the router: until then it may be given up, or wait behind others.
-                lazy(move |_| shortcuts.call(known, request)).flatten().left_future()
-            }
-            None => self.router.clone().call(request).right_future(),
+impl Handlers {
+    /// Runs the handler of a request where its route says.
+    pub fn dispatch(&self, recognized: Recognized, request: Request) -> BoxFuture<'static, Response> {
+        let handler = recognized.route.map_or(Handler::Router, |route| route.handler);
+        let response = if let (Handler::Direct(direct), Some((rest, graphql))) = (handler, &self.direct) {
+            call(direct, rest, graphql, request)
+        } else {
+            Box::pin(self.router.clone().call(request).map(|Ok(response)| response))
+        };
+        if recognized.route.is_some_and(|route| route.runtime == Runtime::Background) {
+            return Box::pin(background_runtime::run(response));
         }
+        response
     }
 }
 
-/// What has a shortcut.
-#[derive(Clone, Copy)]
-enum HotRoute {
-    Product(ProductId),
-    List,
-    Create,
-    Operation,
-}
-
-impl HotRoute {
-    fn of(method: &Method, path: &str) -> Option<Self> {
-        match (method, path) {
-            (&Method::GET, "/products") => Some(Self::List),
-            (&Method::POST, "/products") => Some(Self::Create),
-            (&Method::POST, "/graphql") => Some(Self::Operation),
-            // Whatever else comes there is the router's.
-            (&Method::GET, path) => {
-                parse_product_id(path.strip_prefix("/products/")?).ok().map(Self::Product)
-            }
-            _ => None,
+fn call(
+    direct: Direct,
+    rest: &rest::RestState,
+    graphql: &graphql::GraphqlState,
+    request: Request,
+) -> BoxFuture<'static, Response> {
+    match direct {
+        Direct::Product => {
+            // The template ends with the id.
+            let id = request.uri().path().rsplit('/').next().unwrap_or_default();
+            Box::pin(rest::get_by_id(rest.catalog.clone(), id, request.headers()))
         }
+        Direct::List => Box::pin(rest::list.call(request, rest.clone())),
+        Direct::Create => Box::pin(rest::create.call(request, rest.clone())),
+        Direct::Graphql => Box::pin(graphql::post(State(graphql.clone()), request)),
     }
 }
 
-impl HotRoutes {
-    fn call(&self, known: HotRoute, request: Request) -> BoxFuture<'static, Result<Response, Infallible>> {
-        match known {
-            HotRoute::Product(id) => {
-                let catalog = self.rest.catalog.clone();
-                self.to_product.call(request, move |request| rest::get_by_id(catalog, id, request.headers()))
-            }
-            HotRoute::List => {
-                let state = self.rest.clone();
-                self.to_products.call(request, |request| rest::list.call(request, state))
-            }
-            HotRoute::Create => {
-                let state = self.rest.clone();
-                self.to_products.call(request, |request| rest::create.call(request, state))
-            }
-            HotRoute::Operation => {
-                let state = State(self.graphql.clone());
-                self.to_graphql.call(request, |request| graphql::post(state, request))
-            }
-        }
+/// Adds responses to requests that have no route.
+pub fn with_fallbacks(router: Router) -> Router {
+    router.fallback(no_route).method_not_allowed_fallback(method_not_allowed)
+}
+
+async fn no_route(uri: Uri) -> Problem {
+    Problem::no_route(uri.path())
+}
+
+/// `OPTIONS` gets the `Allow` header that axum adds to every such response.
+async fn method_not_allowed(method: Method) -> Response {
+    if method == Method::OPTIONS {
+        return StatusCode::NO_CONTENT.into_response();
     }
+    Problem::method_not_allowed(method.as_str()).into_response()
 }

@@ -1,6 +1,57 @@
-//! The application: all routes within their middleware.
+//! The application: all routes with one stack of middleware.
 
+use std::{convert::Infallible, sync::Arc};
+
+use axum::{Router, extract::Request, response::Response};
+use futures_util::FutureExt;
+
+use crate::{graphql::GraphqlState, rest::RestState};
+
+pub mod background_tasks;
 pub mod dispatch;
 pub mod instrumentation;
 pub mod middleware;
 pub mod openapi;
+pub mod routes;
+pub mod wiring;
+
+use middleware::Middleware;
+use routes::RouteTable;
+
+/// What one listener serves. Cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+struct Inner {
+    routes: RouteTable,
+    middleware: Middleware,
+    handlers: Handlers,
+}
+
+/// What requests are dispatched to.
+pub struct Handlers {
+    /// Serves every route that is not called directly, and requests without a route.
+    pub router: Router,
+    /// State of the handlers that are called directly; `None` on a listener without them.
+    pub direct: Option<(RestState, GraphqlState)>,
+}
+
+impl App {
+    /// Combines handlers with the middleware.
+    pub fn new(routes: RouteTable, middleware: Middleware, handlers: Handlers) -> Self {
+        let handlers =
+            Handlers { router: dispatch::with_fallbacks(handlers.router), direct: handlers.direct };
+        Self(Arc::new(Inner { routes, middleware, handlers }))
+    }
+
+    /// Serves a request.
+    pub fn call(
+        &self,
+        request: Request,
+    ) -> impl Future<Output = Result<Response, Infallible>> + Send + use<> {
+        Box::pin(middleware::handle(self.clone(), request).map(Ok))
+    }
+}
+
+#[cfg(test)]
+mod tests;

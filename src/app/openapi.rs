@@ -1,4 +1,4 @@
-//! All that the server answers, written down: the OpenAPI document, made of the routes, and a page to read it on.
+//! The OpenAPI document, generated from the handlers, and the page that shows it.
 
 use axum::{
     Router,
@@ -22,40 +22,31 @@ use crate::{
     graphql,
     operations::{health, index, metrics, slow_requests},
     rest,
-    telemetry::routes::Route,
 };
-
-/// The routes with their method and usual statuses.
-pub const ROUTES: &[Route] = &[
-    ("GET", "/openapi.json", &[200]),
-    ("GET", "/docs", &[303]),
-    ("GET", "/docs/", &[200]),
-    ("GET", "/docs/{*rest}", &[200, 404]),
-];
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
-    info(title = "Stockmeter", description = "A product inventory: REST and GraphQL over one catalog, and metrics."),
+    info(title = "Stockmeter", description = "Product inventory with REST, GraphQL and Prometheus metrics."),
     tags(
-        (name = "products", description = "The products of the inventory"),
-        (name = "graphql", description = "The same catalog in GraphQL; the schema is in `schema.graphql`"),
+        (name = "products", description = "Products of the inventory"),
+        (name = "graphql", description = "The same products over GraphQL; the schema is in `schema.graphql`"),
         (name = "operation", description = "Health and metrics"),
     )
 )]
 struct Document;
 
-/// In every answer, whichever it is.
+/// Headers of every response.
 const HEADERS: [(&str, &str); 3] = [
-    ("X-Request-Id", "The request's own id, or one made for it; it is in the log and in problems too"),
-    ("Server-Timing", "`total;dur=` and how many milliseconds passed until the answer began"),
-    ("Cache-Control", "`no-cache`: ask again before using it again"),
+    ("X-Request-Id", "Id of the request, as sent or generated; also in problems and log lines"),
+    ("Server-Timing", "`total;dur=` and the milliseconds until the response headers"),
+    ("Cache-Control", "`no-cache`: revalidate before reuse"),
 ];
-const RETRY_AFTER: (&str, &str) = ("Retry-After", "So many seconds later it may work");
+const RETRY_AFTER: (&str, &str) = ("Retry-After", "Seconds to wait before retrying");
 
-/// The document of all rooms.
+/// Returns the OpenAPI document of all routes.
 pub fn document() -> OpenApi {
     let mut document = Document::openapi();
-    for room in [
+    for part in [
         rest::api().into_openapi(),
         graphql::api().into_openapi(),
         index::api().into_openapi(),
@@ -64,7 +55,7 @@ pub fn document() -> OpenApi {
         slow_requests::api().into_openapi(),
         api().into_openapi(),
     ] {
-        document.merge(room);
+        document.merge(part);
     }
     env!("CARGO_PKG_VERSION").clone_into(&mut document.info.version);
     let headers = HEADERS.into_iter().chain([RETRY_AFTER]).map(|(name, description)| {
@@ -75,14 +66,14 @@ pub fn document() -> OpenApi {
     document.components.get_or_insert_default().headers.extend(headers);
     for path in document.paths.paths.values_mut() {
         let operations = [&mut path.get, &mut path.post, &mut path.put, &mut path.patch, &mut path.delete];
-        operations.into_iter().flatten().for_each(complete);
+        operations.into_iter().flatten().for_each(add_common_responses);
     }
     document
 }
 
-/// Adds what holds for all operations.
-fn complete(operation: &mut Operation) {
-    operation.parameters.iter_mut().flatten().for_each(may_be_left_out);
+/// Adds the headers that every response of an operation has.
+fn add_common_responses(operation: &mut Operation) {
+    operation.parameters.iter_mut().flatten().for_each(drop_null_type);
     for (status, response) in &mut operation.responses.responses {
         if let RefOr::T(response) = response {
             for (name, _) in HEADERS {
@@ -100,8 +91,8 @@ fn add_header(response: &mut Response, name: &str) {
     response.headers.insert(name.to_owned(), header);
 }
 
-/// A parameter that need not be there is not one that can be null.
-fn may_be_left_out(parameter: &mut RefOr<Parameter>) {
+/// Removes `null` from the types of an optional parameter: utoipa adds it, but a parameter is either omitted or has a value.
+fn drop_null_type(parameter: &mut RefOr<Parameter>) {
     if let RefOr::T(parameter) = parameter
         && let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema
         && let SchemaType::Array(types) = &schema.schema_type
@@ -115,16 +106,22 @@ fn api() -> OpenApiRouter<Bytes> {
     OpenApiRouter::new().routes(routes!(openapi))
 }
 
-/// The routes `/openapi.json` and `/docs`.
+/// Returns the routes `/openapi.json` and `/docs`.
 pub fn router() -> Router {
     let document = serde_json::to_vec(&document()).unwrap_or_default();
-    // The page brings its scripts with it: it works without internet.
+    // The page has its scripts embedded, so it works without internet access.
     let page = SwaggerUi::new("/docs").config(Config::new(["/openapi.json"]));
     Router::from(api().with_state(document.into())).merge(Router::from(page))
 }
 
-#[utoipa::path(get, path = "/openapi.json", tag = "operation", operation_id = "getOpenapi", summary = "Read this document",
-    responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value)))]
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    tag = "operation",
+    operation_id = "getOpenapi",
+    summary = "Read this document",
+    responses((status = 200, description = "OpenAPI 3.1 document", body = serde_json::Value))
+)]
 async fn openapi(State(document): State<Bytes>) -> HttpResponse {
     ([(header::CONTENT_TYPE, "application/json")], document).into_response()
 }

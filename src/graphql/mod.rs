@@ -19,13 +19,6 @@ pub use schema::sdl;
 pub(crate) use transport::http::post;
 pub use transport::websocket::WebSockets;
 
-/// Routes with their methods and expected statuses.
-pub const ROUTES: &[(&str, &str, &[u16])] = &[
-    ("GET", "/graphql", &[101, 200, 400, 405, 503]),
-    ("POST", "/graphql", &[200, 400, 408, 413, 415, 500, 503]),
-    ("GET", transport::playground::FILES_ROUTE, &[200, 404]),
-];
-
 /// State of the GraphQL handlers. Cheap to clone.
 #[derive(Clone)]
 pub struct GraphqlState {

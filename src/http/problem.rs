@@ -101,7 +101,7 @@ impl Problem {
 
     /// 503: the limit of concurrent requests is reached.
     pub fn overloaded() -> Self {
-        let detail = "too many concurrent requests: retry later";
+        let detail = "the server has too many requests: retry later";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "OVERLOADED", "Overloaded", detail)
     }
 

@@ -14,14 +14,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{database::Database, telemetry::routes::Route};
-
-/// Routes with their expected statuses.
-pub const ROUTES: &[Route] = &[
-    ("GET", "/health", &[200, 503]),
-    ("GET", "/health/live", &[200]),
-    ("GET", "/health/ready", &[200, 503]),
-];
+use crate::database::Database;
 
 #[derive(Clone)]
 pub struct HealthState {

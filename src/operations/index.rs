@@ -1,15 +1,15 @@
 //! `GET /`: name, version and links.
 
-use axum::Json;
+use std::collections::BTreeMap;
+
+use axum::{Json, extract::State};
 use serde_json::{Value, json};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::telemetry::routes::Route;
+/// Paths by the names of their links.
+pub type Links = BTreeMap<&'static str, &'static str>;
 
-/// Route with its expected status.
-pub const ROUTES: &[Route] = &[("GET", "/", &[200])];
-
-pub fn api() -> OpenApiRouter {
+pub fn api() -> OpenApiRouter<Links> {
     OpenApiRouter::new().routes(routes!(root))
 }
 
@@ -21,20 +21,11 @@ pub fn api() -> OpenApiRouter {
     summary = "Read name, version and links",
     responses((status = 200, description = "Name, version and links", body = serde_json::Value))
 )]
-async fn root() -> Json<Value> {
+async fn root(State(links): State<Links>) -> Json<Value> {
     Json(json!({
         "name": "Stockmeter",
         "version": env!("CARGO_PKG_VERSION"),
         "description": env!("CARGO_PKG_DESCRIPTION"),
-        "links": {
-            "products": "/products",
-            "docs": "/docs",
-            "openapi": "/openapi.json",
-            "graphql": "/graphql",
-            "metrics": "/metrics",
-            "health": "/health",
-            "live": "/health/live",
-            "ready": "/health/ready",
-        },
+        "links": links,
     }))
 }

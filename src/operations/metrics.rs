@@ -7,13 +7,7 @@ use axum::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{
-    background_runtime,
-    telemetry::{Telemetry, routes::Route},
-};
-
-/// Route with its expected statuses.
-pub const ROUTES: &[Route] = &[("GET", "/metrics", &[200, 401])];
+use crate::telemetry::Telemetry;
 
 /// Media type with version. Prometheus 3 rejects a response whose format it cannot determine.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -44,8 +38,7 @@ pub fn api() -> OpenApiRouter<Telemetry> {
     )
 )]
 async fn scrape(State(telemetry): State<Telemetry>) -> Response {
-    let rendered = background_runtime::run(async move { telemetry.render() }).await;
-    match rendered {
+    match telemetry.render() {
         Ok(text) => ([(header::CONTENT_TYPE, TEXT_FORMAT)], text).into_response(),
         Err(error) => {
             tracing::error!(%error, "cannot render the metrics");

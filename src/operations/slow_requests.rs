@@ -3,13 +3,7 @@
 use axum::{Json, extract::State};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::telemetry::{
-    routes::Route,
-    slow_requests::{SlowRequest, SlowRequestLog},
-};
-
-/// Route with its expected statuses.
-pub const ROUTES: &[Route] = &[("GET", "/metrics/slow", &[200, 401])];
+use crate::telemetry::slow_requests::{SlowRequest, SlowRequestLog};
 
 pub fn api() -> OpenApiRouter<SlowRequestLog> {
     OpenApiRouter::new().routes(routes!(read))

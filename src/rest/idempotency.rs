@@ -86,10 +86,12 @@ impl IdempotentRequest {
     }
 }
 
-/// A response as the catalog stores it, in JSON.
+/// A response as the catalog stores it, in JSON. The aliases read what earlier builds stored.
 #[derive(Serialize, Deserialize)]
 enum StoredResponse {
+    #[serde(alias = "Done")]
     Success { status: u16, headers: Vec<(String, String)>, body: String },
+    #[serde(alias = "Refused")]
     Problem(Problem),
 }
 

@@ -58,16 +58,16 @@ pub async fn get(
     Ok(response)
 }
 
-/// Calls [`get`] without axum's router and extractors, for an id that has already been parsed.
+/// Calls [`get`] without axum's router and extractors. `id` is percent-encoded.
 pub fn get_by_id(
     catalog: Catalog,
-    id: ProductId,
+    id: &str,
     headers: &HeaderMap,
 ) -> impl Future<Output = Response> + Send + use<> {
-    let preconditions = Preconditions::from_headers(headers);
+    let sent = PathId::decode(id).and_then(|id| Ok((id, Preconditions::from_headers(headers)?)));
     async move {
-        match preconditions {
-            Ok(preconditions) => get(State(catalog), PathId(id), preconditions).await.into_response(),
+        match sent {
+            Ok((id, preconditions)) => get(State(catalog), id, preconditions).await.into_response(),
             Err(problem) => problem.into_response(),
         }
     }

@@ -52,10 +52,6 @@ pub async fn list(
     ResponseFormat(format): ResponseFormat,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    background_runtime::run(respond(catalog, format, query)).await
-}
-
-async fn respond(catalog: Catalog, format: Format, query: Option<String>) -> Result<Response, Problem> {
     let query = ListQuery::parse(query.as_deref().unwrap_or_default())?;
     let count = if query.count { Some(catalog.count(&query.listing.filter).await?) } else { None };
     let mut response = match &query.window {

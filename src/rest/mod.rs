@@ -27,20 +27,6 @@ pub(crate) use collection::create;
 pub(crate) use item::get_by_id;
 pub(crate) use list::list;
 
-/// Method, path and expected statuses of each route.
-pub const ROUTES: &[(&str, &str, &[u16])] = &[
-    ("GET", "/products", &[200, 400, 422, 500, 503]),
-    ("POST", "/products", &[200, 201, 400, 409, 413, 415, 422, 500, 503]),
-    ("PUT", "/products", &[200, 400, 404, 409, 413, 415, 422, 500, 503]),
-    ("DELETE", "/products", &[200, 400, 422, 500, 503]),
-    ("GET", "/products/changes", &[200, 400, 422, 500, 503]),
-    ("GET", "/products/{product_id}", &[200, 304, 404, 422, 500, 503]),
-    ("PUT", "/products/{product_id}", &[200, 201, 400, 404, 412, 413, 415, 422, 500, 503]),
-    ("PATCH", "/products/{product_id}", &[200, 400, 404, 412, 413, 415, 422, 500, 503]),
-    ("DELETE", "/products/{product_id}", &[204, 404, 412, 422, 500, 503]),
-    ("POST", "/products/{product_id}/stock", &[200, 400, 404, 409, 412, 413, 415, 422, 500, 503]),
-];
-
 /// State of the handlers, cheap to clone.
 #[derive(Clone)]
 pub struct RestState {

@@ -5,6 +5,8 @@ use axum::{
     http::request::Parts,
 };
 
+use percent_encoding::percent_decode_str;
+
 use crate::{
     catalog::{ProductId, parse_product_id},
     http::problem::Problem,
@@ -13,13 +15,26 @@ use crate::{
 /// The id in `/products/{product_id}`.
 pub struct PathId(pub ProductId);
 
+impl PathId {
+    /// Reads an id that is still percent-encoded, as axum's `Path` would.
+    ///
+    /// # Errors
+    /// The text is not UTF-8, or no valid id.
+    pub fn decode(text: &str) -> Result<Self, Problem> {
+        let text = percent_decode_str(text).decode_utf8().map_err(|_| not_utf8())?;
+        Ok(Self(parse_product_id(&text)?))
+    }
+}
+
+fn not_utf8() -> Problem {
+    Problem::malformed("the path is not UTF-8")
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for PathId {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Path(text) = Path::<String>::from_request_parts(parts, state)
-            .await
-            .map_err(|_| Problem::malformed("the path is not UTF-8"))?;
+        let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| not_utf8())?;
         Ok(Self(parse_product_id(&text)?))
     }
 }

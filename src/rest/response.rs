@@ -22,7 +22,7 @@ pub fn product(status: StatusCode, product: &Product) -> Response {
     with_header_capacity(2, status, product)
 }
 
-/// Like [`product`], with capacity for `headers` headers besides the common ones.
+/// Like [`product`], with capacity for `headers` more headers than the common ones.
 fn with_header_capacity(headers: usize, status: StatusCode, product: &Product) -> Response {
     let mut body = Vec::with_capacity(json::PRODUCT_BYTES);
     json::write_product(&mut body, product);

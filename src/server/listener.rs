@@ -23,7 +23,7 @@ use super::{
     idle_timeout::{ActiveRequests, IdleTimeout},
     protocol_detection,
 };
-use crate::app::dispatch::App;
+use crate::app::App;
 
 /// Socket send buffer in bytes. The kernel reports a socket as writable only when a third of the buffer is
 /// free, and a slow reader of a larger buffer would look idle.

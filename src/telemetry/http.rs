@@ -13,7 +13,7 @@ use std::{
 
 use axum::{
     body::{Body, Bytes, HttpBody},
-    extract::{MatchedPath, Request},
+    extract::Request,
     response::Response,
 };
 use futures_util::FutureExt;
@@ -45,15 +45,13 @@ const MAX_SINGLE_WRITE_SIZE: u64 = 16 << 10;
 pub struct RequestRecorder(RequestRecord);
 
 impl RequestRecorder {
-    /// Starts recording a request. If `endpoint` is `None`, the route that the request matched is recorded.
+    /// Starts recording a request. `endpoint` is the template of its path; `None` if no route has the path.
     pub fn start(
         metrics: HttpMetrics,
         endpoint: Option<&'static str>,
         id: RequestId,
         request: &mut Request,
     ) -> Self {
-        let matched = || request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-        let endpoint = endpoint.or_else(matched);
         let (span, trace) = traces::request_span(request, endpoint, &id);
         let route = metrics.routes().route_index(request.method(), endpoint);
         let info = RequestInfo {

@@ -1,4 +1,4 @@
-//! The direction of dependencies, kept by reading the sources.
+//! The direction of dependencies, checked in the sources.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     files.filter(|path| path.extension().is_some_and(|ending| ending == "rs")).collect()
 }
 
-/// The code without comments and white space, and with `crate::` before each room of a `use crate::{…}`.
+/// The code without comments and white space, and with `crate::` before each module of a `use crate::{…}`.
 fn code(file: &Path) -> String {
     let text = fs::read_to_string(file).unwrap();
     let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
@@ -34,9 +34,9 @@ fn code(file: &Path) -> String {
 }
 
 #[test]
-fn each_room_names_only_those_below_it() {
+fn each_module_names_only_those_below_it() {
     let http = ["axum", "async_graphql", "tower_http", "opentelemetry", "prometheus"];
-    let upstairs = [
+    let upper = [
         "crate::rest",
         "crate::graphql",
         "crate::operations",
@@ -45,16 +45,13 @@ fn each_room_names_only_those_below_it() {
         "crate::http",
         "crate::telemetry",
     ];
-    for (room, forbidden) in [
+    for (module, forbidden) in [
         ("entity/src", [&http[..], &["serde", "tokio"]].concat()),
         ("migration/src", [&http[..], &["useentity", "tokio"]].concat()),
-        (
-            "src/request_context.rs",
-            [&http[..], &upstairs[..], &["crate::catalog", "crate::database"]].concat(),
-        ),
-        ("src/database", [&http[..], &upstairs[..], &["crate::catalog"]].concat()),
-        ("src/catalog", [&http[..], &upstairs[..]].concat()),
-        ("src/formats", [&http[..], &upstairs[..], &["sea_orm"]].concat()),
+        ("src/request_context.rs", [&http[..], &upper[..], &["crate::catalog", "crate::database"]].concat()),
+        ("src/database", [&http[..], &upper[..], &["crate::catalog"]].concat()),
+        ("src/catalog", [&http[..], &upper[..]].concat()),
+        ("src/formats", [&http[..], &upper[..], &["sea_orm"]].concat()),
         (
             "src/rest",
             vec![
@@ -91,8 +88,8 @@ fn each_room_names_only_those_below_it() {
             ],
         ),
     ] {
-        let files = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join(room));
-        assert!(!files.is_empty(), "{room}");
+        let files = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join(module));
+        assert!(!files.is_empty(), "{module}");
         for file in files {
             let code = code(&file);
             let found = forbidden.iter().find(|word| code.contains(*word));

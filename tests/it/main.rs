@@ -30,6 +30,7 @@ mod preconditions;
 mod prometheus;
 mod readme;
 mod rest;
+mod routes;
 mod startup;
 mod stock;
 mod streaming;

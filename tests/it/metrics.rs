@@ -1,13 +1,17 @@
 //! `/metrics`: exact counts, a bounded number of series, values that match the system.
 
-use std::{collections::BTreeSet, fs, future::Ready, process::Stdio, time::Duration};
+use std::{collections::BTreeSet, fs, process::Stdio, time::Duration};
 
 use axum::{Router, body::Body, extract::Request, response::Response, routing::get};
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use sea_orm::{ConnectionTrait, TransactionTrait};
 use serde_json::json;
 use stockmeter::{
-    app::middleware::{self, DirectRoute},
+    app::{
+        App, Handlers,
+        middleware::{Middleware, concurrency_limit::ConcurrencyLimits},
+        routes::{Route, RouteTable, Scope},
+    },
     config::OperationNames,
     http::request_body::BodyLimits,
     operations::metrics as metrics_route,
@@ -324,33 +328,43 @@ async fn read_response(response: Response) -> (u16, String) {
     (status, String::from_utf8(bytes.to_vec()).unwrap())
 }
 
-/// Applies the middleware to test handlers, because no route of the server panics.
+/// A handler of the test, because no handler of the server panics.
 #[tokio::test]
 async fn a_panic_gives_500_and_is_counted() {
+    static ROUTES: [Route; 3] = [
+        Route::new("GET", "/panics", Scope::None, &[200]),
+        Route::new("GET", "/panics/background", Scope::None, &[200]).background(),
+        Route::new("GET", "/metrics", Scope::Metrics, &[200]).unlimited(),
+    ];
     async fn panics() {
         panic!("on purpose");
     }
     let telemetry = Telemetry::new().unwrap();
-    let routes = Routes::new(vec![("GET", "/panics", &[200])]);
+    let routes =
+        Routes::new(ROUTES.iter().map(|route| (route.method, route.template, route.statuses)).collect());
     let slow = SlowRequestLog::new(&routes);
     let metrics = HttpMetrics::new(&telemetry.meter(), &[0.1], &[100.0], routes, slow);
-    let app = Router::new().route("/panics", get(panics)).merge(metrics_route::api().with_state(telemetry));
-    let limits = BodyLimits { size: 1000, time: TIMEOUT, import_size: 1000, import_time: TIMEOUT };
-    let app = middleware::apply_middleware(app, None, &metrics, limits, &[]);
-    let direct_route = DirectRoute::new("/panics", &metrics, limits, None);
+    let body = BodyLimits { size: 1000, time: TIMEOUT, import_size: 1000, import_time: TIMEOUT };
+    let middleware = Middleware::new(metrics, ConcurrencyLimits::new(10), body, &[], None);
+    let handlers = Router::new()
+        .route("/panics", get(panics))
+        .route("/panics/background", get(panics))
+        .merge(metrics_route::api().with_state(telemetry));
+    let app =
+        App::new(RouteTable::new(&ROUTES).unwrap(), middleware, Handlers { router: handlers, direct: None });
     let fetch = async |path: &str| {
         let request = Request::builder().uri(path).body(Body::empty()).unwrap();
-        read_response(app.clone().oneshot(request).await.unwrap()).await
+        read_response(app.call(request).await.unwrap()).await
     };
-    let handler = |_| -> Ready<Response> { panic!("on purpose") };
-    let direct_response = direct_route.call(Request::new(Body::empty()), handler);
-    for (status, body) in [fetch("/panics").await, read_response(direct_response.await.unwrap()).await] {
+    for path in ["/panics", "/panics/background"] {
+        let (status, body) = fetch(path).await;
         assert_eq!(status, 500);
         assert!(body.contains(r#""code":"INTERNAL""#) && !body.contains("on purpose"), "{body}");
+        let series =
+            format!("http_requests_total{{endpoint=\"{path}\",method=\"GET\",status_code=\"500\"}} 1");
+        let metrics = fetch("/metrics").await.1;
+        assert!(metrics.contains(&series), "{metrics}");
     }
-    let series = "http_requests_total{endpoint=\"/panics\",method=\"GET\",status_code=\"500\"} 2";
-    let metrics = fetch("/metrics").await.1;
-    assert!(metrics.contains(series), "{metrics}");
 }
 
 async fn metrics_can_have_their_own_listener(store: Store) {

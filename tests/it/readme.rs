@@ -1,9 +1,12 @@
-//! The examples in the README work as printed, and its table of settings matches the program.
+//! The examples in the README work as printed, and its tables of routes and settings match the program.
 
 use std::{fs, path::Path, process::Command};
 
 use clap::Args;
-use stockmeter::config::Config;
+use stockmeter::{
+    app::{openapi, routes::ROUTES},
+    config::Config,
+};
 
 use crate::harness::{Server, Store};
 
@@ -37,9 +40,42 @@ async fn the_examples_work_as_printed(store: Store) {
 }
 
 #[test]
-fn the_settings_table_matches_the_program() {
+fn the_tables_match_the_program() {
+    let readme = replace_table(&readme(), "routes", &routes_table());
+    let readme = replace_table(&readme, "settings", &settings_table());
+    crate::contracts::assert_file_is_current("README.md", &readme);
+}
+
+/// Replaces the text between the markers of a table.
+fn replace_table(readme: &str, name: &str, table: &str) -> String {
+    let (start, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
+    let (before, rest) = readme.split_once(&start).unwrap();
+    let (_, after) = rest.split_once(&end).unwrap();
+    format!("{before}{start}{table}{end}{after}")
+}
+
+fn routes_table() -> String {
+    let document = serde_json::to_value(openapi::document()).unwrap();
+    let mut table = "| Route | Description | Success |\n|---|---|---|\n".to_owned();
+    for route in ROUTES.iter().filter(|route| route.is_documented) {
+        let operation = &document["paths"][route.template][route.method.to_lowercase()];
+        let text = operation["description"].as_str().or(operation["summary"].as_str()).unwrap();
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let successes = route.statuses.iter().filter(|status| **status < 400).map(u16::to_string);
+        let successes = successes.collect::<Vec<_>>().join(", ");
+        table.push_str(&format!(
+            "| `{} {}` | {} | {successes} |\n",
+            route.method,
+            route.template,
+            text.trim_end_matches('.')
+        ));
+    }
+    table
+}
+
+fn settings_table() -> String {
     let command = Config::augment_args(clap::Command::new("stockmeter"));
-    let mut table = "| Flag | Environment | Default | What |\n|---|---|---|---|\n".to_owned();
+    let mut table = "| Flag | Environment | Default | Meaning |\n|---|---|---|---|\n".to_owned();
     for setting in command.get_arguments() {
         let (flag, name) = (setting.get_long().unwrap(), setting.get_env().unwrap().to_str().unwrap());
         let default = setting.get_default_values().first().and_then(|value| value.to_str());
@@ -47,11 +83,5 @@ fn the_settings_table_matches_the_program() {
         let help = setting.get_help().unwrap().to_string().replace('|', "\\|");
         table.push_str(&format!("| `--{flag}` | `{name}` | {default} | {help} |\n"));
     }
-    let readme = readme();
-    let (before, rest) = readme.split_once("<!-- settings -->\n").unwrap();
-    let (_, after) = rest.split_once("<!-- /settings -->").unwrap();
-    crate::contracts::assert_file_is_current(
-        "README.md",
-        &format!("{before}<!-- settings -->\n{table}<!-- /settings -->{after}"),
-    );
+    table
 }

@@ -77,7 +77,8 @@ async fn the_server_waits_for_a_late_database() {
     let (_child, log) = setup.spawn();
     let line = log.wait_for_line("waiting for the database").await;
     assert!(
-        line.contains(&format!("PostgreSQL at 127.0.0.1:{}", proxy.port())) && line.contains("refused"),
+        line.contains(&format!("PostgreSQL at 127.0.0.1:{}", proxy.port()))
+            && line.contains("Connection refused"),
         "{line}"
     );
     proxy.open(Duration::ZERO).await;

@@ -17,7 +17,7 @@ async fn stock_can_be_added_and_removed(store: Store) {
 
     let rejected = adjust("-1").await;
     rejected.is_problem(409, "INSUFFICIENT_STOCK", &[]);
-    assert_eq!(rejected.json()["detail"], "not enough in stock: there are 0");
+    assert_eq!(rejected.json()["detail"], "insufficient stock: 0 available");
     adjust("2147483647").await.is(200, r#"{"id":1,"name":"a","price":1.5,"amount":2147483647}"#);
     adjust("1").await.is_problem(409, "TOO_MUCH_STOCK", &[]);
     adjust("2147483647").await.is_problem(409, "TOO_MUCH_STOCK", &[]);

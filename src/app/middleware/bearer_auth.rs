@@ -1,40 +1,35 @@
-//! Rooms that only those may enter who show a token.
+//! Bearer tokens (RFC 6750).
 
 use axum::{
-    Router,
-    extract::{Request, State},
-    http::{HeaderValue, header},
-    middleware::{self, Next},
+    http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use sha2::{Digest, Sha256};
 
 use crate::{config::Secret, http::problem::Problem};
 
-/// Lets only those into these rooms who show the token, if there is one.
-pub fn require_bearer_token(rooms: Router, token: Option<&Secret>) -> Router {
-    let Some(token) = token else {
-        return rooms;
-    };
-    let wanted = TokenDigest::digest(format!("Bearer {}", token.expose()).as_bytes());
-    rooms.layer(middleware::from_fn_with_state(wanted, check_bearer_token))
-}
-
-/// A digest of a token: compared instead of it, so that the time it takes tells nothing.
+/// Digest of an `Authorization` header. Digests are compared instead of tokens, so that the time of a comparison tells
+/// nothing about the token.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct TokenDigest([u8; 32]);
+pub struct TokenDigest([u8; 32]);
 
 impl TokenDigest {
-    fn digest(token: &[u8]) -> Self {
-        Self(Sha256::digest(token).into())
+    /// Returns the digest of the header that carries this token.
+    pub fn of_bearer(token: &Secret) -> Self {
+        Self::new(format!("Bearer {}", token.expose()).as_bytes())
     }
-}
 
-async fn check_bearer_token(State(wanted): State<TokenDigest>, request: Request, next: Next) -> Response {
-    let shown = request.headers().get(header::AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
-    if TokenDigest::digest(shown) == wanted {
-        return next.run(request).await;
+    fn new(header: &[u8]) -> Self {
+        Self(Sha256::digest(header).into())
     }
-    let challenge = [(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))];
-    (challenge, Problem::unauthorized()).into_response()
+
+    /// Checks that a request carries the token. Returns the response for a client without it: 401.
+    pub fn reject(self, headers: &HeaderMap) -> Option<Response> {
+        let sent = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
+        if Self::new(sent) == self {
+            return None;
+        }
+        let challenge = [(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))];
+        Some((challenge, Problem::unauthorized()).into_response())
+    }
 }

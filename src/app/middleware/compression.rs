@@ -1,4 +1,4 @@
-//! Compresses responses where that is worth it.
+//! Compresses large responses.
 
 use std::{convert::Infallible, future::ready};
 
@@ -15,21 +15,21 @@ use tower_http::compression::{
 
 use crate::background_runtime;
 
-/// Below this an answer fits one packet, compressed or not.
+/// Bytes below which a response fits one packet, compressed or not.
 const MIN_COMPRESSED_SIZE: u64 = 1024;
 
-/// The codings that a client takes.
+/// Returns the encodings that a client accepts.
 pub fn accepted_encodings(headers: &HeaderMap) -> Vec<HeaderValue> {
     headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(detached).collect()
 }
 
-/// A value of its own: a clone keeps the buffer that the whole head was read into.
-pub fn detached(value: &HeaderValue) -> Option<HeaderValue> {
+/// Copies a value: a clone would keep the 8 KiB that the request's headers were read into.
+fn detached(value: &HeaderValue) -> Option<HeaderValue> {
     HeaderValue::from_bytes(value.as_bytes()).ok()
 }
 
-/// What is large enough; a stream of events is not, nor is what has been compressed, or has a strong entity tag, which is of
-/// the exact bytes (RFC 9110 section 8.8.1).
+/// Whether a response is large enough. Event streams stay as they are, and so do responses that are compressed already or
+/// have a strong entity tag, which belongs to the exact bytes (RFC 9110 section 8.8.1).
 pub fn should_compress(response: &Response) -> bool {
     let has = |name| response.headers().contains_key(name);
     SizeAbove::new(MIN_COMPRESSED_SIZE).and(NotForContentType::SSE).should_compress(response)
@@ -37,22 +37,21 @@ pub fn should_compress(response: &Response) -> bool {
         && !has(header::CONTENT_ENCODING)
 }
 
-/// Compresses an answer by one of the codings, if there is one that we know.
+/// Compresses a response by the encoding that the client prefers, on the background runtime.
 pub async fn compress(accepted_encodings: Vec<HeaderValue>, response: Response) -> Response {
     let mut request = Request::new(());
-    request
-        .headers_mut()
-        .extend(accepted_encodings.into_iter().map(|coding| (header::ACCEPT_ENCODING, coding)));
+    let accepted = accepted_encodings.into_iter().map(|encoding| (header::ACCEPT_ENCODING, encoding));
+    request.headers_mut().extend(accepted);
     let status = response.status();
     let mut response = Some(response);
-    let answer = service_fn(move |_| ready(Ok::<_, Infallible>(response.take().unwrap_or_default())));
+    let service = service_fn(move |_| ready(Ok::<_, Infallible>(response.take().unwrap_or_default())));
     let Ok(response) =
-        CompressionLayer::new().compress_when(SizeAbove::new(0)).layer(answer).oneshot(request).await;
+        CompressionLayer::new().compress_when(SizeAbove::new(0)).layer(service).oneshot(request).await;
     let mut response = response.map(Body::new);
     if response.headers().contains_key(header::CONTENT_ENCODING) {
         response = response.map(background_runtime::stream_body);
     }
-    // Who forbids the plain encoding too gets it all the same, instead of a 406 for what has been done.
+    // The layer responds with 406 if a client accepts no encoding, not even `identity`: too late for finished work.
     *response.status_mut() = status;
     response
 }

@@ -1,34 +1,51 @@
-//! How many requests may be under way at a time.
+//! Limits how many requests are handled at a time.
 
 use std::sync::Arc;
 
+use axum::http::HeaderMap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::http::problem::Problem;
+use crate::{
+    app::routes::{Concurrency, Route},
+    formats::Format,
+    http::{media_type::media_type, problem::Problem},
+};
 
-/// Permits for requests.
+/// Permits for requests and for imports.
 #[derive(Clone)]
 pub struct ConcurrencyLimits {
-    /// For all but files.
     pub requests: Arc<Semaphore>,
-    /// For files to be imported, which may take long to arrive: they leave the places of the others alone.
-    files: Arc<Semaphore>,
+    /// Apart from `requests`, because files may take long to arrive.
+    imports: Arc<Semaphore>,
 }
 
 impl ConcurrencyLimits {
-    /// So many for requests, and a quarter as many for files.
+    /// Allows `requests` concurrent requests, and a quarter as many imports.
     pub fn new(requests: u32) -> Self {
-        let places =
+        let permits =
             |count: u32| Arc::new(Semaphore::new(usize::try_from(count).unwrap_or(Semaphore::MAX_PERMITS)));
-        Self { requests: places(requests), files: places((requests / 4).max(1)) }
+        Self { requests: permits(requests), imports: permits((requests / 4).max(1)) }
     }
 
-    /// A place for a request, which may bring a file.
+    /// Takes a permit, if the route needs one.
     ///
     /// # Errors
-    /// All are taken.
-    pub fn take(&self, is_file_upload: bool) -> Result<OwnedSemaphorePermit, Problem> {
-        let places = if is_file_upload { &self.files } else { &self.requests };
-        places.clone().try_acquire_owned().map_err(|_| Problem::overloaded())
+    /// All permits are taken: 503.
+    pub fn try_acquire(
+        &self,
+        route: Option<&Route>,
+        is_import: bool,
+    ) -> Result<Option<OwnedSemaphorePermit>, Problem> {
+        if route.is_none_or(|route| route.concurrency == Concurrency::Unlimited) {
+            return Ok(None);
+        }
+        let permits = if is_import { &self.imports } else { &self.requests };
+        permits.clone().try_acquire_owned().map(Some).map_err(|_| Problem::overloaded())
     }
+}
+
+/// Whether a request brings a file to import.
+pub fn is_import(route: Option<&Route>, headers: &HeaderMap) -> bool {
+    route.is_some_and(|route| route.concurrency == Concurrency::RequestsOrImports)
+        && media_type(headers).and_then(Format::from_media_type).is_some_and(|format| format != Format::Json)
 }

@@ -1,6 +1,13 @@
-//! Cross-origin resource sharing.
+//! Cross-origin resource sharing: which pages may use the server from a browser.
 
-use axum::http::{HeaderName, HeaderValue, Method, header};
+use std::convert::Infallible;
+
+use axum::{
+    extract::Request,
+    http::{HeaderName, HeaderValue, Method, header},
+    response::Response,
+};
+use tower::{Layer, ServiceExt, service_fn};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::{request_id::REQUEST_ID, response_headers::SERVER_TIMING};
@@ -11,8 +18,8 @@ use crate::rest::{
 
 const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 
-/// Lets pages of these origins use the server; `*` is any. Without any, browsers keep them out.
-pub fn cors_layer(origins: &[HeaderValue]) -> CorsLayer {
+/// Allows pages of these origins to use the server; `*` allows every page.
+pub fn layer(origins: &[HeaderValue]) -> CorsLayer {
     let any = origins.iter().any(|origin| origin == "*");
     let origins = if any { AllowOrigin::any() } else { AllowOrigin::list(origins.iter().cloned()) };
     CorsLayer::new()
@@ -37,4 +44,24 @@ pub fn cors_layer(origins: &[HeaderValue]) -> CorsLayer {
             SERVER_TIMING,
             TOTAL_COUNT,
         ])
+}
+
+/// Responds to a preflight request, or runs `next` and adds the headers that let the page read the response.
+pub async fn handle<F>(layer: CorsLayer, request: Request, next: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response>,
+{
+    // The layer calls its service at most once.
+    let mut next = Some(next);
+    let service = service_fn(|request| {
+        let response = next.take().map(|next| next(request));
+        async {
+            Ok::<_, Infallible>(match response {
+                Some(response) => response.await,
+                None => Response::default(),
+            })
+        }
+    });
+    let Ok(response) = layer.layer(service).oneshot(request).await;
+    response
 }

@@ -1,104 +1,113 @@
-//! What every request goes through, by axum's router or by a shortcut.
+//! The middleware: what every request passes before its handler, and every response after it.
+//!
+//! [`handle`] is the outer part, outermost first; [`handle_guarded`] is the inner part.
 
-pub mod async_layer;
+use axum::{
+    extract::Request,
+    http::HeaderValue,
+    response::{IntoResponse, Response},
+};
+use tower_http::cors::CorsLayer;
+
+use super::{
+    App,
+    routes::{Recognized, Scope},
+};
+use crate::{
+    config::Secret,
+    http::{problem, request_body::BodyLimits},
+    telemetry::{HttpMetrics, http::RequestRecorder},
+};
+
+pub mod access_log;
 pub mod bearer_auth;
 pub mod compression;
 pub mod concurrency_limit;
 pub mod cors;
-pub mod guard;
-pub mod observe;
+pub mod panic;
 pub mod request_id;
 pub mod response_headers;
+pub mod timeout;
 
-use std::convert::Infallible;
-
-use axum::{
-    Router,
-    extract::Request,
-    http::{HeaderValue, Method, StatusCode, Uri},
-    response::{IntoResponse, Response},
-};
-use futures_util::{
-    FutureExt,
-    future::{BoxFuture, lazy},
-};
-use tower::ServiceBuilder;
-
-use async_layer::{Middleware, MiddlewareLayer};
+use bearer_auth::TokenDigest;
 use concurrency_limit::ConcurrencyLimits;
-use guard::Guard;
-use observe::Observe;
 
-use crate::{
-    http::{problem::Problem, request_body::BodyLimits},
-    telemetry::HttpMetrics,
-};
-
-/// The rooms within their layers, together with those for which a request needs a place; pages of these `origins` may use
-/// them.
-pub fn apply_middleware(
-    rooms: Router,
-    with_places: Option<(Router, ConcurrencyLimits)>,
-    metrics: &HttpMetrics,
-    body: BodyLimits,
-    origins: &[HeaderValue],
-) -> Router {
-    let cors_layer = (!origins.is_empty()).then(|| cors::cors_layer(origins));
-    let with_layers = |rooms: Router, places: Option<ConcurrencyLimits>| {
-        rooms.method_not_allowed_fallback(method_not_allowed).layer(
-            ServiceBuilder::new()
-                .layer(MiddlewareLayer(Observe { metrics: metrics.clone(), endpoint: None }))
-                // Answers by itself what browsers ask before they send.
-                .option_layer(cors_layer.clone())
-                .layer(MiddlewareLayer(Guard { body, places })),
-        )
-    };
-    let free = with_layers(rooms.fallback(no_route), None);
-    match with_places {
-        Some((rooms, places)) => free.merge(with_layers(rooms, Some(places))),
-        None => free,
-    }
+/// The settings of the middleware.
+pub struct Middleware {
+    pub metrics: HttpMetrics,
+    pub concurrency: ConcurrencyLimits,
+    pub body: BodyLimits,
+    /// `None` if no other origin is allowed.
+    pub cors: Option<CorsLayer>,
+    /// Guards the routes of [`Scope::Metrics`].
+    pub metrics_token: Option<TokenDigest>,
 }
 
-/// The way to an endpoint whose handler is found without the router: the layers of [`apply_middleware`], but for other origins.
-pub struct DirectRoute {
-    outermost: Observe,
-    innermost: Guard,
-}
-
-impl DirectRoute {
-    /// To this endpoint.
+impl Middleware {
+    /// Reads the settings that are in another form in the configuration.
     pub fn new(
-        endpoint: &'static str,
-        metrics: &HttpMetrics,
+        metrics: HttpMetrics,
+        concurrency: ConcurrencyLimits,
         body: BodyLimits,
-        places: Option<ConcurrencyLimits>,
+        origins: &[HeaderValue],
+        metrics_token: Option<&Secret>,
     ) -> Self {
-        let outermost = Observe { metrics: metrics.clone(), endpoint: Some(endpoint) };
-        Self { outermost, innermost: Guard { body, places } }
+        let cors = (!origins.is_empty()).then(|| cors::layer(origins));
+        Self { metrics, concurrency, body, cors, metrics_token: metrics_token.map(TokenDigest::of_bearer) }
     }
+}
 
-    /// Answers a request by its handler.
-    pub fn call<H, F>(&self, request: Request, handler: H) -> BoxFuture<'static, Result<Response, Infallible>>
-    where
-        H: FnOnce(Request) -> F + Send + 'static,
-        F: Future<Output = Response> + Send + 'static,
+/// Recognizes the route, then runs the middleware around the handler.
+pub async fn handle(app: App, mut request: Request) -> Response {
+    let recognized = app.0.routes.recognize(request.method(), request.uri().path());
+    let id = request_id::from_headers(request.headers());
+    let encodings = compression::accepted_encodings(request.headers());
+    // Metrics and trace: they include everything below.
+    let metrics = app.0.middleware.metrics.clone();
+    let recorder = RequestRecorder::start(metrics, recognized.template, id.clone(), &mut request);
+    let start = recorder.started_at();
+    let respond = async move {
+        let response = match &app.0.middleware.cors {
+            // Boxed, because most servers allow no other origins.
+            Some(layer) => {
+                let app = app.clone();
+                let next = move |request| handle_guarded(app, recognized, request);
+                Box::pin(cors::handle(layer.clone(), request, next)).await
+            }
+            None => handle_guarded(app, recognized, request).await,
+        };
+        let mut response = problem::render(response, &id);
+        let time_to_headers = start.elapsed();
+        access_log::log(response.status(), time_to_headers);
+        response_headers::set_defaults(response.headers_mut(), time_to_headers);
+        request_id::set(response.headers_mut(), &id);
+        if compression::should_compress(&response) {
+            // Boxed, because most responses are too small.
+            response = Box::pin(compression::compress(encodings, response)).await;
+        }
+        (response, time_to_headers)
+    };
+    recorder.run(respond).await
+}
+
+/// Runs the handler, with its limits around it.
+async fn handle_guarded(app: App, recognized: Recognized, request: Request) -> Response {
+    let App(app) = app;
+    let Middleware { concurrency, body, metrics_token, .. } = &app.middleware;
+    let is_import = concurrency_limit::is_import(recognized.route, request.headers());
+    if recognized.route.is_some_and(|route| route.scope == Scope::Metrics)
+        && let Some(token) = metrics_token
+        && let Some(response) = token.reject(request.headers())
     {
-        // Called when it is polled: only then is a panic caught, and a line that of the request.
-        let handler = |request| lazy(move |_| handler(request)).flatten().map(Ok);
-        let inner = |request| self.innermost.call(request, handler);
-        Box::pin(self.outermost.call(request, inner))
+        return response;
     }
-}
-
-async fn no_route(uri: Uri) -> Problem {
-    Problem::no_route(uri.path())
-}
-
-/// `OPTIONS` asks for just the `Allow` that such an answer carries.
-async fn method_not_allowed(method: Method) -> Response {
-    if method == Method::OPTIONS {
-        return StatusCode::NO_CONTENT.into_response();
-    }
-    Problem::method_not_allowed(method.as_str()).into_response()
+    let permit = match concurrency.try_acquire(recognized.route, is_import) {
+        Ok(permit) => permit,
+        Err(problem) => return problem.into_response(),
+    };
+    let limit = timeout::limit(body, is_import);
+    let handler = panic::catch(async { app.handlers.dispatch(recognized, request).await });
+    let response = timeout::run(limit, handler).await;
+    drop(permit);
+    response
 }

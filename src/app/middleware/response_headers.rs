@@ -6,14 +6,14 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
 pub const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-/// Says how long the answer took to begin, and that it is to be asked for again before it is used again.
-pub fn set_default_headers(headers: &mut HeaderMap, time: Duration) {
+/// Sets the time to the headers, and asks caches to revalidate unless the handler has said otherwise.
+pub fn set_defaults(headers: &mut HeaderMap, time: Duration) {
     let mut digits = itoa::Buffer::new();
     let mut timing = String::with_capacity(24);
     timing.push_str("total;dur=");
     timing.push_str(digits.format(time.as_millis()));
     timing.push('.');
-    // Three digits: the first of four is cut off.
+    // Pads microseconds to three digits by cutting the 1 of 1000 to 1999.
     timing.push_str(&digits.format(1000 + time.subsec_micros() % 1000)[1..]);
     if let Ok(timing) = HeaderValue::try_from(timing) {
         headers.insert(SERVER_TIMING, timing);

@@ -93,7 +93,7 @@ fn in_arguments(arguments: &[(Positioned<Name>, Positioned<Value>)]) -> bool {
     arguments.iter().any(has_nested)
 }
 
-/// Variable kinds that a document was last found valid with, or 0.
+/// Variable kinds of a document's last successful validation, 0 initially.
 #[derive(Default)]
 pub struct LastValidated(AtomicU64);
 

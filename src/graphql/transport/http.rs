@@ -70,6 +70,8 @@ use crate::{
                 (serde_json::Value = "application/graphql-response+json"),
                 (serde_json::Value = "application/json"),
             )),
+        (status = 500, description = "Internal error; details are in the server log",
+            content((serde_json::Value = "application/problem+json"))),
         (status = 503, description = "The server or the database is overloaded; retry later",
             content(
                 (serde_json::Value = "application/graphql-response+json"),
@@ -159,6 +161,8 @@ fn wants_playground(headers: &HeaderMap, has_query: bool) -> bool {
                 (serde_json::Value = "application/graphql-response+json"),
                 (serde_json::Value = "application/json"),
             )),
+        (status = 500, description = "Internal error; details are in the server log",
+            content((serde_json::Value = "application/problem+json"))),
         (status = 503, description = "The server or the database is overloaded; retry later",
             content(
                 (serde_json::Value = "application/graphql-response+json"),

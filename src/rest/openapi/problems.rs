@@ -36,7 +36,8 @@ problem_responses! {
     /// `MALFORMED`.
     Malformed(
         400, "The request is malformed",
-        "malformed", "MALFORMED", "Malformed request", "the body is not valid UTF-8 at byte 9"
+        "malformed", "MALFORMED", "Malformed request",
+        "the body is not valid JSON: expected value at line 1 column 1"
     );
     /// `NOT_FOUND`.
     NotFound(404, "The product does not exist", "not-found", "NOT_FOUND", "Not found", "product 7 not found");
@@ -59,7 +60,7 @@ problem_responses! {
     VersionMismatch(
         412, "The product has another version",
         "version-mismatch", "VERSION_MISMATCH", "Version mismatch",
-        "the product has changed: its version is 1c0f3b5e7a9d2468"
+        "the product has changed: its current version is 1c0f3b5e7a9d2468"
     );
     /// `BODY_TOO_LARGE`.
     BodyTooLarge(
@@ -87,7 +88,7 @@ problem_responses! {
     /// `INTERNAL`.
     Internal(
         500, "Internal server error",
-        "internal", "INTERNAL", "Internal error", "an internal error occurred; it has been logged"
+        "internal", "INTERNAL", "Internal error", "internal error: details are in the server log"
     );
     /// `UNAVAILABLE`, `OVERLOADED`, `TIMEOUT`.
     Unavailable(

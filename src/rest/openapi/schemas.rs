@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({ "id": 1, "name": "Laptop", "price": 999.99, "amount": 10 }))]
 pub struct Product {
-    /// Id, from the client or generated
+    /// Id, chosen by the client or generated
     #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     id: i64,
     /// Name
@@ -122,7 +122,7 @@ pub struct Deleted {
 
 /// A relative change of the amount in stock.
 #[derive(ToSchema)]
-#[schema(example = json!({ "delta": -3 }))]
+#[schema(as = Movement, example = json!({ "delta": -3 }))]
 pub struct StockAdjustmentDraft {
     /// Units to add; a negative number removes units
     #[schema(minimum = -2_147_483_647, maximum = 2_147_483_647)]

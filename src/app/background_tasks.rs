@@ -1,0 +1,80 @@
+//! Tasks that run until the process ends. A task that fails logs the reason and tries again.
+
+use std::time::Duration;
+
+use opentelemetry::metrics::Meter;
+use tokio::time::{Interval, MissedTickBehavior};
+use tracing::warn;
+
+use crate::{
+    catalog::Catalog,
+    config::Config,
+    database::Database,
+    telemetry::{Telemetry, catalog::CatalogMetrics, database::availability_gauge},
+};
+
+/// How often expired rows are deleted, at least.
+const CLEANUP_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Starts all tasks.
+pub fn spawn(telemetry: &Telemetry, database: &Database, catalog: &Catalog, config: &Config) {
+    if let Err(error) = telemetry.spawn_system_metrics(config.metrics_collection_interval) {
+        warn!(%error, "no system metrics");
+    }
+    spawn_change_feed(catalog.clone());
+    spawn_cleanup(catalog.clone(), config);
+    spawn_catalog_metrics(&telemetry.meter(), database.clone(), catalog.clone(), config);
+}
+
+/// Publishes changes to subscribers.
+fn spawn_change_feed(catalog: Catalog) {
+    tokio::spawn(async move { catalog.run_feed().await });
+}
+
+/// Deletes expired idempotency keys and old changes.
+fn spawn_cleanup(catalog: Catalog, config: &Config) {
+    let age = config.changes_retention;
+    let mut interval = interval(CLEANUP_INTERVAL.min(config.idempotency_retention).min(age));
+    tokio::spawn(async move {
+        loop {
+            interval.tick().await;
+            let _ = catalog.prune_idempotency_keys().await;
+            let _ = catalog.prune_change_log(age).await;
+        }
+    });
+}
+
+/// Measures the catalog and the database. Counting the catalog reads all of it, so it has an interval of its own.
+fn spawn_catalog_metrics(meter: &Meter, database: Database, catalog: Catalog, config: &Config) {
+    let subscribers = catalog.clone();
+    let metrics = CatalogMetrics::new(meter, move || subscribers.subscriber_count());
+    let (counted, totals) = (catalog.clone(), metrics.clone());
+    let mut counting = interval(config.catalog_collection_interval);
+    tokio::spawn(async move {
+        loop {
+            counting.tick().await;
+            // On failure the last values stay.
+            if let Ok((products, stock)) = counted.totals().await {
+                totals.record(products, stock);
+            }
+        }
+    });
+    let (up, mut checking) = (availability_gauge(meter), interval(config.metrics_collection_interval));
+    tokio::spawn(async move {
+        loop {
+            checking.tick().await;
+            let is_reachable = database.is_reachable().await;
+            up.record(u64::from(is_reachable), &[]);
+            if is_reachable && let Ok(lag) = catalog.change_lag().await {
+                metrics.record_change_lag(lag);
+            }
+        }
+    });
+}
+
+/// Ticks at once and then after each `period`; a late tick delays the later ones.
+fn interval(period: Duration) -> Interval {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}

@@ -1,0 +1,127 @@
+//! Builds the applications of both listeners from the modules.
+
+use axum::Router;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    App, Handlers,
+    instrumentation::operation_observer,
+    middleware::{Middleware, concurrency_limit::ConcurrencyLimits},
+    openapi,
+    routes::{Listener, ROUTES, Route, RouteTable},
+};
+use crate::{
+    catalog::Catalog,
+    config::{Config, OperationNames},
+    database::Database,
+    graphql::{self, GraphqlState, Limits, Service, WebSockets},
+    http::request_body::BodyLimits,
+    operations::{
+        health::{self, HealthState},
+        index, metrics, slow_requests,
+    },
+    rest::{self, RestState},
+    telemetry::{HttpMetrics, Telemetry, routes::Routes, slow_requests::SlowRequestLog},
+};
+
+/// What the handlers work with.
+pub struct Services {
+    pub telemetry: Telemetry,
+    pub database: Database,
+    pub catalog: Catalog,
+    pub websockets: WebSockets,
+    /// Cancelled when the server begins to shut down.
+    pub shutting_down: CancellationToken,
+}
+
+/// Builds the application of the main listener, and that of the metrics listener if it is configured.
+///
+/// # Errors
+/// The list of routes contradicts itself.
+pub fn build(services: &Services, config: &Config) -> Result<(App, Option<App>), matchit::InsertError> {
+    let body = body_limits(config);
+    let concurrency = ConcurrencyLimits::new(config.concurrent_requests);
+    let routes =
+        Routes::new(ROUTES.iter().map(|route| (route.method, route.template, route.statuses)).collect());
+    let slow = SlowRequestLog::new(&routes);
+    let http_metrics = HttpMetrics::new(
+        &services.telemetry.meter(),
+        config.http_duration_buckets.bounds(),
+        config.http_size_buckets.bounds(),
+        routes,
+        slow.clone(),
+    );
+    let middleware = |origins| {
+        let token = config.metrics_token.as_ref();
+        Middleware::new(http_metrics.clone(), concurrency.clone(), body, origins, token)
+    };
+
+    let rest = RestState { catalog: services.catalog.clone(), body_limits: body };
+    let graphql = graphql_state(services, config, &concurrency);
+    let api = Router::from(rest::api().with_state(rest.clone()))
+        .merge(Router::from(graphql::api().with_state(graphql.clone())))
+        .merge(Router::from(index::api().with_state(links())))
+        .merge(openapi::router());
+    let health =
+        HealthState { database: services.database.clone(), shutting_down: services.shutting_down.clone() };
+    let health = Router::from(health::api().with_state(health));
+    let metrics = Router::from(metrics::api().with_state(services.telemetry.clone()))
+        .merge(Router::from(slow_requests::api().with_state(slow)));
+
+    let has_metrics_listener = config.metrics_listen.is_some();
+    let main = serves(|listener| listener != Listener::Metrics || !has_metrics_listener);
+    let main_router = api.merge(health.clone());
+    let main_router = if has_metrics_listener { main_router } else { main_router.merge(metrics.clone()) };
+    let handlers = Handlers { router: main_router, direct: Some((rest, graphql)) };
+    let main = App::new(RouteTable::new(main)?, middleware(&config.cors_origins[..]), handlers);
+    if !has_metrics_listener {
+        return Ok((main, None));
+    }
+    let management = serves(|listener| listener != Listener::Main);
+    let handlers = Handlers { router: health.merge(metrics), direct: None };
+    Ok((main, Some(App::new(RouteTable::new(management)?, middleware(&[]), handlers))))
+}
+
+fn serves(serves: impl Fn(Listener) -> bool) -> impl Iterator<Item = &'static Route> {
+    ROUTES.iter().filter(move |route| serves(route.listener))
+}
+
+/// The links of the index, by name.
+fn links() -> index::Links {
+    ROUTES.iter().filter_map(|route| Some((route.link?, route.template))).collect()
+}
+
+fn graphql_state(services: &Services, config: &Config, concurrency: &ConcurrencyLimits) -> GraphqlState {
+    let names = config.graphql_operation_names.as_ref().map(OperationNames::names).unwrap_or_default();
+    let observer = operation_observer(&services.telemetry.meter(), names);
+    let permits = concurrency.requests.clone();
+    GraphqlState {
+        service: Service::new(services.catalog.clone(), graphql_limits(config), permits, observer),
+        sockets: services.websockets.clone(),
+        body: body_limits(config),
+    }
+}
+
+fn body_limits(config: &Config) -> BodyLimits {
+    BodyLimits {
+        size: config.body_limit,
+        time: config.request_timeout,
+        import_size: config.import_limit,
+        import_time: config.import_timeout,
+    }
+}
+
+fn graphql_limits(config: &Config) -> Limits {
+    Limits {
+        bytes: config.graphql_bytes,
+        depth: config.graphql_depth,
+        cost: config.graphql_cost,
+        values: config.graphql_values,
+        root_fields: config.graphql_root_fields,
+        aliases: config.graphql_aliases,
+        directives: config.graphql_directives,
+        batch: config.graphql_batch,
+        timeout: config.graphql_timeout,
+        introspection: config.graphql_introspection,
+    }
+}
