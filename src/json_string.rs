@@ -38,3 +38,6 @@ fn escape_mask(word: u64) -> u64 {
     let equal = |byte: u8| below(word ^ (EACH * u64::from(byte)), 1);
     (equal(b'"') | equal(b'\\') | below(word, b' ')) & (EACH << 7)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,11 @@
 //! Stockmeter: a product inventory server with REST, GraphQL and Prometheus metrics.
 //!
 //! Modules depend on each other in one direction:
-//! `entity ← database ← catalog ← rest | graphql ← app ← server ← main`.
+//! `entity ← domain | database ← catalog ← rest | graphql ← app ← server ← main`.
 //!
 //! - [`database`]: connections, transactions and migrations
-//! - [`catalog`]: business rules; the only module that reads and writes products
+//! - [`domain`]: what products, changes, filters and pages are, without I/O
+//! - [`catalog`]: the service; the only module that reads and writes products
 //! - [`formats`]: products as JSON, CSV and NDJSON
 //! - [`json_string`]: JSON string escaping
 //! - [`http`]: what REST and GraphQL share: problems, request bodies, content negotiation, media types
@@ -29,6 +30,8 @@ pub mod cli;
 #[warn(missing_docs)]
 pub mod config;
 pub mod database;
+#[warn(missing_docs)]
+pub mod domain;
 pub mod formats;
 pub mod graphql;
 pub mod http;

@@ -4,12 +4,13 @@ use std::{env, pin::pin, process::ExitCode, thread};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use stockmeter::{
-    catalog::{Catalog, OnConflict},
+    catalog::Catalog,
     cli::{
         healthcheck,
         import_export::{self, FileArg},
     },
     config::{self, Config},
+    domain::OnConflict,
     graphql, logging,
     server::{self, Server, StartError},
     telemetry,

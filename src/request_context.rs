@@ -11,10 +11,10 @@ use std::{
     time::Duration,
 };
 
-use tracing::{Instrument, Span, error_span};
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
-use crate::trace_targets::{REQUEST_TARGET, export_enabled};
+use crate::trace_targets::export_enabled;
 
 tokio::task_local! {
     static CURRENT: Option<Current>;
@@ -119,25 +119,16 @@ impl RequestContext {
         Duration::from_nanos(self.0.usage.acquire_wait_nanos.load(Relaxed))
     }
 
-    fn log_span(&self) -> Span {
-        let info = self.info();
-        let (id, trace_id) = (info.id.to_string(), info.trace_id());
-        let (id, method, path) = (id.as_str(), &*info.method, &*info.path);
+    /// Returns the code of the request's error, or `None` if it has not failed.
+    pub fn error_code(&self) -> Option<String> {
         let code = self.0.error_code.lock().unwrap_or_else(PoisonError::into_inner);
-        let code = Some(code.as_str()).filter(|code| !code.is_empty());
-        // Level ERROR, because a filter such as `error` disables spans of lower levels.
-        error_span!(target: REQUEST_TARGET, parent: None, "request", id, trace_id, method, path, code)
+        (!code.is_empty()).then(|| code.clone())
     }
 }
 
-/// Returns a span with the current request's id for the log line being written. Returns a disabled span if no
-/// request is current, or if traces are exported and the request already has a span. Created per line,
-/// because most requests log nothing and creating a span takes longer than reading a product.
-pub fn log_span() -> Span {
-    if export_enabled() {
-        return Span::none();
-    }
-    current().map_or_else(Span::none, |current| current.request.log_span())
+/// Returns the current request, or `None` outside requests, for example in background tasks.
+pub fn current_request() -> Option<RequestContext> {
+    current().map(|current| current.request)
 }
 
 /// Adds an error code to the trace and to all further log lines of the current request.

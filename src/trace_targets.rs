@@ -1,12 +1,9 @@
-//! Targets of tracing spans, and whether spans are exported.
+//! Target of tracing spans, and whether spans are exported.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Target of spans that are only exported, never logged. They cost nothing without a collector.
+/// Target of all spans. They are only exported, never logged, and cost nothing without a collector.
 pub const OTEL_TARGET: &str = "otel";
-
-/// Target of request spans, which are both exported and logged.
-pub const REQUEST_TARGET: &str = "stockmeter::request";
 
 /// Used instead of `tracing::enabled!`, which makes per-layer filters lose the next event.
 static EXPORT_ENABLED: AtomicBool = AtomicBool::new(false);

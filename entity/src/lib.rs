@@ -1,12 +1,13 @@
 //! The database rows: SeaORM entities and the value types of a product.
 //!
-//! A value type can only be created from valid input, so its users need not check it again. This crate does
-//! no I/O and has no rules that involve more than one value.
+//! A value type holds only valid values, whether they come from a client or from a row, so its users need not
+//! check them again. A row that breaks a rule is an error. This crate does no I/O and has no rules that involve more than one value.
 
 pub mod idempotency_key;
 mod number;
 pub mod product;
 pub mod product_change;
+mod row_value;
 mod value;
 
 pub use number::DecimalText;

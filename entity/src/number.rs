@@ -76,6 +76,12 @@ impl From<String> for DecimalText<'_> {
     }
 }
 
+impl From<i32> for DecimalText<'_> {
+    fn from(integer: i32) -> Self {
+        Self(Repr::Parsed(Decimal { units: integer.into(), decimals: 0 }))
+    }
+}
+
 impl Decimal {
     /// Number of digits that always fit into an `i64`.
     const MAX_DIGITS: usize = 18;
@@ -169,3 +175,6 @@ fn parse_exponent(text: &str) -> Result<i64, NumberError> {
     let limit = 1_000_000_000;
     Ok(sign * digits.parse::<i64>().map_or(limit, |n| n.min(limit)))
 }
+
+#[cfg(test)]
+mod tests;

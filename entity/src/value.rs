@@ -31,7 +31,7 @@ pub fn parse_integer(
 }
 
 /// The id of a product: 1 to 2^53 − 1, the integers that are interoperable in JSON (RFC 8259 section 6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, DeriveValueType)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProductId(i64);
 
 impl ProductId {
@@ -77,7 +77,7 @@ impl fmt::Display for ProductId {
     }
 }
 
-/// The version of a product. It differs after every change, and after the product is deleted and created again.
+/// The version of a product. Every integer is one. It differs after every change, and after the product is deleted and created again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, DeriveValueType)]
 pub struct Version(i64);
 
@@ -122,7 +122,7 @@ impl fmt::Display for Version {
 }
 
 /// The name of a product: 1 to 255 characters without control characters; surrounding white space is removed.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveValueType)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name(String);
 
 impl Name {
@@ -138,13 +138,9 @@ impl Name {
     pub fn into_string(self) -> String {
         self.0
     }
-}
 
-impl FromStr for Name {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        let name = text.trim();
+    /// Checks a name without surrounding white space.
+    fn check(name: &str) -> Result<(), InvalidValue> {
         if name.is_empty() {
             return Err(InvalidValue("must not be empty"));
         }
@@ -158,14 +154,37 @@ impl FromStr for Name {
         if !is_printable_ascii && name.chars().any(char::is_control) {
             return Err(InvalidValue("must not contain control characters"));
         }
+        Ok(())
+    }
+}
+
+impl FromStr for Name {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let name = text.trim();
+        Self::check(name)?;
         Ok(Self(name.to_owned()))
+    }
+}
+
+impl TryFrom<String> for Name {
+    type Error = InvalidValue;
+
+    /// Unlike [`Name::from_str`], rejects surrounding white space.
+    fn try_from(name: String) -> Result<Self, InvalidValue> {
+        if name.trim().len() < name.len() {
+            return Err(InvalidValue("must not start or end with white space"));
+        }
+        Self::check(&name)?;
+        Ok(Self(name))
     }
 }
 
 /// The price of one piece: 0 to 9 999 999 999.9999, exact to four decimals.
 ///
 /// It is stored as an integer number of ten-thousandths, which both databases store, compare and sort exactly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, DeriveValueType)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Price(i64);
 
 impl Price {
@@ -174,6 +193,17 @@ impl Price {
 
     /// The maximum price, in ten-thousandths.
     pub const MAX: i64 = 99_999_999_999_999;
+
+    /// Creates a price from a number of ten-thousandths.
+    ///
+    /// # Errors
+    /// Returns an [`InvalidValue`] if the price is out of range.
+    pub fn from_ten_thousandths(price: i64) -> Result<Self, InvalidValue> {
+        (0..=Self::MAX)
+            .contains(&price)
+            .then_some(Self(price))
+            .ok_or(InvalidValue("must be from 0 to 9999999999.9999"))
+    }
 
     /// Returns the price in ten-thousandths.
     pub fn ten_thousandths(self) -> i64 {
@@ -200,10 +230,10 @@ impl TryFrom<&DecimalText<'_>> for Price {
 
     fn try_from(number: &DecimalText) -> Result<Self, InvalidValue> {
         match number.scaled(Self::SCALE) {
-            Ok(price) if (0..=Self::MAX).contains(&price) => Ok(Self(price)),
+            Ok(price) => Self::from_ten_thousandths(price),
             Err(NumberError::NotANumber) => Err(NOT_A_NUMBER),
             Err(NumberError::TooPrecise) => Err(InvalidValue("must have at most 4 decimals")),
-            _ => Err(InvalidValue("must be from 0 to 9999999999.9999")),
+            Err(NumberError::TooLarge) => Err(InvalidValue("must be from 0 to 9999999999.9999")),
         }
     }
 }
@@ -225,7 +255,7 @@ impl fmt::Display for Price {
 }
 
 /// The number of pieces in stock: 0 to 2^31 − 1, the range of a GraphQL `Int`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, DeriveValueType)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Amount(i32);
 
 impl Amount {
@@ -235,6 +265,17 @@ impl Amount {
     /// Returns the amount as an integer.
     pub fn get(self) -> i32 {
         self.0
+    }
+}
+
+impl TryFrom<i32> for Amount {
+    type Error = InvalidValue;
+
+    fn try_from(amount: i32) -> Result<Self, InvalidValue> {
+        (0..=Self::MAX)
+            .contains(&amount)
+            .then_some(Self(amount))
+            .ok_or(InvalidValue("must be a whole number from 0 to 2147483647"))
     }
 }
 

@@ -19,7 +19,11 @@ use crate::{background_runtime, graphql, http::problem::Problem, rest};
 impl Handlers {
     /// Runs the handler of a request where its route says.
     pub fn dispatch(&self, recognized: Recognized, request: Request) -> BoxFuture<'static, Response> {
-        let handler = recognized.route.map_or(Handler::Router, |route| route.handler);
+        // axum's router drops the body of a response to HEAD.
+        let handler = match recognized.route {
+            Some(route) if request.method() != Method::HEAD => route.handler,
+            _ => Handler::Router,
+        };
         let response = if let (Handler::Direct(direct), Some((rest, graphql))) = (handler, &self.direct) {
             call(direct, rest, graphql, request)
         } else {

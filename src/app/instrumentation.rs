@@ -5,11 +5,11 @@ use std::{sync::Arc, time::Duration};
 use opentelemetry::metrics::Meter;
 
 use crate::{
-    database::{Database, Outcome, PoolStatus as Status, StatementObserver},
-    graphql::{self, OperationObserver},
+    database::{Database, Outcome, PoolStatus, StatementObserver},
+    graphql::{self, GraphqlErrorCode, OperationKind, OperationObserver},
     telemetry::{
-        database::{DatabaseMetrics, PoolStatus, register_pool_gauges},
-        graphql::GraphqlMetrics,
+        database::{DatabaseMetrics, register_pool_gauges},
+        graphql::{GraphqlMetrics, OperationType, Outcome as OutcomeLabel},
     },
 };
 
@@ -21,24 +21,36 @@ impl StatementObserver for StatementMetrics {
     }
 
     fn statement_finished(&self, operation: &'static str, time: Duration, outcome: Outcome) {
-        let outcome = match outcome {
-            Outcome::Ok => "ok",
-            Outcome::UniqueViolation => "unique_violation",
-            Outcome::Error => "error",
-        };
-        self.0.statement_finished(operation, time, outcome);
+        self.0.statement_finished(operation, time, outcome.as_str());
     }
 }
 
 struct OperationMetrics(GraphqlMetrics);
 
 impl OperationObserver for OperationMetrics {
-    fn ended(&self, kind: &'static str, name: Option<&str>, outcome: &'static str, time: Option<Duration>) {
-        self.0.record_operation(kind, name, outcome, time);
+    fn ended(
+        &self,
+        kind: OperationKind,
+        name: Option<&str>,
+        outcome: graphql::Outcome,
+        time: Option<Duration>,
+    ) {
+        let operation_type = match kind {
+            OperationKind::Query => OperationType::Query,
+            OperationKind::Mutation => OperationType::Mutation,
+            OperationKind::Subscription => OperationType::Subscription,
+            OperationKind::Unknown => OperationType::Unknown,
+        };
+        let outcome = match outcome {
+            graphql::Outcome::Ok => OutcomeLabel::Ok,
+            graphql::Outcome::Error => OutcomeLabel::Error,
+            graphql::Outcome::Rejected => OutcomeLabel::Rejected,
+        };
+        self.0.record_operation(operation_type, name, outcome, time);
     }
 
-    fn failed(&self, code: &'static str) {
-        self.0.record_error(code);
+    fn failed(&self, code: GraphqlErrorCode) {
+        self.0.record_error(code.name());
     }
 }
 
@@ -55,7 +67,7 @@ pub fn operation_observer(meter: &Meter, names: &[String]) -> Arc<dyn OperationO
 /// Measures the connection pool at each collection.
 pub fn observe_pool(meter: &Meter, database: Database) {
     register_pool_gauges(meter, move || {
-        let Status { used, idle, max, pending } = database.pool_status();
-        PoolStatus { used, idle, max, pending }
+        let PoolStatus { used, idle, max, pending } = database.pool_status();
+        [used, idle, max, pending]
     });
 }

@@ -1,5 +1,3 @@
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 use axum::{body::Body, http::Method};
 use clap::Parser;
 

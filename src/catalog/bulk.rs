@@ -8,12 +8,14 @@ use sea_orm::{
     Statement, Value as SqlValue,
 };
 
-use super::{
-    Catalog, Error, Filter, NewProduct, Product, ProductId, Version,
-    error::FieldError,
-    new_product::{MAX_FIELD_ERRORS, reject_duplicate_ids},
+use super::{Catalog, sql};
+use crate::{
+    database::Kind,
+    domain::{
+        Error, FieldError, Filter, MAX_FIELD_ERRORS, NewProduct, Product, ProductId, Version,
+        reject_duplicate_ids,
+    },
 };
-use crate::database::Kind;
 
 /// `$1` to `$4` are the columns as arrays. The rows are locked in the order of their ids, so two arrays
 /// cannot deadlock. They are changed only if all of them exist.
@@ -81,7 +83,7 @@ impl Catalog {
         }
         // Every statement locks rows in the order of their ids, which prevents deadlocks.
         let mut selected = product::Entity::find().select_only().column(product::Column::Id);
-        selected = selected.filter(filter.condition()).order_by_asc(product::Column::Id);
+        selected = selected.filter(sql::filter::condition(filter)).order_by_asc(product::Column::Id);
         if self.0.database.kind() == Kind::PostgreSql {
             selected = selected.lock_exclusive();
         }

@@ -6,27 +6,21 @@ use entity::product;
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 
 use super::{
-    Catalog, Error, NewProduct, Product, ProductId, Version,
+    Catalog,
     batching::create_batch::{BatchOutcome, CreateBatch},
-    error::FieldError,
-    insert::{Inserted, LockWait, RowConflict},
-    new_product::{MAX_FIELD_ERRORS, assemble_products, id_taken_error, reject_duplicate_ids},
+    insert::{InsertOutcome, Inserted, LockWait, RowConflict, assemble::assemble_products},
     precondition::{self, MAX_ATTEMPTS},
 };
-use crate::database::is_unique_violation;
+use crate::{
+    database::is_unique_violation,
+    domain::{
+        Error, FieldError, MAX_FIELD_ERRORS, NewProduct, OnConflict, Product, ProductId, Version,
+        id_taken_error, reject_duplicate_ids,
+    },
+};
 
 /// Ids looked up in one statement, well below the databases' parameter limits.
 const IDS_PER_QUERY: usize = 10_000;
-
-/// What to do with a product whose id is taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnConflict {
-    /// Store nothing and return an error.
-    #[default]
-    Reject,
-    /// Replace the existing product.
-    Replace,
-}
 
 impl Catalog {
     /// Creates one product, or replaces an existing one with [`OnConflict::Replace`].
@@ -112,7 +106,8 @@ impl Catalog {
         }
         for _ in 0..MAX_ATTEMPTS {
             let error = match self.insert(new, version, row_conflict, LockWait::Default).await {
-                Ok(inserted) => return inserted.ok_or(Error::IdsExhausted),
+                Ok(InsertOutcome::Inserted(inserted)) => return Ok(inserted),
+                Ok(InsertOutcome::IdsExhausted) => return Err(Error::IdsExhausted),
                 Err(error) => error,
             };
             if !is_unique_violation(&error) {

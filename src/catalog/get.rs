@@ -4,8 +4,11 @@ use entity::product;
 use futures_util::future::join_all;
 use sea_orm::{ConnectionTrait, EntityTrait, Statement};
 
-use super::{Catalog, Error, Product, ProductId, batching::batcher::BatchHandler, rows};
-use crate::database::{Connection, Kind};
+use super::{Catalog, batching::batcher::BatchHandler, rows};
+use crate::{
+    database::{Connection, Kind},
+    domain::{Error, Product, ProductId},
+};
 
 /// Its text does not depend on the number of ids, so it is prepared once.
 const SELECT_MANY_POSTGRESQL: &str =
@@ -84,17 +87,4 @@ impl BatchHandler<ProductId, Result<Option<Product>, Error>> for GetBatch {
         };
         requested.iter().map(result).map(Ok).collect()
     }
-}
-
-/// Parses the id of an existing product.
-///
-/// # Errors
-/// Returns [`Error::Invalid`] if the text is not a whole number, and [`Error::NotFound`] if the number is
-/// out of the range of ids.
-pub fn parse_product_id(text: &str) -> Result<ProductId, Error> {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Error::invalid("id", "must be a whole number"));
-    }
-    text.parse().map_err(|_| Error::NotFound(text.to_owned()))
 }

@@ -1,5 +1,5 @@
-//! Idempotency keys: a request that is sent again is carried out once (IETF draft "The Idempotency-Key HTTP
-//! Header Field"). The response is stored in the transaction of the work, so both exist or neither does.
+//! Requests that are carried out once, however often they are sent. The response is stored in the transaction
+//! of the work, so both exist or neither does.
 
 use std::{
     collections::HashSet,
@@ -13,47 +13,11 @@ use sea_orm::{
     sea_query::OnConflict,
 };
 
-use super::{Catalog, Error};
-use crate::database::Kind;
-
-/// Client's name for a request: 1 to 255 visible ASCII characters without quotation marks.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct IdempotencyKey(String);
-
-impl IdempotencyKey {
-    /// Validates a key.
-    ///
-    /// # Errors
-    /// Returns [`Error::Invalid`] if the length or a character is not allowed.
-    pub fn new(text: &str) -> Result<Self, Error> {
-        let valid = (1..=255).contains(&text.len())
-            && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"');
-        let rule = "must be 1 to 255 visible ASCII characters without quotation marks";
-        if valid { Ok(Self(text.to_owned())) } else { Err(Error::invalid("Idempotency-Key", rule)) }
-    }
-}
-
-/// Digest of everything that identifies a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fingerprint(pub [u8; 32]);
-
-/// Identity of a request that may be sent again.
-#[derive(Clone, Debug)]
-pub struct Idempotency {
-    /// Key sent by the client.
-    pub key: IdempotencyKey,
-    /// Digest of the request, which detects the use of one key for two requests.
-    pub fingerprint: Fingerprint,
-}
-
-/// Response to a request with an idempotency key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IdempotentResponse {
-    /// Result of the work.
-    pub response: String,
-    /// Whether the response was stored by an earlier request.
-    pub replayed: bool,
-}
+use super::Catalog;
+use crate::{
+    database::Kind,
+    domain::{Error, Idempotency, IdempotencyKey, IdempotentResponse},
+};
 
 /// Keys of the requests in progress in this process.
 #[derive(Clone, Debug, Default)]
@@ -116,13 +80,13 @@ impl Catalog {
         let Idempotency { key, fingerprint } = request;
         if self.0.database.kind() == Kind::PostgreSql {
             let backend = database.get_database_backend();
-            let lock = Statement::from_sql_and_values(backend, LOCK_POSTGRESQL, [key.0.clone().into()]);
+            let lock = Statement::from_sql_and_values(backend, LOCK_POSTGRESQL, [key.as_str().into()]);
             let row = database.query_one_raw(lock).await?.ok_or(Error::Internal)?;
             if !row.try_get_by_index::<bool>(0)? {
                 return Err(Error::KeyInUse);
             }
         }
-        let stored = idempotency_key::Entity::find_by_id(key.0.clone())
+        let stored = idempotency_key::Entity::find_by_id(key.as_str())
             .filter(idempotency_key::Column::CreatedAt.gt(expired_at(self.0.options.idempotency_retention)))
             .one(database)
             .await?;
@@ -135,7 +99,7 @@ impl Catalog {
     async fn store_response(&self, request: Idempotency, response: String) -> Result<(), Error> {
         use idempotency_key::Column::{CreatedAt, Fingerprint, Key, Response};
         let row = idempotency_key::ActiveModel {
-            key: Set(request.key.0),
+            key: Set(request.key.as_str().to_owned()),
             fingerprint: Set(request.fingerprint.0.to_vec()),
             response: Set(response),
             created_at: Set(now()),

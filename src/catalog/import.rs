@@ -5,10 +5,12 @@ use std::sync::Arc;
 use tokio::task::spawn_blocking;
 
 use super::{
-    Catalog, Error, NewProduct, OnConflict, Version,
-    insert::RowConflict,
-    new_product::{MAX_FIELD_ERRORS, id_taken_error, reject_duplicate_ids},
+    Catalog,
+    insert::{RowConflict, StoredIds},
     precondition,
+};
+use crate::domain::{
+    Error, MAX_FIELD_ERRORS, NewProduct, OnConflict, Version, id_taken_error, reject_duplicate_ids,
 };
 
 impl Catalog {
@@ -60,11 +62,12 @@ impl Catalog {
             OnConflict::Replace => RowConflict::Replace,
         };
         let inserted = self.insert_with_retry(&batch, version, row_conflict).await?;
-        let Some(stored) = inserted.stored_client_ids else {
+        let stored = inserted.stored_client_ids;
+        if matches!(stored, StoredIds::All) {
             return Ok(());
-        };
+        }
         let sent = batch.iter().filter_map(|product| Some((product.location, product.id?)));
-        let taken = sent.filter(|(_, id)| !stored.contains(&id.get()));
+        let taken = sent.filter(|(_, id)| !stored.contains(*id));
         let errors = taken.take(MAX_FIELD_ERRORS).map(|(location, id)| id_taken_error(location, id));
         Err(Error::Duplicate(errors.collect()))
     }

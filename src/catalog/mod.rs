@@ -1,4 +1,4 @@
-//! The rules of the inventory: validation, creation, reads, changes, paging and change notifications.
+//! The catalog of products: creation, reads, changes, paging and change notifications.
 //!
 //! REST and GraphQL both call this module, which does not know its caller.
 
@@ -10,44 +10,28 @@ use batching::create_batch::{BatchOutcome, RecentConflicts};
 use page::PageKey;
 use tokio::runtime::Handle;
 
-use crate::database::{Database, Kind};
+use crate::{
+    database::{Database, Kind},
+    domain::{Error, NewProduct, Page, Product, ProductId},
+};
 
 mod batching;
 mod bulk;
 mod changes;
 mod create;
-mod draft;
-mod error;
-mod filter;
+mod database_error;
 mod get;
 mod idempotency;
 mod import;
 mod insert;
-mod new_product;
 mod page;
 mod precondition;
 mod rows;
-mod sort_order;
+mod sql;
 mod stock;
 mod totals;
 mod transaction;
 mod update;
-
-pub use changes::event::Event;
-pub use changes::log::{Change, ChangeKind, LogPosition};
-pub use changes::subscription::ProductSelection;
-pub use create::OnConflict;
-pub use draft::{Draft, Value};
-pub use entity::{Amount, DecimalText, Name, Price, ProductId, Version, product::Model as Product};
-pub use error::{Error, ErrorCode, FieldError, Location};
-pub use filter::Filter;
-pub use get::parse_product_id;
-pub use idempotency::{Fingerprint, Idempotency, IdempotencyKey, IdempotentResponse};
-pub use new_product::{NewProduct, NewProducts, ProductChange};
-pub use page::{Listing, Page, PageRequest, parse_cursor};
-pub use precondition::Precondition;
-pub use sort_order::{Cursor, SortOrder};
-pub use stock::StockAdjustment;
 
 /// Returns how many read batches run at a time. SQLite has one connection for them. On PostgreSQL, the next
 /// statement is sent while the results of the last one are processed.

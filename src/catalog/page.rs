@@ -7,116 +7,14 @@ use sea_orm::{
     ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
 };
 
-use super::{Catalog, Cursor, Error, Filter, Product, SortOrder, rows};
-use crate::database::Kind;
-
-/// A sorted and filtered list of products.
-#[derive(Clone, Debug, Default)]
-pub struct Listing {
-    /// Conditions that the products match.
-    pub filter: Filter,
-    /// Order of the list, by id unless set.
-    pub order: SortOrder,
-}
-
-/// Part of a listing: the first or last products between two cursors.
-#[derive(Clone, Debug)]
-pub struct PageRequest {
-    size: u64,
-    from_end: bool,
-    after: Option<Cursor>,
-    before: Option<Cursor>,
-}
-
-/// Products of a listing, in its order.
-#[derive(Clone, Debug)]
-pub struct Page {
-    /// Products on this page.
-    pub products: Vec<Product>,
-    /// Whether the listing continues after this page.
-    pub has_next: bool,
-    /// Whether products of the listing precede this page.
-    pub has_previous: bool,
-}
-
-impl PageRequest {
-    /// Maximum number of products on a page.
-    pub const MAX_SIZE: u64 = 1000;
-    /// Number of products on a page if the client sends no size.
-    pub const DEFAULT_SIZE: u64 = 100;
-
-    /// Requests the largest page after a cursor, or from the start.
-    pub fn after(after: Option<Cursor>) -> Self {
-        Self { size: Self::MAX_SIZE, from_end: false, after, before: None }
-    }
-
-    /// Requests the products after a cursor, or those just before one.
-    ///
-    /// # Errors
-    /// Returns [`Error::Invalid`] if the size is not between 1 and [`PageRequest::MAX_SIZE`], or a cursor
-    /// belongs to another order.
-    pub fn from_limit(
-        size: &str,
-        after: Option<&str>,
-        before: Option<&str>,
-        order: &SortOrder,
-    ) -> Result<Self, Error> {
-        let size = size.parse().ok().filter(|size| (1..=Self::MAX_SIZE).contains(size)).ok_or_else(|| {
-            Error::invalid("limit", format!("must be a whole number from 1 to {}", Self::MAX_SIZE))
-        })?;
-        let from_end = before.is_some() && after.is_none();
-        Ok(Self {
-            size,
-            from_end,
-            after: parse_cursor("after", after, order)?,
-            before: parse_cursor("before", before, order)?,
-        })
-    }
-
-    /// Requests a page by the arguments of the Relay connection specification.
-    ///
-    /// # Errors
-    /// Returns [`Error::Invalid`] if both `first` and `last` are given, the size is not between 0 and
-    /// [`PageRequest::MAX_SIZE`], or a cursor belongs to another order.
-    pub fn from_relay(
-        first: Option<i32>,
-        after: Option<&str>,
-        last: Option<i32>,
-        before: Option<&str>,
-        order: &SortOrder,
-    ) -> Result<Self, Error> {
-        if first.is_some() && last.is_some() {
-            return Err(Error::invalid("last", "cannot be combined with first"));
-        }
-        let (field, requested) = if last.is_some() { ("last", last) } else { ("first", first) };
-        let size = requested
-            .map_or(Ok(Self::DEFAULT_SIZE), u64::try_from)
-            .ok()
-            .filter(|size| *size <= Self::MAX_SIZE)
-            .ok_or_else(|| Error::invalid(field, format!("must be from 0 to {}", Self::MAX_SIZE)))?;
-        Ok(Self {
-            size,
-            from_end: last.is_some(),
-            after: parse_cursor("after", after, order)?,
-            before: parse_cursor("before", before, order)?,
-        })
-    }
-}
-
-/// Decodes a cursor for this order. Returns `None` if no text is given.
-///
-/// # Errors
-/// Returns [`Error::Invalid`] if the text is not a cursor or belongs to another order.
-pub fn parse_cursor(
-    field: &'static str,
-    text: Option<&str>,
-    order: &SortOrder,
-) -> Result<Option<Cursor>, Error> {
-    let decode = |text| {
-        Cursor::decode(text, order).ok_or(Error::invalid(field, "is not a valid cursor for this list"))
-    };
-    text.map(decode).transpose()
-}
+use super::{
+    Catalog, rows,
+    sql::{self, sort_order::Reading},
+};
+use crate::{
+    database::Kind,
+    domain::{Error, Filter, Listing, Page, PageRequest, Product},
+};
 
 /// Everything that determines a page. Equal keys have equal results.
 #[derive(Clone, Debug, PartialEq)]
@@ -135,14 +33,15 @@ impl Catalog {
     pub async fn page(&self, listing: &Listing, request: PageRequest) -> Result<Arc<Page>, Error> {
         let PageRequest { size, from_end, after, before } = request;
         let order = &listing.order;
-        let mut query = product::Entity::find().filter(listing.filter.condition());
+        let mut query = product::Entity::find().filter(sql::filter::condition(&listing.filter));
         if let Some(after) = &after {
-            query = query.filter(order.seek_condition(after, false));
+            query = query.filter(sql::sort_order::seek_condition(order, after, Reading::Forwards));
         }
         if let Some(before) = &before {
-            query = query.filter(order.seek_condition(before, true));
+            query = query.filter(sql::sort_order::seek_condition(order, before, Reading::Backwards));
         }
-        for (column, direction) in order.columns(from_end) {
+        let reading = if from_end { Reading::Backwards } else { Reading::Forwards };
+        for (column, direction) in sql::sort_order::columns(order, reading) {
             query = query.order_by(column, direction);
         }
         let (database, kind) = (self.0.database.reads().clone(), self.0.database.kind());
@@ -192,6 +91,9 @@ impl Catalog {
     /// # Errors
     /// Returns an error if the database fails.
     pub async fn count(&self, filter: &Filter) -> Result<u64, Error> {
-        Ok(product::Entity::find().filter(filter.condition()).count(self.0.database.reads()).await?)
+        Ok(product::Entity::find()
+            .filter(sql::filter::condition(filter))
+            .count(self.0.database.reads())
+            .await?)
     }
 }

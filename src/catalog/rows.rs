@@ -6,8 +6,11 @@ use sea_orm::{
     sqlx::error::DatabaseError,
 };
 
-use super::{Product, error::database_error};
-use crate::database::{Connection, Kind};
+use super::database_error::database_error;
+use crate::{
+    database::{Connection, Kind},
+    domain::Product,
+};
 
 /// Start of a query that returns all rows as one JSON text, in the order of the inner statement. sqlx's
 /// SQLite thread sends each value of each row separately, which takes more than twice as long.

@@ -1,46 +1,10 @@
 //! Stock adjustments: relative changes of an amount, exact under concurrency and never below zero.
 
-use entity::{Amount, DecimalText, InvalidValue, product};
+use entity::product;
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, prelude::Expr};
 
-use super::{
-    Catalog, Error, Location, Precondition, Product, ProductId,
-    draft::{FromValue, Validator, Value},
-    precondition::MAX_ATTEMPTS,
-};
-
-/// Quantity to add to an amount; negative removes. Its absolute value is at most 2^31 − 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StockAdjustment(i32);
-
-impl StockAdjustment {
-    /// Validates a delta sent by a client.
-    ///
-    /// # Errors
-    /// Returns [`Error::Invalid`] if it is missing or not a whole number in range.
-    pub fn new(delta: &Value) -> Result<Self, Error> {
-        let mut validator = Validator::new(Location::Root);
-        let delta = validator.required("delta", delta);
-        validator.finish(())?;
-        delta.ok_or(Error::Internal)
-    }
-}
-
-impl TryFrom<&DecimalText<'_>> for StockAdjustment {
-    type Error = InvalidValue;
-
-    fn try_from(number: &DecimalText) -> Result<Self, InvalidValue> {
-        let max = i64::from(Amount::MAX);
-        entity::parse_integer(number, -max, max, "must be a whole number from -2147483647 to 2147483647")
-            .map(|delta| Self(i32::try_from(delta).unwrap_or_default()))
-    }
-}
-
-impl FromValue for StockAdjustment {
-    fn from_value(value: &Value) -> Option<Result<Self, InvalidValue>> {
-        value.number().map(Self::try_from)
-    }
-}
+use super::{Catalog, precondition::MAX_ATTEMPTS};
+use crate::domain::{Amount, Error, Precondition, Product, ProductId, StockAdjustment};
 
 impl Catalog {
     /// Adds a quantity to a product's amount and returns the product after the change.
@@ -54,7 +18,7 @@ impl Catalog {
         delta: StockAdjustment,
         precondition: &Precondition,
     ) -> Result<Product, Error> {
-        let delta = i64::from(delta.0);
+        let delta = i64::from(delta.get());
         let row = self.match_row(id, precondition)?;
         let new_amount = || product::Column::Amount.into_expr().add(delta);
         for _ in 0..MAX_ATTEMPTS {

@@ -3,7 +3,8 @@
 use entity::product;
 use sea_orm::{EntityTrait, ExprTrait, QuerySelect, prelude::Expr, sea_query::Func};
 
-use super::{Catalog, Error};
+use super::Catalog;
+use crate::domain::Error;
 
 impl Catalog {
     /// Returns the number of products and the sum of their amounts. Reads the whole table.

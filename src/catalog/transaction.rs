@@ -1,7 +1,7 @@
 //! Transactions of several statements.
 
-use super::{Catalog, Error};
-use crate::{panics, request_context::ContextSnapshot};
+use super::Catalog;
+use crate::{domain::Error, panics, request_context::ContextSnapshot};
 
 impl Catalog {
     /// Runs `work` in a transaction, which is committed only if `work` succeeds.

@@ -4,7 +4,8 @@
 use entity::product;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, ExprTrait, QueryFilter, prelude::Expr};
 
-use super::{Catalog, Error, Precondition, Product, ProductChange, ProductId, precondition::MAX_ATTEMPTS};
+use super::{Catalog, precondition::MAX_ATTEMPTS};
+use crate::domain::{Error, Precondition, Product, ProductChange, ProductId};
 
 impl Catalog {
     /// Changes one product and returns it after the change.

@@ -13,7 +13,8 @@ use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 use tempfile::NamedTempFile;
 
 use crate::{
-    catalog::{Catalog, Cursor, Error, Filter, Listing, OnConflict, PageRequest},
+    catalog::Catalog,
+    domain::{Cursor, Error, Filter, Listing, OnConflict, PageRequest},
     formats::{self, Format, ImportError, Writer},
 };
 

@@ -25,6 +25,15 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Returns the name in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::UniqueViolation => "unique_violation",
+            Self::Error => "error",
+        }
+    }
+
     pub(super) fn from_result<T>(result: &Result<T, DbErr>) -> Self {
         match result {
             Ok(_) => Self::Ok,

@@ -6,7 +6,7 @@ use std::io::{self, BufRead, Write};
 use csv_core::{ReadRecordResult, Reader};
 
 use super::{byte_order_mark, line_error};
-use crate::catalog::{Draft, FieldError, Location, NewProducts, Product, Value};
+use crate::domain::{Draft, FieldError, Location, NewProducts, Product, Value};
 
 /// Header row of every CSV file that the server writes.
 pub const HEADER: &[u8] = b"id,name,price,amount\r\n";

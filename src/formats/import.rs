@@ -3,7 +3,8 @@
 use std::io::{BufReader, Read, Seek};
 
 use super::{Format, import_error::ImportError, product_batches::ProductBatches};
-use crate::catalog::{Catalog, Error, OnConflict};
+use crate::catalog::Catalog;
+use crate::domain::{Error, OnConflict};
 
 /// Bytes that are read from the file at once. The default of 8 KiB would call the parsers more often.
 const BUFFER_SIZE: usize = 64 << 10;

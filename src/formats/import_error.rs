@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::catalog::Error;
+use crate::domain::Error;
 
 /// Error of an import.
 #[derive(Debug, thiserror::Error)]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::ValueEnum;
 
-use crate::catalog::{FieldError, Location, Product};
+use crate::domain::{FieldError, Location, Product};
 
 mod byte_order_mark;
 mod csv;

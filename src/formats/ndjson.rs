@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, Read};
 
 use super::{byte_order_mark, json, line_error};
-use crate::catalog::{Draft, Location, NewProducts};
+use crate::domain::{Draft, Location, NewProducts};
 
 /// Maximum length of a line in bytes: far longer than any product, but bounds memory.
 const MAX_LINE_BYTES: usize = 1 << 20;

@@ -3,7 +3,7 @@
 use std::io::BufRead;
 
 use super::{Format, csv::CsvReader, import_error::ImportError, ndjson::NdjsonReader};
-use crate::catalog::{NewProduct, NewProducts};
+use crate::domain::{NewProduct, NewProducts};
 
 /// Maximum number of products in a batch, which one statement stores.
 const BATCH_SIZE: usize = 4_000;

@@ -7,7 +7,10 @@ use async_graphql::{
     resolver_utils::{EnumType, enum_value},
 };
 
-use crate::catalog::{self, Error, ErrorCode, FieldError};
+use crate::{
+    domain::{self, Error, ErrorCode, FieldError},
+    http::problem::Problem,
+};
 
 /// Error code in `extensions.code`. Codes that REST shares are the `code` of its problems.
 #[derive(Clone, Copy, Debug, Enum, Eq, PartialEq)]
@@ -101,14 +104,20 @@ pub fn codes() -> impl Iterator<Item = &'static str> {
     GraphqlErrorCode::items().iter().map(|item| item.name)
 }
 
-/// Returns the code in an error's extensions, or `INTERNAL` if it has none.
-pub fn code(error: &ServerError) -> &'static str {
-    let code = error.extensions.as_ref().and_then(|extensions| extensions.get("code"));
-    let name = match code {
-        Some(Value::Enum(name)) => name.as_str(),
-        _ => "",
+impl GraphqlErrorCode {
+    /// Returns the code as clients see it.
+    pub fn name(self) -> &'static str {
+        Self::items().iter().find(|item| item.value == self).map_or("INTERNAL", |item| item.name)
+    }
+}
+
+/// Returns the code in an error's extensions, or [`GraphqlErrorCode::Internal`] if it has none.
+pub fn code(error: &ServerError) -> GraphqlErrorCode {
+    let code = match error.extensions.as_ref().and_then(|extensions| extensions.get("code")) {
+        Some(Value::Enum(name)) => GraphqlErrorCode::items().iter().find(|item| item.name == name.as_str()),
+        _ => None,
     };
-    codes().find(|code| *code == name).unwrap_or("INTERNAL")
+    code.map_or(GraphqlErrorCode::Internal, |item| item.value)
 }
 
 /// Reason why a request is rejected before execution: a code and a message.
@@ -118,6 +127,13 @@ pub type RequestError = (GraphqlErrorCode, String);
 pub fn request_error((code, message): RequestError) -> ServerError {
     let mut error = ServerError::new(message, None);
     error.extensions.get_or_insert_default().set("code", enum_value(code));
+    error
+}
+
+/// Converts a problem, which has one of REST's codes.
+pub fn from_problem(problem: &Problem) -> ServerError {
+    let mut error = ServerError::new(problem.detail(), None);
+    error.extensions.get_or_insert_default().set("code", problem.code().as_str());
     error
 }
 
@@ -145,7 +161,7 @@ pub fn add_codes(response: &mut Response) {
         let field_errors: Vec<_> = field_errors.iter().map(field_error_value).collect();
         if code == ErrorCode::Internal {
             tracing::error!(error = error.message, "resolver failed");
-            error.message = catalog::Error::Internal.to_string();
+            error.message = domain::Error::Internal.to_string();
         }
         let extensions = error.extensions.get_or_insert_default();
         if extensions.get("code").is_none() {

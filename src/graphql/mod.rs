@@ -8,13 +8,16 @@ use crate::http::request_body::BodyLimits;
 mod error;
 mod execution;
 mod prebuilt_json;
+#[cfg(test)]
+mod prebuilt_json_test;
 mod schema;
 mod subscription_signal;
 mod transport;
 
-pub use error::codes;
+pub use error::{GraphqlErrorCode, codes};
 pub use execution::limits::Limits;
-pub use execution::service::{OperationObserver, Service};
+pub use execution::observer::{OperationKind, OperationObserver, Outcome};
+pub use execution::service::Service;
 pub use schema::sdl;
 pub(crate) use transport::http::post;
 pub use transport::websocket::WebSockets;

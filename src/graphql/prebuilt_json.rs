@@ -15,6 +15,8 @@ use async_graphql::{
 use serde::Serialize;
 use serde_json::{Serializer, ser::Formatter};
 
+use crate::json_string;
+
 /// A loaded object.
 pub struct Prebuilt<T>(pub T);
 
@@ -24,44 +26,105 @@ pub struct PrebuiltList<T>(pub Vec<T>);
 /// Estimated size of an object's JSON, in bytes.
 pub const OBJECT_BYTES: usize = 128;
 
-/// An object that can write its fields as JSON without waiting.
+/// A value that becomes JSON without waiting.
+pub trait WriteJson: OutputType {
+    /// Appends the value with the selected fields. Returns `None` if async-graphql must resolve it.
+    fn write_json(&self, selection: &SelectionSet, json: &mut Vec<u8>) -> Option<()>;
+}
+
+/// An object whose fields become JSON without waiting. [`prebuilt_object`] implements it.
 pub trait WriteFields: OutputType {
     /// Appends the value of a field. Returns `None` if async-graphql must resolve it.
     fn write_field(&self, field: &Field, json: &mut Vec<u8>) -> Option<()>;
 }
 
+/// Defines an object's fields, each by its type and its value: as resolvers for async-graphql, and as prebuilt JSON. A
+/// name has one word, because async-graphql would write several in camel case.
+macro_rules! prebuilt_object {
+    (
+        $(#[$object_attribute:meta])*
+        $object:ident {
+            $($(#[$field_attribute:meta])* $field:ident: $type:ty = |$this:ident| $value:expr,)*
+        }
+    ) => {
+        $(#[$object_attribute])*
+        impl $object<'_> {
+            $(
+                $(#[$field_attribute])*
+                async fn $field(&self) -> $type {
+                    let $this = self;
+                    $value
+                }
+            )*
+        }
+
+        impl $crate::graphql::prebuilt_json::WriteFields for $object<'_> {
+            fn write_field(&self, field: &async_graphql::parser::types::Field, json: &mut Vec<u8>) -> Option<()> {
+                use $crate::graphql::prebuilt_json::WriteJson;
+                let selection = &field.selection_set.node;
+                match field.name.node.as_str() {
+                    $(
+                        stringify!($field) => {
+                            let $this = self;
+                            let value: $type = $value;
+                            value.write_json(selection, json)
+                        }
+                    )*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+pub(in crate::graphql) use prebuilt_object;
+
 /// Request data: the document selects a field twice, so async-graphql must merge the selections.
 pub struct HasMergedFields;
 
-/// Appends an object with the selected fields. Returns `None` if the selection has fragments or directives, which
-/// async-graphql must resolve.
-pub fn write_object(object: &impl WriteFields, selection: &SelectionSet, json: &mut Vec<u8>) -> Option<()> {
-    json.push(b'{');
-    // `items` is empty if async-graphql has removed every field because of `@skip` or `@include`.
-    for (index, item) in selection.items.iter().enumerate() {
-        let Selection::Field(field) = &item.node else {
-            return None;
-        };
-        if !field.node.directives.is_empty() {
-            return None;
+impl<T: WriteFields> WriteJson for T {
+    /// Returns `None` if the selection has fragments or directives.
+    fn write_json(&self, selection: &SelectionSet, json: &mut Vec<u8>) -> Option<()> {
+        json.push(b'{');
+        // `items` is empty if async-graphql has removed every field because of `@skip` or `@include`.
+        for (index, item) in selection.items.iter().enumerate() {
+            let Selection::Field(field) = &item.node else {
+                return None;
+            };
+            if !field.node.directives.is_empty() {
+                return None;
+            }
+            json.extend_from_slice(if index > 0 { b",\"" } else { b"\"" });
+            json.extend_from_slice(field.node.response_key().node.as_bytes());
+            json.extend_from_slice(b"\":");
+            if field.node.name.node == "__typename" {
+                write_quoted(&self.introspection_type_name(), json);
+            } else {
+                self.write_field(&field.node, json)?;
+            }
         }
-        json.extend_from_slice(if index > 0 { b",\"" } else { b"\"" });
-        json.extend_from_slice(field.node.response_key().node.as_bytes());
-        json.extend_from_slice(b"\":");
-        if field.node.name.node == "__typename" {
-            write_quoted(&object.introspection_type_name(), json);
-        } else {
-            object.write_field(&field.node, json)?;
-        }
+        json.push(b'}');
+        Some(())
     }
-    json.push(b'}');
-    Some(())
+}
+
+impl WriteJson for i32 {
+    fn write_json(&self, _: &SelectionSet, json: &mut Vec<u8>) -> Option<()> {
+        json.extend_from_slice(itoa::Buffer::new().format(*self).as_bytes());
+        Some(())
+    }
+}
+
+impl WriteJson for &str {
+    fn write_json(&self, _: &SelectionSet, json: &mut Vec<u8>) -> Option<()> {
+        json_string::write(json, self);
+        Some(())
+    }
 }
 
 fn list_json(objects: &[impl WriteFields], selection: &SelectionSet) -> Option<Vec<u8>> {
     let mut json = vec![b'['];
     for object in objects {
-        write_object(object, selection, &mut json)?;
+        object.write_json(selection, &mut json)?;
         json.push(b',');
     }
     json.pop_if(|last| *last == b',');
@@ -100,7 +163,7 @@ impl<T: WriteFields> OutputType for Prebuilt<T> {
     async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
         let write = |selection: &SelectionSet| {
             let mut json = Vec::with_capacity(OBJECT_BYTES);
-            write_object(&self.0, selection, &mut json).map(|()| json)
+            self.0.write_json(selection, &mut json).map(|()| json)
         };
         match prebuilt(ctx, write) {
             Some(value) => Ok(value),

@@ -3,4 +3,5 @@
 pub mod content_negotiation;
 pub mod media_type;
 pub mod problem;
+pub mod problem_code;
 pub mod request_body;

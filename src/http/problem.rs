@@ -1,29 +1,26 @@
 //! RFC 9457 problems: every error response of the HTTP interface, and the conversion of errors into them.
 
-use std::borrow::Cow;
-
 use axum::{
     body::Body,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 
+use super::problem_code::ProblemCode;
 use crate::{
-    catalog::{Error, ErrorCode, Product},
+    domain::{Error, Product},
     formats::{ImportError, json::MalformedJson},
     request_context::{self, RequestId},
 };
 
 /// Seconds before a client should retry. An overload or a short database outage is usually over by then.
-const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
+pub const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 
-/// An error response: a title and a detail for people, a code for programs.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// An error response: a detail for people, a code for programs.
+#[derive(Clone, Debug, Deserialize)]
 pub struct Problem {
-    status: u16,
-    code: Cow<'static, str>,
-    title: Cow<'static, str>,
+    code: ProblemCode,
     detail: String,
     errors: Vec<FieldError>,
 }
@@ -40,18 +37,12 @@ struct FieldError {
 }
 
 impl Problem {
-    fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
-        Self {
-            status: status.as_u16(),
-            code: code.into(),
-            title: title.into(),
-            detail: detail.into(),
-            errors: Vec::new(),
-        }
+    fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), errors: Vec::new() }
     }
 
-    pub fn code(&self) -> &str {
-        &self.code
+    pub fn code(&self) -> ProblemCode {
+        self.code
     }
 
     pub fn detail(&self) -> &str {
@@ -59,50 +50,45 @@ impl Problem {
     }
 
     pub fn status(&self) -> StatusCode {
-        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        self.code.status()
     }
 
     /// 400: the request is not well-formed.
     pub fn malformed(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "MALFORMED", "Malformed request", detail)
+        Self::new(ProblemCode::Malformed, detail)
     }
 
     /// 401: the bearer token is missing or wrong.
     pub fn unauthorized() -> Self {
         let detail = "authentication required: send `Authorization: Bearer <token>`";
-        Self::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "Unauthorized", detail)
+        Self::new(ProblemCode::Unauthorized, detail)
     }
 
     /// 404: no route has this path.
     pub fn no_route(path: &str) -> Self {
         let detail = format!("no route for {path}; GET / lists the routes");
-        Self::new(StatusCode::NOT_FOUND, ErrorCode::NotFound.as_str(), "Not found", detail)
+        Self::new(ProblemCode::NotFound, detail)
     }
 
     /// 405: the route has no such method. The response lists the allowed ones in `Allow`.
     pub fn method_not_allowed(method: &str) -> Self {
         let detail = format!("method {method} is not allowed; see the Allow header");
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "Method not allowed", detail)
+        Self::new(ProblemCode::MethodNotAllowed, detail)
     }
 
-    /// 499, nginx's status for this: the client disconnected before the whole body arrived. Appears in
-    /// metrics and logs only.
+    /// 499: the client disconnected before the whole body arrived.
     pub fn client_disconnected() -> Self {
-        let status = StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST);
-        let detail = "the client disconnected while sending the body";
-        Self::new(status, "CLIENT_LEFT", "Client disconnected", detail)
+        Self::new(ProblemCode::ClientDisconnected, "the client disconnected while sending the body")
     }
 
     /// 408: the body did not arrive in time.
     pub fn body_too_slow() -> Self {
-        let detail = "the body did not arrive in time";
-        Self::new(StatusCode::REQUEST_TIMEOUT, "BODY_TOO_SLOW", "Body too slow", detail)
+        Self::new(ProblemCode::BodyTooSlow, "the body did not arrive in time")
     }
 
     /// 503: the limit of concurrent requests is reached.
     pub fn overloaded() -> Self {
-        let detail = "the server has too many requests: retry later";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "OVERLOADED", "Overloaded", detail)
+        Self::new(ProblemCode::Overloaded, "the server has too many requests: retry later")
     }
 
     /// 413: the body exceeds the limit, in bytes.
@@ -112,40 +98,45 @@ impl Problem {
 
     /// 413, for limits other than the body's size in bytes.
     pub fn too_large(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", "Body too large", detail)
+        Self::new(ProblemCode::BodyTooLarge, detail)
     }
 
     /// 415: the route does not accept the body's media type.
     pub fn unsupported_media_type(accepted: &str) -> Self {
         let detail = format!("unsupported media type: send Content-Type {accepted}");
-        Self::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "UNSUPPORTED_MEDIA_TYPE",
-            "Unsupported media type",
-            detail,
-        )
+        Self::new(ProblemCode::UnsupportedMediaType, detail)
     }
 
     /// 415: the body has a content coding, such as gzip.
     pub fn unsupported_content_encoding() -> Self {
         let detail = "unsupported content encoding: send the body uncompressed";
-        Self { detail: detail.to_owned(), ..Self::unsupported_media_type("") }
+        Self::new(ProblemCode::UnsupportedMediaType, detail)
     }
 
     /// 412: a product with the id of a create-only request exists.
     pub fn product_exists(product: &Product) -> Self {
         let detail = format!("product {} already exists, at version {}", product.id, product.version);
-        Self { detail, ..Error::VersionMismatch(product.version).into() }
+        Self::new(ProblemCode::VersionMismatch, detail)
     }
 
     /// 503: the request exceeded its time limit.
     pub fn timeout() -> Self {
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "TIMEOUT",
-            "Timeout",
-            "the request timed out; a write may still take effect, so check before retrying",
-        )
+        let detail = "the request timed out; a write may still take effect, so check before retrying";
+        Self::new(ProblemCode::Timeout, detail)
+    }
+}
+
+impl Serialize for Problem {
+    /// Writes the form in which idempotent responses are stored. It has the status and the title for builds that
+    /// read them.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut stored = serializer.serialize_struct("Problem", 5)?;
+        stored.serialize_field("status", &self.status().as_u16())?;
+        stored.serialize_field("code", &self.code)?;
+        stored.serialize_field("title", self.code.title())?;
+        stored.serialize_field("detail", &self.detail)?;
+        stored.serialize_field("errors", &self.errors)?;
+        stored.end()
     }
 }
 
@@ -169,22 +160,6 @@ impl From<ImportError> for Problem {
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
-        let (status, title) = match error.code() {
-            ErrorCode::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "Invalid values"),
-            ErrorCode::NotFound => (StatusCode::NOT_FOUND, "Not found"),
-            ErrorCode::Duplicate => (StatusCode::CONFLICT, "Id already in use"),
-            ErrorCode::IdsExhausted => (StatusCode::CONFLICT, "Ids exhausted"),
-            ErrorCode::VersionMismatch => (StatusCode::PRECONDITION_FAILED, "Version mismatch"),
-            ErrorCode::VersionRequired => (StatusCode::PRECONDITION_REQUIRED, "Version required"),
-            ErrorCode::InsufficientStock => (StatusCode::CONFLICT, "Insufficient stock"),
-            ErrorCode::TooMuchStock => (StatusCode::CONFLICT, "Stock limit exceeded"),
-            ErrorCode::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "Idempotency key reused"),
-            ErrorCode::KeyInUse => (StatusCode::CONFLICT, "Idempotency key in use"),
-            ErrorCode::TooManySubscriptions => (StatusCode::SERVICE_UNAVAILABLE, "Too many subscriptions"),
-            ErrorCode::TooSlow => (StatusCode::SERVICE_UNAVAILABLE, "Subscriber too slow"),
-            ErrorCode::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "Database unavailable"),
-            ErrorCode::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "Internal error"),
-        };
         let errors = error
             .field_errors()
             .iter()
@@ -194,7 +169,7 @@ impl From<Error> for Problem {
                 detail: field.detail.to_string(),
             })
             .collect();
-        Self { errors, ..Self::new(status, error.code().as_str(), title, error.to_string()) }
+        Self { code: error.code().into(), detail: error.to_string(), errors }
     }
 }
 
@@ -213,15 +188,14 @@ pub fn render(mut response: Response, id: &RequestId) -> Response {
         return response;
     };
     if problem.status().is_server_error() {
-        request_context::record_error_code(&problem.code);
+        request_context::record_error_code(problem.code.as_str());
     }
     let body = ProblemBody {
-        // A URN, not a URL, because it must not depend on the server's address.
-        kind: format!("urn:stockmeter:problem:{}", problem.code.to_ascii_lowercase().replace('_', "-")),
-        title: &problem.title,
-        status: problem.status,
+        kind: problem.code.urn(),
+        title: problem.code.title(),
+        status: problem.status().as_u16(),
         detail: &problem.detail,
-        code: &problem.code,
+        code: problem.code,
         errors: &problem.errors,
         request_id: id.to_string(),
     };
@@ -241,11 +215,36 @@ pub fn render(mut response: Response, id: &RequestId) -> Response {
 struct ProblemBody<'a> {
     #[serde(rename = "type")]
     kind: String,
-    title: &'a str,
+    title: &'static str,
     status: u16,
     detail: &'a str,
-    code: &'a str,
+    code: ProblemCode,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
     request_id: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Idempotent responses outlive an update of the server, in both directions.
+    #[test]
+    fn stored_problems_keep_their_format() -> serde_json::Result<()> {
+        let stored = [
+            r#"{"status":422,"code":"INVALID","title":"Invalid values","detail":"name must not be empty","#,
+            r#""errors":[{"pointer":"/0/name","detail":"must not be empty"},"#,
+            r#"{"pointer":"/price","line":2,"detail":"must not be negative"}]}"#,
+        ]
+        .concat();
+        let problem: Problem = serde_json::from_str(&stored)?;
+        assert_eq!((problem.code, problem.status().as_u16()), (ProblemCode::Invalid, 422));
+        assert_eq!(serde_json::to_string(&problem)?, stored);
+
+        let stored =
+            r#"{"status":409,"code":"DUPLICATE_ID","title":"Id already in use","detail":"x","errors":[]}"#;
+        let problem: Problem = serde_json::from_str(stored)?;
+        assert_eq!(serde_json::to_string(&problem)?, stored);
+        Ok(())
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use axum::{
     Json,
     extract::State,
-    http::{HeaderValue, StatusCode, header},
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::database::Database;
+use crate::{database::Database, http::problem::RETRY_AFTER_SECONDS};
 
 #[derive(Clone)]
 pub struct HealthState {
@@ -119,6 +119,6 @@ async fn check(database: &Database, shutting_down: bool) -> Response {
     if is_ok {
         return body.into_response();
     }
-    let retry_after = [(header::RETRY_AFTER, HeaderValue::from_static("1"))];
+    let retry_after = [(header::RETRY_AFTER, RETRY_AFTER_SECONDS)];
     (StatusCode::SERVICE_UNAVAILABLE, retry_after, body).into_response()
 }

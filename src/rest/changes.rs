@@ -15,9 +15,10 @@ use serde::Deserialize;
 
 use super::openapi;
 use crate::{
-    catalog::{Catalog, Change, ChangeKind, Error, Event, LogPosition, ProductSelection},
+    catalog::Catalog,
+    domain::{Change, ChangeKind, Error, Event, LogPosition, ProductSelection},
     formats::json,
-    http::problem::Problem,
+    http::{problem::Problem, problem_code::ProblemCode},
 };
 
 /// Query parameters.
@@ -77,7 +78,7 @@ fn parse_selection(filter: &str) -> Result<ProductSelection, Error> {
 }
 
 fn error_event(error: &Error) -> SseEvent {
-    let data = serde_json::json!({ "code": error.code().as_str(), "detail": error.to_string() });
+    let data = serde_json::json!({ "code": ProblemCode::from(error.code()), "detail": error.to_string() });
     SseEvent::default().event("error").data(data.to_string())
 }
 

@@ -12,7 +12,8 @@ use super::{
 };
 use crate::{
     background_runtime,
-    catalog::{Catalog, NewProduct},
+    catalog::Catalog,
+    domain::NewProduct,
     formats::{
         self, Format,
         json::{self, OneOrMany},

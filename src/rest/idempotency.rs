@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    catalog::{Catalog, Error, Fingerprint, Idempotency, IdempotencyKey, IdempotentResponse},
+    catalog::Catalog,
+    domain::{Error, Fingerprint, Idempotency, IdempotencyKey, IdempotentResponse},
     http::problem::Problem,
 };
 

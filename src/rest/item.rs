@@ -8,13 +8,15 @@ use axum::{
 };
 
 use super::{
-    idempotency::IdempotentRequest, openapi, path::PathId, preconditions::Preconditions, require_object,
-    response,
+    idempotency::IdempotentRequest,
+    openapi,
+    path::PathId,
+    preconditions::{IfNoneMatch, Preconditions},
+    require_object, response,
 };
 use crate::{
-    catalog::{
-        Catalog, Error, NewProduct, OnConflict, Precondition, ProductChange, ProductId, StockAdjustment,
-    },
+    catalog::Catalog,
+    domain::{Error, NewProduct, OnConflict, ProductChange, ProductId, StockAdjustment},
     formats::json::{self, StockAdjustmentDraft},
     http::{problem::Problem, request_body::JsonBody},
 };
@@ -44,13 +46,8 @@ pub async fn get(
     if !preconditions.if_match.matches(product.version) {
         return Err(Error::VersionMismatch(product.version).into());
     }
-    let not_modified = match preconditions.if_none_match {
-        Precondition::None => false,
-        Precondition::Any => true,
-        Precondition::Versions(versions) => versions.contains(&product.version),
-    };
     let mut response = response::product(StatusCode::OK, &product);
-    if not_modified {
+    if preconditions.if_none_match.is_not_modified(product.version) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         *response.body_mut() = Body::empty();
         response.headers_mut().remove(header::CONTENT_TYPE);
@@ -103,16 +100,16 @@ pub async fn replace(
 ) -> Result<Response, Problem> {
     let draft = require_object(json::parse_object(&body)?)?;
     match preconditions.if_none_match {
-        Precondition::None => {
+        IfNoneMatch::Absent => {
             let change = ProductChange::replace(id, &draft)?;
             let product = catalog.update(id, change, preconditions.for_update()?).await?;
             Ok(response::product(StatusCode::OK, &product))
         }
-        Precondition::Any if preconditions.if_match != Precondition::None => {
+        IfNoneMatch::Any if preconditions.if_match.is_present() => {
             Err(Problem::malformed("If-Match and If-None-Match cannot be combined"))
         }
-        Precondition::Any => create_only(&catalog, id, &NewProduct::with_id(id, &draft)?).await,
-        Precondition::Versions(_) => Err(Problem::malformed("If-None-Match must be * in a PUT request")),
+        IfNoneMatch::Any => create_only(&catalog, id, &NewProduct::with_id(id, &draft)?).await,
+        IfNoneMatch::Versions(_) => Err(Problem::malformed("If-None-Match must be * in a PUT request")),
     }
 }
 

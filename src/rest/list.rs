@@ -18,7 +18,8 @@ use super::{
 };
 use crate::{
     background_runtime,
-    catalog::{Catalog, Cursor, Error, Listing, Page, PageRequest, Product, SortOrder},
+    catalog::Catalog,
+    domain::{Cursor, Error, Listing, Page, PageRequest, Product, SortOrder},
     formats::{Format, Writer},
     http::problem::Problem,
 };

@@ -2,8 +2,12 @@
 
 use form_urlencoded::{Serializer, parse};
 
+use super::filter_query::add_filter;
 use crate::{
-    catalog::{Cursor, Error, Filter, Listing, PageRequest, SortOrder, parse_cursor},
+    domain::{
+        Cursor, Error, Filter, Listing, PageRequest, SortColumn, SortDirection, SortKey, SortOrder,
+        parse_cursor,
+    },
     http::problem::Problem,
 };
 
@@ -26,7 +30,8 @@ pub enum Window {
     AllAfter(Option<Cursor>),
 }
 
-const FILTER_FIELDS: [&str; 4] = ["id", "name", "price", "amount"];
+const SORT_COLUMNS: [SortColumn; 4] =
+    [SortColumn::Id, SortColumn::Name, SortColumn::Price, SortColumn::Amount];
 
 /// Parameters of `GET` and of `DELETE /products`, as error messages list them.
 const LIST_PARAMETERS: &str = "limit, after, before, sort, count, id, name, price and amount";
@@ -64,7 +69,7 @@ impl ListQuery {
                 link_params.push((name.into_owned(), value.into_owned()));
             }
         }
-        let order = sort.map_or(Ok(SortOrder::default()), |sort| SortOrder::parse(&sort))?;
+        let order = sort.map_or(Ok(SortOrder::default()), |sort| parse_sort(&sort))?;
         let (after, before) = (after.as_deref(), before.as_deref());
         if after.is_some() && before.is_some() {
             return Err(Problem::malformed("after and before cannot be combined"));
@@ -110,15 +115,18 @@ pub fn parse_filter(query: &str) -> Result<Filter, Problem> {
     Ok(filter)
 }
 
-/// Adds the filter `name=operator.operand`. Returns false if no field has this name.
-fn add_filter(filter: &mut Filter, name: &str, value: &str) -> Result<bool, Error> {
-    let Some(field) = FILTER_FIELDS.iter().find(|field| **field == name) else {
-        return Ok(false);
+/// Parses an order such as `price,-name`: by ascending price, then by descending name.
+fn parse_sort(text: &str) -> Result<SortOrder, Error> {
+    let key = |text: &str| {
+        let (direction, name) = match text.strip_prefix('-') {
+            Some(name) => (SortDirection::Descending, name),
+            None => (SortDirection::Ascending, text),
+        };
+        let rule = "must be a list of id, name, price or amount; prefix a field with - for descending order";
+        let column = SORT_COLUMNS.into_iter().find(|column| column.name() == name);
+        Ok(SortKey { column: column.ok_or_else(|| Error::invalid("sort", rule))?, direction })
     };
-    let (operator, operand) = value.split_once('.').unwrap_or((value, ""));
-    let operands: Vec<&str> = if operator == "in" { operand.split(',').collect() } else { vec![operand] };
-    filter.add(field, operator, &operands)?;
-    Ok(true)
+    SortOrder::new(text.split(',').map(key).collect::<Result<Vec<_>, Error>>()?)
 }
 
 fn unknown_parameter(name: &str, valid: &str) -> Problem {

@@ -4,13 +4,11 @@ use axum::extract::FromRef;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{
-    catalog::{Catalog, Error},
-    http::request_body::BodyLimits,
-};
+use crate::{catalog::Catalog, domain::Error, http::request_body::BodyLimits};
 
 mod changes;
 mod collection;
+mod filter_query;
 pub mod idempotency;
 mod item;
 mod list;

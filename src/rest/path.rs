@@ -8,7 +8,7 @@ use axum::{
 use percent_encoding::percent_decode_str;
 
 use crate::{
-    catalog::{ProductId, parse_product_id},
+    domain::{ProductId, parse_product_id},
     http::problem::Problem,
 };
 

@@ -6,14 +6,58 @@ use axum::{
 };
 
 use crate::{
-    catalog::{Precondition, Version},
+    domain::{Precondition, Version},
     http::problem::Problem,
 };
 
-/// Preconditions of a request, each [`Precondition::None`] if its header is absent.
+/// Preconditions of a request.
 pub struct Preconditions {
-    pub if_match: Precondition,
-    pub if_none_match: Precondition,
+    pub if_match: IfMatch,
+    pub if_none_match: IfNoneMatch,
+}
+
+/// `If-Match`: the product must have one of these versions. [`Precondition::None`] if the header is absent.
+#[derive(Debug, PartialEq, Eq)]
+pub struct IfMatch(Precondition);
+
+/// `If-None-Match`: the product must have none of these versions.
+#[derive(Debug, PartialEq, Eq)]
+pub enum IfNoneMatch {
+    /// The header is absent.
+    Absent,
+    /// `*`: the product must not exist.
+    Any,
+    /// The product must have another version.
+    Versions(Vec<Version>),
+}
+
+impl IfMatch {
+    /// Returns whether the request has the header.
+    pub fn is_present(&self) -> bool {
+        self.0 != Precondition::None
+    }
+
+    /// Returns whether a product at this version meets the precondition.
+    pub fn matches(&self, version: Version) -> bool {
+        self.0.matches(version)
+    }
+}
+
+impl IfNoneMatch {
+    /// Returns whether the client already has a product at this version, as `If-None-Match` of a read says.
+    pub fn is_not_modified(&self, version: Version) -> bool {
+        match self {
+            Self::Absent => false,
+            Self::Any => true,
+            Self::Versions(versions) => versions.contains(&version),
+        }
+    }
+}
+
+/// Content of a header with entity tags.
+enum EntityTags {
+    Any,
+    Versions(Vec<Version>),
 }
 
 impl Preconditions {
@@ -24,8 +68,16 @@ impl Preconditions {
     pub fn from_headers(headers: &HeaderMap) -> Result<Self, Problem> {
         Ok(Self {
             // `If-Match` requires the strong comparison (RFC 9110 section 13.1.1), which no weak tag passes.
-            if_match: parse_entity_tags(headers, &header::IF_MATCH, false)?,
-            if_none_match: parse_entity_tags(headers, &header::IF_NONE_MATCH, true)?,
+            if_match: IfMatch(match parse_entity_tags(headers, &header::IF_MATCH, false)? {
+                None => Precondition::None,
+                Some(EntityTags::Any) => Precondition::Any,
+                Some(EntityTags::Versions(versions)) => Precondition::Versions(versions),
+            }),
+            if_none_match: match parse_entity_tags(headers, &header::IF_NONE_MATCH, true)? {
+                None => IfNoneMatch::Absent,
+                Some(EntityTags::Any) => IfNoneMatch::Any,
+                Some(EntityTags::Versions(versions)) => IfNoneMatch::Versions(versions),
+            },
         })
     }
 
@@ -34,7 +86,7 @@ impl Preconditions {
     /// # Errors
     /// Returns a 400 problem if it has one.
     pub fn reject_any(&self) -> Result<(), Problem> {
-        if self.if_match == Precondition::None && self.if_none_match == Precondition::None {
+        if !self.if_match.is_present() && self.if_none_match == IfNoneMatch::Absent {
             return Ok(());
         }
         Err(Problem::malformed("If-Match and If-None-Match apply to single products only"))
@@ -45,8 +97,8 @@ impl Preconditions {
     /// # Errors
     /// Returns a 400 problem if the request has `If-None-Match`.
     pub fn for_update(&self) -> Result<&Precondition, Problem> {
-        if self.if_none_match == Precondition::None {
-            return Ok(&self.if_match);
+        if self.if_none_match == IfNoneMatch::Absent {
+            return Ok(&self.if_match.0);
         }
         Err(Problem::malformed("If-None-Match is not supported for this request"))
     }
@@ -60,23 +112,23 @@ impl<S: Send + Sync> FromRequestParts<S> for Preconditions {
     }
 }
 
-/// Parses `*` or a list of entity tags. Tags that are not valid versions are dropped, as are weak tags unless
+/// Parses `*` or a list of entity tags. Returns `None` if the header is absent. Tags that are not valid versions are dropped, as are weak tags unless
 /// `allow_weak` is true.
 fn parse_entity_tags(
     headers: &HeaderMap,
     name: &HeaderName,
     allow_weak: bool,
-) -> Result<Precondition, Problem> {
+) -> Result<Option<EntityTags>, Problem> {
     let malformed = || Problem::malformed(format!("{name} must be * or a list of quoted entity tags"));
     let (mut versions, mut has_tags) = (Vec::new(), false);
     let mut fields = headers.get_all(name).iter().peekable();
     if fields.peek().is_none() {
-        return Ok(Precondition::None);
+        return Ok(None);
     }
     for field in fields {
         let mut rest = field.to_str().map_err(|_| malformed())?.trim();
         if rest == "*" {
-            return Ok(Precondition::Any);
+            return Ok(Some(EntityTags::Any));
         }
         while !rest.is_empty() {
             // Ignore empty list elements (RFC 9110 section 5.6.1.2).
@@ -101,5 +153,5 @@ fn parse_entity_tags(
             rest = after;
         }
     }
-    if has_tags { Ok(Precondition::Versions(versions)) } else { Err(malformed()) }
+    if has_tags { Ok(Some(EntityTags::Versions(versions))) } else { Err(malformed()) }
 }

@@ -9,7 +9,7 @@ use axum::{
     response::Response,
 };
 
-use crate::catalog::OnConflict;
+use crate::domain::OnConflict;
 
 pub const PREFER: HeaderName = HeaderName::from_static("prefer");
 pub const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");

@@ -9,7 +9,7 @@ use axum::{
 };
 
 use crate::{
-    catalog::{Product, Version},
+    domain::{Product, Version},
     formats::{self, Format, json},
 };
 

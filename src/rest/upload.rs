@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use tokio::io::{AsyncSeekExt, AsyncWriteExt, BufWriter};
 
 use crate::{
-    catalog::Error,
+    domain::Error,
     formats::Format,
     http::{
         media_type::media_type,

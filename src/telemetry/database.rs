@@ -10,19 +10,6 @@ use opentelemetry::{
 use super::{gauge, names};
 use crate::request_context;
 
-/// State of the connection pool.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct PoolStatus {
-    /// Connections in use.
-    pub used: u64,
-    /// Open connections that are not in use.
-    pub idle: u64,
-    /// Maximum number of connections.
-    pub max: u64,
-    /// Statements waiting for a connection.
-    pub pending: u64,
-}
-
 /// Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct DatabaseMetrics {
@@ -64,27 +51,34 @@ pub fn availability_gauge(meter: &Meter) -> Gauge<u64> {
     gauge(meter, names::DATABASE_UP, "", "1 if the database is reachable, otherwise 0")
 }
 
-/// Registers gauges of the connection pool. `status` is called at each scrape.
-pub fn register_pool_gauges(meter: &Meter, status: impl Fn() -> PoolStatus + Clone + Send + Sync + 'static) {
+/// Registers gauges of the connection pool. `status` is called at each scrape. It returns the number of used, of
+/// idle and of all allowed connections, and of statements that wait for one.
+pub fn register_pool_gauges(meter: &Meter, status: impl Fn() -> [u64; 4] + Clone + Send + Sync + 'static) {
     let connections = status.clone();
     meter
         .u64_observable_gauge(names::DB_CONNECTIONS)
         .with_description("Open database connections")
         .with_callback(move |observer| {
-            let PoolStatus { used, idle, .. } = connections();
+            let [used, idle, _, _] = connections();
             observer.observe(used, &[KeyValue::new(names::STATE, "used")]);
             observer.observe(idle, &[KeyValue::new(names::STATE, "idle")]);
         })
         .build();
-    let max = status.clone();
+    let allowed = status.clone();
     meter
         .u64_observable_gauge(names::DB_CONNECTION_MAX)
         .with_description("Maximum number of database connections")
-        .with_callback(move |observer| observer.observe(max().max, &[]))
+        .with_callback(move |observer| {
+            let [_, _, max, _] = allowed();
+            observer.observe(max, &[]);
+        })
         .build();
     meter
         .u64_observable_gauge(names::DB_CONNECTION_PENDING)
         .with_description("Statements waiting for a connection")
-        .with_callback(move |observer| observer.observe(status().pending, &[]))
+        .with_callback(move |observer| {
+            let [_, _, _, pending] = status();
+            observer.observe(pending, &[]);
+        })
         .build();
 }

@@ -29,9 +29,27 @@ struct Instruments {
     bound_durations: Vec<OnceLock<BoundHistogram<f64>>>,
 }
 
-/// Operation types. The last one also stands for values that are not in this list.
+/// Label for the operation type.
+#[derive(Clone, Copy, Debug)]
+pub enum OperationType {
+    Query,
+    Mutation,
+    Subscription,
+    Unknown,
+}
+
+/// Label for the outcome of an operation.
+#[derive(Clone, Copy, Debug)]
+pub enum Outcome {
+    Ok,
+    Error,
+    /// A request error, before execution.
+    Rejected,
+}
+
+/// Values of [`OperationType`], in its order.
 const TYPES: [&str; 4] = ["query", "mutation", "subscription", "unknown"];
-/// Outcomes of operations: `rejected` is a request error, before execution.
+/// Values of [`Outcome`], in its order.
 const OUTCOMES: [&str; 3] = ["ok", "error", "rejected"];
 
 /// Index into `names` for unnamed operations.
@@ -69,12 +87,12 @@ impl GraphqlMetrics {
     /// operations.
     pub fn record_operation(
         &self,
-        operation_type: &'static str,
+        operation_type: OperationType,
         name: Option<&str>,
-        outcome: &'static str,
+        outcome: Outcome,
         duration: Option<Duration>,
     ) {
-        let type_outcome = index(&TYPES, operation_type) * OUTCOMES.len() + index(&OUTCOMES, outcome);
+        let type_outcome = operation_type as usize * OUTCOMES.len() + outcome as usize;
         let name = name.map_or(NO_NAME, |name| {
             self.0.names.iter().position(|known| known.as_str() == name).unwrap_or(OTHER_NAME)
         });
@@ -104,11 +122,6 @@ impl Instruments {
         let bind = || self.duration.bind(&labels(type_outcome));
         self.bound_durations[type_outcome].get_or_init(bind).record(duration.as_secs_f64());
     }
-}
-
-/// Returns the index of a label value, or of the last value if it is unknown.
-fn index(known: &[&str], value: &str) -> usize {
-    known.iter().position(|known| *known == value).unwrap_or(known.len() - 1)
 }
 
 /// Returns the labels for an index into the combinations of [`TYPES`] and [`OUTCOMES`].

@@ -123,7 +123,6 @@ fn quota_v1(directory: &Path) -> Option<f64> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a panic fails the test")]
 mod tests {
     use std::fs;
 

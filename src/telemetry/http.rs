@@ -14,6 +14,7 @@ use std::{
 use axum::{
     body::{Body, Bytes, HttpBody},
     extract::Request,
+    http::{HeaderMap, header},
     response::Response,
 };
 use futures_util::FutureExt;
@@ -26,10 +27,7 @@ use super::{
     slow_requests::{self, SlowRequest},
     traces,
 };
-use crate::{
-    http::media_type::media_type,
-    request_context::{RequestContext, RequestId, RequestInfo},
-};
+use crate::request_context::{RequestContext, RequestId, RequestInfo};
 
 /// Status recorded if the client disconnects before the response starts, as in nginx.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
@@ -159,7 +157,7 @@ impl RequestRecord {
             self.total_time = Some(time_to_headers);
             return response;
         }
-        self.is_stream = media_type(response.headers()) == Some("text/event-stream");
+        self.is_stream = is_event_stream(response.headers());
         response.map(|body| Body::new(RecordedResponseBody { body, record: self }))
     }
 
@@ -253,6 +251,10 @@ impl HttpBody for RecordedResponseBody {
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"))
 }
 
 fn data_len(frame: &Frame<Bytes>) -> u64 {

@@ -8,13 +8,12 @@ use std::{
 
 use opentelemetry::{
     KeyValue,
-    metrics::{BoundCounter, BoundHistogram, Counter, Histogram, Meter},
+    metrics::{BoundCounter, BoundHistogram, Counter, Histogram, Meter, UpDownCounter},
 };
 
 use super::{
     names,
     routes::{RouteIndex, Routes},
-    sharded_buffer::ShardedBuffer,
     slow_requests::SlowRequestLog,
 };
 
@@ -23,6 +22,7 @@ use super::{
 pub struct HttpMetrics(Arc<Instruments>);
 
 struct Instruments {
+    in_flight: UpDownCounter<i64>,
     requests: Counter<u64>,
     duration: Histogram<f64>,
     fine_duration: Histogram<f64>,
@@ -30,7 +30,6 @@ struct Instruments {
     response_size: Histogram<u64>,
     slow_requests: SlowRequestLog,
     routes: Routes,
-    buffer: ShardedBuffer<(RouteIndex, RequestStats)>,
     /// Indexed by [`RouteIndex::index`].
     series: Vec<RouteSeries>,
 }
@@ -78,6 +77,10 @@ impl HttpMetrics {
         routes: Routes,
         slow_requests: SlowRequestLog,
     ) -> Self {
+        let in_flight = meter
+            .i64_up_down_counter(names::HTTP_REQUESTS_IN_FLIGHT)
+            .with_description("Requests in progress")
+            .build();
         let requests = meter.u64_counter(names::HTTP_REQUESTS).with_description("HTTP requests").build();
         let duration = meter
             .f64_histogram(names::HTTP_REQUEST_DURATION)
@@ -99,13 +102,15 @@ impl HttpMetrics {
         };
         let request_size = size(names::HTTP_REQUEST_SIZE, "Size of request bodies as received");
         let response_size = size(names::HTTP_RESPONSE_SIZE, "Size of response bodies as sent");
+        in_flight.add(0, &[]);
         for (method, endpoint, statuses) in routes.expected() {
             for status in *statuses {
                 requests.add(0, &request_labels(method, endpoint, *status));
             }
         }
         let series = routes.all_labels().map(|_| RouteSeries::default()).collect();
-        let instruments = Arc::new(Instruments {
+        Self(Arc::new(Instruments {
+            in_flight,
             requests,
             duration,
             fine_duration,
@@ -113,22 +118,8 @@ impl HttpMetrics {
             response_size,
             slow_requests,
             routes,
-            buffer: ShardedBuffer::new(),
             series,
-        });
-        let observed = instruments.clone();
-        // Observable instruments are collected before synchronous ones, so this callback also flushes the
-        // buffer.
-        meter
-            .i64_observable_up_down_counter(names::HTTP_REQUESTS_IN_FLIGHT)
-            .with_description("Requests in progress")
-            .with_callback(move |observer| {
-                observed.buffer.flush(|(route, stats)| observed.record(route, stats));
-                // The sum can be negative if a request finishes on another thread while it is computed.
-                observer.observe(observed.buffer.in_flight().max(0), &[]);
-            })
-            .build();
-        Self(instruments)
+        }))
     }
 
     pub(super) fn routes(&self) -> &Routes {
@@ -140,11 +131,12 @@ impl HttpMetrics {
     }
 
     pub(super) fn request_started(&self) {
-        self.0.buffer.start();
+        self.0.in_flight.add(1, &[]);
     }
 
     pub(super) fn request_finished(&self, route: RouteIndex, stats: RequestStats) {
-        self.0.buffer.push((route, stats), |(route, stats)| self.0.record(route, stats));
+        self.0.in_flight.add(-1, &[]);
+        self.0.record(route, stats);
     }
 }
 

@@ -1,5 +1,5 @@
-//! OpenTelemetry metrics with a Prometheus exporter, and traces. Does not depend on the catalog or the
-//! database: callers pass in the values to observe.
+//! OpenTelemetry metrics with a Prometheus exporter, and traces. Depends on no other layer: callers pass in the
+//! values to observe.
 
 use std::{
     sync::Arc,
@@ -25,7 +25,6 @@ mod otlp;
 mod process;
 pub mod routes;
 mod runtime;
-mod sharded_buffer;
 pub mod slow_requests;
 pub mod traces;
 

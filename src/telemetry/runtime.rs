@@ -1,4 +1,4 @@
-//! Metrics of the allocator and of the Tokio runtimes, in place of Python's garbage collection metrics.
+//! Metrics of the allocator and of the Tokio runtimes, instead of Python's garbage collection metrics.
 
 use opentelemetry::{
     KeyValue,

@@ -12,8 +12,9 @@ use opentelemetry::{
 use opentelemetry_http::HeaderExtractor;
 use opentelemetry_sdk::{propagation::TraceContextPropagator, trace::SdkTracerProvider};
 use tracing::{
-    Level, Span, Subscriber, error_span,
+    Level, Span, Subscriber,
     field::{self, Empty},
+    info_span,
 };
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::{Layer, filter::Targets, registry::LookupSpan};
@@ -21,12 +22,12 @@ use tracing_subscriber::{Layer, filter::Targets, registry::LookupSpan};
 use super::names;
 use crate::{
     request_context::RequestId,
-    trace_targets::{OTEL_TARGET, REQUEST_TARGET, export_enabled},
+    trace_targets::{OTEL_TARGET, export_enabled},
 };
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// Returns a layer that exports spans of the targets [`OTEL_TARGET`] and [`REQUEST_TARGET`] to the provider.
+/// Returns a layer that exports spans of [`OTEL_TARGET`] to the provider.
 pub fn layer<S>(provider: &SdkTracerProvider) -> impl Layer<S> + use<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -38,9 +39,7 @@ where
         .with_target(false)
         .with_level(false)
         .with_tracked_inactivity(false)
-        .with_filter(
-            Targets::new().with_target(OTEL_TARGET, Level::INFO).with_target(REQUEST_TARGET, Level::INFO),
-        )
+        .with_filter(Targets::new().with_target(OTEL_TARGET, Level::INFO))
 }
 
 /// Returns the exported span of a request (semantic conventions for HTTP servers) and its trace id. The trace
@@ -54,8 +53,8 @@ pub fn request_span(request: &Request, endpoint: Option<&str>, id: &RequestId) -
     let (id, path) = (id.to_string(), request.uri().path());
     let method = super::routes::method_label(request.method());
     let user_agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-    let span = error_span!(
-        target: REQUEST_TARGET,
+    let span = info_span!(
+        target: OTEL_TARGET,
         "request",
         id = id.as_str(),
         trace_id = Empty,

@@ -1,4 +1,4 @@
-//! The direction of dependencies, checked in the sources.
+//! The direction of dependencies, kept by reading the sources.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     files.filter(|path| path.extension().is_some_and(|ending| ending == "rs")).collect()
 }
 
-/// The code without comments and white space, and with `crate::` before each module of a `use crate::{…}`.
+/// The code without comments and white space, and with `crate::` before each path of a `use crate::{…}`.
 fn code(file: &Path) -> String {
     let text = fs::read_to_string(file).unwrap();
     let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
@@ -49,8 +49,17 @@ fn each_module_names_only_those_below_it() {
         ("entity/src", [&http[..], &["serde", "tokio"]].concat()),
         ("migration/src", [&http[..], &["useentity", "tokio"]].concat()),
         ("src/request_context.rs", [&http[..], &upper[..], &["crate::catalog", "crate::database"]].concat()),
-        ("src/database", [&http[..], &upper[..], &["crate::catalog"]].concat()),
-        ("src/catalog", [&http[..], &upper[..]].concat()),
+        ("src/database", [&http[..], &upper[..], &["crate::catalog", "crate::domain"]].concat()),
+        (
+            "src/domain",
+            [
+                &http[..],
+                &upper[..],
+                &["sea_orm", "rusqlite", "tokio", "crate::catalog", "crate::database", "crate::formats"],
+            ]
+            .concat(),
+        ),
+        ("src/catalog", [&http[..], &upper[..], &["crate::formats"]].concat()),
         ("src/formats", [&http[..], &upper[..], &["sea_orm"]].concat()),
         (
             "src/rest",
@@ -95,5 +104,95 @@ fn each_module_names_only_those_below_it() {
             let found = forbidden.iter().find(|word| code.contains(*word));
             assert!(found.is_none(), "{} names {}", file.display(), found.unwrap());
         }
+    }
+}
+
+/// Returns the paths of a `use` tree at the start of the code, such as `a::b` and `a::c` of `a::{b,c}`.
+fn expand(tree: &str) -> Vec<String> {
+    let end = tree.find(|char: char| !(char.is_alphanumeric() || "_:".contains(char)));
+    let (prefix, rest) = tree.split_at(end.unwrap_or(tree.len()));
+    let Some(items) = rest.strip_prefix('{') else {
+        return vec![prefix.to_owned()];
+    };
+    let (mut depth, mut starts) = (0, vec![0]);
+    for (index, char) in items.char_indices() {
+        match char {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => starts.push(index + 1),
+            _ => {}
+        }
+    }
+    let paths = starts.into_iter().flat_map(|start| expand(&items[start..]));
+    paths.map(|path| format!("{prefix}{path}")).collect()
+}
+
+/// Returns the file of the innermost module in the path. `names` are those of the module that names it.
+fn resolve(path: &str, names: &[String]) -> Option<PathBuf> {
+    let (mut module, mut file) = (names.to_vec(), None);
+    for segment in path.split("::") {
+        match segment {
+            "crate" => module.clear(),
+            "super" => drop(module.pop()),
+            _ => module.push(segment.to_owned()),
+        }
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(module.join("/"));
+        let candidates = [source.with_extension("rs"), source.join("mod.rs")];
+        match candidates.into_iter().find(|file| file.is_file()) {
+            Some(found) => file = Some(found),
+            None if segment == "crate" || segment == "super" => {}
+            None => break,
+        }
+    }
+    file
+}
+
+/// Returns the files of the modules that a file names, and of those that it contains.
+fn dependencies(file: &Path) -> Vec<PathBuf> {
+    let text = fs::read_to_string(file).unwrap();
+    let text = text.split("#[cfg(test)]").next().unwrap();
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let children = lines.clone().filter_map(|line| line.rsplit_once("mod ")?.1.strip_suffix(';'));
+    let code: String = lines.clone().flat_map(str::chars).filter(|char| !char.is_whitespace()).collect();
+    let relative = file.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap();
+    let mut names: Vec<String> =
+        relative.with_extension("").iter().map(|name| name.to_string_lossy().into_owned()).collect();
+    names.retain(|name| name != "mod");
+    let starts = code.match_indices("crate::").chain(code.match_indices("super::"));
+    let paths = starts.flat_map(|(index, _)| expand(&code[index..]));
+    paths.chain(children.map(str::to_owned)).filter_map(|path| resolve(&path, &names)).collect()
+}
+
+#[test]
+fn no_module_reaches_one_above_it_through_others() {
+    for (module, forbidden) in [
+        ("domain", &["catalog", "database", "formats", "rest", "graphql", "http", "telemetry", "app"][..]),
+        ("database", &["domain", "catalog", "formats", "rest", "graphql", "http", "telemetry", "app"]),
+        ("catalog", &["formats", "rest", "graphql", "http", "telemetry", "app", "server"]),
+        ("formats", &["rest", "graphql", "http", "telemetry", "app", "server"]),
+        ("telemetry", &["catalog", "rest", "graphql", "operations", "app", "server"]),
+        ("rest", &["graphql", "telemetry", "app", "server"]),
+        ("graphql", &["rest", "telemetry", "app", "server"]),
+    ] {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut reached = sources(&source.join(module));
+        let mut index = 0;
+        while let Some(file) = reached.get(index) {
+            for dependency in dependencies(file) {
+                let above = forbidden.iter().find(|name| dependency.starts_with(source.join(name)));
+                assert!(
+                    above.is_none(),
+                    "{module} reaches {} in {}",
+                    above.unwrap(),
+                    reached[index].display()
+                );
+                if !reached.contains(&dependency) {
+                    reached.push(dependency);
+                }
+            }
+            index += 1;
+        }
+        assert!(index > 2, "{module}");
     }
 }

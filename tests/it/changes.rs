@@ -7,7 +7,7 @@ use tokio::{
     net::TcpSocket,
 };
 
-use crate::harness::{Events, Server, Setup, Store, TIMEOUT, cluster};
+use crate::harness::{Events, Server, Setup, Store, TIMEOUT, cluster, eventually};
 
 on_both_stores!(
     subscribers_receive_every_change_in_order,
@@ -272,9 +272,10 @@ async fn the_number_of_subscriptions_is_limited(store: Store) {
     rejected.is_graphql_error(503, "TOO_MANY_SUBSCRIPTIONS");
     server.log.wait_for_failure(rejected.header("x-request-id"), "TOO_MANY_SUBSCRIPTIONS").await;
     drop(graphql);
-    let accepted =
-        async { while server.request("GET", "/products/changes").send().await.unwrap().status() != 200 {} };
-    tokio::time::timeout(TIMEOUT, accepted).await.expect("a closed subscription makes space for another one");
+    eventually("a closed subscription makes space for another one", async || {
+        server.request("GET", "/products/changes").send().await.unwrap().status() == 200
+    })
+    .await;
 }
 
 async fn subscriptions_end_when_the_server_stops(store: Store) {
@@ -321,9 +322,10 @@ async fn a_lost_postgresql_connection_loses_no_change() {
         let terminate = Statement::from_string(postgres.get_database_backend(), terminate);
         assert!(!postgres.query_all_raw(terminate).await.unwrap().is_empty());
         // The first requests may fail on a terminated connection.
-        let created =
-            async { while server.post("/products", product(round).to_string()).await.status != 201 {} };
-        tokio::time::timeout(TIMEOUT, created).await.expect("the server reconnects");
+        eventually("the server reconnects", async || {
+            server.post("/products", product(round).to_string()).await.status == 201
+        })
+        .await;
         assert_eq!(events.next().await.unwrap().data["id"], round);
     }
 }
@@ -338,10 +340,9 @@ async fn changes_wait_for_older_postgresql_transactions() {
     let older = server.direct_connection().await.begin().await.unwrap();
     older.execute_unprepared("SELECT pg_current_xact_id()").await.unwrap();
     server.post("/products", product(1).to_string()).await;
-    let waits = async { while server.metric("catalog_changes_delay_seconds").await < Some(1.0) {} };
-    tokio::time::timeout(TIMEOUT, waits).await.expect("the metric shows the delay");
+    let delay = async || server.metric("catalog_changes_delay_seconds").await;
+    eventually("the metric shows the delay", async || delay().await >= Some(1.0)).await;
     older.rollback().await.unwrap();
     assert_eq!(events.next().await.unwrap().data["id"], 1);
-    let ended = async { while server.metric("catalog_changes_delay_seconds").await != Some(0.0) {} };
-    tokio::time::timeout(TIMEOUT, ended).await.expect("the delay ends");
+    eventually("the delay ends", async || delay().await == Some(0.0)).await;
 }

@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use crate::harness::{Server, Setup, Store, http_client};
+use crate::harness::{Server, Setup, Store, eventually_within, http_client};
 
 on_both_stores!(a_killed_server_keeps_acknowledged_writes, disconnecting_clients_leave_no_open_transaction);
 
@@ -115,6 +115,6 @@ async fn assert_no_open_transaction(database: &DatabaseConnection) {
         WHERE datname = current_database() AND application_name = 'stockmeter' AND xact_start IS NOT NULL";
     let open = Statement::from_string(backend, open);
     let count = async || database.query_one_raw(open.clone()).await.unwrap().unwrap().try_get_by_index(0);
-    let all_ended = async { while count().await != Ok(0_i64) {} };
-    tokio::time::timeout(Duration::from_secs(5), all_ended).await.expect("all transactions end");
+    eventually_within(Duration::from_secs(5), "all transactions end", async || count().await == Ok(0_i64))
+        .await;
 }

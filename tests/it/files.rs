@@ -6,7 +6,7 @@ use reqwest::Body;
 use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
-use crate::harness::{Response, Server, Setup, Store};
+use crate::harness::{Response, Server, Setup, Store, eventually};
 
 on_both_stores!(
     exported_files_can_be_imported_without_loss,
@@ -189,8 +189,7 @@ async fn an_aborted_upload_stores_nothing(store: Store) {
     client.write_all((headers.to_owned() + &csv_file(1, 6_000)).as_bytes()).await.unwrap();
     drop(client);
     let aborted = r#"http_requests_total{endpoint="/products",method="POST",status_code="499"}"#;
-    let counted = async { while server.metric(aborted).await != Some(1.0) {} };
-    tokio::time::timeout(crate::harness::TIMEOUT, counted).await.expect("the aborted request is counted");
+    eventually("the aborted request is counted", async || server.metric(aborted).await == Some(1.0)).await;
     server.get("/products").await.is(200, "[]");
 }
 

@@ -1,9 +1,10 @@
 //! Behaviour specific to GraphQL: null for missing products, partial updates, connections, cached documents.
 
+use opentelemetry_proto::tonic::trace::v1::Span;
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
-use crate::harness::{Server, Store};
+use crate::harness::{Collector, Server, Setup, Store, attributes};
 
 on_both_stores!(
     a_missing_product_is_null,
@@ -15,6 +16,8 @@ on_both_stores!(
     product_lookups_match_the_executor,
     connections_page_forwards_and_backwards,
     filter_values_are_not_split_at_commas,
+    numbers_keep_their_digits,
+    product_lookups_are_traced,
 );
 
 async fn a_missing_product_is_null(store: Store) {
@@ -239,4 +242,91 @@ async fn filter_values_are_not_split_at_commas(store: Store) {
         let response = server.graphql(delete, json!({ "prices": prices })).await;
         assert_eq!(response, json!({ "data": { "deleteProducts": deleted } }));
     }
+}
+
+/// A price in JSON or in a document never becomes a binary number, which has 16 digits at most.
+async fn numbers_keep_their_digits(store: Store) {
+    let server = Server::start(store).await;
+    let create = "mutation($input: CreateProductInput!) { createProduct(input: $input) { price } }";
+    let literal = |price: &str| {
+        let query = format!(
+            "mutation {{ createProduct(input: {{ name: \"1.25\", price: {price}, amount: 3 }}) {{ price }} }}"
+        );
+        json!({ "query": query }).to_string()
+    };
+    let default = |price: &str| {
+        let query = format!(
+            "mutation($price: Decimal! = {price}) {{
+                createProduct(input: {{ name: \"x\", price: $price, amount: 3 }}) {{ price }} }}"
+        );
+        json!({ "query": query }).to_string()
+    };
+    let variable = |price: &str| {
+        let query = json!(create);
+        format!(r#"{{"query":{query},"variables":{{"input":{{"name":"1.25","price":{price},"amount":3}}}}}}"#)
+    };
+    // The last prices are rounded to valid ones as binary numbers.
+    for (price, expected) in [
+        ("1234567890.1234", Some("1234567890.1234")),
+        ("9999999999.9999", Some("9999999999.9999")),
+        ("1.50", Some("1.5")),
+        ("12345e-1", Some("1234.5")),
+        ("1.2345000000000000000000001", None),
+        ("9999999999.99990000000000001", None),
+    ] {
+        let rest = server.post("/products", format!(r#"{{"name":"x","price":{price},"amount":3}}"#)).await;
+        match expected {
+            Some(_) => assert!(rest.text.contains(r#""price":"#), "{}", rest.text),
+            None => assert_eq!(rest.status, 422, "{}", rest.text),
+        }
+        for body in [literal(price), default(price), variable(price)] {
+            let response = server.post("/graphql", body.clone()).await.json();
+            if let Some(price) = expected {
+                assert_eq!(response["data"]["createProduct"]["price"], price, "{body}");
+            } else {
+                let errors = &response["errors"][0]["extensions"]["errors"];
+                assert_eq!(errors[0]["pointer"], "/price", "{body} {response}");
+            }
+        }
+    }
+    let prices = server.get("/products").await.text;
+    assert_eq!(prices.matches(r#""price":1234567890.1234,"#).count(), 4, "{prices}");
+    assert_eq!(prices.matches(r#""price":9999999999.9999,"#).count(), 4, "{prices}");
+    // A number with a fraction is no id, integer or text.
+    for arguments in
+        ["product(id: 1.0) { id }", "products(first: 1.0) { nodes { id } }", "product(id: 1e0) { id }"]
+    {
+        let response = server.graphql(&format!("{{ {arguments} }}"), json!({})).await;
+        assert_eq!(response["errors"][0]["extensions"]["code"], "INVALID", "{arguments}");
+    }
+}
+
+/// The product lookup, which a cached document uses, records the spans that the executor records.
+async fn product_lookups_are_traced(store: Store) {
+    let collector = Collector::start().await;
+    let setup = Setup::new(store).await.with("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url);
+    let server = setup.with("OTEL_BSP_SCHEDULE_DELAY", 50).start().await;
+    let spans = async |trace: &str| {
+        let query = json!({ "query": "query Q { one: product(id: 1) { name } }" }).to_string();
+        let request = server.request("POST", "/graphql").header("content-type", "application/json");
+        let request = request.header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01")).body(query);
+        assert_eq!(server.send(request).await.text, r#"{"data":{"one":null}}"#);
+        let hex = |id: &[u8]| id.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let is_root = |span: &Span| span.name == "POST /graphql" && hex(&span.trace_id) == trace;
+        let mut spans = collector.wait_for(|arrived| arrived.spans.iter().any(is_root)).await.spans;
+        spans.retain(|span| hex(&span.trace_id) == trace);
+        let describe = |span: &Span| {
+            let parent = spans.iter().find(|other| other.span_id == span.parent_span_id);
+            let mut attributes = attributes(&span.attributes);
+            attributes.retain(|name, _| name.starts_with("graphql."));
+            (span.name.clone(), parent.map(|parent| parent.name.clone()), attributes)
+        };
+        let mut described: Vec<_> = spans.iter().map(describe).collect();
+        described.sort();
+        described
+    };
+    let executed = spans("4bf92f3577b34da6a3ce929d0e0e4736").await;
+    let looked_up = spans("5bf92f3577b34da6a3ce929d0e0e4736").await;
+    assert_eq!(executed.len(), 4, "{executed:?}");
+    assert_eq!(executed, looked_up);
 }

@@ -2,7 +2,7 @@
 
 use sea_orm::ConnectionTrait;
 
-use crate::harness::{Server, Setup, Store, TIMEOUT, cluster};
+use crate::harness::{Server, Setup, Store, cluster, eventually};
 
 on_both_stores!(
     a_healthy_server_reports_ok,
@@ -65,16 +65,15 @@ async fn a_stopping_server_reports_not_ready(store: Store) {
 /// Waits until requests succeed again. On a busy machine the short acquire timeout may expire once more.
 async fn wait_for_recovery(server: &Server) {
     for path in ["/health", "/products"] {
-        let recovered = async { while server.get(path).await.status != 200 {} };
-        tokio::time::timeout(TIMEOUT, recovered).await.expect("the server recovers");
+        eventually("the server recovers", async || server.get(path).await.status == 200).await;
     }
     wait_for_database_up(server, 1.0).await;
 }
 
 /// Waits until the gauge that the database alert uses has this value.
 async fn wait_for_database_up(server: &Server, up: f64) {
-    let changed = async { while server.metric("database_up").await != Some(up) {} };
-    tokio::time::timeout(TIMEOUT, changed).await.expect("database_up changes");
+    let changed = async || server.metric("database_up").await == Some(up);
+    eventually(format!("database_up becomes {up}"), changed).await;
 }
 
 async fn assert_unavailable(server: &Server) {

@@ -114,7 +114,9 @@ async fn cors_does_not_change_responses(store: Store) {
             let is_cors_header = |name: &String| name == "vary" || name.starts_with("access-control-");
             let mut names: Vec<_> = names.filter(|name| !is_cors_header(name)).collect();
             names.sort();
-            (response.status, names, response.header("content-length").to_owned())
+            // Problems repeat the request id.
+            let body = response.text.replace(response.header("x-request-id"), "");
+            (response.status, names, response.header("content-length").to_owned(), body)
         };
         assert_eq!(described(&without_cors).await, described(&with_cors).await, "{method} {path}");
     }

@@ -1,10 +1,8 @@
 //! `Idempotency-Key`: a repeated request runs once and gets the first response again.
 
-use std::time::Duration;
+use sea_orm::{ConnectionTrait, Statement};
 
-use sea_orm::ConnectionTrait;
-
-use crate::harness::{Response, Server, Setup, Store, TIMEOUT};
+use crate::harness::{Response, Server, Setup, Store, eventually};
 
 on_both_stores!(
     a_retry_gets_the_first_response,
@@ -140,12 +138,10 @@ async fn expired_keys_are_deleted(store: Store) {
 
     age(3601).await;
     let _server = server.kill_and_restart().await;
-    let deleted = async {
-        let sql = "SELECT 1 AS one FROM idempotency_key";
-        let backend = database.get_database_backend();
-        while database.query_one_raw(sea_orm::Statement::from_string(backend, sql)).await.unwrap().is_some() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(TIMEOUT, deleted).await.expect("a new server deletes expired keys");
+    let select = "SELECT 1 AS one FROM idempotency_key";
+    let select = Statement::from_string(database.get_database_backend(), select);
+    eventually("a new server deletes expired keys", async || {
+        database.query_one_raw(select.clone()).await.unwrap().is_none()
+    })
+    .await;
 }

@@ -43,6 +43,14 @@ fn outcome(product: &Value, error: &Value) -> Value {
     }
 }
 
+/// Asserts that both interfaces had the expected outcome: `ok`, or an error with this code.
+#[track_caller]
+fn assert_agree(expected: &str, in_rest: &Value, in_graphql: &Value, case: &dyn std::fmt::Display) {
+    let code = |outcome: &Value| if outcome.is_array() { "ok".into() } else { outcome["code"].clone() };
+    assert_eq!((code(in_rest), code(in_graphql)), (expected.into(), expected.into()), "{case}");
+    assert_eq!(in_rest, in_graphql, "{case}");
+}
+
 async fn rest(server: &Server, method: &str, path: &str, body: &Value) -> Value {
     let request = server.request(method, path).header("content-type", "application/json");
     let response = server.send(request.body(body.to_string())).await;
@@ -57,33 +65,36 @@ async fn graphql(server: &Server, query: &str, field: &str, variables: Value) ->
 
 async fn creates_agree(store: Store) {
     let (by_rest, by_graphql) = (Server::start(store).await, Server::start(store).await);
-    for product in [
-        json!({ "id": 5, "name": "five", "price": 5, "amount": 5 }),
-        json!({ "name": "generated", "price": 0.1, "amount": 0 }),
-        json!({ "id": null, "name": "  trimmed ", "price": 9_999_999_999.999_9, "amount": i32::MAX }),
-        json!({ "id": 5, "name": "taken", "price": 5, "amount": 5 }),
-        json!({ "id": 0, "name": " ", "price": -1, "amount": -1 }),
-        json!({ "name": "x", "price": 0.00001, "amount": 1 }),
-        json!({ "name": "a\u{0}b", "price": 10_000_000_000_i64, "amount": 1 }),
-        json!({ "name": "Grüße, 你好, 🦀", "price": 1, "amount": 1 }),
+    for (product, expected) in [
+        (json!({ "id": 5, "name": "five", "price": 5, "amount": 5 }), "ok"),
+        (json!({ "name": "generated", "price": 0.1, "amount": 0 }), "ok"),
+        (json!({ "id": null, "name": "  trimmed ", "price": 9_999_999_999.999_9, "amount": i32::MAX }), "ok"),
+        (json!({ "id": 5, "name": "taken", "price": 5, "amount": 5 }), "DUPLICATE_ID"),
+        (json!({ "id": 0, "name": " ", "price": -1, "amount": -1 }), "INVALID"),
+        (json!({ "name": "x", "price": 0.00001, "amount": 1 }), "INVALID"),
+        (json!({ "name": "a\u{0}b", "price": 10_000_000_000_i64, "amount": 1 }), "INVALID"),
+        (json!({ "name": "Grüße, 你好, 🦀", "price": 1, "amount": 1 }), "ok"),
     ] {
         let input = json!({ "input": product });
         let created = rest(&by_rest, "POST", "/products", &product).await;
-        assert_eq!(created, graphql(&by_graphql, CREATE, "createProduct", input).await, "{product}");
+        let in_graphql = graphql(&by_graphql, CREATE, "createProduct", input).await;
+        assert_agree(expected, &created, &in_graphql, &product);
     }
     let good = json!({ "id": 90, "name": "a", "price": 1, "amount": 1 });
     let bad = json!({ "id": 91, "name": "", "price": 1, "amount": -1 });
     let taken = json!({ "id": 5, "name": "a", "price": 1, "amount": 1 });
-    for products in [
-        json!([]),
-        json!([good, bad]),
-        json!([good, taken]),
-        json!([good, good]),
-        json!([{ "name": "g", "price": 1, "amount": 1 }, good, { "name": "h", "price": 1, "amount": 1 }]),
+    let generated = json!({ "name": "g", "price": 1, "amount": 1 });
+    for (products, expected) in [
+        (json!([]), "ok"),
+        (json!([good, bad]), "INVALID"),
+        (json!([good, taken]), "DUPLICATE_ID"),
+        (json!([good, good]), "DUPLICATE_ID"),
+        (json!([generated, good, generated]), "ok"),
     ] {
         let inputs = json!({ "inputs": products });
         let created = rest(&by_rest, "POST", "/products", &products).await;
-        assert_eq!(created, graphql(&by_graphql, CREATE_MANY, "createProducts", inputs).await, "{products}");
+        let in_graphql = graphql(&by_graphql, CREATE_MANY, "createProducts", inputs).await;
+        assert_agree(expected, &created, &in_graphql, &products);
     }
     assert_eq!(by_rest.get("/products").await.text, by_graphql.get("/products").await.text);
 }
@@ -93,23 +104,25 @@ async fn updates_and_deletes_agree(store: Store) {
     for server in [&by_rest, &by_graphql] {
         server.post("/products", r#"{"id":1,"name":"a","price":1,"amount":1}"#).await;
     }
-    for (id, change) in [
-        ("1", json!({ "name": "b", "price": 2.5, "amount": 2 })),
-        ("1", json!({ "name": "", "price": 2.5, "amount": 2 })),
-        ("1", json!({ "name": null, "price": 2, "amount": 2 })),
-        ("2", json!({ "name": "b", "price": 2, "amount": 2 })),
-        ("0", json!({ "name": "b", "price": 2, "amount": 2 })),
-        ("x", json!({ "name": "b", "price": 2, "amount": 2 })),
+    for (id, change, expected) in [
+        ("1", json!({ "name": "b", "price": 2.5, "amount": 2 }), "ok"),
+        ("1", json!({ "name": "", "price": 2.5, "amount": 2 }), "INVALID"),
+        ("1", json!({ "name": null, "price": 2, "amount": 2 }), "INVALID"),
+        ("2", json!({ "name": "b", "price": 2, "amount": 2 }), "NOT_FOUND"),
+        ("0", json!({ "name": "b", "price": 2, "amount": 2 }), "NOT_FOUND"),
+        ("x", json!({ "name": "b", "price": 2, "amount": 2 }), "INVALID"),
     ] {
         let changed = rest(&by_rest, "PUT", &format!("/products/{id}"), &change).await;
         let input = json!({ "id": id, "input": change });
-        assert_eq!(changed, graphql(&by_graphql, UPDATE, "updateProduct", input).await, "{id} {change}");
+        let in_graphql = graphql(&by_graphql, UPDATE, "updateProduct", input).await;
+        assert_agree(expected, &changed, &in_graphql, &format!("{id} {change}"));
     }
     assert_eq!(by_rest.get("/products").await.text, by_graphql.get("/products").await.text);
 
-    for id in ["2", "0", "x"] {
+    for (id, expected) in [("2", "NOT_FOUND"), ("0", "NOT_FOUND"), ("x", "INVALID")] {
         let deleted = rest(&by_rest, "DELETE", &format!("/products/{id}"), &Value::Null).await;
-        assert_eq!(deleted, graphql(&by_graphql, DELETE, "deleteProduct", json!({ "id": id })).await);
+        let in_graphql = graphql(&by_graphql, DELETE, "deleteProduct", json!({ "id": id })).await;
+        assert_agree(expected, &deleted, &in_graphql, &id);
     }
     by_rest.delete("/products/1").await.is(204, "");
     let deleted = by_graphql.graphql(DELETE, json!({ "id": 1 })).await;
@@ -135,16 +148,19 @@ async fn lists_agree(store: Store) {
             (
                 format!("{field}={operator}.{operand_in_rest}"),
                 json!({ "filter": { field: { operator: operand } } }),
+                "ok",
             )
         })
     });
     let name = |operator: &str, operand: &str| {
         let encoded: String = operand.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        (format!("name={operator}.{encoded}"), json!({ "filter": { "name": { operator: operand } } }))
+        let filter = json!({ "filter": { "name": { operator: operand } } });
+        let expected = if operand.is_empty() || operand.contains('\n') { "INVALID" } else { "ok" };
+        (format!("name={operator}.{encoded}"), filter, expected)
     };
     let order = |field: &str, direction: &str| json!({ "field": field, "direction": direction });
     let other_cases = [
-        (String::new(), json!({})),
+        (String::new(), json!({}), "ok"),
         name("eq", "CHAI"),
         name("contains", "SIR"),
         name("contains", "ä"),
@@ -158,18 +174,23 @@ async fn lists_agree(store: Store) {
         (
             "price=gte.10&price=lt.20&name=contains.a".to_owned(),
             json!({ "filter": { "price": { "gte": "10", "lt": 20 }, "name": { "contains": "a" } } }),
+            "ok",
         ),
-        ("price=gt.ten".to_owned(), json!({ "filter": { "price": { "gt": "ten" } } })),
-        ("price=gt.0.00001".to_owned(), json!({ "filter": { "price": { "gt": "0.00001" } } })),
-        ("amount=gt.-1".to_owned(), json!({ "filter": { "amount": { "gt": -1 } } })),
-        ("id=in.0".to_owned(), json!({ "filter": { "id": { "in": ["0"] } } })),
-        ("sort=price,-name".to_owned(), json!({ "orderBy": [order("PRICE", "ASC"), order("NAME", "DESC")] })),
-        ("sort=-amount".to_owned(), json!({ "orderBy": order("AMOUNT", "DESC") })),
-        ("sort=-id".to_owned(), json!({ "orderBy": [order("ID", "DESC")] })),
-        ("sort=id,id".to_owned(), json!({ "orderBy": [order("ID", "ASC"), order("ID", "ASC")] })),
+        ("price=gt.ten".to_owned(), json!({ "filter": { "price": { "gt": "ten" } } }), "INVALID"),
+        ("price=gt.0.00001".to_owned(), json!({ "filter": { "price": { "gt": "0.00001" } } }), "INVALID"),
+        ("amount=gt.-1".to_owned(), json!({ "filter": { "amount": { "gt": -1 } } }), "INVALID"),
+        ("id=in.0".to_owned(), json!({ "filter": { "id": { "in": ["0"] } } }), "INVALID"),
+        (
+            "sort=price,-name".to_owned(),
+            json!({ "orderBy": [order("PRICE", "ASC"), order("NAME", "DESC")] }),
+            "ok",
+        ),
+        ("sort=-amount".to_owned(), json!({ "orderBy": order("AMOUNT", "DESC") }), "ok"),
+        ("sort=-id".to_owned(), json!({ "orderBy": [order("ID", "DESC")] }), "ok"),
+        ("sort=id,id".to_owned(), json!({ "orderBy": [order("ID", "ASC"), order("ID", "ASC")] }), "INVALID"),
     ];
     let mut found = 0;
-    for (query, variables) in numbers.chain(other_cases) {
+    for (query, variables, expected) in numbers.chain(other_cases) {
         let request = server.request("GET", &format!("/products?limit=1000&count=exact&{query}"));
         let listed = server.send(request).await;
         let json = listed.json();
@@ -179,7 +200,8 @@ async fn lists_agree(store: Store) {
         variables["first"] = json!(1000);
         let response = server.graphql(LIST, variables).await;
         let page = &response["data"]["products"];
-        assert_eq!(in_rest, outcome(&page["nodes"], &response["errors"][0]["extensions"]), "{query}");
+        let in_graphql = outcome(&page["nodes"], &response["errors"][0]["extensions"]);
+        assert_agree(expected, &in_rest, &in_graphql, &query);
         if listed.status == 200 {
             assert_eq!(listed.header("x-total-count"), page["totalCount"].to_string());
             found += json.as_array().unwrap().len();
@@ -194,20 +216,17 @@ async fn bulk_changes_agree(store: Store) {
         server.post("/products", NORTHWIND).await;
     }
     let product = |id: i64, name: &str| json!({ "id": id, "name": name, "price": 1.5, "amount": 1 });
-    for products in [
-        json!([]),
-        json!([product(2, "b"), product(1, "a")]),
-        json!([product(1, "c"), product(100, "c")]),
-        json!([product(1, "c"), product(1, "d")]),
-        json!([product(1, ""), product(0, "d")]),
+    for (products, replace, upsert) in [
+        (json!([]), "ok", "ok"),
+        (json!([product(2, "b"), product(1, "a")]), "ok", "ok"),
+        (json!([product(1, "c"), product(100, "c")]), "NOT_FOUND", "ok"),
+        (json!([product(1, "c"), product(1, "d")]), "DUPLICATE_ID", "DUPLICATE_ID"),
+        (json!([product(1, ""), product(0, "d")]), "INVALID", "INVALID"),
     ] {
         let inputs = json!({ "inputs": products });
         let replaced = rest(&by_rest, "PUT", "/products", &products).await;
-        assert_eq!(
-            replaced,
-            graphql(&by_graphql, REPLACE_MANY, "replaceProducts", inputs.clone()).await,
-            "{products}"
-        );
+        let in_graphql = graphql(&by_graphql, REPLACE_MANY, "replaceProducts", inputs.clone()).await;
+        assert_agree(replace, &replaced, &in_graphql, &products);
         let merge = by_rest.request("POST", "/products").header("prefer", "resolution=merge-duplicates");
         let merge = merge.header("content-type", "application/json").body(products.to_string());
         let response = by_rest.send(merge).await;
@@ -216,22 +235,26 @@ async fn bulk_changes_agree(store: Store) {
         } else {
             outcome(&Value::Null, &response.json())
         };
-        assert_eq!(merged, graphql(&by_graphql, UPSERT_MANY, "upsertProducts", inputs).await, "{products}");
+        let in_graphql = graphql(&by_graphql, UPSERT_MANY, "upsertProducts", inputs).await;
+        assert_agree(upsert, &merged, &in_graphql, &products);
     }
     assert_eq!(by_rest.get("/products").await.text, by_graphql.get("/products").await.text);
-    for (query, filter) in [
-        ("id=in.1,2,500", json!({ "id": { "in": [1, 2, 500] } })),
-        ("price=gte.100&amount=eq.0", json!({ "price": { "gte": "100" }, "amount": { "eq": 0 } })),
-        ("", json!({})),
-        ("name=contains.", json!({ "name": { "contains": "" } })),
+    for (query, filter, expected) in [
+        ("id=in.1,2,500", json!({ "id": { "in": [1, 2, 500] } }), "ok"),
+        ("price=gte.100&amount=eq.0", json!({ "price": { "gte": "100" }, "amount": { "eq": 0 } }), "ok"),
+        ("", json!({}), "INVALID"),
+        ("name=contains.", json!({ "name": { "contains": "" } }), "INVALID"),
     ] {
         let deleted = by_rest.delete(&format!("/products?{query}")).await;
         let response = by_graphql.graphql(DELETE_MANY, json!({ "filter": filter })).await;
-        if deleted.status == 200 {
+        if expected == "ok" {
+            assert_eq!(deleted.status, 200, "{query}");
+            assert!(deleted.json()["deleted"].is_u64(), "{query}");
             assert_eq!(deleted.json()["deleted"], response["data"]["deleteProducts"], "{query}");
         } else {
             let in_rest = outcome(&Value::Null, &deleted.json());
-            assert_eq!(in_rest, outcome(&Value::Null, &response["errors"][0]["extensions"]), "{query}");
+            let in_graphql = outcome(&Value::Null, &response["errors"][0]["extensions"]);
+            assert_agree(expected, &in_rest, &in_graphql, &query);
         }
     }
     assert_eq!(by_rest.get("/products").await.text, by_graphql.get("/products").await.text);
@@ -239,10 +262,18 @@ async fn bulk_changes_agree(store: Store) {
 
 async fn stock_adjustments_agree(store: Store) {
     let (by_rest, by_graphql) = (Server::start(store).await, Server::start(store).await);
-    for delta in [json!(1), json!(-3), json!(i32::MAX), json!(0), json!(i32::MIN)] {
+    for (delta, expected) in [
+        (1, "NOT_FOUND"),
+        (-3, "ok"),
+        (i32::MAX, "TOO_MUCH_STOCK"),
+        (0, "ok"),
+        (-i32::MAX, "INSUFFICIENT_STOCK"),
+        (i32::MIN, "INVALID"),
+    ] {
         let adjustment = json!({ "delta": delta });
         let in_rest = rest(&by_rest, "POST", "/products/1/stock", &adjustment).await;
-        assert_eq!(in_rest, graphql(&by_graphql, ADJUST_STOCK, "adjustStock", adjustment).await, "{delta}");
+        let in_graphql = graphql(&by_graphql, ADJUST_STOCK, "adjustStock", adjustment).await;
+        assert_agree(expected, &in_rest, &in_graphql, &delta);
         for server in [&by_rest, &by_graphql] {
             server.post("/products", r#"{"id":1,"name":"a","price":1,"amount":5}"#).await;
         }

@@ -16,13 +16,16 @@ use stockmeter::{
     http::request_body::BodyLimits,
     operations::metrics as metrics_route,
     telemetry::{
-        HttpMetrics, Telemetry, graphql::GraphqlMetrics, routes::Routes, slow_requests::SlowRequestLog,
+        HttpMetrics, Telemetry,
+        graphql::{GraphqlMetrics, OperationType, Outcome},
+        routes::Routes,
+        slow_requests::SlowRequestLog,
     },
 };
 use tokio::{io::AsyncWriteExt, net::TcpStream, process::Command};
 use tower::ServiceExt;
 
-use crate::harness::{NORTHWIND, Server, Setup, Store, TIMEOUT, http_client};
+use crate::harness::{NORTHWIND, Server, Setup, Store, TIMEOUT, eventually, eventually_within, http_client};
 
 on_both_stores!(
     promtool_accepts_the_metrics,
@@ -99,10 +102,13 @@ async fn requests_are_counted_by_route_and_status(store: Store) {
         let labels = format!("endpoint=\"/products/{{product_id}}\",method=\"GET\"{more}");
         format!("http_request_duration_seconds_{suffix}{{{labels}}}")
     };
+    let mut cumulative = Vec::new();
     for bound in ["0.1", "0.3", "0.5", "1", "2", "5", "10", "+Inf"] {
         let bucket = duration("bucket", &format!(",le=\"{bound}\""));
-        assert!(server.metric(&bucket).await.unwrap() <= 4.0, "{bucket}");
+        cumulative.push(server.metric(&bucket).await.unwrap_or_else(|| panic!("{bucket} is missing")));
     }
+    assert!(cumulative.is_sorted(), "{cumulative:?}");
+    assert_eq!(cumulative.last(), Some(&4.0));
     assert_eq!(server.metric(&duration("count", "")).await, Some(4.0));
     assert!(server.metric(&duration("sum", "")).await.unwrap() > 0.0);
 }
@@ -147,8 +153,8 @@ async fn every_route_has_its_own_series(store: Store) {
         // Does not read the body, because an event stream does not end.
         let status = server.request(&method, &path).send().await.unwrap().status();
         assert!(status != 405, "{method} {path}");
-        let is_counted = async { while server.metric(&counted).await <= Some(before) {} };
-        tokio::time::timeout(TIMEOUT, is_counted).await.unwrap_or_else(|_| panic!("{method} {path}"));
+        let is_counted = async || server.metric(&counted).await > Some(before);
+        eventually(format!("{method} {path} is counted"), is_counted).await;
     }
 }
 
@@ -199,8 +205,7 @@ async fn a_client_that_disconnects_is_counted_as_499(store: Store) {
     half.write_all(b"POST /products HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{").await.unwrap();
     drop(half);
     let counter = "http_requests_total{endpoint=\"/products\",method=\"POST\",status_code=\"499\"}";
-    let is_counted = async { while server.metric(counter).await != Some(2.0) {} };
-    tokio::time::timeout(TIMEOUT, is_counted).await.expect("both disconnects are counted");
+    eventually("both disconnects are counted", async || server.metric(counter).await == Some(2.0)).await;
     transaction.rollback().await.unwrap();
 }
 
@@ -251,8 +256,8 @@ async fn process_metrics_match_proc(store: Store) {
         ("system_cpu_limit_cores", 0.0, Box::new(|| cores)),
     ];
     for (name, tolerance, expected) in expected_values {
-        let agree = async { while (server.metric(name).await.unwrap() - expected()).abs() > tolerance {} };
-        tokio::time::timeout(Duration::from_secs(20), agree).await.unwrap_or_else(|_| panic!("{name}"));
+        let agree = async || (server.metric(name).await.unwrap() - expected()).abs() <= tolerance;
+        eventually_within(Duration::from_secs(20), name, agree).await;
     }
     for name in
         ["allocator_allocated_bytes", "allocator_resident_bytes", r#"tokio_alive_tasks{runtime="requests"}"#]
@@ -273,8 +278,8 @@ async fn exhausted_file_descriptors_are_reported(store: Store) {
     // which the server could not accept.
     server.http = http_client().http2_prior_knowledge().timeout(TIMEOUT).build().unwrap();
     let wait_until = async |name: &str, expected: f64| {
-        let reached = async { while server.metric(name).await != Some(expected) {} };
-        tokio::time::timeout(TIMEOUT, reached).await.unwrap_or_else(|_| panic!("{name} {expected}"));
+        let reached = async || server.metric(name).await == Some(expected);
+        eventually(format!("{name} is {expected}"), reached).await;
     };
     let limit = server.metric("system_cpu_limit_cores").await.unwrap();
     let pid = Pid::from_raw(server.pid().cast_signed()).unwrap();
@@ -294,8 +299,8 @@ async fn exhausted_file_descriptors_are_reported(store: Store) {
     assert_eq!(server.metric("system_cpu_limit_cores").await, Some(limit));
 
     drop(connections);
-    let fewer = async { while server.metric("process_open_fds").await >= Some(60.0) {} };
-    tokio::time::timeout(TIMEOUT, fewer).await.expect("descriptors are free again");
+    eventually("descriptors are free again", async || server.metric("process_open_fds").await < Some(60.0))
+        .await;
 }
 
 /// With all operation types and outcomes, the maximum number of names fits the limit on series; one more does not.
@@ -305,13 +310,13 @@ async fn operation_names_overflow_only_above_the_maximum() {
         let telemetry = Telemetry::new().unwrap();
         let names: Vec<_> = (0..count).map(|n| format!("Q{n}")).collect();
         let metrics = GraphqlMetrics::new(&telemetry.meter(), &names, ["INVALID"].into_iter());
-        metrics.record_operation("unknown", None, "rejected", None);
-        metrics.record_operation("unknown", None, "error", Some(TIMEOUT));
+        metrics.record_operation(OperationType::Unknown, None, Outcome::Rejected, None);
+        metrics.record_operation(OperationType::Unknown, None, Outcome::Error, Some(TIMEOUT));
         for name in names.iter().map(String::as_str).chain(["other"]) {
-            for outcome in ["ok", "error"] {
-                metrics.record_operation("query", Some(name), outcome, Some(TIMEOUT));
-                metrics.record_operation("mutation", Some(name), outcome, Some(TIMEOUT));
-                metrics.record_operation("subscription", Some(name), outcome, None);
+            for outcome in [Outcome::Ok, Outcome::Error] {
+                metrics.record_operation(OperationType::Query, Some(name), outcome, Some(TIMEOUT));
+                metrics.record_operation(OperationType::Mutation, Some(name), outcome, Some(TIMEOUT));
+                metrics.record_operation(OperationType::Subscription, Some(name), outcome, None);
             }
         }
         let app = Router::from(metrics_route::api().with_state(telemetry));

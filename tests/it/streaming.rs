@@ -7,7 +7,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::harness::{Server, Setup, Store, TIMEOUT};
+use crate::harness::{Server, Setup, Store, eventually};
 
 on_both_stores!(all_products_are_listed_once_and_in_order, slow_readers_hold_neither_memory_nor_connections);
 
@@ -66,9 +66,7 @@ async fn slow_readers_hold_neither_memory_nor_connections(store: Store) {
     assert!(growth < 3 * whole, "{growth} bytes for 20 readers of {whole}");
 
     // Lists end when their clients disconnect.
-    let started = async { while running_lists(&server).await < 20.0 {} };
-    tokio::time::timeout(TIMEOUT, started).await.expect("20 lists are running");
+    eventually("20 lists are running", async || running_lists(&server).await >= 20.0).await;
     drop(readers);
-    let ended = async { while running_lists(&server).await > 0.0 {} };
-    tokio::time::timeout(TIMEOUT, ended).await.expect("no list is running");
+    eventually("no list is running", async || running_lists(&server).await <= 0.0).await;
 }

@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 
-use crate::{catalog::Error, http::problem::Problem, panics};
+use crate::{domain::Error, http::problem::Problem, panics};
 
 /// Runs a handler. A panic is logged with its message, which no client sees.
 pub async fn catch(handler: impl Future<Output = Response>) -> Response {

@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 
 use super::waiter::{Waiter, run_shared};
-use crate::catalog::Error;
+use crate::domain::Error;
 
 /// If a batch runs longer than this and requests are waiting, another worker is started, up to the maximum.
 /// The slow batch may be waiting for a lock or a lost connection.
@@ -185,3 +185,6 @@ impl<Req, Res> Shared<Req, Res> {
         Some(queue.waiting.drain(..count).collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::waiter::{Waiter, run_shared};
-use crate::catalog::Error;
+use crate::domain::Error;
 
 /// Running queries by key, each with the requests that wait for its next run. Cheap to clone.
 pub(in crate::catalog) struct Coalescer<K, V>(Arc<Mutex<Vec<Flight<K, V>>>>);
@@ -99,3 +99,6 @@ where
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,13 +14,13 @@ use sea_orm::DbErr;
 use super::batcher::BatchHandler;
 use crate::{
     catalog::{
-        Catalog, Error, NewProduct, Product, Version,
-        error::is_database_error,
-        insert::{Inserted, LockWait, RowConflict},
-        new_product::{assemble_products, id_taken_error},
+        Catalog,
+        database_error::is_database_error,
+        insert::{InsertOutcome, Inserted, LockWait, RowConflict, assemble::assemble_products},
         precondition,
     },
     database::is_unique_violation,
+    domain::{Error, NewProduct, Product, Version, id_taken_error},
 };
 
 /// Outcome of one request in a batch.
@@ -48,7 +48,7 @@ impl BatchHandler<Vec<NewProduct>, BatchOutcome<Vec<NewProduct>, Vec<Product>>> 
         let new = Arc::new(new);
         let version = precondition::new_version();
         let products = match catalog.insert(&new, version, RowConflict::Fail, LockWait::Short).await {
-            Ok(Some(inserted)) => {
+            Ok(InsertOutcome::Inserted(inserted)) => {
                 catalog.0.feed.notify_changed();
                 assemble_products(Arc::unwrap_or_clone(new), inserted.generated_ids, version)
             }
@@ -129,7 +129,7 @@ impl Catalog {
     async fn create_each(&self, new: Vec<NewProduct>) -> Vec<BatchOutcome<NewProduct, Product>> {
         let (new, version) = (Arc::new(new), precondition::new_version());
         let Inserted { generated_ids, stored_client_ids } = match self.insert_free_ids(&new, version).await {
-            Ok(Some(inserted)) => inserted,
+            Ok(InsertOutcome::Inserted(inserted)) => inserted,
             Err(error) if !is_database_error(&error) => {
                 let error = Error::from(error);
                 return new.iter().map(|_| BatchOutcome::Done(Err(error.clone()))).collect();
@@ -140,8 +140,7 @@ impl Catalog {
         };
         self.0.feed.notify_changed();
         let conflict = |new: &NewProduct| {
-            let is_missing = |id: &i64| stored_client_ids.as_ref().is_some_and(|stored| !stored.contains(id));
-            let id = new.id.filter(|id| is_missing(&id.get()))?;
+            let id = new.id.filter(|id| !stored_client_ids.contains(*id))?;
             Some(Error::Duplicate(vec![id_taken_error(new.location, id)]))
         };
         let conflicts: Vec<_> = new.iter().map(conflict).collect();
@@ -160,12 +159,12 @@ impl Catalog {
         conflicts.into_iter().map(outcome).collect()
     }
 
-    /// Inserts the products whose ids are free. Returns `None` if no id is left to generate.
+    /// Inserts the products whose ids are free.
     async fn insert_free_ids(
         &self,
         new: &Arc<Vec<NewProduct>>,
         version: Version,
-    ) -> Result<Option<Inserted>, DbErr> {
+    ) -> Result<InsertOutcome, DbErr> {
         if !self.0.recent_conflicts.expected() {
             match self.insert(new, version, RowConflict::Fail, LockWait::Short).await {
                 Err(error) if is_unique_violation(&error) => self.0.recent_conflicts.record(),
@@ -181,3 +180,6 @@ fn split<T>(items: Vec<T>, lengths: &[usize]) -> impl Iterator<Item = Vec<T>> {
     let mut items = items.into_iter();
     lengths.iter().map(move |length| items.by_ref().take(*length).collect())
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use tokio::sync::oneshot;
 
 use crate::{
-    catalog::Error,
+    domain::Error,
     panics,
     request_context::{self, ContextSnapshot},
 };

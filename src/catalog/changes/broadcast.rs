@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::broadcast;
 
-use super::event::Event;
+use crate::domain::Event;
 
 /// Maximum number of events that wait for the slowest subscriber.
 pub(super) const CAPACITY: usize = 16_384;

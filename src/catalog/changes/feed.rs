@@ -7,11 +7,13 @@ use tokio::sync::{Mutex, Notify, broadcast};
 
 use super::{
     broadcast::{CAPACITY, Channel},
-    event::Event,
-    log::{LogPosition, LogRead},
-    subscription::{ProductSelection, Subscriber},
+    log::LogRead,
+    subscription::Subscriber,
 };
-use crate::catalog::{Catalog, Error};
+use crate::{
+    catalog::Catalog,
+    domain::{Error, Event, LogPosition, ProductSelection},
+};
 
 /// Changes read by one query.
 const CHANGES_PER_READ: u32 = 1000;

@@ -3,76 +3,20 @@
 
 use std::{
     collections::HashMap,
-    fmt,
-    str::FromStr,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use entity::{product, product_change};
-use humantime::Rfc3339Timestamp;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, Statement, Value as SqlValue,
 };
 
 use crate::{
-    catalog::{Catalog, Error, Product, ProductId, Version},
+    catalog::Catalog,
     database::Kind,
+    domain::{Change, ChangeKind, Error, LogPosition, Product, ProductId},
 };
-
-/// Position in the change log, opaque to clients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LogPosition {
-    xact: i64,
-    seq: i64,
-}
-
-impl fmt::Display for LogPosition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:x}-{:x}", self.xact, self.seq)
-    }
-}
-
-impl FromStr for LogPosition {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        let part = |text| i64::from_str_radix(text, 16).ok();
-        let position =
-            text.split_once('-').and_then(|(xact, seq)| Some(Self { xact: part(xact)?, seq: part(seq)? }));
-        position.ok_or_else(|| Error::invalid("after", "is not a valid change cursor"))
-    }
-}
-
-/// One change of a product.
-#[derive(Clone, Debug)]
-pub struct Change {
-    /// Position in the change log.
-    pub position: LogPosition,
-    /// Kind of change.
-    pub kind: ChangeKind,
-    /// Id of the product.
-    pub id: ProductId,
-    /// Version of the product after the change; for a deletion, its last version.
-    pub version: Version,
-    /// Time of the change, to the second.
-    pub at: Rfc3339Timestamp,
-    /// The product when the change was read, which may include later changes; `None` if it was deleted.
-    pub product: Option<Arc<Product>>,
-}
-
-/// Kind of a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChangeKind {
-    /// A new product.
-    Created,
-    /// A new name or price, possibly with a new amount.
-    Updated,
-    /// A new amount only.
-    StockAdjusted,
-    /// A deleted product.
-    Deleted,
-}
 
 /// Result of reading the log after a position.
 #[derive(Debug)]
@@ -174,7 +118,8 @@ impl Catalog {
         position: LogPosition,
         limit: u32,
     ) -> Result<LogRead, Error> {
-        let values = vec![position.xact.into(), position.seq.into(), (i64::from(limit) + 1).into()];
+        let values =
+            vec![position.transaction_id.into(), position.sequence.into(), (i64::from(limit) + 1).into()];
         let rows = self.log_rows(self.log_queries().from_position, values).await?;
         let Some((first, rows)) = rows.split_first().filter(|(first, _)| position_of(first) == position)
         else {
@@ -267,7 +212,7 @@ impl Catalog {
 }
 
 fn position_of(row: &product_change::Model) -> LogPosition {
-    LogPosition { xact: row.transaction_id, seq: row.sequence }
+    LogPosition { transaction_id: row.transaction_id, sequence: row.sequence }
 }
 
 /// Converts a row to a change. Returns `None` for a sentinel.

@@ -1,52 +1,18 @@
 //! One subscriber of the change feed: it first receives the changes it missed, then new ones as they happen.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 
-use entity::InvalidValue;
 use futures_util::{Stream, StreamExt, stream};
 use tokio::sync::broadcast::{self, error::RecvError};
 
-use super::{
-    event::Event,
-    log::{Change, LogPosition, LogRead},
+use super::log::LogRead;
+use crate::{
+    catalog::Catalog,
+    domain::{Change, Error, Event, LogPosition, ProductSelection},
 };
-use crate::catalog::{Catalog, Error, ProductId};
 
 /// Missed changes read by one query. Each returning subscriber holds up to this many in memory.
 const BACKLOG_PAGE_SIZE: u32 = 100;
-
-/// Products whose changes a subscriber receives.
-#[derive(Clone, Debug)]
-pub struct ProductSelection(Option<HashSet<ProductId>>);
-
-impl ProductSelection {
-    /// Selects every product.
-    pub const ALL: Self = Self(None);
-    const MAX_IDS: usize = 1000;
-
-    /// Selects products by id. Errors name `field`.
-    ///
-    /// # Errors
-    /// Returns [`Error::Invalid`] if an id is invalid or there are more than a thousand.
-    pub fn from_ids<'a>(ids: impl Iterator<Item = &'a str>, field: &'static str) -> Result<Self, Error> {
-        let parse = |text: &str| {
-            text.trim().parse().map_err(|error: InvalidValue| Error::invalid(field, error.to_string()))
-        };
-        let ids = ids.take(Self::MAX_IDS + 1).map(parse).collect::<Result<HashSet<_>, _>>()?;
-        if ids.len() > Self::MAX_IDS {
-            return Err(Error::invalid(field, format!("accepts at most {} values", Self::MAX_IDS)));
-        }
-        Ok(Self(Some(ids)))
-    }
-
-    /// Returns whether a subscriber receives this item. Errors and resync events are always delivered.
-    fn includes(&self, event: &Result<Event, Error>) -> bool {
-        match (event, &self.0) {
-            (Ok(Event::Change(change)), Some(ids)) => ids.contains(&change.id),
-            _ => true,
-        }
-    }
-}
 
 /// A subscriber and its position in the feed.
 pub(in crate::catalog) struct Subscriber {

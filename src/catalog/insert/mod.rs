@@ -4,9 +4,13 @@ use std::{collections::HashSet, sync::Arc};
 
 use sea_orm::{ConnectionTrait, DbErr, Statement, Value as SqlValue};
 
-use super::{Catalog, NewProduct, Version};
-use crate::database::Kind;
+use super::Catalog;
+use crate::{
+    database::Kind,
+    domain::{NewProduct, ProductId, Version},
+};
 
+pub(super) mod assemble;
 mod postgres;
 mod sqlite;
 mod sqlite_without_triggers;
@@ -42,12 +46,46 @@ impl RowConflict {
 }
 
 /// Result of an insert.
+#[derive(Debug)]
+pub(super) enum InsertOutcome {
+    /// The products were inserted, except for those that conflicts skipped.
+    Inserted(Inserted),
+    /// Nothing was inserted, because too few ids are left to generate.
+    IdsExhausted,
+}
+
+/// Ids of the inserted products.
 #[derive(Debug, Default)]
 pub(super) struct Inserted {
     /// Generated ids, in any order.
     pub generated_ids: Vec<i64>,
-    /// Client ids that were stored; `None` if all of them were.
-    pub stored_client_ids: Option<HashSet<i64>>,
+    /// Client ids that were stored.
+    pub stored_client_ids: StoredIds,
+}
+
+/// Client ids that an insert stored.
+#[derive(Debug, Default)]
+pub(super) enum StoredIds {
+    /// All ids that were sent.
+    #[default]
+    All,
+    /// These ids; the others were taken.
+    Some(HashSet<i64>),
+}
+
+impl StoredIds {
+    /// Creates the result of an insert that was sent this many client ids.
+    fn new(stored: impl ExactSizeIterator<Item = i64>, sent: usize) -> Self {
+        if stored.len() < sent { Self::Some(stored.collect()) } else { Self::All }
+    }
+
+    /// Returns whether a product with an id that was sent is stored.
+    pub fn contains(&self, id: ProductId) -> bool {
+        match self {
+            Self::All => true,
+            Self::Some(ids) => ids.contains(&id.get()),
+        }
+    }
 }
 
 /// How long an insert waits for locks of other transactions.
@@ -63,15 +101,14 @@ pub(super) enum LockWait {
 pub(super) const MAX_BATCHED_ROWS: usize = 4096;
 
 impl Catalog {
-    /// Inserts all of the products or none, even if the caller is dropped. Returns `None` if no id is left to
-    /// generate.
+    /// Inserts all of the products or none, even if the caller is dropped.
     pub(super) async fn insert(
         &self,
         new: &Arc<Vec<NewProduct>>,
         version: Version,
         row_conflict: RowConflict,
         lock_wait: LockWait,
-    ) -> Result<Option<Inserted>, DbErr> {
+    ) -> Result<InsertOutcome, DbErr> {
         match self.0.database.kind() {
             Kind::PostgreSql => self.insert_postgresql(new, version, row_conflict, lock_wait).await,
             Kind::Sqlite => match self.insert_without_triggers(new, version, row_conflict).await {

@@ -5,10 +5,11 @@
 
 use sea_orm::{ConnectionTrait, DbErr, Value as SqlValue};
 
-use super::{Inserted, LockWait, RowConflict, client_rows, count};
+use super::{InsertOutcome, Inserted, LockWait, RowConflict, StoredIds, client_rows, count};
 use crate::{
-    catalog::{Catalog, NewProduct, ProductId, Version, error::database_error},
+    catalog::{Catalog, database_error::database_error},
     database::Kind,
+    domain::{NewProduct, ProductId, Version},
 };
 
 impl LockWait {
@@ -106,7 +107,7 @@ impl Catalog {
         version: Version,
         row_conflict: RowConflict,
         lock_wait: LockWait,
-    ) -> Result<Option<Inserted>, DbErr> {
+    ) -> Result<InsertOutcome, DbErr> {
         let generated_count = count(new.iter().filter(|product| product.id.is_none()));
         let (mut rows, highest) = client_rows(new);
         let all_generated = rows.is_empty();
@@ -137,13 +138,16 @@ impl Catalog {
         let sql = sql.replace("{conflict}", row_conflict.clause());
         let sql = sql.replace("{stored_ids}", row_conflict.stored_ids());
         match self.query_ids(sql, values).await {
-            Err(error) if is_sequence_exhausted(&error) => Ok(None),
+            Err(error) if is_sequence_exhausted(&error) => Ok(InsertOutcome::IdsExhausted),
             Err(error) => Err(error),
             Ok(ids) => {
                 let (generated_ids, stored): (Vec<i64>, Vec<i64>) = ids.into_iter().partition(|id| *id > 0);
-                let stored_client_ids =
-                    (!stored.is_empty()).then(|| stored.into_iter().map(|id| -id).collect());
-                Ok(Some(Inserted { generated_ids, stored_client_ids }))
+                let stored_client_ids = if stored.is_empty() {
+                    StoredIds::All
+                } else {
+                    StoredIds::Some(stored.into_iter().map(|id| -id).collect())
+                };
+                Ok(InsertOutcome::Inserted(Inserted { generated_ids, stored_client_ids }))
             }
         }
     }

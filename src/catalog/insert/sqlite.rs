@@ -3,8 +3,11 @@
 
 use sea_orm::{DbErr, Value as SqlValue};
 
-use super::{Inserted, RowConflict, client_rows, count};
-use crate::catalog::{Catalog, NewProduct, Version};
+use super::{InsertOutcome, Inserted, RowConflict, StoredIds, client_rows, count};
+use crate::{
+    catalog::Catalog,
+    domain::{NewProduct, Version},
+};
 
 /// `{rows}` are the products, those with client ids first. Ids to generate are numbered -1, -2 and so on.
 /// `{generated_count}` is their number; if fewer ids are left, nothing is stored. `{highest}` is the highest
@@ -29,7 +32,7 @@ impl Catalog {
         new: &[NewProduct],
         version: Version,
         row_conflict: RowConflict,
-    ) -> Result<Option<Inserted>, DbErr> {
+    ) -> Result<InsertOutcome, DbErr> {
         let (client_rows, highest) = client_rows(new);
         let generated_rows = (1..).zip(new.iter().filter(|product| product.id.is_none()));
         let generated_rows = generated_rows.map(|(number, product): (i64, _)| (-number, product));
@@ -49,12 +52,12 @@ impl Catalog {
         let sql = sql.replace("{rows}", &rows);
         let ids = self.query_ids(sql + " RETURNING id", values).await?;
         if ids.is_empty() && generated_count > 0 {
-            return Ok(None);
+            return Ok(InsertOutcome::IdsExhausted);
         }
         let is_client_id = |id: &i64| client_rows.binary_search_by_key(id, |(id, _)| *id).is_ok();
         let (stored, generated_ids): (Vec<i64>, Vec<i64>) = ids.into_iter().partition(is_client_id);
-        let stored_client_ids = (stored.len() < client_rows.len()).then(|| stored.into_iter().collect());
-        Ok(Some(Inserted { generated_ids, stored_client_ids }))
+        let stored_client_ids = StoredIds::new(stored.into_iter(), client_rows.len());
+        Ok(InsertOutcome::Inserted(Inserted { generated_ids, stored_client_ids }))
     }
 }
 

@@ -7,8 +7,11 @@ use std::sync::{Arc, LazyLock};
 use rusqlite::{Statement, Transaction, config::DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, params};
 use sea_orm::DbErr;
 
-use super::{GENERATED_ID_LIMIT, Inserted, RowConflict, client_rows, count};
-use crate::catalog::{Catalog, NewProduct, Version};
+use super::{GENERATED_ID_LIMIT, InsertOutcome, Inserted, RowConflict, StoredIds, client_rows, count};
+use crate::{
+    catalog::Catalog,
+    domain::{NewProduct, Version},
+};
 
 const INSERT_ONE: &str = "INSERT INTO product (id, name, price, amount, version) VALUES (?, ?, ?, ?, ?)";
 const INSERT_ONE_OR_SKIP: &str = "INSERT INTO product (id, name, price, amount, version) VALUES (?, ?, ?, ?, ?) \
@@ -51,7 +54,7 @@ impl Catalog {
         new: &Arc<Vec<NewProduct>>,
         version: Version,
         row_conflict: RowConflict,
-    ) -> Option<Result<Option<Inserted>, DbErr>> {
+    ) -> Option<Result<InsertOutcome, DbErr>> {
         let sql = match row_conflict {
             RowConflict::Fail => INSERT_ONE,
             RowConflict::Skip => INSERT_ONE_OR_SKIP,
@@ -60,12 +63,12 @@ impl Catalog {
         let new = new.clone();
         let insert = move |transaction: &Transaction<'_>| {
             let Some((ids, inserted)) = insert_rows(transaction, row_conflict, &new, version)? else {
-                return Ok(None);
+                return Ok(InsertOutcome::IdsExhausted);
             };
             if !transaction.db_config(SQLITE_DBCONFIG_ENABLE_TRIGGER)? {
                 log_created(transaction, &ids, version)?;
             }
-            Ok(Some(inserted))
+            Ok(InsertOutcome::Inserted(inserted))
         };
         self.0.database.writes().sqlite_transaction(sql, insert).await
     }
@@ -84,11 +87,11 @@ fn insert_rows(
     let Some(generated_ids) = allocate_ids(transaction, highest, count(without_id.clone()))? else {
         return Ok(None);
     };
-    let mut stored_client_ids = None;
+    let mut stored_client_ids = StoredIds::All;
     if row_conflict == RowConflict::Skip {
         let sent = rows.len();
         rows = insert_or_skip(transaction, rows, version)?;
-        stored_client_ids = (rows.len() < sent).then(|| rows.iter().map(|(id, _)| *id).collect());
+        stored_client_ids = StoredIds::new(rows.iter().map(|(id, _)| *id), sent);
     } else {
         insert_all(transaction, &rows, version)?;
     }

@@ -3,7 +3,7 @@
 //! all other input and produces the error messages.
 
 use super::{ObjectFields, Value};
-use crate::{catalog::DecimalText, json_string};
+use crate::{domain::DecimalText, json_string};
 
 /// Parses a text that is one object. Returns `None` if this parser does not support the text.
 pub fn parse_object<'a, T: ObjectFields<'a>>(text: &'a str) -> Option<T> {

@@ -12,7 +12,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use crate::{
-    catalog::{Draft, NewProducts, Price, Product, Value},
+    domain::{Draft, NewProducts, Price, Product, Value},
     json_string,
 };
 
@@ -242,3 +242,6 @@ fn classify(json: &str) -> Value<'_> {
 /// A string, borrowed if it has no escapes.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+#[cfg(test)]
+mod tests;

@@ -8,14 +8,12 @@ use std::sync::{
 };
 
 use async_graphql::{
-    CacheControl, Positioned, ServerError, ValidationResult,
+    CacheControl, Positioned, ServerError, ValidationResult, Variables,
     async_trait::async_trait,
     extensions::{Extension, ExtensionContext, ExtensionFactory, NextValidation},
     parser::types::{BaseType, Directive, ExecutableDocument, OperationDefinition, Selection, SelectionSet},
 };
 use async_graphql_value::{ConstValue, Name, Value};
-
-use super::raw_request::RawVariables;
 
 /// Built-in scalars. The kind of a value decides whether it is valid for them.
 const BUILT_IN_SCALARS: [&str; 5] = ["ID", "String", "Int", "Float", "Boolean"];
@@ -27,7 +25,7 @@ impl VariableKinds {
     const BITS_PER_KIND: u32 = 3;
 
     /// Returns the kinds, or `None` if validation depends on the values themselves or the kinds don't fit.
-    pub fn new(operation: &OperationDefinition, variables: &RawVariables) -> Option<Self> {
+    pub fn new(operation: &OperationDefinition, variables: &Variables) -> Option<Self> {
         let mut kinds = 1;
         for definition in &operation.variable_definitions {
             let BaseType::Named(name) = &definition.node.var_type.node.base else {
@@ -49,8 +47,7 @@ fn kind(value: Option<&ConstValue>) -> Option<u64> {
         Some(ConstValue::Boolean(_)) => 2,
         Some(ConstValue::String(_)) => 3,
         Some(ConstValue::Number(number)) if number.is_i64() => 4,
-        Some(ConstValue::Number(number)) if number.is_u64() => 5,
-        Some(ConstValue::Number(_)) => 6,
+        Some(ConstValue::Number(_)) => 5,
         Some(_) => return None,
     })
 }

@@ -8,6 +8,8 @@ use async_graphql::{
 };
 use async_graphql_value::{ConstValue, Value};
 
+use crate::graphql::schema::weights::{FieldWeight, Items, Scans};
+
 /// Points for a root field, because it queries the database. Other fields cost 1.
 const ROOT_FIELD_POINTS: usize = 250;
 /// Points for a field that may scan all products to filter, sort or count them.
@@ -172,9 +174,15 @@ impl<'a> CostAnalysis<'a> {
         let inner = inner.with_directives(&field.directives);
         let arguments = field.arguments.iter().map(|(_, value)| self.variables_in(&value.node));
         let variables = arguments.fold(inner.variables, ValueSize::combine);
-        let scan_points = if may_scan(field) { SCAN_POINTS } else { 0 };
+        let weight = FieldWeight::of(&field.name.node);
+        let scans = match weight.scans {
+            Scans::Never => false,
+            Scans::Always => true,
+            Scans::WithAny(arguments) => arguments.iter().any(|name| field.get_argument(name).is_some()),
+        };
+        let scan_points = if scans { SCAN_POINTS } else { 0 };
         let inner = Cost {
-            points: inner.points.max(1).saturating_mul(self.list_size(field)),
+            points: inner.points.max(1).saturating_mul(self.list_size(field, weight.items)),
             aliases: inner.aliases.saturating_add(usize::from(field.alias.is_some())),
             scan_points: inner.scan_points.saturating_add(scan_points),
             variables,
@@ -214,16 +222,13 @@ impl<'a> CostAnalysis<'a> {
 
     /// Estimates the number of items that a field returns. The cost of the field's selection is multiplied by it. At
     /// least 1, because the document is also walked for an empty page.
-    fn list_size(&self, field: &Field) -> usize {
+    fn list_size(&self, field: &Field, items: Items) -> usize {
         let argument = |name| field.get_argument(name).and_then(|value| self.size(&value.node));
-        let size = match field.name.node.as_str() {
-            "products" => argument("first").max(argument("last")).unwrap_or(DEFAULT_PAGE),
-            "createProducts" | "replaceProducts" | "upsertProducts" => argument("inputs").unwrap_or(1),
-            // Introspection.
-            "types" => 20,
-            "fields" | "inputFields" | "enumValues" | "directives" => 5,
-            "args" | "interfaces" | "possibleTypes" => 2,
-            _ => 1,
+        let size = match items {
+            Items::One => 1,
+            Items::About(size) => size,
+            Items::Page => argument("first").max(argument("last")).unwrap_or(DEFAULT_PAGE),
+            Items::PerItemOf(name) => argument(name).unwrap_or(1),
         };
         size.max(1)
     }
@@ -244,14 +249,5 @@ impl<'a> CostAnalysis<'a> {
             },
             _ => Some(1),
         }
-    }
-}
-
-/// Returns whether the database may have to scan all products for a field.
-fn may_scan(field: &Field) -> bool {
-    match field.name.node.as_str() {
-        "totalCount" | "deleteProducts" => true,
-        "products" => ["filter", "orderBy"].into_iter().any(|name| field.get_argument(name).is_some()),
-        _ => false,
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use async_graphql::{
-    Name, ServerError, Value,
+    Name, Request, ServerError, Value,
     parser::{
         parse_query,
         types::{ExecutableDocument, OperationDefinition},
@@ -14,9 +14,9 @@ use sha2::{Digest, Sha256};
 
 use super::{
     cached_validation::{LastValidated, has_nested_variables},
+    exact_numbers::restore_digits,
     field_order::FieldOrder,
     limits::Limits,
-    raw_request::RawRequest,
 };
 use crate::graphql::error::{self, GraphqlErrorCode, RequestError};
 
@@ -97,13 +97,15 @@ impl DocumentCache {
             return Ok(document);
         }
         limits.check_text(text).map_err(error::request_error)?;
-        Ok(Arc::new(CachedDocument::new(parse_query(text).map_err(error::syntax_error)?)))
+        let mut ast = parse_query(text).map_err(error::syntax_error)?;
+        restore_digits(&mut ast, text);
+        Ok(Arc::new(CachedDocument::new(ast)))
     }
 
     /// Fills in the text of a request that has only a hash. If the request has both, returns the hash, to be passed to
     /// [`DocumentCache::insert`] once the document has passed the limits.
-    pub fn resolve_persisted_query(&self, raw: &mut RawRequest) -> Result<Option<Hash>, RequestError> {
-        let Some(Value::Object(persisted)) = raw.extensions.get("persistedQuery") else {
+    pub fn resolve_persisted_query(&self, request: &mut Request) -> Result<Option<Hash>, RequestError> {
+        let Some(Value::Object(persisted)) = request.extensions.get("persistedQuery") else {
             return Ok(None);
         };
         let hash = match persisted.get("sha256Hash") {
@@ -114,8 +116,8 @@ impl DocumentCache {
             let detail = "persistedQuery requires a sha256Hash of 64 hexadecimal digits";
             (GraphqlErrorCode::Malformed, detail.to_owned())
         })?;
-        if !raw.query.is_empty() {
-            if Hash::from(Sha256::digest(raw.query.as_bytes())) != hash {
+        if !request.query.is_empty() {
+            if Hash::from(Sha256::digest(request.query.as_bytes())) != hash {
                 let detail = "provided sha does not match query";
                 return Err((GraphqlErrorCode::PersistedQueryMismatch, detail.to_owned()));
             }
@@ -123,7 +125,7 @@ impl DocumentCache {
         }
         // Clients compare the message with this text.
         let not_found = || (GraphqlErrorCode::PersistedQueryNotFound, "PersistedQueryNotFound".to_owned());
-        raw.query = self.persisted.get(&hash).ok_or_else(not_found)?.to_string().into();
+        request.query = self.persisted.get(&hash).ok_or_else(not_found)?.to_string();
         Ok(None)
     }
 
@@ -149,3 +151,6 @@ fn parse_hash(text: &str) -> Option<Hash> {
     }
     Some(hash)
 }
+
+#[cfg(test)]
+mod tests;

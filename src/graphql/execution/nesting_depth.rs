@@ -15,12 +15,8 @@ pub fn is_too_deep(document: &str) -> bool {
                 depth += 1;
                 after
             }
-            "#" => after.trim_start_matches(|char| char != '\n' && char != '\r'),
-            "\"" => match after.strip_prefix("\"\"") {
-                // The parser reads the first two quotes of an unterminated block string as an empty string.
-                Some(block) => after_block_string(block).unwrap_or(&after[1..]),
-                None => after_string(after),
-            },
+            "#" => after_comment(after),
+            "\"" => after_string_literal(after),
             _ => {
                 depth = depth.saturating_sub(1);
                 after
@@ -31,6 +27,20 @@ pub fn is_too_deep(document: &str) -> bool {
         }
     }
     false
+}
+
+/// Returns the text after a comment, whose `#` may be left out.
+pub fn after_comment(text: &str) -> &str {
+    text.trim_start_matches(|char| char != '\n' && char != '\r')
+}
+
+/// Returns the text after a string or block string. `text` starts after its first quote.
+pub fn after_string_literal(text: &str) -> &str {
+    match text.strip_prefix("\"\"") {
+        // The parser reads the first two quotes of an unterminated block string as an empty string.
+        Some(block) => after_block_string(block).unwrap_or(&text[1..]),
+        None => after_string(text),
+    }
 }
 
 /// Returns the text after a string literal. The parser rejects literals that don't end on their line.

@@ -13,7 +13,6 @@ use super::{
     field_order::FieldOrder,
     limits::Limits,
     product_lookup::ProductLookup,
-    raw_request::RawRequest,
 };
 use crate::graphql::{
     error::{self, GraphqlErrorCode},
@@ -44,24 +43,23 @@ impl PreparedOperation {
     /// # Errors
     /// Returns the request error if the document is invalid, unknown or over a limit.
     pub fn new(
-        mut raw: RawRequest<'_>,
+        mut request: Request,
         documents: &DocumentCache,
         limits: &Limits,
     ) -> Result<Self, Box<ServerError>> {
-        let new_hash = documents.resolve_persisted_query(&mut raw).map_err(error::request_error)?;
-        let document = documents.parse(&raw.query, limits)?;
-        let operation = find_operation(&document.ast, raw.operation_name.as_deref());
-        let kinds = operation.and_then(|(_, operation)| VariableKinds::new(operation, &raw.variables));
+        let new_hash = documents.resolve_persisted_query(&mut request).map_err(error::request_error)?;
+        let document = documents.parse(&request.query, limits)?;
+        let operation = find_operation(&document.ast, request.operation_name.as_deref());
+        let kinds = operation.and_then(|(_, operation)| VariableKinds::new(operation, &request.variables));
         let validation = document.last_validated.clone().zip(kinds);
         let validation = validation.map(|(last, kinds)| ValidationState { last, kinds });
         // A validated document has passed the limits before.
         if validation.as_ref().is_some_and(ValidationState::is_cached)
-            && let Some(lookup) = ProductLookup::from_document(&document, &raw.variables)
+            && let Some(lookup) = ProductLookup::from_document(&document, &request.variables)
         {
-            documents.insert(new_hash, &raw.query, &document);
+            documents.insert(new_hash, &request.query, &document);
             return Ok(Self::Lookup(lookup));
         }
-        let request = Request::from(raw);
         limits.check(&document.ast, &request.variables).map_err(error::request_error)?;
         let field_order = operation.map(|(_, operation)| document.field_order(operation)).unwrap_or_default();
         // Rejected documents would only displace useful ones, so they are not cached.

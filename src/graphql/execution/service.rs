@@ -1,12 +1,8 @@
 //! GraphQL service: prepares and executes operations for all transports, and reports them to the observer.
 
-use std::{
-    convert::identity,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{convert::identity, sync::Arc, time::Instant};
 
-use async_graphql::{Name, Response, ServerError, Value, parser::types::OperationType};
+use async_graphql::{Name, Request, Response, ServerError, Value, parser::types::OperationType};
 use futures_util::{StreamExt, stream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
@@ -15,9 +11,9 @@ use super::{
     cached_validation::CachedValidation,
     document_cache::DocumentCache,
     limits::Limits,
+    observer::{OperationKind, OperationObserver, Outcome},
     prepared_operation::{LibraryOperation, PreparedOperation},
     product_lookup::ProductLookup,
-    raw_request::RawRequest,
     response_stream::ResponseStream,
     spans,
 };
@@ -44,14 +40,6 @@ struct Inner {
     permits: Arc<Semaphore>,
     observer: Arc<dyn OperationObserver>,
     documents: DocumentCache,
-}
-
-/// Receives the outcomes of operations, for metrics.
-pub trait OperationObserver: Send + Sync {
-    /// Records an operation that has ended or was rejected. `time` is `None` for subscriptions and rejected operations.
-    fn ended(&self, kind: &'static str, name: Option<&str>, outcome: &'static str, time: Option<Duration>);
-    /// Records an error in a response.
-    fn failed(&self, code: &'static str);
 }
 
 impl Service {
@@ -81,12 +69,12 @@ impl Service {
     /// Parses the document and checks the limits.
     pub(in crate::graphql) fn prepare(
         &self,
-        raw: RawRequest<'_>,
+        request: Request,
     ) -> Result<PreparedOperation, Box<ServerError>> {
         let Inner { limits, documents, observer, .. } = &*self.0;
-        let prepared = PreparedOperation::new(raw, documents, limits);
+        let prepared = PreparedOperation::new(request, documents, limits);
         if let Err(error) = &prepared {
-            observer.ended("unknown", None, "rejected", None);
+            observer.ended(OperationKind::Unknown, None, Outcome::Rejected, None);
             self.report_errors(std::slice::from_ref(&**error));
         }
         prepared
@@ -99,11 +87,13 @@ impl Service {
     ) -> Result<Vec<u8>, Response> {
         let Inner { catalog, limits, observer, .. } = &*self.0;
         let start = Instant::now();
-        let result = tokio::time::timeout_at((start + limits.timeout).into(), lookup.execute(catalog)).await;
+        let name = lookup.name().map(Name::as_str);
+        let execute = lookup.execute(catalog).instrument(spans::operation(OperationKind::Query, name));
+        let result = tokio::time::timeout_at((start + limits.timeout).into(), execute).await;
         let result = result.unwrap_or_else(|_| Err(timeout_error()));
         let result = result.map_err(|error| self.finalize(error_response(error)));
-        let outcome = if result.is_ok() { "ok" } else { "error" };
-        observer.ended("query", lookup.name().map(Name::as_str), outcome, Some(start.elapsed()));
+        let outcome = Outcome::executed(result.is_err());
+        observer.ended(OperationKind::Query, name, outcome, Some(start.elapsed()));
         result
     }
 
@@ -132,7 +122,7 @@ impl Service {
 
     async fn execute_in_library(&self, operation: Box<LibraryOperation>, start: Instant) -> Response {
         let Inner { schema, limits, observer, .. } = &*self.0;
-        let (kind, name) = (kind_label(operation.kind), operation.name.clone());
+        let (kind, name) = (OperationKind::from(operation.kind), operation.name.clone());
         let field_order = operation.field_order.clone();
         let response = schema.execute(operation.into_request());
         let response = response.instrument(spans::operation(kind, name.as_deref()));
@@ -140,7 +130,7 @@ impl Service {
         let response = Box::pin(response).await.unwrap_or_else(|_| error_response(timeout_error()));
         let mut response = self.finalize(response);
         field_order.sort(&mut response.data);
-        let outcome = if response.errors.is_empty() { "ok" } else { "error" };
+        let outcome = Outcome::executed(!response.errors.is_empty());
         observer.ended(kind, name.as_deref(), outcome, Some(start.elapsed()));
         response
     }
@@ -172,12 +162,12 @@ impl Service {
         let subscribed = Arc::new(Notify::new());
         let (name, field_order) = (operation.name.clone(), operation.field_order.clone());
         let request = operation.into_request().data(SubscriptionSignal(subscribed.clone()));
-        let mut guard = SubscriptionGuard { service: self.clone(), name, outcome: "ok" };
+        let mut guard = SubscriptionGuard { service: self.clone(), name, outcome: Outcome::Ok };
         let responses = self.0.schema.execute_stream(request).map(move |mut response| {
             error::add_codes(&mut response);
             field_order.sort(&mut response.data);
             if !response.errors.is_empty() {
-                guard.outcome = "error";
+                guard.outcome = Outcome::Error;
                 guard.service.report_errors(&response.errors);
             }
             response
@@ -190,12 +180,13 @@ impl Service {
 struct SubscriptionGuard {
     service: Service,
     name: Option<Name>,
-    outcome: &'static str,
+    outcome: Outcome,
 }
 
 impl Drop for SubscriptionGuard {
     fn drop(&mut self) {
-        self.service.0.observer.ended("subscription", self.name.as_deref(), self.outcome, None);
+        let Self { service, name, outcome } = self;
+        service.0.observer.ended(OperationKind::Subscription, name.as_deref(), *outcome, None);
     }
 }
 
@@ -205,15 +196,6 @@ fn build_schema(catalog: Catalog, limits: &Limits) -> Schema {
     // Any extension makes fields slower that are not prebuilt JSON, but validation would cost more.
     let schema = schema.extension(CachedValidation);
     if export_enabled() { schema.extension(spans::RootFieldSpans).finish() } else { schema.finish() }
-}
-
-fn kind_label(operation: Option<OperationType>) -> &'static str {
-    match operation {
-        Some(OperationType::Query) => "query",
-        Some(OperationType::Mutation) => "mutation",
-        Some(OperationType::Subscription) => "subscription",
-        None => "unknown",
-    }
 }
 
 fn timeout_error() -> ServerError {

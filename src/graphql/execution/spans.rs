@@ -1,6 +1,6 @@
 //! Trace spans for operations and root fields. Root fields do most of the work, so other fields get no span.
 
-use std::sync::Arc;
+use std::{fmt::Display, sync::Arc};
 
 use async_graphql::{
     ServerResult, Value,
@@ -9,17 +9,28 @@ use async_graphql::{
 };
 use tracing::{Instrument, Span, info_span};
 
+use super::observer::OperationKind;
 use crate::trace_targets::OTEL_TARGET;
 
 /// Creates an operation's span (OpenTelemetry semantic conventions for GraphQL servers).
-pub fn operation(kind: &'static str, name: Option<&str>) -> Span {
+pub fn operation(kind: OperationKind, name: Option<&str>) -> Span {
     info_span!(
         target: OTEL_TARGET,
         "graphql",
         // The client chooses the operation name, so it is an attribute: span names need low cardinality.
-        otel.name = format!("GraphQL {kind}"),
-        graphql.operation.type = kind,
+        otel.name = format!("GraphQL {}", kind.name()),
+        graphql.operation.type = kind.name(),
         graphql.operation.name = name,
+    )
+}
+
+/// Creates a root field's span. `path` is its response key.
+pub fn root_field(parent_type: &str, name: &str, path: impl Display) -> Span {
+    info_span!(
+        target: OTEL_TARGET,
+        "field",
+        otel.name = format!("{parent_type}.{name}"),
+        graphql.field.path = %path,
     )
 }
 
@@ -43,12 +54,7 @@ impl Extension for RootFieldSpans {
         if info.path_node.parent.is_some() {
             return next.run(ctx, info).await;
         }
-        let span = info_span!(
-            target: OTEL_TARGET,
-            "field",
-            otel.name = format!("{}.{}", info.parent_type, info.name),
-            graphql.field.path = %info.path_node,
-        );
+        let span = root_field(info.parent_type, info.name, info.path_node);
         next.run(ctx, info).instrument(span).await
     }
 }

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use async_graphql::{
-    ComplexObject, Context, Result, SimpleObject, connection::PageInfo, parser::types::Field,
-};
+use async_graphql::{ComplexObject, Context, Object, Result, SimpleObject, connection::PageInfo};
 use tokio::sync::OnceCell;
 
-use super::product::ProductObject;
+use super::{
+    product::ProductObject,
+    scalars::TextOf,
+    weights::{FieldWeight, Scans},
+};
 use crate::{
-    catalog::{self, Catalog, Cursor, Filter, Listing, Page, SortOrder},
-    graphql::prebuilt_json::{PrebuiltList, WriteFields, write_object, write_quoted},
+    catalog::Catalog,
+    domain::{self, Cursor, Filter, Listing, Page, SortOrder},
+    graphql::prebuilt_json::{PrebuiltList, prebuilt_object},
 };
 
 /// A page of products (Relay connection).
@@ -29,21 +32,35 @@ pub struct ProductConnection {
     total: OnceCell<u64>,
 }
 
-/// A product and its cursor.
-#[derive(SimpleObject)]
-#[graphql(complex)]
+/// A product in an ordered page.
 pub struct ProductEdge<'a> {
-    /// The product.
-    node: ProductObject<'a>,
-    #[graphql(skip)]
+    product: &'a domain::Product,
     order: &'a SortOrder,
 }
+
+prebuilt_object! {
+    /// A product and its cursor.
+    #[Object]
+    ProductEdge {
+        /// The product.
+        node: ProductObject<'_> = |edge| edge.product.into(),
+        /// Cursor of this product, for `after` and `before`.
+        cursor: TextOf<String, String> = |edge| TextOf::new(Cursor::new(edge.product, edge.order).encode()),
+    }
+}
+
+/// Weights of the fields of [`ProductConnection`].
+pub const WEIGHTS: &[(&str, FieldWeight)] = &[
+    ("edges", FieldWeight::OF_PAGE),
+    ("nodes", FieldWeight::OF_PAGE),
+    ("totalCount", FieldWeight { scans: Scans::Always, ..FieldWeight::DEFAULT }),
+];
 
 #[ComplexObject]
 impl ProductConnection {
     /// Products with their cursors.
     async fn edges(&self) -> PrebuiltList<ProductEdge<'_>> {
-        let edge = |product| ProductEdge { node: ProductObject::from(product), order: &self.order };
+        let edge = |product| ProductEdge { product, order: &self.order };
         PrebuiltList(self.page.products.iter().map(edge).collect())
     }
 
@@ -60,37 +77,10 @@ impl ProductConnection {
     }
 }
 
-#[ComplexObject]
-impl ProductEdge<'_> {
-    /// Cursor of this product, for `after` and `before`.
-    async fn cursor(&self) -> String {
-        self.encode_cursor()
-    }
-}
-
-impl ProductEdge<'_> {
-    fn encode_cursor(&self) -> String {
-        Cursor::new(self.node.product(), self.order).encode()
-    }
-}
-
-impl WriteFields for ProductEdge<'_> {
-    fn write_field(&self, field: &Field, json: &mut Vec<u8>) -> Option<()> {
-        match field.name.node.as_str() {
-            "node" => write_object(&self.node, &field.selection_set.node, json),
-            "cursor" => {
-                write_quoted(&self.encode_cursor(), json);
-                Some(())
-            }
-            _ => None,
-        }
-    }
-}
-
 impl ProductConnection {
     pub fn new(page: Arc<Page>, listing: Listing) -> Self {
         let Listing { filter, order } = listing;
-        let cursor = |product: &catalog::Product| Cursor::new(product, &order).encode();
+        let cursor = |product: &domain::Product| Cursor::new(product, &order).encode();
         let page_info = PageInfo {
             has_previous_page: page.has_previous,
             has_next_page: page.has_next,

@@ -1,9 +1,12 @@
-//! Filter and sort order inputs, converted to the catalog's types.
+//! Filter and sort order inputs, converted to the domain's types.
 
 use async_graphql::{Enum, ID, InputObject};
 
 use super::scalars::Decimal;
-use crate::catalog::{Error, Filter, SortOrder};
+use crate::domain::{
+    Amount, Comparable, Comparison, Condition, Error, Filter, InvalidValue, NameOperand, NameOperator,
+    NameTest, Operator, Price, ProductId, SortColumn, SortDirection, SortKey, SortOrder,
+};
 
 /// Conditions on products. A product must match all of them.
 #[derive(Default, InputObject)]
@@ -80,44 +83,51 @@ pub struct IntFilter {
     r#in: Option<Vec<i32>>,
 }
 
-/// Adds the conditions on a numeric field to the filter, with each value converted to text.
-macro_rules! add_numeric_conditions {
-    ($filter:ident, $field:literal, $conditions:expr, $to_text:expr) => {
-        if let Some(conditions) = $conditions {
-            let comparisons = [
-                ("eq", conditions.eq),
-                ("gt", conditions.gt),
-                ("gte", conditions.gte),
-                ("lt", conditions.lt),
-                ("lte", conditions.lte),
-            ];
-            for (operator, value) in comparisons {
-                if let Some(value) = value {
-                    $filter.add($field, operator, &[&$to_text(value)])?;
-                }
-            }
-            if let Some(values) = conditions.r#in {
-                let values: Vec<String> = values.into_iter().map($to_text).collect();
-                $filter.add($field, "in", &values.iter().map(String::as_str).collect::<Vec<_>>())?;
-            }
+/// Adds the conditions on a numeric field. `values` belong to [`OPERATORS`]; `convert` validates a value.
+fn add_comparisons<I, T: Comparable>(
+    filter: &mut Filter,
+    values: [Option<I>; 5],
+    any_of: Option<Vec<I>>,
+    convert: impl Fn(I) -> Result<T, InvalidValue>,
+) -> Result<(), Error> {
+    for (operator, value) in OPERATORS.into_iter().zip(values) {
+        if let Some(value) = value {
+            filter.add(T::condition(Comparison::one(operator, convert(value))?))?;
         }
-    };
+    }
+    if let Some(values) = any_of {
+        filter.add(T::condition(Comparison::any_of(values.into_iter().map(convert))?))?;
+    }
+    Ok(())
 }
 
+/// Comparisons with one value, in the order of the input objects.
+const OPERATORS: [Operator; 5] = [Operator::Eq, Operator::Gt, Operator::Gte, Operator::Lt, Operator::Lte];
+
 impl ProductFilter {
-    /// Converts the conditions to the catalog's filter.
+    /// Converts the conditions to the domain's filter.
     ///
     /// # Errors
     /// Returns [`Error::Invalid`] if a value is invalid, or if there are too many conditions or values.
     pub fn into_filter(self) -> Result<Filter, Error> {
         let mut filter = Filter::default();
-        add_numeric_conditions!(filter, "id", self.id, |ID(id): ID| id);
-        add_numeric_conditions!(filter, "price", self.price, |Decimal(price): Decimal| price);
-        add_numeric_conditions!(filter, "amount", self.amount, |amount: i32| amount.to_string());
+        if let Some(IdFilter { eq, gt, gte, lt, lte, r#in }) = self.id {
+            add_comparisons(&mut filter, [eq, gt, gte, lt, lte], r#in, |ID(id)| ProductId::parse(&id))?;
+        }
+        if let Some(DecimalFilter { eq, gt, gte, lt, lte, r#in }) = self.price {
+            let price = |Decimal(price)| Price::parse(&price);
+            add_comparisons(&mut filter, [eq, gt, gte, lt, lte], r#in, price)?;
+        }
+        if let Some(IntFilter { eq, gt, gte, lt, lte, r#in }) = self.amount {
+            add_comparisons(&mut filter, [eq, gt, gte, lt, lte], r#in, Amount::try_from)?;
+        }
         if let Some(NameFilter { eq, contains, prefix }) = self.name {
-            for (operator, value) in [("eq", eq), ("contains", contains), ("prefix", prefix)] {
-                if let Some(value) = value {
-                    filter.add("name", operator, &[&value])?;
+            let tests =
+                [(NameOperator::Eq, eq), (NameOperator::Contains, contains), (NameOperator::Prefix, prefix)];
+            for (operator, text) in tests {
+                if let Some(text) = text {
+                    let operand = NameOperand::new(&text)?;
+                    filter.add(Condition::Name(NameTest { operator, operand }))?;
                 }
             }
         }
@@ -157,22 +167,21 @@ pub enum OrderDirection {
     Desc,
 }
 
-/// Converts sort keys, most significant first, to the catalog's sort order.
+/// Converts sort keys, most significant first, to the domain's sort order.
 ///
 /// # Errors
 /// Returns [`Error::Invalid`] if a field is repeated.
 pub fn sort_order(orders: &[ProductOrder]) -> Result<SortOrder, Error> {
-    if orders.is_empty() {
-        return Ok(SortOrder::default());
-    }
-    let key = |order: &ProductOrder| {
-        let name = match order.field {
-            ProductOrderField::Id => "id",
-            ProductOrderField::Name => "name",
-            ProductOrderField::Price => "price",
-            ProductOrderField::Amount => "amount",
-        };
-        if order.direction == OrderDirection::Desc { format!("-{name}") } else { name.to_owned() }
-    };
-    SortOrder::parse(&orders.iter().map(key).collect::<Vec<_>>().join(","))
+    SortOrder::new(orders.iter().map(|order| SortKey {
+        column: match order.field {
+            ProductOrderField::Id => SortColumn::Id,
+            ProductOrderField::Name => SortColumn::Name,
+            ProductOrderField::Price => SortColumn::Price,
+            ProductOrderField::Amount => SortColumn::Amount,
+        },
+        direction: match order.direction {
+            OrderDirection::Asc => SortDirection::Ascending,
+            OrderDirection::Desc => SortDirection::Descending,
+        },
+    }))
 }

@@ -7,6 +7,7 @@ pub mod product;
 pub mod query;
 pub mod scalars;
 pub mod subscription;
+pub mod weights;
 
 use async_graphql::{SDLExportOptions, SchemaBuilder};
 

@@ -5,13 +5,23 @@ use async_graphql::{Context, ID, Object, Result};
 use super::{
     filter::ProductFilter,
     product::{CreateProductInput, Product, Products, ReplaceProductInput, UpdateProductInput},
+    weights::{FieldWeight, Scans},
 };
-use crate::catalog::{
-    Catalog, Draft, Error, NewProduct, NewProducts, OnConflict, Precondition, ProductChange, StockAdjustment,
-    Value, parse_product_id,
+use crate::catalog::Catalog;
+use crate::domain::{
+    Draft, Error, NewProduct, NewProducts, OnConflict, Precondition, ProductChange, StockAdjustment, Value,
+    parse_product_id,
 };
 
 pub struct Mutation;
+
+/// Weights of the fields of [`Mutation`].
+pub const WEIGHTS: &[(&str, FieldWeight)] = &[
+    ("createProducts", FieldWeight::per_item_of("inputs")),
+    ("upsertProducts", FieldWeight::per_item_of("inputs")),
+    ("replaceProducts", FieldWeight::per_item_of("inputs")),
+    ("deleteProducts", FieldWeight { scans: Scans::Always, ..FieldWeight::DEFAULT }),
+];
 
 /// Changes to the inventory. A failed mutation returns null and an error; the other mutations still run.
 #[Object]
@@ -78,7 +88,7 @@ impl Mutation {
         #[graphql(desc = "Quantity to add; negative removes.")] delta: i32,
         #[graphql(desc = "Adjust only if the version matches.")] expected_version: Option<String>,
     ) -> Result<Option<Product>> {
-        let delta = StockAdjustment::new(&Value::Number(delta.to_string().into()))?;
+        let delta = StockAdjustment::new(&Value::Number(delta.into()))?;
         let expected = precondition(expected_version.as_deref())?;
         Ok(Some(ctx.data::<Catalog>()?.adjust_stock(parse_product_id(&id)?, delta, &expected).await?.into()))
     }

@@ -2,18 +2,16 @@
 
 use std::borrow::Cow;
 
-use async_graphql::{ID, InputObject, MaybeUndefined, Object, parser::types::Field};
+use async_graphql::{ID, InputObject, MaybeUndefined, Object};
 
-use super::scalars::Decimal;
+use super::scalars::{Decimal, TextOf};
 use crate::{
-    catalog::{self, Draft, Value},
-    formats::json,
-    graphql::prebuilt_json::{Prebuilt, PrebuiltList, WriteFields, write_quoted},
-    json_string,
+    domain::{self, Draft, Price, ProductId, Value, Version},
+    graphql::prebuilt_json::{Prebuilt, PrebuiltList, prebuilt_object},
 };
 
-/// Resolvers of the product's fields.
-pub struct ProductObject<'a>(Cow<'a, catalog::Product>);
+/// A product, owned or borrowed from a page.
+pub struct ProductObject<'a>(Cow<'a, domain::Product>);
 
 /// Product as the result of a root field.
 pub type Product = Prebuilt<ProductObject<'static>>;
@@ -21,81 +19,43 @@ pub type Product = Prebuilt<ProductObject<'static>>;
 /// Products as the result of a mutation.
 pub type Products = PrebuiltList<ProductObject<'static>>;
 
-/// A product in the inventory.
-#[Object(name = "Product")]
-impl ProductObject<'_> {
-    /// Product ID, 1 to 9007199254740991.
-    async fn id(&self) -> ID {
-        ID(self.0.id.to_string())
-    }
-
-    /// Product name.
-    async fn name(&self) -> &str {
-        self.0.name.as_str()
-    }
-
-    /// Unit price, exact to four decimals.
-    async fn price(&self) -> Decimal {
-        Decimal(self.0.price.to_string())
-    }
-
-    /// Units in stock.
-    async fn amount(&self) -> i32 {
-        self.0.amount.get()
-    }
-
-    /// Version of the product, different after every change. REST uses it as the ETag.
-    async fn version(&self) -> String {
-        self.0.version.to_string()
+prebuilt_object! {
+    /// A product in the inventory.
+    #[Object(name = "Product")]
+    ProductObject {
+        /// Product ID, 1 to 9007199254740991.
+        id: TextOf<ID, ProductId> = |product| TextOf::new(product.0.id),
+        /// Product name.
+        name: &str = |product| product.0.name.as_str(),
+        /// Unit price, exact to four decimals.
+        price: TextOf<Decimal, Price> = |product| TextOf::new(product.0.price),
+        /// Units in stock.
+        amount: i32 = |product| product.0.amount.get(),
+        /// Version of the product, different after every change. REST uses it as the ETag.
+        version: TextOf<String, Version> = |product| TextOf::new(product.0.version),
     }
 }
 
-impl ProductObject<'_> {
-    pub fn product(&self) -> &catalog::Product {
-        &self.0
-    }
-}
-
-impl WriteFields for ProductObject<'_> {
-    fn write_field(&self, field: &Field, out: &mut Vec<u8>) -> Option<()> {
-        let Self(product) = self;
-        let mut digits = itoa::Buffer::new();
-        match field.name.node.as_str() {
-            "id" => json_string::write(out, digits.format(product.id.get())),
-            "name" => json_string::write(out, product.name.as_str()),
-            "price" => {
-                out.push(b'"');
-                json::write_price(out, product.price);
-                out.push(b'"');
-            }
-            "amount" => out.extend_from_slice(digits.format(product.amount.get()).as_bytes()),
-            "version" => write_quoted(&product.version, out),
-            _ => return None,
-        }
-        Some(())
-    }
-}
-
-impl From<catalog::Product> for ProductObject<'_> {
-    fn from(product: catalog::Product) -> Self {
+impl From<domain::Product> for ProductObject<'_> {
+    fn from(product: domain::Product) -> Self {
         Self(Cow::Owned(product))
     }
 }
 
-impl From<catalog::Product> for Product {
-    fn from(product: catalog::Product) -> Self {
+impl From<domain::Product> for Product {
+    fn from(product: domain::Product) -> Self {
         Self(product.into())
     }
 }
 
-impl From<Vec<catalog::Product>> for Products {
-    fn from(products: Vec<catalog::Product>) -> Self {
+impl From<Vec<domain::Product>> for Products {
+    fn from(products: Vec<domain::Product>) -> Self {
         Self(products.into_iter().map(ProductObject::from).collect())
     }
 }
 
-impl<'a> From<&'a catalog::Product> for ProductObject<'a> {
-    fn from(product: &'a catalog::Product) -> Self {
+impl<'a> From<&'a domain::Product> for ProductObject<'a> {
+    fn from(product: &'a domain::Product) -> Self {
         Self(Cow::Borrowed(product))
     }
 }
@@ -125,7 +85,7 @@ impl From<CreateProductInput> for Draft<'static> {
             },
             name: Value::Text(name.into()),
             price: Value::Number(price.0.into()),
-            amount: Value::Number(amount.to_string().into()),
+            amount: Value::Number(amount.into()),
         }
     }
 }
@@ -168,7 +128,7 @@ impl From<UpdateProductInput> for Draft<'static> {
             id: Value::Missing,
             name: value(name, |name| Value::Text(name.into())),
             price: value(price, |price| Value::Number(price.0.into())),
-            amount: value(amount, |amount| Value::Number(amount.to_string().into())),
+            amount: value(amount, |amount| Value::Number(amount.into())),
         }
     }
 }

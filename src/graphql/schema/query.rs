@@ -6,10 +6,16 @@ use super::{
     connection::ProductConnection,
     filter::{ProductFilter, ProductOrder, sort_order},
     product::Product,
+    weights::{FieldWeight, Items, Scans},
 };
-use crate::catalog::{self, Catalog, Error, Listing, PageRequest, parse_product_id};
+use crate::catalog::Catalog;
+use crate::domain::{self, Error, Listing, PageRequest, parse_product_id};
 
 pub struct Query;
+
+/// Weights of the fields of [`Query`].
+pub const WEIGHTS: &[(&str, FieldWeight)] =
+    &[("products", FieldWeight { items: Items::Page, scans: Scans::WithAny(&["filter", "orderBy"]) })];
 
 /// Read access to the inventory.
 #[Object]
@@ -49,7 +55,7 @@ impl Query {
 }
 
 /// Finds a product by the text of its id. Returns `None` if it does not exist.
-pub async fn find_product(catalog: &Catalog, id: &str) -> Result<Option<catalog::Product>, Error> {
+pub async fn find_product(catalog: &Catalog, id: &str) -> Result<Option<domain::Product>, Error> {
     let result = match parse_product_id(id) {
         Ok(id) => catalog.get(id).await,
         Err(error) => Err(error),

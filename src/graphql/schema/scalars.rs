@@ -1,24 +1,34 @@
-//! Custom scalars.
+//! Custom scalars, and values of the catalog as scalars.
 
-use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
+use std::{borrow::Cow, fmt::Display, marker::PhantomData};
+
+use async_graphql::{
+    ContextSelectionSet, InputValueError, InputValueResult, OutputType, Positioned, Scalar, ScalarType,
+    ServerResult, Value,
+    parser::types::{Field, SelectionSet},
+    registry::Registry,
+};
+
+use crate::graphql::prebuilt_json::{WriteJson, write_quoted};
 
 /// Decimal number as text, so that no digit is lost to floating point.
 pub struct Decimal(pub String);
 
 /// An exact decimal number in JSON notation. Responses have a string (`"999.99"`); inputs may be a string or a number.
-/// Only the first 15 digits of a number are guaranteed to be exact.
 #[Scalar(specified_by_url = "https://datatracker.ietf.org/doc/html/rfc8259#section-6")]
 impl ScalarType for Decimal {
     fn parse(value: Value) -> InputValueResult<Self> {
         match value {
             Value::String(digits) => Ok(Self(digits)),
-            Value::Number(number) => Ok(Self(number.to_string())),
+            Value::Number(integer) => Ok(Self(integer.to_string())),
+            // Text of any other number, see `exact_numbers`.
+            Value::Binary(literal) => Ok(Self(String::from_utf8_lossy(&literal).into_owned())),
             other => Err(InputValueError::expected_type(other)),
         }
     }
 
     fn is_valid(value: &Value) -> bool {
-        matches!(value, Value::String(_) | Value::Number(_))
+        matches!(value, Value::String(_) | Value::Number(_) | Value::Binary(_))
     }
 
     fn to_value(&self) -> Value {
@@ -41,5 +51,35 @@ impl ScalarType for DateTime {
 
     fn to_value(&self) -> Value {
         Value::String(self.0.clone())
+    }
+}
+
+/// A value whose text needs no escapes in JSON. Appears in the schema as the scalar `S`.
+pub struct TextOf<S, T>(T, PhantomData<fn() -> S>);
+
+impl<S, T> TextOf<S, T> {
+    pub fn new(value: T) -> Self {
+        Self(value, PhantomData)
+    }
+}
+
+impl<S: OutputType, T: Display + Send + Sync> OutputType for TextOf<S, T> {
+    fn type_name() -> Cow<'static, str> {
+        S::type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        S::create_type_info(registry)
+    }
+
+    async fn resolve(&self, _: &ContextSelectionSet<'_>, _: &Positioned<Field>) -> ServerResult<Value> {
+        Ok(Value::String(self.0.to_string()))
+    }
+}
+
+impl<S: OutputType, T: Display + Send + Sync> WriteJson for TextOf<S, T> {
+    fn write_json(&self, _: &SelectionSet, json: &mut Vec<u8>) -> Option<()> {
+        write_quoted(&self.0, json);
+        Some(())
     }
 }

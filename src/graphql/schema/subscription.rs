@@ -5,7 +5,8 @@ use futures_util::{Stream, StreamExt};
 
 use super::{product::Product, scalars::DateTime};
 use crate::{
-    catalog::{Catalog, ChangeKind, Event, LogPosition, ProductSelection},
+    catalog::Catalog,
+    domain::{ChangeKind, Event, LogPosition, ProductSelection},
     graphql::subscription_signal::SubscriptionSignal,
 };
 

@@ -97,8 +97,8 @@ pub async fn get(
     if wants_playground(headers, parameters.has_query()) {
         return playground::page();
     }
-    let prepared = match parameters.to_request(service.limits().values) {
-        Ok(raw) => service.prepare(raw),
+    let prepared = match parameters.into_request(service.limits().values) {
+        Ok(request) => service.prepare(request),
         Err(problem) => return response::problem(&problem, media_type),
     };
     match prepared {
@@ -208,8 +208,8 @@ async fn execute_body(
     media_type: ResponseMediaType,
 ) -> Response {
     match request::parse_body(&body, service.limits().values) {
-        Ok(RequestBody::Single(raw)) => {
-            execute_single(&service, &sockets, service.prepare(raw), media_type).await
+        Ok(RequestBody::Single(request)) => {
+            execute_single(&service, &sockets, service.prepare(*request), media_type).await
         }
         Ok(RequestBody::Batch(requests)) => {
             Box::pin(background_runtime::run(execute_batch(service, requests, media_type))).await
@@ -259,7 +259,7 @@ async fn execute_batch(service: Service, requests: Vec<Request>, media_type: Res
     let mut responses = Vec::with_capacity(requests.len());
     // Sequential, like the mutations of one request.
     for request in requests {
-        responses.push(match service.prepare(request.into()) {
+        responses.push(match service.prepare(request) {
             Ok(prepared) => service.execute(prepared, identity).await,
             Err(error) => error_response(error),
         });

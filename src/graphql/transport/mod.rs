@@ -6,3 +6,4 @@ pub mod playground;
 pub mod request;
 pub mod response;
 pub mod websocket;
+mod websocket_messages;

@@ -11,7 +11,7 @@ use axum::{
 };
 use flate2::read::GzDecoder;
 
-use crate::{catalog::Error, http::problem::Problem};
+use crate::{domain::Error, http::problem::Problem};
 
 /// Route of the playground's files. The path contains a hash of the files, so clients may cache them forever.
 pub const FILES_ROUTE: &str = "/graphql/playground/{build}/{file}";

@@ -1,42 +1,31 @@
-//! Parses HTTP requests (GraphQL over HTTP, section 5).
+//! Parses requests (GraphQL over HTTP, section 5).
 
-use std::{borrow::Cow, collections::HashMap, fmt};
+use std::collections::HashMap;
 
 use async_graphql::{Request, Value, Variables};
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, Visitor},
-};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::{
-    graphql::execution::raw_request::{RawRequest, RawVariables},
-    http::problem::Problem,
-};
+use crate::{graphql::execution::exact_numbers, http::problem::Problem};
 
 /// Body of a `POST` request.
-pub enum RequestBody<'a> {
-    Single(RawRequest<'a>),
-    /// Owned, because batches run on the background runtime.
+pub enum RequestBody {
+    /// Boxed, because it is large.
+    Single(Box<Request>),
     Batch(Vec<Request>),
 }
 
 /// Fields of a request. Null counts as absent, and unknown fields are ignored.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "an object with a `query`")]
-struct RequestFields<'a> {
-    #[serde(borrow)]
-    query: Option<BorrowedText<'a>>,
+pub struct RequestFields<'a> {
+    query: Option<String>,
     operation_name: Option<String>,
     /// Parsed only after the values have been counted.
     #[serde(borrow)]
     variables: Option<&'a RawValue>,
     extensions: Option<HashMap<String, Value>>,
 }
-
-/// Text that is borrowed if it has no escapes.
-#[derive(Deserialize)]
-struct BorrowedText<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Query parameters of a `GET` request.
 #[derive(Deserialize)]
@@ -59,17 +48,11 @@ impl Parameters {
     /// # Errors
     /// Returns a problem if the JSON is invalid, the document is missing, or the variables have more than `max_values`
     /// values.
-    pub fn to_request(&self, max_values: usize) -> Result<RawRequest<'_>, Problem> {
+    pub fn into_request(self, max_values: usize) -> Result<Request, Problem> {
         let Self { query, operation_name, variables, extensions } = self;
-        let variables = variables.as_deref().filter(|text| !text.is_empty());
-        let extensions = extensions.as_deref().filter(|text| !text.is_empty());
-        let fields = RequestFields {
-            query: query.as_deref().map(|query| BorrowedText(query.into())),
-            operation_name: operation_name.clone(),
-            variables: variables.map(parse).transpose()?,
-            extensions: extensions.map(parse).transpose()?,
-        };
-        fields.into_request(max_values)
+        let variables = variables.as_deref().filter(|text| !text.is_empty()).map(parse).transpose()?;
+        let extensions = extensions.as_deref().filter(|text| !text.is_empty()).map(parse).transpose()?;
+        RequestFields { query, operation_name, variables, extensions }.into_request(max_values)
     }
 }
 
@@ -78,78 +61,50 @@ impl Parameters {
 /// # Errors
 /// Returns a problem if the body is not a GraphQL request or an array of them, or the variables of a request have more
 /// than `max_values` values.
-pub fn parse_body(body: &str, max_values: usize) -> Result<RequestBody<'_>, Problem> {
+pub fn parse_body(body: &str, max_values: usize) -> Result<RequestBody, Problem> {
     if body.trim_ascii_start().starts_with('[') {
         let items: Vec<&RawValue> = parse(body)?;
-        let parse_item =
-            |item: &RawValue| parse::<RequestFields>(item.get())?.into_request(max_values).map(Request::from);
+        let parse_item = |item: &RawValue| parse::<RequestFields>(item.get())?.into_request(max_values);
         return Ok(RequestBody::Batch(items.into_iter().map(parse_item).collect::<Result<_, _>>()?));
     }
-    Ok(RequestBody::Single(parse::<RequestFields>(body)?.into_request(max_values)?))
+    Ok(RequestBody::Single(parse::<RequestFields>(body)?.into_request(max_values)?.into()))
 }
 
 fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Problem> {
-    serde_json::from_str(json)
-        .map_err(|error| Problem::malformed(format!("invalid GraphQL request: {error}")))
+    serde_json::from_str(json).map_err(|error| malformed(&error))
 }
 
-impl<'a> RequestFields<'a> {
-    fn into_request(self, max_values: usize) -> Result<RawRequest<'a>, Problem> {
+fn malformed(error: &serde_json::Error) -> Problem {
+    Problem::malformed(format!("invalid GraphQL request: {error}"))
+}
+
+impl RequestFields<'_> {
+    /// Parses the variables.
+    ///
+    /// # Errors
+    /// Returns a problem if the document is missing, or the variables are invalid or have more than `max_values` values.
+    pub fn into_request(self, max_values: usize) -> Result<Request, Problem> {
         let Self { query, operation_name, variables, extensions } = self;
-        let extensions = extensions.unwrap_or_default();
-        let query = query.map(|BorrowedText(query)| query).unwrap_or_default();
-        if query.is_empty() && !extensions.contains_key("persistedQuery") {
+        let mut request = Request::new(query.unwrap_or_default());
+        request.extensions.extend(extensions.unwrap_or_default());
+        if request.query.is_empty() && !request.extensions.contains_key("persistedQuery") {
             return Err(Problem::malformed("a GraphQL request must be an object with a `query`"));
         }
-        let variables =
-            variables.map(|variables| parse_variables(variables.get(), max_values)).transpose()?;
-        let variables = variables.unwrap_or_else(|| RawVariables::Many(Variables::default()));
-        Ok(RawRequest { query, operation_name, variables, extensions })
+        request.operation_name = operation_name;
+        if let Some(variables) = variables {
+            request.variables = parse_variables(variables.get(), max_values)?;
+        }
+        Ok(request)
     }
 }
 
-fn parse_variables(variables: &str, max_values: usize) -> Result<RawVariables<'_>, Problem> {
-    let values = count_values(variables);
-    if values > max_values {
+fn parse_variables(variables: &str, max_values: usize) -> Result<Variables, Problem> {
+    if count_values(variables) > max_values {
         let detail = format!("the variables have more than {max_values} values: split the request");
         return Err(Problem::too_large(detail));
     }
-    if values <= SINGLE_VARIABLE_VALUES
-        && let Ok(SingleVariable(variables)) = serde_json::from_str(variables)
-    {
-        return Ok(variables);
-    }
-    parse(variables).map(RawVariables::Many)
+    exact_numbers::parse_variables(variables).map_err(|error| malformed(&error))
 }
-
-/// Variables of an object with at most one member.
-struct SingleVariable<'a>(RawVariables<'a>);
-
-impl<'de> Deserialize<'de> for SingleVariable<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(SingleVariableVisitor).map(Self)
-    }
-}
-
-struct SingleVariableVisitor;
-
-impl<'de> Visitor<'de> for SingleVariableVisitor {
-    type Value = RawVariables<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("an object with at most one member")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawVariables<'de>, A::Error> {
-        Ok(match map.next_entry()? {
-            Some((BorrowedText(name), value)) => RawVariables::Single(name, value),
-            None => RawVariables::Many(Variables::default()),
-        })
-    }
-}
-
-/// Result of [`count_values`] for an object with one member that is neither a list nor an object.
-const SINGLE_VARIABLE_VALUES: usize = 2;
 
 /// Estimates the number of values in a JSON text, without parsing it.
 fn count_values(json: &str) -> usize {

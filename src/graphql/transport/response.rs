@@ -16,11 +16,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     graphql::{
-        error,
+        error::{self, GraphqlErrorCode},
         execution::{response_stream::ResponseStream, service::error_response},
         prebuilt_json::to_json,
     },
-    http::{content_negotiation::negotiate, problem::Problem},
+    http::{
+        content_negotiation::negotiate,
+        problem::{Problem, RETRY_AFTER_SECONDS},
+    },
     request_context,
 };
 
@@ -102,9 +105,7 @@ pub fn batch(responses: &[GraphqlResponse], media_type: ResponseMediaType) -> Re
 
 /// Returns the HTTP response for an invalid HTTP request.
 pub fn problem(problem: &Problem, media_type: ResponseMediaType) -> Response {
-    let mut error = ServerError::new(problem.detail(), None);
-    error.extensions.get_or_insert_default().set("code", problem.code());
-    request_error(problem.status(), error, media_type)
+    request_error(problem.status(), error::from_problem(problem), media_type)
 }
 
 /// Returns the HTTP response for a request that is rejected before execution.
@@ -116,7 +117,7 @@ fn with_status(status: StatusCode, response: &GraphqlResponse, media_type: Respo
     if status.is_server_error()
         && let Some(error) = response.errors.first()
     {
-        request_context::record_error_code(error::code(error));
+        request_context::record_error_code(error::code(error).name());
     }
     respond(status, &ResponseBody::from(response), media_type)
 }
@@ -150,7 +151,11 @@ pub async fn sse(responses: ResponseStream, stop: CancellationToken) -> Response
 
 fn status(response: &GraphqlResponse) -> StatusCode {
     match response.errors.first().map(error::code) {
-        Some("TIMEOUT" | "TOO_MANY_SUBSCRIPTIONS" | "UNAVAILABLE") => StatusCode::SERVICE_UNAVAILABLE,
+        Some(
+            GraphqlErrorCode::Timeout
+            | GraphqlErrorCode::TooManySubscriptions
+            | GraphqlErrorCode::Unavailable,
+        ) => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::BAD_REQUEST,
     }
 }
@@ -166,7 +171,7 @@ fn with_body(status: StatusCode, body: Vec<u8>, media_type: ResponseMediaType) -
     headers.insert(header::CONTENT_TYPE, media_type.content_type());
     headers.insert(header::VARY, HeaderValue::from_name(header::ACCEPT));
     if status == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
     }
     response
 }

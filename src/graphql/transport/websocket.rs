@@ -1,17 +1,15 @@
 //! GraphQL over WebSocket (graphql-transport-ws protocol), with pings and an orderly shutdown.
 
-use std::{borrow::Cow, mem, sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
-use async_graphql::{
-    Request as GraphqlRequest, Response as GraphqlResponse, ServerError, http::ClientMessage,
-};
+use async_graphql::{Response as GraphqlResponse, ServerError};
 use async_graphql_axum::GraphQLProtocol;
 use axum::{
     RequestExt,
     body::Bytes,
     extract::{
         Request, WebSocketUpgrade,
-        ws::{CloseFrame, Message, WebSocket, close_code},
+        ws::{Message, WebSocket, close_code},
     },
     response::{IntoResponse, Response},
 };
@@ -19,18 +17,20 @@ use futures_util::{
     SinkExt, StreamExt,
     stream::{self, BoxStream},
 };
-use serde::Serialize;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 use tokio_stream::StreamMap;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::response::{ResponseBody, is_request_error};
+use super::{
+    request::RequestFields,
+    response::{ResponseBody, is_request_error},
+    websocket_messages::{ClientMessage, ClientMessageKind, Close, ServerMessage},
+};
 use crate::{
     background_runtime,
     graphql::{
         error::{self, GraphqlErrorCode},
         execution::{response_stream::ResponseStream, service::Service},
-        prebuilt_json::to_json,
     },
     http::problem::Problem,
 };
@@ -172,33 +172,6 @@ enum OperationEvent {
     Complete,
 }
 
-#[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum ServerMessage<'a> {
-    ConnectionAck,
-    Pong {
-        #[serde(skip_serializing_if = "Option::is_none")]
-        payload: Option<serde_json::Value>,
-    },
-    Next {
-        id: &'a str,
-        payload: ResponseBody<'a>,
-    },
-    Error {
-        id: &'a str,
-        payload: &'a [ServerError],
-    },
-    Complete {
-        id: &'a str,
-    },
-}
-
-impl From<ServerMessage<'_>> for Message {
-    fn from(message: ServerMessage<'_>) -> Self {
-        Self::Text(String::from_utf8(to_json(&message)).unwrap_or_default().into())
-    }
-}
-
 impl Session {
     fn new(service: Service, stop: CancellationToken) -> Self {
         Self { service, stop, initialised: false, operations: StreamMap::new() }
@@ -206,40 +179,45 @@ impl Session {
 
     /// Handles a client's message and returns the reply, or `None` if it has none.
     async fn handle_message(&mut self, text: &str) -> Result<Option<Message>, Close> {
-        let message = ClientMessage::from_bytes(text)
-            .map_err(|_| Close::invalid("not a message of graphql-transport-ws"))?;
-        let reply = match message {
-            ClientMessage::ConnectionInit { .. } if self.initialised => {
+        let invalid = || Close::invalid("not a message of graphql-transport-ws");
+        let ClientMessage { kind, id, payload } = serde_json::from_str(text).map_err(|_| invalid())?;
+        let reply = match kind {
+            ClientMessageKind::ConnectionInit if self.initialised => {
                 return Err(Close(4429, "Too many initialisation requests".into()));
             }
-            ClientMessage::ConnectionInit { .. } => {
+            ClientMessageKind::ConnectionInit => {
                 self.initialised = true;
-                ServerMessage::ConnectionAck.into()
+                ServerMessage::ConnectionAck
             }
-            ClientMessage::Ping { payload } => ServerMessage::Pong { payload }.into(),
-            ClientMessage::Pong { .. } => return Ok(None),
-            ClientMessage::Start { .. } if !self.initialised => {
-                return Err(Close(4401, "Unauthorized".into()));
+            ClientMessageKind::Ping => ServerMessage::Pong { payload },
+            ClientMessageKind::Pong => return Ok(None),
+            ClientMessageKind::Subscribe => {
+                let fields = payload.and_then(|payload| serde_json::from_str(payload.get()).ok());
+                let (id, fields) = id.zip(fields).ok_or_else(invalid)?;
+                return self.subscribe(id, fields).await;
             }
-            ClientMessage::Start { id, .. } if self.operations.contains_key(&id) => {
-                return Err(Close(4409, format!("Subscriber for {id} already exists").into()));
-            }
-            ClientMessage::Start { id, payload } => return Ok(self.start_operation(id, payload).await),
-            ClientMessage::Stop { id } => {
-                self.operations.remove(&id);
+            ClientMessageKind::Complete => {
+                self.operations.remove(&id.ok_or_else(invalid)?);
                 return Ok(None);
             }
-            ClientMessage::ConnectionTerminate => {
-                return Err(Close::invalid("not a message of graphql-transport-ws"));
-            }
         };
-        Ok(Some(reply))
+        Ok(Some(reply.into()))
+    }
+
+    async fn subscribe(&mut self, id: String, fields: RequestFields<'_>) -> Result<Option<Message>, Close> {
+        if !self.initialised {
+            return Err(Close(4401, "Unauthorized".into()));
+        }
+        if self.operations.contains_key(&id) {
+            return Err(Close(4409, format!("Subscriber for {id} already exists").into()));
+        }
+        Ok(self.start_operation(id, fields).await)
     }
 
     /// Starts an operation, or returns an error message. Later messages are handled only after a subscription has
     /// started.
-    async fn start_operation(&mut self, id: String, request: GraphqlRequest) -> Option<Message> {
-        let responses = match self.execute(request) {
+    async fn start_operation(&mut self, id: String, fields: RequestFields<'_>) -> Option<Message> {
+        let responses = match self.execute(fields) {
             Ok(responses) => responses,
             Err(error) => return Some(ServerMessage::Error { id: &id, payload: &[*error] }.into()),
         };
@@ -252,12 +230,14 @@ impl Session {
         None
     }
 
-    fn execute(&self, request: GraphqlRequest) -> Result<ResponseStream, Box<ServerError>> {
+    fn execute(&self, fields: RequestFields) -> Result<ResponseStream, Box<ServerError>> {
         if self.operations.len() >= MAX_OPERATIONS {
             let detail = "too many operations on this connection: wait until some have completed";
             return Err(error::request_error((GraphqlErrorCode::TooManyOperations, detail.to_owned())).into());
         }
-        let responses = self.service.execute_stream(self.service.prepare(request.into())?);
+        let request = fields.into_request(self.service.limits().values);
+        let request = request.map_err(|problem| error::from_problem(&problem))?;
+        let responses = self.service.execute_stream(self.service.prepare(request)?);
         if responses.is_subscription() {
             return Ok(responses);
         }
@@ -281,22 +261,5 @@ impl Session {
             return ServerMessage::Error { id, payload: &response.errors }.into();
         }
         ServerMessage::Next { id, payload: ResponseBody::from(&*response) }.into()
-    }
-}
-
-/// Close code of the protocol, and the reason.
-struct Close(u16, Cow<'static, str>);
-
-impl Close {
-    fn invalid(reason: &str) -> Self {
-        Self(4400, format!("Invalid message: {reason}").into())
-    }
-}
-
-impl From<Close> for Message {
-    fn from(Close(code, reason): Close) -> Self {
-        // A control frame has at most 125 bytes, including the code (RFC 6455, section 5.5).
-        let reason = &reason[..reason.floor_char_boundary(123)];
-        Self::Close(Some(CloseFrame { code, reason: reason.into() }))
     }
 }

@@ -3,6 +3,7 @@
 mod client;
 mod collector;
 mod events;
+mod eventually;
 mod log;
 mod postgres;
 mod server;
@@ -11,6 +12,7 @@ mod tcp_proxy;
 pub use client::{Response, http_client};
 pub use collector::{Collector, attributes};
 pub use events::Events;
+pub use eventually::{eventually, eventually_within};
 pub use log::{Log, TIMEOUT};
 pub use postgres::{PASSWORD, cluster, free_port};
 pub use server::{Server, Setup, binary, send_signal};

@@ -10,6 +10,8 @@ use std::{
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
 use tokio::sync::OnceCell;
 
+use super::eventually;
+
 /// A running cluster. The supervisor's standard input closes when the test process ends for any reason. The
 /// supervisor then stops PostgreSQL and deletes its folder.
 #[derive(Debug)]
@@ -63,8 +65,8 @@ impl Cluster {
             .spawn()
             .unwrap();
         let cluster = Self { port, _supervisor: supervisor };
-        let ready = async { while Database::connect(cluster.url("postgres")).await.is_err() {} };
-        tokio::time::timeout(super::log::TIMEOUT, ready).await.expect("PostgreSQL starts in time");
+        let url = cluster.url("postgres");
+        eventually("PostgreSQL accepts connections", async || Database::connect(&url).await.is_ok()).await;
         cluster
     }
 

@@ -4,21 +4,24 @@
 use std::io::{self, IsTerminal};
 
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use tracing::{Event, Level, Subscriber, level_filters::LevelFilter};
+use tracing::{Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
     Layer,
     filter::{ParseError, Targets},
-    fmt::{self, FmtContext, FormatEvent, FormatFields, format::Writer},
+    fmt,
     prelude::*,
     registry::LookupSpan,
 };
 
 use crate::{
     config::{Config, LogFormat},
-    request_context,
     telemetry::traces,
-    trace_targets::{self, OTEL_TARGET, REQUEST_TARGET},
+    trace_targets::{self, OTEL_TARGET},
 };
+
+mod request_fields;
+
+use request_fields::{LineStyle, WithRequestFields};
 
 /// Starts logging for the whole process, and tracing if `traces` is given.
 ///
@@ -26,8 +29,7 @@ use crate::{
 /// Returns a message if the log filter is invalid.
 pub fn start(config: &Config, traces: Option<&SdkTracerProvider>) -> Result<(), String> {
     let filter = parse_filter(&config.log).map_err(|error| format!("--log `{}`: {error}", config.log))?;
-    // The span of the request stays enabled at any log level, because it adds the request id to each line.
-    let filter = filter.with_target(OTEL_TARGET, LevelFilter::OFF).with_target(REQUEST_TARGET, Level::ERROR);
+    let filter = filter.with_target(OTEL_TARGET, LevelFilter::OFF);
     let terminal = io::stderr().is_terminal();
     let json = match config.log_format {
         LogFormat::Json => true,
@@ -51,30 +53,14 @@ fn log_layer<S>(json: bool, terminal: bool) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
+    let layer = fmt::layer().with_writer(io::stderr);
     if json {
-        let layer = fmt::layer().json().flatten_event(true).with_span_list(false);
-        layer.with_writer(io::stderr).map_event_format(InRequestSpan).boxed()
+        let format = fmt::format().json().flatten_event(true).with_current_span(false).with_span_list(false);
+        layer.json().event_format(WithRequestFields { format, style: LineStyle::Json }).boxed()
     } else {
-        fmt::layer().with_ansi(terminal).with_writer(io::stderr).map_event_format(InRequestSpan).boxed()
-    }
-}
-
-/// Formats each line within the span of its request, without the spans of libraries.
-struct InRequestSpan<F>(F);
-
-impl<S, N, F> FormatEvent<S, N> for InRequestSpan<F>
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-    F: FormatEvent<S, N>,
-{
-    fn format_event(
-        &self,
-        ctx: &FmtContext<'_, S, N>,
-        writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> std::fmt::Result {
-        request_context::log_span().in_scope(|| self.0.format_event(ctx, writer, event))
+        let format = fmt::format().with_ansi(terminal);
+        let style = LineStyle::Text { ansi: terminal };
+        layer.with_ansi(terminal).event_format(WithRequestFields { format, style }).boxed()
     }
 }
 

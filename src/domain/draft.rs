@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use entity::{DecimalText, InvalidValue};
+use entity::{Amount, DecimalText, InvalidValue, Name, Price, ProductId};
 
-use super::{Error, FieldError, Location};
+use super::{FieldError, Location};
 
 /// Product fields as sent through any interface, not validated yet.
 #[derive(Clone, Debug, Default)]
@@ -42,7 +42,7 @@ pub enum Value<'a> {
 /// Validates the fields of one draft and collects their errors.
 pub(super) struct Validator {
     location: Location,
-    pub(super) errors: Vec<FieldError>,
+    errors: Vec<FieldError>,
 }
 
 impl Validator {
@@ -50,9 +50,12 @@ impl Validator {
         Self { location, errors: Vec::new() }
     }
 
-    /// Returns the validated value, or all errors found.
-    pub(super) fn finish<T>(self, valid: T) -> Result<T, Error> {
-        if self.errors.is_empty() { Ok(valid) } else { Err(Error::Invalid(self.errors)) }
+    /// Returns the value if it and everything else was valid, otherwise all errors found.
+    pub(super) fn finish<T>(self, valid: Option<T>) -> Result<T, Vec<FieldError>> {
+        match valid {
+            Some(valid) if self.errors.is_empty() => Ok(valid),
+            _ => Err(self.errors),
+        }
     }
 
     pub(super) fn error(&mut self, field: &'static str, detail: impl Into<Cow<'static, str>>) {
@@ -102,25 +105,25 @@ impl Value<'_> {
     }
 }
 
-impl FromValue for super::ProductId {
+impl FromValue for ProductId {
     fn from_value(value: &Value) -> Option<Result<Self, InvalidValue>> {
         value.number().map(Self::try_from)
     }
 }
 
-impl FromValue for super::Price {
+impl FromValue for Price {
     fn from_value(value: &Value) -> Option<Result<Self, InvalidValue>> {
         value.number().map(Self::try_from)
     }
 }
 
-impl FromValue for super::Amount {
+impl FromValue for Amount {
     fn from_value(value: &Value) -> Option<Result<Self, InvalidValue>> {
         value.number().map(Self::try_from)
     }
 }
 
-impl FromValue for super::Name {
+impl FromValue for Name {
     const EXPECTED: &'static str = "must be a string";
 
     fn from_value(value: &Value) -> Option<Result<Self, InvalidValue>> {

@@ -1,0 +1,138 @@
+//! Errors in domain terms. Every `Display` text is safe to show to a client and contains no SQL.
+
+use std::borrow::Cow;
+
+use entity::{Amount, ProductId, Version};
+
+use super::field_error::{FieldError, FieldErrors, Location};
+
+/// Maximum number of field errors in one response.
+pub(crate) const MAX_FIELD_ERRORS: usize = 100;
+
+/// Why an operation failed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// Invalid fields.
+    #[error("{}", FieldErrors(.0))]
+    Invalid(Vec<FieldError>),
+    /// The product does not exist. Holds the requested id.
+    #[error("product {0} not found")]
+    NotFound(String),
+    /// Some of several products do not exist.
+    #[error("{}", FieldErrors(.0))]
+    MissingProducts(Vec<FieldError>),
+    /// Ids that are taken or given twice.
+    #[error("{}", FieldErrors(.0))]
+    Duplicate(Vec<FieldError>),
+    /// No id is left to generate. This happens only if a client has used one of the last ids of that range.
+    #[error("no id is left to generate: send an id of 4503599627370496 or more")]
+    IdsExhausted,
+    /// The precondition failed. Holds the product's current version.
+    #[error("the product has changed: its current version is {0}")]
+    VersionMismatch(Version),
+    /// The server is configured to require a version for every change.
+    #[error("a version is required: send If-Match (REST) or expectedVersion (GraphQL)")]
+    VersionRequired,
+    /// The stock is too small. Holds the current amount.
+    #[error("insufficient stock: {} available", .0.get())]
+    InsufficientStock(Amount),
+    /// The stock would exceed the maximum amount. Holds the current amount.
+    #[error("stock limit exceeded: {} in stock, maximum {}", .0.get(), Amount::MAX)]
+    TooMuchStock(Amount),
+    /// The idempotency key belongs to a different request.
+    #[error("the idempotency key was used for a different request: send a new key with each request")]
+    KeyReused,
+    /// The first request with the idempotency key has not finished.
+    #[error("a request with this idempotency key is in progress: retry later")]
+    KeyInUse,
+    /// The maximum number of subscriptions is open.
+    #[error("too many subscriptions: retry later")]
+    TooManySubscriptions,
+    /// More changes were waiting for a subscriber than the server keeps.
+    #[error("the subscriber is too slow: resubscribe after the last change received")]
+    TooSlow,
+    /// The database is unreachable, overloaded or failing.
+    #[error("the database is unavailable: retry later")]
+    Unavailable,
+    /// A defect of the server.
+    #[error("internal error: details are in the server log")]
+    Internal,
+}
+
+/// Kind of an [`Error`], shared by REST and GraphQL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorCode {
+    /// [`Error::Invalid`].
+    Invalid,
+    /// [`Error::NotFound`] and [`Error::MissingProducts`].
+    NotFound,
+    /// [`Error::Duplicate`].
+    Duplicate,
+    /// [`Error::IdsExhausted`].
+    IdsExhausted,
+    /// [`Error::VersionMismatch`].
+    VersionMismatch,
+    /// [`Error::VersionRequired`].
+    VersionRequired,
+    /// [`Error::InsufficientStock`].
+    InsufficientStock,
+    /// [`Error::TooMuchStock`].
+    TooMuchStock,
+    /// [`Error::KeyReused`].
+    KeyReused,
+    /// [`Error::KeyInUse`].
+    KeyInUse,
+    /// [`Error::TooManySubscriptions`].
+    TooManySubscriptions,
+    /// [`Error::TooSlow`].
+    TooSlow,
+    /// [`Error::Unavailable`].
+    Unavailable,
+    /// [`Error::Internal`].
+    Internal,
+}
+
+impl Error {
+    /// Creates an error for one invalid argument.
+    pub(crate) fn invalid(field: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::Invalid(vec![FieldError { location: Location::Root, field, detail: detail.into() }])
+    }
+
+    /// Creates the error for a product that is not a JSON object.
+    pub fn not_an_object() -> Self {
+        Self::invalid("", "must be an object")
+    }
+
+    /// Creates the error for an id without a product.
+    pub(crate) fn not_found(id: ProductId) -> Self {
+        Self::NotFound(id.to_string())
+    }
+
+    /// Returns the kind of this error.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Invalid(_) => ErrorCode::Invalid,
+            Self::NotFound(_) | Self::MissingProducts(_) => ErrorCode::NotFound,
+            Self::Duplicate(_) => ErrorCode::Duplicate,
+            Self::IdsExhausted => ErrorCode::IdsExhausted,
+            Self::VersionMismatch(_) => ErrorCode::VersionMismatch,
+            Self::VersionRequired => ErrorCode::VersionRequired,
+            Self::InsufficientStock(_) => ErrorCode::InsufficientStock,
+            Self::TooMuchStock(_) => ErrorCode::TooMuchStock,
+            Self::KeyReused => ErrorCode::KeyReused,
+            Self::KeyInUse => ErrorCode::KeyInUse,
+            Self::TooManySubscriptions => ErrorCode::TooManySubscriptions,
+            Self::TooSlow => ErrorCode::TooSlow,
+            Self::Unavailable => ErrorCode::Unavailable,
+            Self::Internal => ErrorCode::Internal,
+        }
+    }
+
+    /// Returns the invalid fields, which only some kinds have.
+    pub fn field_errors(&self) -> &[FieldError] {
+        match self {
+            Self::Invalid(errors) | Self::Duplicate(errors) | Self::MissingProducts(errors) => errors,
+            _ => &[],
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Weights of fields, for the query cost analysis. Each object states its own next to its fields.
+
+use super::{connection, mutation, query};
+
+/// What makes a field cost more than one point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FieldWeight {
+    /// Number of items of the result.
+    pub items: Items,
+    /// Whether the database may have to scan all products.
+    pub scans: Scans,
+}
+
+/// Number of items that multiplies the cost of a field's selection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Items {
+    /// At most one, or as many as the enclosing field counts already.
+    One,
+    /// An estimate.
+    About(usize),
+    /// The arguments `first` and `last`.
+    Page,
+    /// One for each item of this argument.
+    PerItemOf(&'static str),
+}
+
+/// Whether the database may have to scan all products.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scans {
+    Never,
+    Always,
+    /// If any of these arguments is given.
+    WithAny(&'static [&'static str]),
+}
+
+impl FieldWeight {
+    /// Weight of fields without an entry.
+    pub const DEFAULT: Self = Self { items: Items::One, scans: Scans::Never };
+    /// Weight of a list whose items the enclosing page counts.
+    pub const OF_PAGE: Self = Self::DEFAULT;
+
+    /// Returns the weight of a list with one item for each item of this argument.
+    pub const fn per_item_of(argument: &'static str) -> Self {
+        Self { items: Items::PerItemOf(argument), ..Self::DEFAULT }
+    }
+
+    const fn about(items: usize) -> Self {
+        Self { items: Items::About(items), ..Self::DEFAULT }
+    }
+
+    /// Returns the weight of a field. Types are unknown before validation, so the name decides.
+    pub fn of(field: &str) -> Self {
+        all().find(|(name, _)| *name == field).map_or(Self::DEFAULT, |(_, weight)| *weight)
+    }
+}
+
+/// Weights of the fields of introspection.
+const INTROSPECTION: &[(&str, FieldWeight)] = &[
+    ("types", FieldWeight::about(20)),
+    ("fields", FieldWeight::about(5)),
+    ("inputFields", FieldWeight::about(5)),
+    ("enumValues", FieldWeight::about(5)),
+    ("directives", FieldWeight::about(5)),
+    ("args", FieldWeight::about(2)),
+    ("interfaces", FieldWeight::about(2)),
+    ("possibleTypes", FieldWeight::about(2)),
+    // Names without a selection.
+    ("locations", FieldWeight::DEFAULT),
+];
+
+fn all() -> impl Iterator<Item = &'static (&'static str, FieldWeight)> {
+    [query::WEIGHTS, mutation::WEIGHTS, connection::WEIGHTS, INTROSPECTION].into_iter().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    /// Returns the fields of all objects with their types, those of introspection included.
+    async fn fields() -> Vec<(String, String)> {
+        let query = "{ __schema { types { name fields { name type { kind ofType { kind } } } } } }";
+        let response = crate::graphql::schema::builder().finish().execute(query).await;
+        let schema = response.into_result().unwrap().data.into_json().unwrap();
+        let types = schema["__schema"]["types"].as_array().unwrap().iter();
+        let fields = types.filter_map(|object| object["fields"].as_array()).flatten();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        fields.map(|field| (text(&field["name"]), field["type"].to_string())).collect()
+    }
+
+    #[tokio::test]
+    async fn every_list_has_a_weight() {
+        let fields = fields().await;
+        let lists: Vec<_> = fields.iter().filter(|(_, kind)| kind.contains("LIST")).collect();
+        assert!(lists.iter().any(|(name, _)| name == "possibleTypes") && lists.len() > 10, "{lists:?}");
+        for (list, _) in lists {
+            assert!(all().any(|(name, _)| name == list), "{list} has no weight");
+        }
+    }
+
+    #[tokio::test]
+    async fn every_weight_has_a_field() {
+        let fields: BTreeSet<_> = fields().await.into_iter().map(|(name, _)| name).collect();
+        let mut weighted = BTreeSet::new();
+        for (name, _) in all() {
+            assert!(weighted.insert(*name), "{name} has two weights");
+            assert!(fields.contains(*name), "{name} is not a field");
+        }
+    }
+}
