@@ -91,8 +91,8 @@ pub struct Config {
     #[arg(long, global = true, env = "STOCKMETER_GRAPHQL_DEPTH", value_name = "N", default_value = "40")]
     pub graphql_depth: usize,
 
-    /// Maximum cost of a GraphQL document: 250 for each root field, 5000 for each filter, order or count that
-    /// may scan all products, 1 for any other field, each multiplied by the page size
+    /// Maximum cost of a GraphQL document. A root field costs 250, any other field 1, multiplied by the sizes
+    /// of the enclosing pages. Each filter, order or count that may scan all products adds 5000
     #[arg(long, global = true, env = "STOCKMETER_GRAPHQL_COST", value_name = "N", default_value = "50000")]
     pub graphql_cost: usize,
 
@@ -115,7 +115,7 @@ pub struct Config {
     #[arg(default_value = "50")]
     pub graphql_directives: usize,
 
-    /// Maximum number of GraphQL requests in one body; 1 allows no arrays of requests
+    /// Maximum number of GraphQL requests in one body; 1 disables arrays of requests
     #[arg(long, global = true, env = "STOCKMETER_GRAPHQL_BATCH", value_name = "N", default_value = "1")]
     pub graphql_batch: usize,
 
@@ -129,14 +129,14 @@ pub struct Config {
     #[arg(default_value = "true", num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub graphql_introspection: bool,
 
-    /// Maximum number of concurrent API requests, and a quarter as many file uploads; further ones fail with
-    /// status 503
+    /// Maximum number of concurrent API requests; file uploads have a separate limit, a quarter of this one.
+    /// Requests above the limit fail with status 503
     #[arg(long, global = true, env = "STOCKMETER_CONCURRENT_REQUESTS", value_name = "N")]
     #[arg(default_value = "1024", value_parser = clap::value_parser!(u32).range(1..))]
     pub concurrent_requests: u32,
 
-    /// Maximum time to receive a request body (then status 408), and after that to start the response (then
-    /// status 503)
+    /// Maximum time to receive a request body (otherwise status 408); the response must start within twice this
+    /// time (otherwise status 503)
     #[arg(long, global = true, env = "STOCKMETER_REQUEST_TIMEOUT", value_name = "TIME")]
     #[arg(default_value = "30s", value_parser = humantime::parse_duration)]
     pub request_timeout: Duration,
@@ -151,7 +151,8 @@ pub struct Config {
     #[arg(default_value = "75s", value_parser = humantime::parse_duration)]
     pub idle_timeout: Duration,
 
-    /// Time to keep serving after SIGTERM or Ctrl-C while reporting "not ready", for load balancers to drain
+    /// Time to keep serving after SIGTERM or Ctrl-C while reporting "not ready", so that load balancers stop
+    /// sending requests
     #[arg(long, global = true, env = "STOCKMETER_SHUTDOWN_DELAY", value_name = "TIME")]
     #[arg(default_value = "0s", value_parser = humantime::parse_duration)]
     pub shutdown_delay: Duration,
@@ -216,7 +217,7 @@ pub struct Config {
 pub enum LogFormat {
     /// Text on a terminal, JSON otherwise
     Auto,
-    /// Text for people
+    /// Human-readable text
     Text,
     /// One JSON object per line
     Json,
@@ -337,7 +338,7 @@ pub fn with_file(mut command: Command) -> Result<Command, String> {
         return Ok(command);
     };
     let name = path.display();
-    let text = std::fs::read_to_string(&path).map_err(|error| format!("can't read {name}: {error}"))?;
+    let text = std::fs::read_to_string(&path).map_err(|error| format!("cannot read {name}: {error}"))?;
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
         // The full error text would quote the line, which may contain a password.
         let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());

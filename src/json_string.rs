@@ -1,4 +1,4 @@
-//! JSON strings: writing, and finding characters that need an escape.
+//! Writes JSON strings and finds characters that need an escape.
 
 /// Appends `text` as a quoted JSON string.
 pub fn write(out: &mut Vec<u8>, text: &str) {

@@ -30,7 +30,6 @@ pub mod cli;
 #[warn(missing_docs)]
 pub mod config;
 pub mod database;
-#[warn(missing_docs)]
 pub mod domain;
 pub mod formats;
 pub mod graphql;

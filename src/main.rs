@@ -111,7 +111,7 @@ fn run() -> Result<(), String> {
             }
             block_on(serve(config))?.map_err(|error| error.to_string())?;
             if let Some(Err(error)) = traces.map(|traces| traces.shutdown()) {
-                tracing::warn!(%error, "can't send the last traces to the collector");
+                tracing::warn!(%error, "cannot send the last traces to the collector");
             }
         }
         Command::Migrate { command } => {
@@ -146,7 +146,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> Result<T, String> {
         _ => tokio::runtime::Builder::new_multi_thread(),
     };
     let runtime = runtime.worker_threads(workers).thread_name("requests").enable_all().build();
-    Ok(runtime.map_err(|error| format!("can't start the runtime: {error}"))?.block_on(future))
+    Ok(runtime.map_err(|error| format!("cannot start the runtime: {error}"))?.block_on(future))
 }
 
 /// Returns the number of threads that serve requests: one fewer than cores, at least one, unless

@@ -43,7 +43,7 @@ impl DecimalText<'static> {
 
 impl DecimalText<'_> {
     /// Returns the number as an integer multiple of 10^-`scale`. Different notations of the same number, such
-    /// as `1.50`, `15e-1` and `1.5`, give the same result.
+    /// as `1.50`, `15e-1` and `1.5`, give the same result. `scale` is at most 18, the largest power of ten in an `i64`.
     pub(crate) fn scaled(&self, scale: u8) -> Result<i64, NumberError> {
         match &self.0 {
             Repr::Parsed(decimal) => decimal.scaled(scale),

@@ -1,4 +1,4 @@
-//! Replaces the change log on PostgreSQL by the table `product_change_log`, whose rows hold up to 1000
+//! Replaces the change log on PostgreSQL with the table `product_change_log`, whose rows hold up to 1000
 //! changes of a statement. A row for each change took a third of the time of inserting an array.
 //! `product_change` becomes a view, for instances that still read it.
 //!
@@ -93,7 +93,7 @@ BEGIN
 END
 $$";
 
-/// Renames the log to the table that `down` of the previous migration drops.
+/// Gives the log the table name that `down` of the previous migration drops.
 const TO_BEFORE: &str = "
 LOCK TABLE product IN ACCESS EXCLUSIVE MODE;
 DROP VIEW product_change;

@@ -1,4 +1,5 @@
-//! Connects what the store and GraphQL report with the instruments, so that neither knows the other.
+//! Passes the reports of the database and of GraphQL to the metric instruments. Neither side depends on the
+//! other.
 
 use std::{sync::Arc, time::Duration};
 

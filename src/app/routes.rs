@@ -1,10 +1,11 @@
-//! The list of routes. Dispatch, metrics, concurrency limits, access, the index and the tests of documents read it.
+//! The list of routes, shared by dispatch, metrics, concurrency limits, access control, the index and the
+//! document tests.
 
 use std::{collections::HashMap, sync::Arc};
 
 use axum::http::Method;
 
-/// One method of one path, with everything that is decided before its handler runs.
+/// One method of one path, with the properties that apply before its handler runs.
 #[must_use]
 #[derive(Clone, Copy, Debug)]
 pub struct Route {
@@ -12,7 +13,8 @@ pub struct Route {
     pub method: &'static str,
     /// Path in the syntax of matchit and axum; also the metric label `endpoint`.
     pub template: &'static str,
-    /// Statuses in the OpenAPI document. Their counters exist at 0 from the start, so that `rate()` sees the first request.
+    /// Statuses in the OpenAPI document. Their counters are exported as 0 from startup, so that `rate()`
+    /// counts the first request.
     pub statuses: &'static [u16],
     /// Permission that the route needs.
     pub scope: Scope,

@@ -86,7 +86,7 @@ fn serves(serves: impl Fn(Listener) -> bool) -> impl Iterator<Item = &'static Ro
     ROUTES.iter().filter(move |route| serves(route.listener))
 }
 
-/// The links of the index, by name.
+/// Returns the paths of the index by the names of their links.
 fn links() -> index::Links {
     ROUTES.iter().filter_map(|route| Some((route.link?, route.template))).collect()
 }

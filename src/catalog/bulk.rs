@@ -8,7 +8,7 @@ use sea_orm::{
     Statement, Value as SqlValue,
 };
 
-use super::{Catalog, sql};
+use super::{Products, sql};
 use crate::{
     database::Kind,
     domain::{
@@ -38,7 +38,7 @@ WHERE product.id = sent.value ->> 0
         = json_array_length(?1)
 RETURNING product.id, version";
 
-impl Catalog {
+impl Products {
     /// Replaces all of the products or none, and returns them in the given order.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use entity::product;
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 
 use super::{
-    Catalog,
+    Catalog, Products,
     batching::create_batch::{BatchOutcome, CreateBatch},
     insert::{InsertOutcome, Inserted, LockWait, RowConflict, assemble::assemble_products},
     precondition::{self, MAX_ATTEMPTS},
@@ -29,22 +29,13 @@ impl Catalog {
     /// Returns [`Error::Duplicate`], [`Error::IdsExhausted`], [`Error::VersionRequired`] if a replacement
     /// was requested, or a database error.
     pub async fn create(&self, new: NewProduct, on_conflict: OnConflict) -> Result<Product, Error> {
-        match &self.0.batches {
-            Some(batches) if on_conflict == OnConflict::Reject => {
-                match batches.creates.submit(new, || CreateBatch(self.clone())).await? {
-                    BatchOutcome::Done(result) => result,
-                    BatchOutcome::RetryAlone(new) => {
-                        Box::pin(self.create_one_unbatched(new, on_conflict)).await
-                    }
-                }
-            }
-            _ => Box::pin(self.create_one_unbatched(new, on_conflict)).await,
+        if on_conflict == OnConflict::Replace {
+            return Box::pin(self.products.create(new, on_conflict)).await;
         }
-    }
-
-    async fn create_one_unbatched(&self, new: NewProduct, on_conflict: OnConflict) -> Result<Product, Error> {
-        let mut created = self.create_unbatched(vec![new], on_conflict).await?;
-        created.pop().ok_or(Error::Internal)
+        match self.batches.creates.submit(new, || CreateBatch(self.products.clone())).await? {
+            BatchOutcome::Done(result) => result,
+            BatchOutcome::RetryAlone(new) => Box::pin(self.products.create(new, on_conflict)).await,
+        }
     }
 
     /// Creates all of the products or none, and returns them in the given order.
@@ -57,23 +48,29 @@ impl Catalog {
         new: Vec<NewProduct>,
         on_conflict: OnConflict,
     ) -> Result<Vec<Product>, Error> {
+        if on_conflict == OnConflict::Replace || new.is_empty() {
+            return self.products.create_many(new, on_conflict).await;
+        }
         reject_duplicate_ids(&new)?;
-        match &self.0.batches {
-            Some(batches) if on_conflict == OnConflict::Reject && !new.is_empty() => {
-                match batches.array_creates.submit(new, || CreateBatch(self.clone())).await? {
-                    BatchOutcome::Done(result) => result,
-                    BatchOutcome::RetryAlone(new) => self.create_unbatched(new, on_conflict).await,
-                }
-            }
-            _ => self.create_unbatched(new, on_conflict).await,
+        match self.batches.array_creates.submit(new, || CreateBatch(self.products.clone())).await? {
+            BatchOutcome::Done(result) => result,
+            BatchOutcome::RetryAlone(new) => self.products.create_many(new, on_conflict).await,
         }
     }
+}
 
-    async fn create_unbatched(
+impl Products {
+    pub(super) async fn create(&self, new: NewProduct, on_conflict: OnConflict) -> Result<Product, Error> {
+        let mut created = self.create_many(vec![new], on_conflict).await?;
+        created.pop().ok_or(Error::Internal)
+    }
+
+    pub(super) async fn create_many(
         &self,
         new: Vec<NewProduct>,
         on_conflict: OnConflict,
     ) -> Result<Vec<Product>, Error> {
+        reject_duplicate_ids(&new)?;
         let row_conflict = match on_conflict {
             OnConflict::Reject => RowConflict::Fail,
             OnConflict::Replace => RowConflict::Replace,

@@ -4,7 +4,7 @@ use entity::product;
 use futures_util::future::join_all;
 use sea_orm::{ConnectionTrait, EntityTrait, Statement};
 
-use super::{Catalog, batching::batcher::BatchHandler, rows};
+use super::{Catalog, Products, batching::batcher::BatchHandler, rows};
 use crate::{
     database::{Connection, Kind},
     domain::{Error, Product, ProductId},
@@ -24,12 +24,12 @@ impl Catalog {
     /// # Errors
     /// Returns [`Error::NotFound`] or a database error.
     pub async fn get(&self, id: ProductId) -> Result<Product, Error> {
-        let Some(batches) = &self.0.batches else {
-            return Box::pin(self.get_from(self.0.database.reads(), id)).await;
-        };
-        batches.reads.submit(id, || GetBatch(self.clone())).await??.ok_or_else(|| Error::not_found(id))
+        let batch = || GetBatch(self.products.clone());
+        self.batches.reads.submit(id, batch).await??.ok_or_else(|| Error::not_found(id))
     }
+}
 
+impl Products {
     /// Reads those of the products that exist. Fails on SQLite within a transaction.
     async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>, Error> {
         let database = self.0.database.reads();
@@ -37,7 +37,7 @@ impl Catalog {
         let products = match self.0.database.kind() {
             Kind::PostgreSql => {
                 if let Some(last) = ids.last() {
-                    // A repeated id matches its row once.
+                    // Padding with the last id is harmless, because a repeated id matches its row once.
                     ids.resize(ids.len().max(ASSUMED_ARRAY_LEN), *last);
                 }
                 let backend = database.get_database_backend();
@@ -61,7 +61,7 @@ async fn find(connection: &Connection, id: ProductId) -> Result<Option<Product>,
 
 /// Handler of read batches.
 #[derive(Clone)]
-struct GetBatch(Catalog);
+struct GetBatch(Products);
 
 impl BatchHandler<ProductId, Result<Option<Product>, Error>> for GetBatch {
     async fn handle(&self, mut ids: Vec<ProductId>) -> Vec<Result<Option<Product>, Error>> {

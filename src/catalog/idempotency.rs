@@ -1,5 +1,5 @@
-//! Requests that are carried out once, however often they are sent. The response is stored in the transaction
-//! of the work, so both exist or neither does.
+//! Requests that are carried out once, however often they are sent. The response is stored in the same
+//! transaction as the work, so both exist or neither does.
 
 use std::{
     collections::HashSet,
@@ -13,7 +13,7 @@ use sea_orm::{
     sea_query::OnConflict,
 };
 
-use super::Catalog;
+use super::{Catalog, Products};
 use crate::{
     database::Kind,
     domain::{Error, Idempotency, IdempotencyKey, IdempotentResponse},
@@ -55,25 +55,27 @@ impl Catalog {
     pub async fn execute_once<E, F>(
         &self,
         request: Idempotency,
-        work: impl FnOnce(Self) -> F + Send + 'static,
+        work: impl FnOnce(Products) -> F + Send + 'static,
     ) -> Result<IdempotentResponse, E>
     where
         E: From<Error> + Send + 'static,
         F: Future<Output = Result<String, E>> + Send,
     {
-        let guard = self.0.active_keys.enter(&request.key).ok_or(Error::KeyInUse)?;
-        self.in_transaction(async move |catalog: Self| {
+        let guard = self.active_keys.enter(&request.key).ok_or(Error::KeyInUse)?;
+        self.in_transaction(async move |products: Products| {
             let _guard = guard;
-            if let Some(response) = catalog.stored_response(&request).await? {
+            if let Some(response) = products.stored_response(&request).await? {
                 return Ok(IdempotentResponse { response, replayed: true });
             }
-            let response = work(catalog.clone()).await?;
-            catalog.store_response(request, response.clone()).await?;
+            let response = work(products.clone()).await?;
+            products.store_response(request, response.clone()).await?;
             Ok(IdempotentResponse { response, replayed: false })
         })
         .await
     }
+}
 
+impl Products {
     /// Returns the response stored for this request, or `None` if the request is new.
     async fn stored_response(&self, request: &Idempotency) -> Result<Option<String>, Error> {
         let database = self.0.database.writes();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::task::spawn_blocking;
 
 use super::{
-    Catalog,
+    Products,
     insert::{RowConflict, StoredIds},
     precondition,
 };
@@ -13,7 +13,7 @@ use crate::domain::{
     Error, MAX_FIELD_ERRORS, NewProduct, OnConflict, Version, id_taken_error, reject_duplicate_ids,
 };
 
-impl Catalog {
+impl Products {
     /// Stores the products of all batches or none, and returns their number.
     ///
     /// The iterator runs on a thread that may block. Until the last batch is stored, other writers of the

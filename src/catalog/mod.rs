@@ -2,7 +2,7 @@
 //!
 //! REST and GraphQL both call this module, which does not know its caller.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, ops::Deref, sync::Arc, time::Duration};
 
 use batching::batcher::{BatchLimit, Batcher, SpawnOn, Workers};
 use batching::coalescer::Coalescer;
@@ -32,6 +32,9 @@ mod stock;
 mod totals;
 mod transaction;
 mod update;
+mod writer;
+
+pub use writer::Writer;
 
 /// Returns how many read batches run at a time. SQLite has one connection for them. On PostgreSQL, the next
 /// statement is sent while the results of the last one are processed.
@@ -61,18 +64,34 @@ fn write_workers(kind: Kind) -> Workers {
 }
 
 /// The catalog of products, through which every read and change passes. Cheap to clone.
+///
+/// It batches what several clients ask for, and dereferences to [`Products`] for everything else.
 #[derive(Clone, Debug)]
-pub struct Catalog(Arc<Inner>);
+pub struct Catalog {
+    products: Products,
+    batches: Arc<Batches>,
+    active_keys: idempotency::ActiveKeys,
+}
+
+impl Deref for Catalog {
+    type Target = Products;
+
+    fn deref(&self) -> &Products {
+        &self.products
+    }
+}
+
+/// Operations on products without batching: on the connection pool, or within a transaction, which belongs to one
+/// client. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Products(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     database: Database,
     options: CatalogOptions,
-    active_keys: idempotency::ActiveKeys,
     feed: changes::feed::Feed,
     recent_conflicts: RecentConflicts,
-    /// `None` within a transaction, which belongs to one client.
-    batches: Option<Batches>,
 }
 
 /// Queues of the operations that several clients share.
@@ -122,28 +141,19 @@ impl Catalog {
                 SpawnOn::Current,
             ),
         };
-        Self(Arc::new(Inner {
-            database,
-            options,
-            active_keys: idempotency::ActiveKeys::default(),
-            feed: changes::feed::Feed::default(),
-            recent_conflicts: RecentConflicts::default(),
-            batches: Some(batches),
-        }))
+        let products = Products::new(database, options, changes::feed::Feed::default());
+        Self { products, batches: Arc::new(batches), active_keys: idempotency::ActiveKeys::default() }
+    }
+}
+
+impl Products {
+    fn new(database: Database, options: CatalogOptions, feed: changes::feed::Feed) -> Self {
+        let recent_conflicts = RecentConflicts::default();
+        Self(Arc::new(Inner { database, options, feed, recent_conflicts }))
     }
 
-    /// Returns this catalog over a transaction, without batching.
+    /// Returns the same operations within a transaction.
     fn for_transaction(&self, database: Database) -> Self {
-        let Inner { options, active_keys, feed, .. } = &*self.0;
-        let (active_keys, feed) = (active_keys.clone(), feed.clone());
-        let recent_conflicts = RecentConflicts::default();
-        Self(Arc::new(Inner {
-            database,
-            options: *options,
-            active_keys,
-            feed,
-            recent_conflicts,
-            batches: None,
-        }))
+        Self::new(database, self.0.options, self.0.feed.clone())
     }
 }

@@ -8,7 +8,7 @@ use sea_orm::{
 };
 
 use super::{
-    Catalog, rows,
+    Catalog, Products, rows,
     sql::{self, sort_order::Reading},
 };
 use crate::{
@@ -75,17 +75,14 @@ impl Catalog {
             let database = database.clone();
             async move { Ok(page(rows::read(&database, kind, statement).await?)) }
         };
-        match &self.0.batches {
-            Some(batches) => {
-                // The last ten by ascending id and the first ten by descending id share a statement, but are
-                // different pages.
-                let key = PageKey { statement, from_end, is_after, is_before };
-                batches.pages.get(key, move |key| read(key.statement)).await
-            }
-            None => read(statement).await,
-        }
+        // The last ten by ascending id and the first ten by descending id share a statement, but are different
+        // pages.
+        let key = PageKey { statement, from_end, is_after, is_before };
+        self.batches.pages.get(key, move |key| read(key.statement)).await
     }
+}
 
+impl Products {
     /// Returns the number of products that match the filter.
     ///
     /// # Errors

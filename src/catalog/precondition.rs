@@ -3,7 +3,7 @@
 use entity::product;
 use sea_orm::{ColumnTrait, Condition};
 
-use super::Catalog;
+use super::Products;
 use crate::domain::{Error, Precondition, ProductId, Version};
 
 /// Returns a random version for new rows, which no earlier product has had.
@@ -14,7 +14,7 @@ pub(super) fn new_version() -> Version {
 /// Attempts before giving up when concurrent changes keep invalidating the last result.
 pub(super) const MAX_ATTEMPTS: usize = 100;
 
-impl Catalog {
+impl Products {
     /// Returns the condition that selects the product if it meets the precondition.
     pub(super) fn match_row(&self, id: ProductId, precondition: &Precondition) -> Result<Condition, Error> {
         let row = Condition::all().add(product::Column::Id.eq(id));

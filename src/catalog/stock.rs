@@ -3,10 +3,10 @@
 use entity::product;
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, prelude::Expr};
 
-use super::{Catalog, precondition::MAX_ATTEMPTS};
+use super::{Products, precondition::MAX_ATTEMPTS};
 use crate::domain::{Amount, Error, Precondition, Product, ProductId, StockAdjustment};
 
-impl Catalog {
+impl Products {
     /// Adds a quantity to a product's amount and returns the product after the change.
     ///
     /// # Errors

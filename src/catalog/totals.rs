@@ -3,10 +3,10 @@
 use entity::product;
 use sea_orm::{EntityTrait, ExprTrait, QuerySelect, prelude::Expr, sea_query::Func};
 
-use super::Catalog;
+use super::Products;
 use crate::domain::Error;
 
-impl Catalog {
+impl Products {
     /// Returns the number of products and the sum of their amounts. Reads the whole table.
     ///
     /// # Errors

@@ -1,9 +1,9 @@
 //! Transactions of several statements.
 
-use super::Catalog;
+use super::Products;
 use crate::{domain::Error, panics, request_context::ContextSnapshot};
 
-impl Catalog {
+impl Products {
     /// Runs `work` in a transaction, which is committed only if `work` succeeds.
     ///
     /// The transaction has its own task. A client that disconnects drops its request, and a transaction that

@@ -4,10 +4,10 @@
 use entity::product;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, ExprTrait, QueryFilter, prelude::Expr};
 
-use super::{Catalog, precondition::MAX_ATTEMPTS};
+use super::{Products, precondition::MAX_ATTEMPTS};
 use crate::domain::{Error, Precondition, Product, ProductChange, ProductId};
 
-impl Catalog {
+impl Products {
     /// Changes one product and returns it after the change.
     ///
     /// # Errors
@@ -48,7 +48,7 @@ impl Catalog {
         Err(Error::Unavailable)
     }
 
-    /// Deletes one product and returns it as it was before.
+    /// Deletes one product and returns its last state.
     ///
     /// # Errors
     /// Returns [`Error::NotFound`], [`Error::VersionMismatch`], [`Error::VersionRequired`], or a database

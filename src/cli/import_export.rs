@@ -165,7 +165,7 @@ fn report(action: &str, count: u64, start: Instant) {
     eprintln!("{action} {} products in {}", HumanCount(count), HumanDuration(start.elapsed()));
 }
 
-/// A file that reports its reading to a progress bar. It is read once to check it and again to store it.
+/// A file that shows in a progress bar how much was read. It is read twice: to check it, then to store it.
 struct ProgressReader {
     file: File,
     bar: ProgressBar,

@@ -32,7 +32,7 @@ pub enum ConnectError {
     #[error("{0} did not respond within {wait}: {reason}", wait = humantime::format_duration(*.1), reason = .2)]
     TimedOut(DatabaseUrl, Duration, String),
     /// SeaORM could not open the database.
-    #[error("can't open {0}: {1}")]
+    #[error("cannot open {0}: {1}")]
     Open(DatabaseUrl, DbErr),
 }
 
@@ -131,8 +131,8 @@ fn postgres_options(server: &PgConnectOptions, options: PoolOptions) -> ConnectO
         .application_name("stockmeter")
         .options([
             ("statement_timeout", options.statement_timeout.as_millis().to_string()),
-            // No request leaves a transaction open. This is a safeguard: an idle transaction must not keep
-            // its locks.
+            // Safeguard: no request should leave a transaction idle. If one does, the transaction must not
+            // keep its locks.
             ("idle_in_transaction_session_timeout", "10s".to_owned()),
         ])
         .disable_statement_logging();

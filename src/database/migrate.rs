@@ -14,7 +14,7 @@ pub enum MigrateError {
     )]
     Newer(String),
     /// A statement failed.
-    #[error("can't migrate the database: {0}")]
+    #[error("cannot migrate the database: {0}")]
     Database(#[from] DbErr),
 }
 

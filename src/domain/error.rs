@@ -25,7 +25,7 @@ pub enum Error {
     #[error("{}", FieldErrors(.0))]
     Duplicate(Vec<FieldError>),
     /// No id is left to generate. This happens only if a client has used one of the last ids of that range.
-    #[error("no id is left to generate: send an id of 4503599627370496 or more")]
+    #[error("no more ids can be generated: send an id of 4503599627370496 or more")]
     IdsExhausted,
     /// The precondition failed. Holds the product's current version.
     #[error("the product has changed: its current version is {0}")]
@@ -59,36 +59,23 @@ pub enum Error {
     Internal,
 }
 
-/// Kind of an [`Error`], shared by REST and GraphQL.
+/// Kind of an [`Error`], shared by REST and GraphQL. Each kind has the name of its [`Error`] variant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
-    /// [`Error::Invalid`].
     Invalid,
-    /// [`Error::NotFound`] and [`Error::MissingProducts`].
+    /// Includes [`Error::MissingProducts`].
     NotFound,
-    /// [`Error::Duplicate`].
     Duplicate,
-    /// [`Error::IdsExhausted`].
     IdsExhausted,
-    /// [`Error::VersionMismatch`].
     VersionMismatch,
-    /// [`Error::VersionRequired`].
     VersionRequired,
-    /// [`Error::InsufficientStock`].
     InsufficientStock,
-    /// [`Error::TooMuchStock`].
     TooMuchStock,
-    /// [`Error::KeyReused`].
     KeyReused,
-    /// [`Error::KeyInUse`].
     KeyInUse,
-    /// [`Error::TooManySubscriptions`].
     TooManySubscriptions,
-    /// [`Error::TooSlow`].
     TooSlow,
-    /// [`Error::Unavailable`].
     Unavailable,
-    /// [`Error::Internal`].
     Internal,
 }
 

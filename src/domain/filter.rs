@@ -145,7 +145,7 @@ fn invalid_value<T: Comparable>(error: InvalidValue) -> Error {
 }
 
 impl NameOperand {
-    /// Validates a text sent by a client.
+    /// Validates text sent by a client.
     ///
     /// # Errors
     /// Returns [`Error::Invalid`] if the text is empty, too long or contains control characters.
@@ -157,7 +157,7 @@ impl NameOperand {
         Ok(Self(text.to_ascii_lowercase()))
     }
 
-    /// Returns the text in lower case.
+    /// Returns the text, with ASCII letters in lower case.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -181,7 +181,7 @@ impl Filter {
     /// Returns [`Error::Invalid`] if the filter has too many conditions.
     pub fn add(&mut self, condition: Condition) -> Result<(), Error> {
         if self.0.len() >= MAX_CONDITIONS {
-            let detail = format!("exceeds the limit of {MAX_CONDITIONS} filters");
+            let detail = format!("exceeds the limit of {MAX_CONDITIONS} conditions in a filter");
             return Err(Error::invalid(condition.field(), detail));
         }
         self.0.push(condition);

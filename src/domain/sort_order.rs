@@ -32,9 +32,9 @@ pub enum SortColumn {
 /// Sort direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SortDirection {
-    /// From the lowest value.
+    /// Lowest value first.
     Ascending,
-    /// From the highest value.
+    /// Highest value first.
     Descending,
 }
 

@@ -22,7 +22,7 @@ impl StockAdjustment {
         validator.finish(delta).map_err(Error::Invalid)
     }
 
-    /// Returns the quantity.
+    /// Returns the quantity, which is negative for a removal.
     pub fn get(self) -> i32 {
         self.0
     }

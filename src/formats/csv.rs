@@ -117,7 +117,7 @@ impl<R: BufRead> CsvReader<R> {
         for index in 0..count {
             let name = String::from_utf8_lossy(self.field(index)).trim().to_ascii_lowercase();
             let Some((_, column)) = Column::ALL.iter().find(|(known, _)| *known == name) else {
-                let detail = format!("has the unknown column {name:?}; valid are id, name, price and amount");
+                let detail = format!("has the unknown column {name:?}: use only id, name, price and amount");
                 return Ok(Err(line_error(line, detail)));
             };
             if columns.contains(column) {

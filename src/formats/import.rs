@@ -3,7 +3,7 @@
 use std::io::{BufReader, Read, Seek};
 
 use super::{Format, import_error::ImportError, product_batches::ProductBatches};
-use crate::catalog::Catalog;
+use crate::catalog::Products;
 use crate::domain::{Error, OnConflict};
 
 /// Bytes that are read from the file at once. The default of 8 KiB would call the parsers more often.
@@ -16,7 +16,7 @@ const BUFFER_SIZE: usize = 64 << 10;
 /// # Errors
 /// Returns [`ImportError::Read`] if the file cannot be read, and otherwise the catalog's error.
 pub async fn import<R>(
-    catalog: &Catalog,
+    products: &Products,
     format: Format,
     mut file: R,
     on_conflict: OnConflict,
@@ -32,7 +32,7 @@ where
         Ok::<_, ImportError>(file)
     };
     let file = tokio::task::spawn_blocking(validate).await.map_err(|_| Error::Internal)??;
-    catalog
+    products
         .import(ProductBatches::new(format, BufReader::with_capacity(BUFFER_SIZE, file)), on_conflict)
         .await
 }

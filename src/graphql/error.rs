@@ -12,7 +12,7 @@ use crate::{
     http::problem::Problem,
 };
 
-/// Error code in `extensions.code`. Codes that REST shares are the `code` of its problems.
+/// Error code in `extensions.code`. Codes shared with REST are also the `code` of its problems.
 #[derive(Clone, Copy, Debug, Enum, Eq, PartialEq)]
 #[graphql(name = "ErrorCode")]
 pub enum GraphqlErrorCode {
@@ -22,7 +22,7 @@ pub enum GraphqlErrorCode {
     NotFound,
     /// A product with this ID already exists.
     DuplicateId,
-    /// No generated IDs are left; choose an ID.
+    /// No more IDs can be generated; send an ID of 4503599627370496 or more.
     IdsExhausted,
     /// The product has another version than expected.
     VersionMismatch,

@@ -146,7 +146,7 @@ fn prebuilt(
     if ctx.data_opt::<HasMergedFields>().is_some() {
         return None;
     }
-    // `Binary` carries bytes through async-graphql. Nothing else in the schema uses it.
+    // `Binary` carries bytes through async-graphql. No other output of the schema uses it.
     write(&ctx.item.node).map(|json| Value::Binary(json.into()))
 }
 

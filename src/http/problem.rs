@@ -66,13 +66,13 @@ impl Problem {
 
     /// 404: no route has this path.
     pub fn no_route(path: &str) -> Self {
-        let detail = format!("no route for {path}; GET / lists the routes");
+        let detail = format!("no route for {path}: see GET / for the routes");
         Self::new(ProblemCode::NotFound, detail)
     }
 
     /// 405: the route has no such method. The response lists the allowed ones in `Allow`.
     pub fn method_not_allowed(method: &str) -> Self {
-        let detail = format!("method {method} is not allowed; see the Allow header");
+        let detail = format!("method {method} is not allowed: see the Allow header");
         Self::new(ProblemCode::MethodNotAllowed, detail)
     }
 
@@ -115,13 +115,14 @@ impl Problem {
 
     /// 412: a product with the id of a create-only request exists.
     pub fn product_exists(product: &Product) -> Self {
-        let detail = format!("product {} already exists, at version {}", product.id, product.version);
+        let detail =
+            format!("product {} already exists: its current version is {}", product.id, product.version);
         Self::new(ProblemCode::VersionMismatch, detail)
     }
 
     /// 503: the request exceeded its time limit.
     pub fn timeout() -> Self {
-        let detail = "the request timed out; a write may still take effect, so check before retrying";
+        let detail = "the request timed out: before retrying, check whether a write took effect";
         Self::new(ProblemCode::Timeout, detail)
     }
 }

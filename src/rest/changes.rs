@@ -40,7 +40,7 @@ const LAST_EVENT_ID: &str = "last-event-id";
     path = "/products/changes",
     tag = "products",
     operation_id = "followChanges",
-    summary = "Follow the changes of products",
+    summary = "Follow changes to products",
     params(openapi::ChangesParams, openapi::LastEventIdHeader),
     responses(
         (status = 200, description = "The changes as they happen", body = String,

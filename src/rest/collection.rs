@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     background_runtime,
-    catalog::Catalog,
+    catalog::{Catalog, Writer},
     domain::NewProduct,
     formats::{
         self, Format,
@@ -36,11 +36,11 @@ use crate::{
         (String = "application/x-ndjson", example = "{\"name\":\"Laptop\",\"price\":999.99,\"amount\":10}\n")
     )),
     responses(
-        (status = 201, description = "The created products in the order sent, or for a file their number",
+        (status = 201, description = "The created products, in the order sent; for a file, their number",
             body = openapi::Stored,
             headers(
-                ("Location" = String, description = "Path of the product, if the body was a single one"),
-                ("ETag" = String, description = "Version of the product, if the body was a single one"),
+                ("Location" = String, description = "Path of the product, if the body was a single product"),
+                ("ETag" = String, description = "Version of the product, if the body was a single product"),
                 ("Idempotent-Replayed" = bool, description = "`true` if an earlier request produced this response")
             )),
         (status = 200, description = "The created or replaced products", body = openapi::Stored,
@@ -61,8 +61,8 @@ pub async fn create(
                 .await
         }
         ProductsPayload::File { format, file, digest } => {
-            let work = async move |catalog| {
-                let count = formats::import(&catalog, format, file, preference.0).await?;
+            let work = async move |writer: Writer| {
+                let count = formats::import(&writer, format, file, preference.0).await?;
                 Ok(preference.mark_applied(response::count(StatusCode::CREATED, "products", count)))
             };
             let import = async move { idempotent.execute(catalog, &digest, work).await };
@@ -94,20 +94,20 @@ async fn create_json(
 ) -> Result<Response, Problem> {
     // Parse here: with an idempotency key, `work` runs in a transaction, which should be short.
     let input = CreateInput::parse(&body);
-    let work = async move |catalog| create_parsed(&catalog, input?, preference).await;
+    let work = async move |writer: Writer| create_parsed(&writer, input?, preference).await;
     idempotent.execute(catalog, body.as_bytes(), work).await
 }
 
 async fn create_parsed(
-    catalog: &Catalog,
+    writer: &Writer,
     input: CreateInput,
     preference: Preference,
 ) -> Result<Response, Problem> {
     let Preference(on_conflict) = preference;
     let response = match input {
-        CreateInput::One(new) => response::created(&catalog.create(new, on_conflict).await?),
+        CreateInput::One(new) => response::created(&writer.create(new, on_conflict).await?),
         CreateInput::Many(new) => {
-            let created = Box::pin(catalog.create_many(new, on_conflict)).await?;
+            let created = Box::pin(writer.create_many(new, on_conflict)).await?;
             response::products(StatusCode::CREATED, Format::Json, &created)
         }
     };

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, Writer},
     domain::{Error, Fingerprint, Idempotency, IdempotencyKey, IdempotentResponse},
     http::problem::Problem,
 };
@@ -65,17 +65,19 @@ impl IdempotentRequest {
         self,
         catalog: Catalog,
         body: &[u8],
-        work: impl FnOnce(Catalog) -> F + Send + 'static,
+        work: impl FnOnce(Writer) -> F + Send + 'static,
     ) -> Result<Response, Problem>
     where
         F: Future<Output = Result<Response, Problem>> + Send,
     {
         let Some((key, mut digest)) = self.0 else {
-            return work(catalog).await;
+            return work(Writer::Catalog(catalog)).await;
         };
         add_part(&mut digest, body);
         let request = Idempotency { key, fingerprint: Fingerprint(digest.finalize().into()) };
-        let work = async move |catalog| StoredResponse::serialize_result(work(catalog).await).await;
+        let work = async move |products| {
+            StoredResponse::serialize_result(work(Writer::Transaction(products)).await).await
+        };
         // Boxed to keep the future small, because most requests have no key.
         let IdempotentResponse { response, replayed } = Box::pin(catalog.execute_once(request, work)).await?;
         let stored: StoredResponse = serde_json::from_str(&response).map_err(|_| Error::Internal)?;

@@ -15,7 +15,7 @@ use super::{
     require_object, response,
 };
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, Writer},
     domain::{Error, NewProduct, OnConflict, ProductChange, ProductId, StockAdjustment},
     formats::json::{self, StockAdjustmentDraft},
     http::{problem::Problem, request_body::JsonBody},
@@ -206,10 +206,10 @@ pub async fn adjust_stock(
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
     let fingerprint = body.clone();
-    let work = async move |catalog: Catalog| {
+    let work = async move |writer: Writer| {
         let StockAdjustmentDraft { delta } = require_object(json::parse_object(&body)?)?;
         let adjustment = StockAdjustment::new(&delta)?;
-        let product = catalog.adjust_stock(id, adjustment, preconditions.for_update()?).await?;
+        let product = writer.adjust_stock(id, adjustment, preconditions.for_update()?).await?;
         Ok(response::product(StatusCode::OK, &product))
     };
     idempotent.execute(catalog, fingerprint.as_bytes(), work).await

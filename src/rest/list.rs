@@ -42,7 +42,7 @@ use crate::{
                     example = "{\"id\":1,\"name\":\"Laptop\",\"price\":999.99,\"amount\":10}\n")
             ),
             headers(
-                ("Link" = String, description = "Links to the `first`, `prev` and `next` page (RFC 8288)"),
+                ("Link" = String, description = "Links to the `first`, `prev` and `next` pages (RFC 8288)"),
                 ("X-Total-Count" = u64, description = "Number of matching products, with `count=exact`")
             )),
         openapi::Malformed, openapi::Invalid, openapi::Internal, openapi::Unavailable

@@ -26,7 +26,7 @@ pub struct ListQuery {
 #[derive(Debug)]
 pub enum Window {
     Page(PageRequest),
-    /// All products after a cursor, or from the start without one.
+    /// All products after the cursor; without a cursor, all products.
     AllAfter(Option<Cursor>),
 }
 
@@ -86,7 +86,7 @@ impl ListQuery {
         let count = match count.as_deref() {
             None => false,
             Some("exact") => true,
-            Some(_) => return Err(Problem::malformed("count must be exact")),
+            Some(_) => return Err(Problem::malformed("count must be `exact`")),
         };
         Ok(Self { listing: Listing { filter, order }, window, count, link_params })
     }
@@ -130,5 +130,5 @@ fn parse_sort(text: &str) -> Result<SortOrder, Error> {
 }
 
 fn unknown_parameter(name: &str, valid: &str) -> Problem {
-    Problem::malformed(format!("unknown parameter {name:?}; valid are {valid}"))
+    Problem::malformed(format!("unknown parameter {name:?}: use only {valid}"))
 }

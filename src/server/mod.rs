@@ -26,7 +26,7 @@ use crate::{
 
 pub use crate::app::{App, openapi::document};
 
-/// Why the server can't start.
+/// An error that prevents the server from starting.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error("{0}")]
@@ -35,11 +35,11 @@ pub enum StartError {
     Connect(#[from] ConnectError),
     #[error(transparent)]
     Migrate(#[from] MigrateError),
-    #[error("can't listen on {0}: {1}")]
+    #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, io::Error),
-    #[error("can't set up the metrics: {0}")]
+    #[error("cannot set up the metrics: {0}")]
     Telemetry(#[from] TelemetryError),
-    #[error("the list of routes contradicts itself: {0}")]
+    #[error("invalid list of routes: {0}")]
     Routes(#[from] matchit::InsertError),
 }
 

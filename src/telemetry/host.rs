@@ -106,7 +106,7 @@ fn quotas(mount: &Path, cgroups: &str) -> Vec<f64> {
     quotas.collect()
 }
 
-/// Returns the quota of a cgroup v2 directory, or `None` if it has none (`max`).
+/// Returns the quota of a cgroup v2 directory, or `None` if it is unlimited (`max`).
 fn quota_v2(directory: &Path) -> Option<f64> {
     let text = std::fs::read_to_string(directory.join("cpu.max")).ok()?;
     let (quota, period) = text.trim().split_once(' ')?;

@@ -106,8 +106,8 @@ fn count_open_files(process: &Process) -> Option<u64> {
     process.open_files().map(|count| count.saturating_sub(1) as u64)
 }
 
-/// `/proc/self/status`, kept open because it must be readable when no descriptor is left. `None` if it does
-/// not exist.
+/// `/proc/self/status`, kept open because it must be readable even if no file descriptor is free. `None` if
+/// it does not exist.
 struct StatusFile(Option<File>);
 
 impl StatusFile {

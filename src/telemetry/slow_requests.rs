@@ -72,7 +72,7 @@ pub struct SlowRequest {
     pub status: u16,
     /// Time until the last byte of the response
     pub seconds: f64,
-    /// Time until the response headers; the body, which depends on the client's speed, takes the rest
+    /// Time until the response headers; the rest of the duration depends on the client's speed
     pub head_seconds: f64,
     /// Time in database statements; times of concurrent statements are added up
     pub sql_seconds: f64,

@@ -109,7 +109,7 @@ async fn errors_name_unknown_and_invalid_settings() {
         assert!(!text.contains("horse"), "{text}");
     }
     let (code, text) = run(folder.path(), &["--config", "missing.toml"]).await;
-    assert!(code == Some(1) && text.contains("can't read missing.toml"), "{text}");
+    assert!(code == Some(1) && text.contains("cannot read missing.toml"), "{text}");
 
     let no_threads = binary(folder.path()).env("TOKIO_WORKER_THREADS", "0").arg("migrate").output().await;
     let (code, text) = code_and_output(no_threads.unwrap());

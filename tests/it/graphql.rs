@@ -244,7 +244,7 @@ async fn filter_values_are_not_split_at_commas(store: Store) {
     }
 }
 
-/// A price in JSON or in a document never becomes a binary number, which has 16 digits at most.
+/// A price in JSON or in a document is never converted to floating point, which keeps at most 17 digits.
 async fn numbers_keep_their_digits(store: Store) {
     let server = Server::start(store).await;
     let create = "mutation($input: CreateProductInput!) { createProduct(input: $input) { price } }";

@@ -47,7 +47,7 @@ async fn an_address_in_use_is_rejected(store: Store) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let setup = Setup::new(store).await.with("STOCKMETER_LISTEN", address);
-    assert_rejected(&setup, &format!("can't listen on {address}")).await;
+    assert_rejected(&setup, &format!("cannot listen on {address}")).await;
 }
 
 async fn a_server_stops_on_sigterm(store: Store) {
@@ -115,7 +115,7 @@ async fn an_unusable_database_url_is_rejected_at_once() {
         ("sqlite::memory:".to_owned(), "DATABASE_URL must name a file"),
         ("sqlite://?cache=private".to_owned(), "DATABASE_URL must name a file"),
         ("sqlite://stock.db?mode=ro".to_owned(), "DATABASE_URL has unsupported parameters"),
-        ("sqlite://no/such/folder/stock.db".to_owned(), "can't open SQLite in no/such/folder/stock.db"),
+        ("sqlite://no/such/folder/stock.db".to_owned(), "cannot open SQLite in no/such/folder/stock.db"),
     ] {
         setup.database_url = url;
         assert_rejected(&setup, reason).await;

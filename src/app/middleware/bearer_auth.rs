@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 
 use crate::{config::Secret, http::problem::Problem};
 
-/// Digest of an `Authorization` header. Digests are compared instead of tokens, so that the time of a comparison tells
-/// nothing about the token.
+/// Digest of an `Authorization` header. Digests are compared instead of tokens, so that the duration of a
+/// comparison reveals nothing about the token.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TokenDigest([u8; 32]);
 
@@ -23,7 +23,7 @@ impl TokenDigest {
         Self(Sha256::digest(header).into())
     }
 
-    /// Checks that a request carries the token. Returns the response for a client without it: 401.
+    /// Returns a 401 response if a request does not carry the token.
     pub fn reject(self, headers: &HeaderMap) -> Option<Response> {
         let sent = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
         if Self::new(sent) == self {

@@ -37,7 +37,7 @@ pub fn should_compress(response: &Response) -> bool {
         && !has(header::CONTENT_ENCODING)
 }
 
-/// Compresses a response by the encoding that the client prefers, on the background runtime.
+/// Compresses a response with the encoding that the client prefers, on the background runtime.
 pub async fn compress(accepted_encodings: Vec<HeaderValue>, response: Response) -> Response {
     let mut request = Request::new(());
     let accepted = accepted_encodings.into_iter().map(|encoding| (header::ACCEPT_ENCODING, encoding));

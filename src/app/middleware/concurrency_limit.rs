@@ -15,7 +15,7 @@ use crate::{
 #[derive(Clone)]
 pub struct ConcurrencyLimits {
     pub requests: Arc<Semaphore>,
-    /// Apart from `requests`, because files may take long to arrive.
+    /// Separate from `requests`, because files may take long to arrive.
     imports: Arc<Semaphore>,
 }
 
@@ -44,7 +44,7 @@ impl ConcurrencyLimits {
     }
 }
 
-/// Whether a request brings a file to import.
+/// Returns whether a request uploads a file to import.
 pub fn is_import(route: Option<&Route>, headers: &HeaderMap) -> bool {
     route.is_some_and(|route| route.concurrency == Concurrency::RequestsOrImports)
         && media_type(headers).and_then(Format::from_media_type).is_some_and(|format| format != Format::Json)

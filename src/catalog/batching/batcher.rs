@@ -111,8 +111,8 @@ where
 {
     Box::pin(async move {
         loop {
-            // Requests about to be submitted join this batch: first those of tasks already woken, then those
-            // of connections whose data has just arrived.
+            // Two yields let requests about to be submitted join this batch. The first runs tasks already
+            // woken, the second runs tasks of connections whose data has just arrived.
             tokio::task::yield_now().await;
             tokio::task::yield_now().await;
             let Some(batch) = shared.next_batch() else {

@@ -14,7 +14,7 @@ use sea_orm::DbErr;
 use super::batcher::BatchHandler;
 use crate::{
     catalog::{
-        Catalog,
+        Products,
         database_error::is_database_error,
         insert::{InsertOutcome, Inserted, LockWait, RowConflict, assemble::assemble_products},
         precondition,
@@ -33,7 +33,7 @@ pub(in crate::catalog) enum BatchOutcome<Req, Res> {
 
 /// Handler of create batches.
 #[derive(Clone)]
-pub(in crate::catalog) struct CreateBatch(pub Catalog);
+pub(in crate::catalog) struct CreateBatch(pub Products);
 
 /// Creates all arrays of a batch with one insert. If it fails for one of them, the others are retried alone.
 impl BatchHandler<Vec<NewProduct>, BatchOutcome<Vec<NewProduct>, Vec<Product>>> for CreateBatch {
@@ -124,7 +124,7 @@ impl RecentConflicts {
     }
 }
 
-impl Catalog {
+impl Products {
     /// Creates the products whose ids are free with one insert. No two of them have the same id.
     async fn create_each(&self, new: Vec<NewProduct>) -> Vec<BatchOutcome<NewProduct, Product>> {
         let (new, version) = (Arc::new(new), precondition::new_version());

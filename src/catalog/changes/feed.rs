@@ -11,7 +11,7 @@ use super::{
     subscription::Subscriber,
 };
 use crate::{
-    catalog::Catalog,
+    catalog::Products,
     domain::{Error, Event, LogPosition, ProductSelection},
 };
 
@@ -22,7 +22,8 @@ const CHANGES_PER_READ: u32 = 1000;
 const MAX_BACKLOG: usize = 10_000;
 // A single publication must not overrun subscribers that are up to date.
 const _: () = assert!(CAPACITY > MAX_BACKLOG);
-/// Interval of reading the log without a notification, in case one from another instance was lost.
+/// Interval at which the log is read even without a notification, because one from another instance may be
+/// lost.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Minimum interval between notifications to other instances.
 const NOTIFY_INTERVAL: Duration = Duration::from_millis(20);
@@ -64,7 +65,7 @@ impl Feed {
     }
 }
 
-impl Catalog {
+impl Products {
     /// Subscribes to changes from now on, or to those after a position received earlier. A subscriber that
     /// cannot keep up is closed with [`Error::TooSlow`], which bounds the memory for its events.
     ///

@@ -13,7 +13,7 @@ use sea_orm::{
 };
 
 use crate::{
-    catalog::Catalog,
+    catalog::Products,
     database::Kind,
     domain::{Change, ChangeKind, Error, LogPosition, Product, ProductId},
 };
@@ -104,7 +104,7 @@ WHERE seq IN (SELECT seq FROM product_change ORDER BY seq LIMIT $2)
 /// Rows deleted by one statement.
 const ROWS_PER_PRUNE: u64 = 1000;
 
-impl Catalog {
+impl Products {
     fn log_queries(&self) -> ChangeLogQueries {
         match self.0.database.kind() {
             Kind::PostgreSql => POSTGRESQL,

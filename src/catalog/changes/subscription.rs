@@ -7,7 +7,7 @@ use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::log::LogRead;
 use crate::{
-    catalog::Catalog,
+    catalog::Products,
     domain::{Change, Error, Event, LogPosition, ProductSelection},
 };
 
@@ -16,7 +16,7 @@ const BACKLOG_PAGE_SIZE: u32 = 100;
 
 /// A subscriber and its position in the feed.
 pub(in crate::catalog) struct Subscriber {
-    catalog: Catalog,
+    catalog: Products,
     /// Changes before `live_from`; `None` once all of them are delivered.
     backlog: Option<Backlog>,
     receiver: broadcast::Receiver<Event>,
@@ -36,7 +36,7 @@ impl Subscriber {
     /// Creates a subscriber that gets changes after `live_from` through the receiver. Changes between
     /// `after` and `live_from` are read from the log.
     pub fn new(
-        catalog: Catalog,
+        catalog: Products,
         receiver: broadcast::Receiver<Event>,
         live_from: LogPosition,
         after: Option<LogPosition>,

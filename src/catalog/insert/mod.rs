@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use sea_orm::{ConnectionTrait, DbErr, Statement, Value as SqlValue};
 
-use super::Catalog;
+use super::Products;
 use crate::{
     database::Kind,
     domain::{NewProduct, ProductId, Version},
@@ -15,7 +15,8 @@ mod postgres;
 mod sqlite;
 mod sqlite_without_triggers;
 
-/// Generated ids are below this limit, and above every id below it that was ever used (see the migration).
+/// Limit below which ids are generated. Each new id is higher than all ids below the limit that were ever
+/// used (see the migration).
 const GENERATED_ID_LIMIT: i64 = 1 << 52;
 
 /// What to do with a row whose id is taken.
@@ -100,7 +101,7 @@ pub(super) enum LockWait {
 /// Maximum number of products from several arrays in one insert.
 pub(super) const MAX_BATCHED_ROWS: usize = 4096;
 
-impl Catalog {
+impl Products {
     /// Inserts all of the products or none, even if the caller is dropped.
     pub(super) async fn insert(
         &self,

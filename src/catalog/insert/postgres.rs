@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, DbErr, Value as SqlValue};
 
 use super::{InsertOutcome, Inserted, LockWait, RowConflict, StoredIds, client_rows, count};
 use crate::{
-    catalog::{Catalog, database_error::database_error},
+    catalog::{Products, database_error::database_error},
     database::Kind,
     domain::{NewProduct, ProductId, Version},
 };
@@ -44,8 +44,8 @@ const COLUMNS: &str = "unnest($1::text[]) AS name, unnest($2::bigint[]) AS price
 /// Inserts products that all have client ids, or fails. `$5` are the ids, by which the arrays are sorted;
 /// `$6` is the highest id below 2^52, or 0. `{lock_timeout}` is [`LockWait::condition`].
 ///
-/// The order prevents deadlocks between two arrays. The last row is never inserted. It moves the sequence
-/// after all other rows are stored, so a rejected array leaves the sequence unchanged. Returning the ids
+/// The sort order prevents deadlocks between two arrays. The second `SELECT` inserts no row. It advances the
+/// sequence after all rows are stored, so a rejected array leaves the sequence unchanged. Returning the ids
 /// instead would take a tenth longer.
 const INSERT_CLIENT_IDS_OR_FAIL: &str = "
 INSERT INTO product (id, name, price, amount, version)
@@ -66,8 +66,9 @@ WITH inserted AS (
 )
 SELECT NULL::bigint FROM advanced {stored_ids}";
 
-/// Inserts products without ids and generates `$5` ids in the order sent, if that many are left. Next to
-/// `{columns}`, `nextval` would be called once more after the arrays have ended, and lose an id.
+/// Inserts products without ids and generates `$5` ids in the order sent, if that many are left. The outer
+/// `SELECT` calls `nextval`. In the inner one, it would be called once more after the arrays end, and an id
+/// would be lost.
 const INSERT_GENERATED_IDS: &str = "
 INSERT INTO product (id, name, price, amount, version)
 SELECT nextval('product_id'), name, price, amount, version
@@ -100,7 +101,7 @@ SELECT numbered.id FROM advanced LEFT JOIN numbered ON true {stored_ids}";
 const ADVANCE_ID_SEQUENCE: &str =
     "SELECT product_id_used((SELECT max(id) FROM product WHERE id < 4503599627370496), 0)";
 
-impl Catalog {
+impl Products {
     pub(super) async fn insert_postgresql(
         &self,
         new: &[NewProduct],

@@ -5,7 +5,7 @@ use sea_orm::{DbErr, Value as SqlValue};
 
 use super::{InsertOutcome, Inserted, RowConflict, StoredIds, client_rows, count};
 use crate::{
-    catalog::Catalog,
+    catalog::Products,
     domain::{NewProduct, Version},
 };
 
@@ -26,7 +26,7 @@ WHERE id IS NOT NULL
 /// Maximum number of rows sent as parameters, which take half as long as a JSON array.
 const MAX_PARAMETER_ROWS: usize = 4096;
 
-impl Catalog {
+impl Products {
     pub(super) async fn insert_sqlite(
         &self,
         new: &[NewProduct],

@@ -9,7 +9,7 @@ use sea_orm::DbErr;
 
 use super::{GENERATED_ID_LIMIT, InsertOutcome, Inserted, RowConflict, StoredIds, client_rows, count};
 use crate::{
-    catalog::Catalog,
+    catalog::Products,
     domain::{NewProduct, Version},
 };
 
@@ -44,8 +44,8 @@ SELECT last + ?1, last + 1, 1, ?2, ?3 FROM (
 /// Maximum number of changes in a row of the change log. Reading one of them expands the whole row.
 const CHANGES_PER_LOG_ROW: usize = 1000;
 
-impl Catalog {
-    /// Inserts like [`Catalog::insert`] on a rusqlite connection. Returns `None` if rows are to be replaced
+impl Products {
+    /// Inserts like [`Products::insert`] on a rusqlite connection. Returns `None` if rows are to be replaced
     /// or [`Connection::sqlite_transaction`] is not available.
     ///
     /// [`Connection::sqlite_transaction`]: crate::database::Connection::sqlite_transaction

@@ -41,7 +41,7 @@ impl Database {
         }
         loop {
             if let Err(error) = self.listen(name, &notified).await {
-                debug!(%error, "can't listen for notifications of other instances");
+                debug!(%error, "cannot listen for notifications of other instances");
             }
             notified();
             tokio::time::sleep(RETRY_PAUSE).await;

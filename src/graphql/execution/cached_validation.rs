@@ -1,6 +1,6 @@
-//! Caches validation per document and kinds of variable values: usually nothing else affects the result. Custom types,
-//! lists and objects are validated for every request, because there the values matter. A string may name an enum value,
-//! for example.
+//! Caches validation results by document and kinds of variable values, because usually nothing else affects
+//! the result. Variables of custom types, lists and objects are validated for every request, because their
+//! values matter. For example, a string may name an enum value.
 
 use std::sync::{
     Arc,

@@ -1,6 +1,6 @@
-//! Numbers with all their digits. async-graphql reads a number with a fraction or an exponent as binary floating point,
-//! which rounds it. Here [`Value::Binary`] carries the text of such a number to the scalar `Decimal`. No client can send
-//! such a value in another way, and all other scalars reject it.
+//! Numbers with all their digits. async-graphql reads a number with a fraction or an exponent as binary
+//! floating point, which rounds it. Here [`Value::Binary`] carries the text of such a number to the scalar
+//! `Decimal`. Clients cannot send `Value::Binary` in any other way, and all other scalars reject it.
 
 use std::fmt;
 
@@ -22,15 +22,35 @@ use super::number_literals::NumberLiterals;
 /// Returns an error if the text is anything else.
 pub fn parse_variables(json: &str) -> serde_json::Result<Variables> {
     let mut deserializer = serde_json::Deserializer::from_str(json);
-    let value = ValueReader(&mut NumberLiterals::new(json)).deserialize(&mut deserializer)?;
+    let variables = deserializer.deserialize_any(VariablesReader(NumberLiterals::new(json)))?;
     deserializer.end()?;
-    match value {
-        Value::Object(_) | Value::Null => Ok(Variables::from_value(value)),
-        _ => Err(serde_json::Error::custom("variables must be an object")),
+    Ok(variables)
+}
+
+struct VariablesReader<'text>(NumberLiterals<'text>);
+
+impl<'de> Visitor<'de> for VariablesReader<'_> {
+    type Value = Variables;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("an object of variables")
+    }
+
+    fn visit_unit<E>(self) -> Result<Variables, E> {
+        Ok(Variables::default())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<Variables, A::Error> {
+        let mut variables = Variables::default();
+        while let Some(name) = members.next_key::<Name>()? {
+            variables.insert(name, members.next_value_seed(ValueReader(&mut self.0))?);
+        }
+        Ok(variables)
     }
 }
 
-/// Reads a JSON value. serde passes numbers without their text, so it is read from `literals` in step.
+/// Reads a JSON value. serde passes numbers without their text, so each number takes the next text of the
+/// literals.
 struct ValueReader<'a, 'text>(&'a mut NumberLiterals<'text>);
 
 impl ValueReader<'_, '_> {

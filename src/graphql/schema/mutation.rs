@@ -79,13 +79,13 @@ impl Mutation {
         Ok(Some(ctx.data::<Catalog>()?.replace_many(validate(inputs)?).await?.into()))
     }
 
-    /// Adds a quantity to a product's amount, or removes it if negative. Concurrent adjustments add up. The amount never
-    /// drops below 0.
+    /// Adds a quantity to a product's amount; a negative quantity reduces the amount. Concurrent adjustments
+    /// add up. The amount never drops below 0.
     async fn adjust_stock(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Product ID.")] id: ID,
-        #[graphql(desc = "Quantity to add; negative removes.")] delta: i32,
+        #[graphql(desc = "Quantity to add; a negative quantity reduces the amount.")] delta: i32,
         #[graphql(desc = "Adjust only if the version matches.")] expected_version: Option<String>,
     ) -> Result<Option<Product>> {
         let delta = StockAdjustment::new(&Value::Number(delta.into()))?;

@@ -42,7 +42,9 @@ impl Query {
         >,
         #[graphql(desc = "Items before this cursor.")] before: Option<String>,
         #[graphql(desc = "Only products that match.")] filter: Option<ProductFilter>,
-        #[graphql(desc = "Sort keys, most significant first, then the ID. A cursor is valid for one order.")]
+        #[graphql(
+            desc = "Sort keys, most significant first; equal products are sorted by ID. A cursor is valid only in its own sort order."
+        )]
         order_by: Option<Vec<ProductOrder>>,
     ) -> Result<Option<ProductConnection>> {
         let filter = filter.unwrap_or_default().into_filter()?;

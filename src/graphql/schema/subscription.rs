@@ -19,7 +19,7 @@ pub struct ProductChange {
     kind: ProductChangeKind,
     /// Product ID; null for RESYNC.
     id: Option<ID>,
-    /// Version after the change, or last version if the product was deleted; null for RESYNC.
+    /// Version after the change, or the last version if the product was deleted; null for RESYNC.
     version: Option<String>,
     /// Time of the change; null for RESYNC.
     at: Option<DateTime>,

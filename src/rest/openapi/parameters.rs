@@ -40,16 +40,16 @@ pub struct FilterParams {
         pattern = r"^((eq|gt|gte|lt|lte)\.[1-9][0-9]{0,14}|in\.[1-9][0-9]{0,14}(,[1-9][0-9]{0,14})*)$"
     )]
     id: Option<String>,
-    /// Filter by name with `eq`, `contains` or `prefix`; ASCII letters match in either case
+    /// Filter by name with `eq`, `contains` or `prefix`; the case of ASCII letters is ignored
     #[param(example = "contains.lap", pattern = r"^(eq|contains|prefix)\.[ -~]{1,100}$")]
     name: Option<String>,
-    /// Filter by price, with the operators of `id`
+    /// Filter by price, with the same operators as `id`
     #[param(
         example = "gte.10",
         pattern = r"^((eq|gt|gte|lt|lte)\.[0-9]{1,9}(\.[0-9]{1,4})?|in\.[0-9]{1,9}(\.[0-9]{1,4})?(,[0-9]{1,9}(\.[0-9]{1,4})?)*)$"
     )]
     price: Option<String>,
-    /// Filter by amount, with the operators of `id`
+    /// Filter by amount, with the same operators as `id`
     #[param(example = "eq.0", pattern = r"^((eq|gt|gte|lt|lte)\.[0-9]{1,9}|in\.[0-9]{1,9}(,[0-9]{1,9})*)$")]
     amount: Option<String>,
 }

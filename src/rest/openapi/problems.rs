@@ -48,12 +48,12 @@ problem_responses! {
     );
     /// `DUPLICATE_ID`, `IDS_EXHAUSTED`, `IDEMPOTENCY_KEY_IN_USE`.
     Conflict(
-        409, "An id is in use, no id is left to generate, or a request with this key is still running",
+        409, "An id is in use, no more ids can be generated, or a request with this key is in progress",
         "duplicate-id", "DUPLICATE_ID", "Id already in use", "id 7 is taken"
     );
     /// `INSUFFICIENT_STOCK`, `TOO_MUCH_STOCK`, `IDEMPOTENCY_KEY_IN_USE`.
     StockConflict(
-        409, "The amount would leave its range, or a request with this key is still running",
+        409, "The amount would be out of range, or a request with this key is in progress",
         "insufficient-stock", "INSUFFICIENT_STOCK", "Insufficient stock", "insufficient stock: 2 available"
     );
     /// `VERSION_MISMATCH`.
@@ -92,7 +92,7 @@ problem_responses! {
     );
     /// `UNAVAILABLE`, `OVERLOADED`, `TIMEOUT`.
     Unavailable(
-        503, "The server or its database is overloaded or unavailable; retry after `Retry-After`",
+        503, "The server or its database is overloaded or unavailable; retry after the seconds in `Retry-After`",
         "unavailable", "UNAVAILABLE", "Database unavailable", "the database is unavailable: retry later"
     );
 }

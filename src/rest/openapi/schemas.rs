@@ -42,7 +42,7 @@ pub struct Replacement {
     amount: i32,
 }
 
-/// All fields of a product, for the product with this id.
+/// The id of a product, and new values for all its other fields.
 #[derive(ToSchema)]
 #[schema(example = json!({ "id": 1, "name": "Laptop", "price": 999.99, "amount": 10 }))]
 pub struct ReplacementWithId {
@@ -84,7 +84,7 @@ pub struct ProductPatch {
     amount: Option<i32>,
 }
 
-/// One product, or several that are created all or none.
+/// One product or several; either all are created or none.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum OneOrMany<T> {

@@ -1,4 +1,4 @@
-//! Waits for conditions that the server announces nowhere.
+//! Waits for conditions that the server does not announce.
 
 use std::{fmt::Display, time::Duration};
 
