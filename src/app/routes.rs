@@ -83,7 +83,7 @@ pub enum Runtime {
 pub enum Handler {
     /// By axum's router.
     Router,
-    /// By [`super::dispatch`], which spares a hot request the router: 6,000 of 31,000 instructions of a GET.
+    /// Directly. The router would take 6,000 of the 31,000 instructions of a GET.
     Direct(Direct),
 }
 

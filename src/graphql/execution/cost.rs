@@ -8,7 +8,10 @@ use async_graphql::{
 };
 use async_graphql_value::{ConstValue, Value};
 
-use crate::graphql::schema::weights::{FieldWeight, Items, Scans};
+use crate::graphql::schema::{
+    field_weight::{Items, Scans},
+    weights::weight_of,
+};
 
 /// Points for a root field, because it queries the database. Other fields cost 1.
 const ROOT_FIELD_POINTS: usize = 250;
@@ -174,7 +177,7 @@ impl<'a> CostAnalysis<'a> {
         let inner = inner.with_directives(&field.directives);
         let arguments = field.arguments.iter().map(|(_, value)| self.variables_in(&value.node));
         let variables = arguments.fold(inner.variables, ValueSize::combine);
-        let weight = FieldWeight::of(&field.name.node);
+        let weight = weight_of(&field.name.node);
         let scans = match weight.scans {
             Scans::Never => false,
             Scans::Always => true,

@@ -6,9 +6,9 @@ use async_graphql::{ComplexObject, Context, Object, Result, SimpleObject, connec
 use tokio::sync::OnceCell;
 
 use super::{
+    field_weight::{FieldWeight, Scans},
     product::ProductObject,
     scalars::TextOf,
-    weights::{FieldWeight, Scans},
 };
 use crate::{
     catalog::Catalog,

@@ -1,6 +1,7 @@
 //! GraphQL schema: root types, objects, inputs and scalars.
 
 pub mod connection;
+pub mod field_weight;
 pub mod filter;
 pub mod mutation;
 pub mod product;

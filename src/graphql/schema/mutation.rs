@@ -3,9 +3,9 @@
 use async_graphql::{Context, ID, Object, Result};
 
 use super::{
+    field_weight::{FieldWeight, Scans},
     filter::ProductFilter,
     product::{CreateProductInput, Product, Products, ReplaceProductInput, UpdateProductInput},
-    weights::{FieldWeight, Scans},
 };
 use crate::catalog::Catalog;
 use crate::domain::{

@@ -4,9 +4,9 @@ use async_graphql::{Context, ID, Object, Result};
 
 use super::{
     connection::ProductConnection,
+    field_weight::{FieldWeight, Items, Scans},
     filter::{ProductFilter, ProductOrder, sort_order},
     product::Product,
-    weights::{FieldWeight, Items, Scans},
 };
 use crate::catalog::Catalog;
 use crate::domain::{self, Error, Listing, PageRequest, parse_product_id};
