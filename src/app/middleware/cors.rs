@@ -46,6 +46,19 @@ pub fn layer(origins: &[HeaderValue]) -> CorsLayer {
         ])
 }
 
+/// Whether a page sends the request, from this origin or another.
+pub fn has_origin(request: &Request) -> bool {
+    request.headers().contains_key(header::ORIGIN)
+}
+
+/// Tells caches that the response would differ for a request with an origin, as the layer does.
+pub fn vary_by_origin(mut response: Response) -> Response {
+    const NAMES: HeaderValue =
+        HeaderValue::from_static("origin, access-control-request-method, access-control-request-headers");
+    response.headers_mut().append(header::VARY, NAMES);
+    response
+}
+
 /// Responds to a preflight request, or runs `next` and adds the headers that let the page read the response.
 pub async fn handle<F>(layer: CorsLayer, request: Request, next: impl FnOnce(Request) -> F) -> Response
 where

@@ -68,13 +68,14 @@ pub async fn handle(app: App, mut request: Request) -> Response {
     let start = recorder.started_at();
     let respond = async move {
         let response = match &app.0.middleware.cors {
-            // Boxed, because most servers allow no other origins.
-            Some(layer) => {
-                let app = app.clone();
+            // Boxed, because most requests have no origin.
+            Some(layer) if cors::has_origin(&request) => {
+                let (app, layer) = (app.clone(), layer.clone());
                 let next = move |request| handle_guarded(app, recognized, request);
-                Box::pin(cors::handle(layer.clone(), request, next)).await
+                Box::pin(cors::handle(layer, request, next)).await
             }
-            None => handle_guarded(app, recognized, request).await,
+            Some(_) => cors::vary_by_origin(handle_guarded(app.clone(), recognized, request).await),
+            None => handle_guarded(app.clone(), recognized, request).await,
         };
         let mut response = problem::render(response, &id);
         let time_to_headers = start.elapsed();

@@ -1,6 +1,6 @@
 //! Custom scalars, and values of the catalog as scalars.
 
-use std::{borrow::Cow, fmt::Display, marker::PhantomData};
+use std::{borrow::Cow, fmt::Display, io::Write, marker::PhantomData};
 
 use async_graphql::{
     ContextSelectionSet, InputValueError, InputValueResult, OutputType, Positioned, Scalar, ScalarType,
@@ -9,7 +9,11 @@ use async_graphql::{
     registry::Registry,
 };
 
-use crate::graphql::prebuilt_json::{WriteJson, write_quoted};
+use crate::{
+    domain::{Price, ProductId, Version},
+    formats::json::write_price,
+    graphql::prebuilt_json::WriteJson,
+};
 
 /// Decimal number as text, so that no digit is lost to floating point.
 pub struct Decimal(pub String);
@@ -63,7 +67,37 @@ impl<S, T> TextOf<S, T> {
     }
 }
 
-impl<S: OutputType, T: Display + Send + Sync> OutputType for TextOf<S, T> {
+/// A value that is text without characters to escape.
+pub trait PlainText: Display + Send + Sync {
+    /// Appends the text.
+    fn write_text(&self, json: &mut Vec<u8>) {
+        // Writing to a Vec can't fail.
+        drop(write!(json, "{self}"));
+    }
+}
+
+impl PlainText for ProductId {
+    /// Formatting by `Display` would take a tenth of the time of a page of 100 products.
+    fn write_text(&self, json: &mut Vec<u8>) {
+        json.extend_from_slice(itoa::Buffer::new().format(self.get()).as_bytes());
+    }
+}
+
+impl PlainText for Price {
+    fn write_text(&self, json: &mut Vec<u8>) {
+        write_price(json, *self);
+    }
+}
+
+impl PlainText for String {
+    fn write_text(&self, json: &mut Vec<u8>) {
+        json.extend_from_slice(self.as_bytes());
+    }
+}
+
+impl PlainText for Version {}
+
+impl<S: OutputType, T: PlainText> OutputType for TextOf<S, T> {
     fn type_name() -> Cow<'static, str> {
         S::type_name()
     }
@@ -77,9 +111,11 @@ impl<S: OutputType, T: Display + Send + Sync> OutputType for TextOf<S, T> {
     }
 }
 
-impl<S: OutputType, T: Display + Send + Sync> WriteJson for TextOf<S, T> {
+impl<S: OutputType, T: PlainText> WriteJson for TextOf<S, T> {
     fn write_json(&self, _: &SelectionSet, json: &mut Vec<u8>) -> Option<()> {
-        write_quoted(&self.0, json);
+        json.push(b'"');
+        self.0.write_text(json);
+        json.push(b'"');
         Some(())
     }
 }
