@@ -9,7 +9,7 @@ use sea_orm::{
 
 use super::{
     Catalog, Products, rows,
-    sql::{self, sort_order::Reading},
+    sql::{self, keyset::Reading},
 };
 use crate::{
     database::Kind,
@@ -35,13 +35,13 @@ impl Catalog {
         let order = &listing.order;
         let mut query = product::Entity::find().filter(sql::filter::condition(&listing.filter));
         if let Some(after) = &after {
-            query = query.filter(sql::sort_order::seek_condition(order, after, Reading::Forwards));
+            query = query.filter(sql::keyset::seek_condition(order, after, Reading::Forwards));
         }
         if let Some(before) = &before {
-            query = query.filter(sql::sort_order::seek_condition(order, before, Reading::Backwards));
+            query = query.filter(sql::keyset::seek_condition(order, before, Reading::Backwards));
         }
         let reading = if from_end { Reading::Backwards } else { Reading::Forwards };
-        for (column, direction) in sql::sort_order::columns(order, reading) {
+        for (column, direction) in sql::keyset::columns(order, reading) {
             query = query.order_by(column, direction);
         }
         let (database, kind) = (self.0.database.reads().clone(), self.0.database.kind());

@@ -14,6 +14,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::background_runtime;
 
+mod allocator;
 pub mod catalog;
 pub mod database;
 pub mod graphql;
@@ -132,6 +133,7 @@ impl Telemetry {
         };
         let process = process::ProcessMetrics::new(&meter, own_process);
         let host = host::HostMetrics::new(&meter);
+        let allocator = allocator::AllocatorMetrics::new(&meter);
         let runtime = runtime::RuntimeMetrics::new(&meter);
         let mut collect = move || {
             refresh(&mut system, pid);
@@ -139,6 +141,7 @@ impl Telemetry {
                 process.collect(own_process);
                 host.collect(&system, own_process);
             }
+            allocator.collect();
             runtime.collect();
         };
         collect();

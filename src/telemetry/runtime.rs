@@ -1,10 +1,9 @@
-//! Metrics of the allocator and of the Tokio runtimes, instead of Python's garbage collection metrics.
+//! Metrics of the Tokio runtimes.
 
 use opentelemetry::{
     KeyValue,
     metrics::{Gauge, Meter},
 };
-use tikv_jemalloc_ctl::{epoch, stats};
 use tokio::runtime::{Handle, RuntimeMetrics as TokioMetrics};
 
 use super::{gauge, names};
@@ -15,10 +14,6 @@ type Runtimes = [([KeyValue; 1], TokioMetrics); 2];
 
 pub struct RuntimeMetrics {
     runtimes: Runtimes,
-    allocated: Gauge<u64>,
-    active: Gauge<u64>,
-    resident: Gauge<u64>,
-    retained: Gauge<u64>,
     workers: Gauge<u64>,
     alive_tasks: Gauge<u64>,
     queue_depth: Gauge<u64>,
@@ -46,18 +41,6 @@ impl RuntimeMetrics {
         let gauge = |name, unit, description| gauge(meter, name, unit, description);
         Self {
             runtimes,
-            allocated: gauge(names::ALLOCATOR_ALLOCATED, "By", "Memory allocated by the program"),
-            active: gauge(names::ALLOCATOR_ACTIVE, "By", "Memory in pages with live allocations"),
-            resident: gauge(
-                names::ALLOCATOR_RESIDENT,
-                "By",
-                "Physical memory held by the allocator (upper bound)",
-            ),
-            retained: gauge(
-                names::ALLOCATOR_RETAINED,
-                "By",
-                "Memory retained for reuse instead of returned to the system",
-            ),
             workers: gauge(names::TOKIO_WORKERS, "", "Tokio worker threads"),
             alive_tasks: gauge(names::TOKIO_ALIVE_TASKS, "", "Tokio tasks that have not completed"),
             queue_depth: gauge(names::TOKIO_GLOBAL_QUEUE_DEPTH, "", "Tasks waiting in Tokio's global queue"),
@@ -66,19 +49,6 @@ impl RuntimeMetrics {
 
     /// Records the current values.
     pub fn collect(&self) {
-        // jemalloc updates its statistics only when the epoch is advanced.
-        if epoch::advance().is_ok() {
-            for (gauge, bytes) in [
-                (&self.allocated, stats::allocated::read()),
-                (&self.active, stats::active::read()),
-                (&self.resident, stats::resident::read()),
-                (&self.retained, stats::retained::read()),
-            ] {
-                if let Ok(bytes) = bytes {
-                    gauge.record(bytes as u64, &[]);
-                }
-            }
-        }
         for (labels, runtime) in &self.runtimes {
             self.workers.record(runtime.num_workers() as u64, labels);
             self.alive_tasks.record(runtime.num_alive_tasks() as u64, labels);

@@ -1,5 +1,5 @@
 //! The change log: recent changes of products, in order. Triggers write it (see the migration), except for
-//! most inserts into SQLite, which write it themselves (`insert/sqlite_without_triggers.rs`).
+//! most inserts into SQLite, which write it themselves (`insert/sqlite.rs`).
 
 use std::{
     collections::HashMap,

@@ -13,7 +13,7 @@ use crate::{
 pub(super) mod assemble;
 mod postgres;
 mod sqlite;
-mod sqlite_without_triggers;
+mod sqlite_in_transaction;
 
 /// Limit below which ids are generated. Each new id is higher than all ids below the limit that were ever
 /// used (see the migration).

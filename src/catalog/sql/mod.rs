@@ -1,4 +1,4 @@
 //! Translation of the domain's filters and orders into SQL.
 
 pub(super) mod filter;
-pub(super) mod sort_order;
+pub(super) mod keyset;
