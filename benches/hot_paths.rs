@@ -1,4 +1,5 @@
-//! Benchmarks of requests inside the server, without a network, on SQLite in a temporary folder: `cargo bench`.
+//! Benchmarks of requests to the server, without a network, on a temporary SQLite database. Run them with
+//! `cargo bench`.
 
 #![allow(missing_docs, reason = "the macros of criterion generate public functions")]
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot continue panics")]
@@ -20,7 +21,7 @@ use stockmeter::{
 };
 use tokio::runtime::Runtime;
 
-/// The allocator of the binary.
+/// The allocator that the server's binary uses.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
@@ -30,7 +31,7 @@ struct Settings {
     config: Config,
 }
 
-/// Number of histogram buckets for the benchmark of a large scrape. The default is a handful.
+/// Number of histogram buckets in the benchmark of a large scrape, far above the default.
 const BUCKETS: usize = 250;
 const PRODUCTS: u64 = 10_000;
 
@@ -39,7 +40,7 @@ fn request(method: &str, path: &str, body: impl Into<Body>) -> Request<Body> {
     request.body(body.into()).unwrap()
 }
 
-/// Sends a request, reads the whole response and returns its length in bytes.
+/// Sends a request, reads the whole response body and returns its length in bytes.
 async fn send(app: &App, request: Request<Body>) -> usize {
     let response = app.call(request).await.unwrap();
     assert!(response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED);
@@ -64,7 +65,7 @@ async fn start(folder: &Path, arguments: &[&str]) -> Server {
     Server::start(Settings::parse_from(settings.iter().chain(arguments)).config).await.unwrap()
 }
 
-/// Starts a server and sends requests until it has thousands of series.
+/// Starts a server and sends requests, so that its metrics have thousands of series. Returns the app.
 async fn with_many_series(folder: &Path) -> App {
     let buckets = (1..=BUCKETS).map(|bucket| bucket.to_string()).collect::<Vec<_>>().join(",");
     let app = start(folder, &["--http-duration-buckets", &buckets]).await.app();

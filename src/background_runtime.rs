@@ -13,7 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::request_context::ContextSnapshot;
 
-/// Has one worker thread per core.
+/// Background runtime, with one worker thread per core.
 static BACKGROUND: LazyLock<Runtime> = LazyLock::new(|| {
     #[expect(clippy::expect_used, reason = "the server cannot run without its threads")]
     tokio::runtime::Builder::new_multi_thread()
@@ -24,12 +24,13 @@ static BACKGROUND: LazyLock<Runtime> = LazyLock::new(|| {
         .expect("failed to start the background runtime")
 });
 
-/// Size in bytes from which JSON is processed on the background runtime. Reading or writing 128 KiB takes
-/// about a millisecond. Below that, moving the work between runtimes costs more than it saves.
+/// Minimum size in bytes of JSON that is processed on the background runtime. Reading or writing 128 KiB
+/// takes about a millisecond. For smaller JSON, moving the work to another runtime costs more time than it
+/// saves.
 const OFFLOAD_THRESHOLD_BYTES: usize = 128 << 10;
 
-/// Maximum number of body chunks passed between threads at once. A compressor's chunks are small, and passing
-/// each by itself would be slow.
+/// Maximum number of body chunks passed between threads at once. A compressor's chunks are small, so passing
+/// them one by one would be slow.
 const MAX_CHUNKS_PER_BATCH: usize = 16;
 
 /// Returns the runtime's metrics. The first call starts the runtime.
@@ -37,19 +38,19 @@ pub fn metrics() -> RuntimeMetrics {
     BACKGROUND.metrics()
 }
 
-/// Spawns work whose result is not awaited.
+/// Spawns work on the background runtime. Its result is not awaited.
 pub fn spawn_detached(work: impl Future<Output = ()> + Send + 'static) {
     BACKGROUND.spawn(work);
 }
 
-/// Runs the work on the background runtime within the current request's context. Dropping the returned future
-/// aborts the work.
+/// Runs the work on the background runtime within the current request's context, and returns its output.
+/// Dropping the returned future aborts the work.
 pub async fn run<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
     unwrap_joined(spawn(work).await)
 }
 
-/// Runs work that processes `bytes` bytes. Large amounts are processed on the background runtime, small ones
-/// on the current task.
+/// Runs work that processes `bytes` bytes, and returns its output. The work runs on the background runtime if
+/// `bytes` is large, otherwise in the current task.
 pub fn run_if_large<T: Send + 'static>(
     bytes: usize,
     work: impl Future<Output = T> + Send + 'static,
@@ -68,7 +69,8 @@ fn produce_ahead(body: Body) -> impl Stream<Item = Result<Bytes, axum::Error>> {
     let (sender, batches) = mpsc::channel(1);
     let work = spawn(async move {
         let mut body = body.into_data_stream().ready_chunks(MAX_CHUNKS_PER_BATCH);
-        // Reserving first limits how much is produced ahead.
+        // The channel slot is reserved before the batch is produced, so that at most one batch waits for the
+        // client.
         while let Ok(permit) = sender.reserve().await {
             let Some(batch) = body.next().await else {
                 return;
@@ -91,8 +93,8 @@ fn spawn<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> A
     AbortOnDropHandle::new(BACKGROUND.spawn(ContextSnapshot::capture().scope(work)))
 }
 
-/// Resumes the task's panic. A task is never cancelled while it is awaited, because only dropping its handle
-/// aborts it.
+/// Returns the task's output, or resumes its panic. A task is never cancelled while it is awaited, because
+/// only dropping its handle aborts it.
 fn unwrap_joined<T>(joined: Result<T, JoinError>) -> T {
     joined.unwrap_or_else(|error| resume_unwind(error.into_panic()))
 }

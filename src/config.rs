@@ -1,7 +1,7 @@
 //! All settings: types, defaults, environment variables, help texts and validation.
 //!
-//! Precedence is defaults < TOML file < environment < flags. clap reads the environment and the flags.
-//! [`with_file`] makes the file's values clap's defaults, so clap validates them too.
+//! The precedence is defaults < TOML file < environment < flags. clap reads the environment and the flags.
+//! [`with_file`] makes the file's values clap's defaults, so that clap also validates them.
 
 use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
@@ -223,7 +223,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// A text that must not appear in logs. Its `Debug` output is `…`.
+/// Text that must not appear in logs. Its `Debug` output is `…`.
 #[derive(Clone)]
 pub struct Secret(String);
 
@@ -273,7 +273,8 @@ impl FromStr for Buckets {
     }
 }
 
-/// GraphQL operation names that become metric labels, limited to the number of series that a metric may have.
+/// GraphQL operation names that become metric labels. Their number is limited, because a metric may have at
+/// most 2,000 series.
 #[derive(Clone, Debug)]
 pub struct OperationNames(Vec<String>);
 
@@ -326,7 +327,7 @@ fn parse_interval(text: &str) -> Result<Duration, String> {
 /// Returns the command with the settings of the TOML file, if one is given, as its defaults.
 ///
 /// # Errors
-/// Returns a message if the file can't be read, is not valid TOML, or has an unknown key.
+/// Returns a message if the file cannot be read, is not valid TOML, or has an unknown key.
 pub fn with_file(mut command: Command) -> Result<Command, String> {
     let Some(path) = command
         .clone()

@@ -30,8 +30,8 @@ pub fn unescaped_prefix_len(text: &[u8]) -> usize {
 }
 
 /// Tests eight bytes at a time. Returns a mask with the highest bit set in each byte that is a quote, a
-/// backslash or a control character. Only the lowest set bit is reliable, because a borrow may set bits in
-/// the bytes above it.
+/// backslash or a control character. Only the lowest set bit is reliable, because a borrow may also set bits
+/// in higher bytes.
 fn escape_mask(word: u64) -> u64 {
     const EACH: u64 = u64::from_ne_bytes([1; 8]);
     let below = |word: u64, byte: u8| word.wrapping_sub(EACH * u64::from(byte)) & !word;

@@ -4,20 +4,20 @@
 //! `entity ← domain | database ← catalog ← rest | graphql ← app ← server ← main`.
 //!
 //! - [`database`]: connections, transactions and migrations
-//! - [`domain`]: what products, changes, filters and pages are, without I/O
-//! - [`catalog`]: the service; the only module that reads and writes products
+//! - [`domain`]: types and rules of products, changes, filters and pages, without I/O
+//! - [`catalog`]: the only module that reads and writes products in the database
 //! - [`formats`]: products as JSON, CSV and NDJSON
 //! - [`json_string`]: JSON string escaping
-//! - [`http`]: what REST and GraphQL share: problems, request bodies, content negotiation, media types
+//! - [`http`]: problems, request bodies, content negotiation and media types, shared by REST and GraphQL
 //! - [`rest`] and [`graphql`]: the two APIs, which translate between HTTP and the catalog
-//! - [`operations`]: routes for operators: index, health, metrics, slow requests
+//! - [`operations`]: routes for operators: index, health, metrics and slow requests
 //! - [`app`]: the routes with their middleware, and the OpenAPI document
 //! - [`server`]: startup, listeners, idle timeouts and shutdown
 //! - [`telemetry`]: metrics and their Prometheus and OTLP exporters
-//! - [`trace_targets`]: targets of the spans that go to traces and logs
-//! - [`request_context`]: id, trace and database usage of the current request
+//! - [`trace_targets`]: target of the spans, and whether spans are exported
+//! - [`request_context`]: id, trace, error code and database usage of the current request
 //! - [`background_runtime`]: second Tokio runtime, for long-running work
-//! - [`panics`]: messages of panics, and panics of tasks
+//! - [`panics`]: panic messages, and panics of joined tasks
 //! - [`config`]: all settings
 //! - [`logging`]: log output
 //! - [`cli`]: the commands `import`, `export` and `healthcheck`

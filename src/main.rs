@@ -16,18 +16,20 @@ use stockmeter::{
     telemetry,
 };
 
-/// jemalloc, because it is fast and reports its memory usage.
+/// jemalloc is used because it is fast and reports its memory usage.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// Shown after the settings: the notation of values, and environment variables that are not in [`Config`].
+/// Help text after the settings: the notation of values, and environment variables that are not in
+/// [`Config`].
 const AFTER_HELP: &str = "TIME is a number with a unit: 500ms, 10s, 5m, 24h. BOOL is true or false.\n\n\
     OpenTelemetry: set OTEL_EXPORTER_OTLP_ENDPOINT to also send metrics and traces to a collector (http/protobuf). \
     OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_SAMPLER and the other standard variables are supported.\n\n\
     Threads: TOKIO_WORKER_THREADS sets the number of threads that serve requests (default: CPU cores minus one, at least \
     one). Long-running work has its own threads, one per core.";
 
-/// Tokio's own variable, which it reads only if the number of threads is not set.
+/// Tokio's variable for the number of threads. Tokio does not read it if the runtime builder sets that
+/// number.
 const WORKER_THREADS_VAR: &str = "TOKIO_WORKER_THREADS";
 
 /// Product inventory server with REST, GraphQL and Prometheus metrics
@@ -152,8 +154,8 @@ fn block_on<T>(future: impl Future<Output = T>) -> Result<T, String> {
 /// Returns the number of threads that serve requests: one fewer than cores, at least one, unless
 /// [`WORKER_THREADS_VAR`] is set.
 ///
-/// One core stays free for the database, the kernel and the [`background_runtime`]. Workers that compete with
-/// them pass tasks between threads, which costs a fifth more time per request.
+/// One core remains free for the database, the kernel and the [`background_runtime`]. If workers compete with
+/// them, tasks move between threads, and a request takes a fifth more time.
 ///
 /// [`background_runtime`]: stockmeter::background_runtime
 fn worker_threads() -> Result<usize, String> {
@@ -167,7 +169,7 @@ fn worker_threads() -> Result<usize, String> {
 async fn serve(config: Config) -> Result<(), StartError> {
     let mut stop = pin!(stop_signal());
     tokio::select! {
-        // Polled first, so a signal also ends the wait for the database at startup.
+        // The signal is polled first, so that it also ends the wait for the database at startup.
         biased;
         () = &mut stop => {}
         server = Server::start(config) => server?.run(stop).await,
@@ -175,7 +177,7 @@ async fn serve(config: Config) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Resolves on Ctrl-C or SIGTERM.
+/// Waits for Ctrl-C or SIGTERM.
 async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};
     let terminated = async {

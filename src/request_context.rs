@@ -33,9 +33,9 @@ pub struct RequestContext(Arc<Inner>);
 
 struct Inner {
     info: RequestInfo,
-    /// Exported span of the request, disabled if nothing is exported.
+    /// Exported span of the request; disabled if spans are not exported.
     span: Span,
-    /// Empty if the request has not failed.
+    /// Code of the request's last error; empty if no error was recorded.
     error_code: Mutex<String>,
     usage: DatabaseUsage,
 }
@@ -52,7 +52,8 @@ pub struct RequestInfo {
 }
 
 impl RequestInfo {
-    /// Returns the trace id in the hexadecimal form of `traceparent`.
+    /// Returns the trace id in the hexadecimal format of `traceparent`, or `None` if the request belongs to
+    /// no trace.
     pub fn trace_id(&self) -> Option<String> {
         self.trace.map(|trace| format!("{trace:032x}"))
     }
@@ -89,7 +90,7 @@ impl RequestContext {
         Self(Arc::new(Inner { info, span, error_code: Mutex::default(), usage: DatabaseUsage::default() }))
     }
 
-    /// Runs `work` with this request as the current one.
+    /// Runs `work` with this request as the current request, and returns its result.
     pub fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
         let current = Current { request: self.clone(), records_usage: true };
         self.0.span.in_scope(|| CURRENT.sync_scope(Some(current), work))
@@ -99,7 +100,7 @@ impl RequestContext {
         &self.0.info
     }
 
-    /// Returns the exported span, which is disabled if nothing is exported.
+    /// Returns the exported span, which is disabled if spans are not exported.
     pub fn span(&self) -> &Span {
         &self.0.span
     }
@@ -119,7 +120,7 @@ impl RequestContext {
         Duration::from_nanos(self.0.usage.acquire_wait_nanos.load(Relaxed))
     }
 
-    /// Returns the code of the request's error, or `None` if it has not failed.
+    /// Returns the code of the request's last error, or `None` if no error was recorded.
     pub fn error_code(&self) -> Option<String> {
         let code = self.0.error_code.lock().unwrap_or_else(PoisonError::into_inner);
         (!code.is_empty()).then(|| code.clone())

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Target of all spans. They are only exported, never logged, and cost nothing without a collector.
 pub const OTEL_TARGET: &str = "otel";
 
-/// Used instead of `tracing::enabled!`, which makes per-layer filters lose the next event.
+/// Flag that replaces `tracing::enabled!`, because that macro makes per-layer filters lose the next event.
 static EXPORT_ENABLED: AtomicBool = AtomicBool::new(false);
 
 /// Returns whether spans are exported to a collector.

@@ -12,10 +12,10 @@ pub struct Model {
     pub key: String,
     /// Digest of the first request with this key.
     pub fingerprint: Vec<u8>,
-    /// Response to that request.
+    /// Response to the first request with this key.
     #[sea_orm(column_name = "answer")]
     pub response: String,
-    /// Time of the request, in seconds since 1970.
+    /// Time of the first request, in seconds since 1970 (UTC).
     pub created_at: i64,
 }
 

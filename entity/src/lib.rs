@@ -1,7 +1,7 @@
 //! The database rows: SeaORM entities and the value types of a product.
 //!
-//! A value type holds only valid values, whether they come from a client or from a row, so its users need not
-//! check them again. A row that breaks a rule is an error. This crate does no I/O and has no rules that involve more than one value.
+//! A value type holds only valid values, whether they come from a client or from a row. A row with an invalid
+//! value is an error. This crate does no I/O, and none of its rules involves more than one value.
 
 pub mod idempotency_key;
 mod number;

@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 
-/// A number as sent, in JSON's notation (RFC 8259 section 6); leading zeros are allowed. Invalid text is
-/// reported only when its value is read. Numbers are equal if they are written alike.
+/// A number as sent, in JSON's notation (RFC 8259 section 6); leading zeros are allowed. Invalid text is an
+/// error only when its value is read. `==` compares the notations, not the values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecimalText<'a>(Repr<'a>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Repr<'a> {
-    /// A short number without exponent, already parsed. By far the most frequent case.
+    /// A number of at most 18 digits without exponent, which is the most frequent case.
     Parsed(Decimal),
     /// Any other text, parsed when its value is read.
     Text(Cow<'a, str>),
@@ -22,20 +22,20 @@ struct Decimal {
     decimals: u8,
 }
 
-/// Why a text has no value at the requested scale.
+/// Reason why a text has no value at the requested scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NumberError {
     /// The text is not a decimal number.
     NotANumber,
-    /// The number has non-zero digits beyond the scale.
+    /// The number has more decimals than the scale, and not all of these are zero.
     TooPrecise,
     /// The number does not fit into an `i64`.
     TooLarge,
 }
 
 impl DecimalText<'static> {
-    /// Parses the number at the start of the text, without exponent, and returns it with the remaining text.
-    /// Returns `None` if the text starts with no number or with one of more than 18 digits.
+    /// Parses the number at the start of the text, and returns it with the remaining text. An exponent is not
+    /// parsed. Returns `None` if the text does not start with a number of at most 18 digits.
     pub fn parse_prefix(text: &[u8]) -> Option<(Self, &[u8])> {
         Decimal::parse_prefix(text).map(|(decimal, rest)| (Self(Repr::Parsed(decimal)), rest))
     }
@@ -43,7 +43,8 @@ impl DecimalText<'static> {
 
 impl DecimalText<'_> {
     /// Returns the number as an integer multiple of 10^-`scale`. Different notations of the same number, such
-    /// as `1.50`, `15e-1` and `1.5`, give the same result. `scale` is at most 18, the largest power of ten in an `i64`.
+    /// as `1.50`, `15e-1` and `1.5`, have the same result. `scale` must be at most 18, because 10^18 is the
+    /// largest power of ten in an `i64`.
     pub(crate) fn scaled(&self, scale: u8) -> Result<i64, NumberError> {
         match &self.0 {
             Repr::Parsed(decimal) => decimal.scaled(scale),
@@ -110,14 +111,14 @@ impl Decimal {
             let factor = 10_i64.checked_pow(missing.into());
             return factor.and_then(|factor| self.units.checked_mul(factor)).ok_or(NumberError::TooLarge);
         }
-        // Can't overflow: the exponent is at most MAX_DIGITS.
+        // This cannot overflow, because a parsed number has at most MAX_DIGITS decimals.
         let divisor = 10_i64.pow((self.decimals - scale).into());
         if self.units % divisor == 0 { Ok(self.units / divisor) } else { Err(NumberError::TooPrecise) }
     }
 }
 
-/// Appends the digits at the start of the text to the number, and returns it with the remaining text. On
-/// overflow the number wraps, so callers must limit the digits.
+/// Appends the digits at the start of the text to the number, and returns the number with the remaining text.
+/// The number wraps on overflow, so callers must reject too many digits.
 fn append_digits(mut number: i64, mut text: &[u8]) -> (i64, &[u8]) {
     while let [digit @ b'0'..=b'9', rest @ ..] = text {
         number = number.wrapping_mul(10).wrapping_add((digit - b'0').into());
@@ -162,7 +163,7 @@ fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// Parses an exponent. Larger ones are clamped to ±10^9, which is out of range as well.
+/// Parses an exponent and clamps it to ±10^9, which is out of range as well.
 fn parse_exponent(text: &str) -> Result<i64, NumberError> {
     let (sign, digits) = match text.as_bytes().first() {
         Some(b'-') => (-1, &text[1..]),

@@ -12,13 +12,12 @@ pub struct Model {
     /// Id, chosen by the client or generated.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: ProductId,
-    /// Name of the product.
     pub name: Name,
-    /// Price of one piece.
+    /// Price of one item.
     pub price: Price,
-    /// Number of pieces in stock.
+    /// Number of items in stock.
     pub amount: Amount,
-    /// Version, which changes with every change of the product.
+    /// Version, which differs after every change of the product.
     pub version: Version,
 }
 

@@ -4,9 +4,9 @@ use sea_orm::entity::prelude::*;
 
 use crate::{ProductId, Version};
 
-/// A change in the change log, whose stored rows may hold many changes each. On PostgreSQL this is a row of
-/// the view `product_change` of the table `product_change_log`. On SQLite the table `product_change` itself
-/// groups changes, in its columns `first_seq` and `product_ids`.
+/// A change in the change log, whose stored rows may each hold many changes. On PostgreSQL, this is a row of
+/// the view `product_change`, which ungroups the table `product_change_log`. On SQLite, the table
+/// `product_change` also has grouped rows, with the additional columns `first_seq` and `product_ids`.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "product_change")]
@@ -17,14 +17,14 @@ pub struct Model {
     /// Sequence number, which orders the changes of a transaction.
     #[sea_orm(primary_key, auto_increment = false, column_name = "seq")]
     pub sequence: i64,
-    /// Time of the change, in seconds since 1970.
+    /// Time of the change, in seconds since 1970 (UTC).
     pub at: i64,
-    /// 1 created, 2 updated, 3 only the amount changed, 4 deleted. 0 is a sentinel row, which only marks a
-    /// log position.
+    /// Kind: 1 created, 2 updated, 3 only the amount changed, 4 deleted. 0 is a sentinel row, which only
+    /// marks a log position.
     pub kind: i16,
     /// Id of the changed product; `None` for a sentinel row.
     pub product_id: Option<ProductId>,
-    /// Version of the product after the change, or its last version if deleted; `None` for a sentinel row.
+    /// Version after the change; for a deletion, the last version. `None` for a sentinel row.
     pub version: Option<Version>,
 }
 

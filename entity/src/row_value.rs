@@ -1,4 +1,4 @@
-//! Conversion between value types and columns, which checks rows like input.
+//! Conversion between value types and columns. Columns are validated like input from clients.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use sea_orm::{
 
 use crate::{Amount, InvalidValue, Name, Price, ProductId};
 
-/// Implements the conversions of a value type. `$from_column` rejects a column that breaks the type's rule;
-/// SeaORM's `DeriveValueType` would accept it.
+/// Implements the conversions of a value type. `$from_column` rejects an invalid column, which SeaORM's
+/// `DeriveValueType` would accept.
 macro_rules! impl_row_value {
     ($type:ty, $column:ty, $from_column:expr, $into_column:expr) => {
         impl From<$type> for Value {

@@ -6,17 +6,17 @@ use sea_orm::DeriveValueType;
 
 use crate::number::{DecimalText, NumberError};
 
-/// Why a value is invalid, as a message for the client.
+/// Reason why a value is invalid, as a message for the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidValue(&'static str);
 
 const NOT_A_NUMBER: InvalidValue = InvalidValue("must be a number");
 
-/// Returns the integer if it is between `min` and `max`. `rule` is the error message if it is not.
+/// Returns the integer if it is between `min` and `max`. `rule` is the error message for other numbers.
 ///
 /// # Errors
-/// Returns an [`InvalidValue`] if the text is not a number, not an integer, or out of range.
+/// Returns an [`InvalidValue`] if the text is not a number, or the number is not an integer or out of range.
 pub fn parse_integer(
     number: &DecimalText,
     min: i64,
@@ -35,10 +35,8 @@ pub fn parse_integer(
 pub struct ProductId(i64);
 
 impl ProductId {
-    /// The maximum id.
     pub const MAX: i64 = (1 << 53) - 1;
 
-    /// Returns the id as an integer.
     pub fn get(self) -> i64 {
         self.0
     }
@@ -77,19 +75,19 @@ impl fmt::Display for ProductId {
     }
 }
 
-/// The version of a product. Every integer is one. It differs after every change, and after the product is deleted and created again.
+/// The version of a product. Every `i64` is valid. A product has a different version after every change, and
+/// after it is deleted and created again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, DeriveValueType)]
 pub struct Version(i64);
 
 impl Version {
-    /// Returns the version of a new product. It is random, so a product created again under an old id gets a
-    /// different one. Every change adds one.
+    /// Returns the version of a new product. It is random, so a product that reuses the id of a deleted one
+    /// has a different version. Every change increments the version.
     pub fn first(random: u64) -> Self {
-        // The two highest bits stay zero, which leaves enough values for all later changes.
+        // The two highest bits are zero, so that later increments cannot overflow.
         Self((random >> 2).cast_signed())
     }
 
-    /// Returns the version as an integer.
     pub fn get(self) -> i64 {
         self.0
     }
@@ -112,7 +110,7 @@ impl FromStr for Version {
 impl fmt::Display for Version {
     /// Writes 16 hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // `write!` is slower because it handles padding.
+        // `write!` would be slower, because it handles padding.
         let digits: [u8; 16] = std::array::from_fn(|position| {
             let digit = self.0.cast_unsigned() >> (60 - 4 * position) & 15;
             b"0123456789abcdef"[digit as usize]
@@ -129,27 +127,25 @@ impl Name {
     /// Maximum length in characters (Unicode scalar values).
     pub const MAX_CHARS: usize = 255;
 
-    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Converts the name into a `String`.
     pub fn into_string(self) -> String {
         self.0
     }
 
-    /// Checks a name without surrounding white space.
+    /// Validates a name that has no surrounding white space.
     fn check(name: &str) -> Result<(), InvalidValue> {
         if name.is_empty() {
             return Err(InvalidValue("must not be empty"));
         }
-        // A character has one to four bytes, so most names are checked by their byte length alone.
+        // A character has one to four bytes, so the byte length is sufficient for most names.
         let is_long = name.len() > Self::MAX_CHARS;
         if is_long && (name.len() > 4 * Self::MAX_CHARS || name.chars().count() > Self::MAX_CHARS) {
             return Err(InvalidValue("must have at most 255 characters"));
         }
-        // Unlike `all`, `fold` never stops early, so the compiler can check many bytes at once.
+        // Unlike `all`, `fold` never stops early, so the compiler can vectorize the loop.
         let is_printable_ascii = name.bytes().fold(true, |all, byte| all & matches!(byte, b' '..=b'~'));
         if !is_printable_ascii && name.chars().any(char::is_control) {
             return Err(InvalidValue("must not contain control characters"));
@@ -171,7 +167,7 @@ impl FromStr for Name {
 impl TryFrom<String> for Name {
     type Error = InvalidValue;
 
-    /// Unlike [`Name::from_str`], rejects surrounding white space.
+    /// Validates a name. Unlike [`Name::from_str`], rejects surrounding white space.
     fn try_from(name: String) -> Result<Self, InvalidValue> {
         if name.trim().len() < name.len() {
             return Err(InvalidValue("must not start or end with white space"));
@@ -181,9 +177,10 @@ impl TryFrom<String> for Name {
     }
 }
 
-/// The price of one piece: 0 to 9 999 999 999.9999, exact to four decimals.
+/// The price of one item: 0 to 9 999 999 999.9999, exact to four decimals.
 ///
-/// It is stored as an integer number of ten-thousandths, which both databases store, compare and sort exactly.
+/// It is an integer number of ten-thousandths, because both databases store, compare and sort integers
+/// exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Price(i64);
 
@@ -210,8 +207,8 @@ impl Price {
         self.0
     }
 
-    /// Returns the displayed price in parts: integer, point and decimals. It has no trailing zeros but at
-    /// least one decimal (`18.0`), like prices of the legacy service.
+    /// Returns the parts of the displayed price: integer, point and decimals. Trailing zeros are omitted,
+    /// except the first decimal (`18.0`), for compatibility with the legacy service.
     pub fn display_parts<'a>(
         self,
         integer: &'a mut itoa::Buffer,
@@ -248,21 +245,19 @@ impl FromStr for Price {
 
 impl fmt::Display for Price {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // `write!` handles padding, which would take longer than formatting the rest of a product.
+        // `write!` would be slower than formatting the rest of the product, because it handles padding.
         let (mut integer, mut decimals) = Default::default();
         self.display_parts(&mut integer, &mut decimals).into_iter().try_for_each(|part| f.write_str(part))
     }
 }
 
-/// The number of pieces in stock: 0 to 2^31 − 1, the range of a GraphQL `Int`.
+/// The number of items in stock: 0 to 2^31 − 1, the range of a GraphQL `Int`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Amount(i32);
 
 impl Amount {
-    /// The maximum amount.
     pub const MAX: i32 = i32::MAX;
 
-    /// Returns the amount as an integer.
     pub fn get(self) -> i32 {
         self.0
     }

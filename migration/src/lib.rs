@@ -1,6 +1,6 @@
 //! The schema migrations in order, for SQLite and PostgreSQL.
 //!
-//! A released migration is never edited, and never imports `entity`, because entities change later.
+//! A released migration must not be edited. It must not import `entity`, because entities may change later.
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -13,7 +13,6 @@ mod m20261125_000002_lighten_inserts;
 mod m20261128_000001_group_sqlite_changes;
 mod m20261128_000002_leap_sooner;
 
-/// The list of all migrations.
 pub struct Migrator;
 
 #[async_trait::async_trait]

@@ -1,8 +1,8 @@
 //! Creates the table `product` and the generator of its ids.
 //!
-//! A generated id is greater than every id below 2^52 ever used, including ids chosen by clients and ids of
-//! deleted products. Ids from 2^52 are never generated, so a client that chooses such an id can't exhaust the
-//! generator.
+//! A generated id is greater than all ids below 2^52 that were ever used. These include ids chosen by clients
+//! and ids of deleted products. Ids of 2^52 or more are never generated, so clients that choose them do not
+//! exhaust the generator.
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
@@ -25,10 +25,10 @@ impl MigrationTrait for Migration {
         let postgresql = manager.get_database_backend() == DbBackend::Postgres;
         let mut name = ColumnDef::new(Product::Name).text().not_null().take();
         if postgresql {
-            // Order by code point, as SQLite does, so both databases sort alike in every locale.
+            // With this collation, PostgreSQL sorts by code point like SQLite, in every locale.
             name.extra("COLLATE \"C\"");
         }
-        // The checks repeat the ranges of the value types, to guard against writes that bypass the server.
+        // The checks repeat the ranges of the value types, because writes may bypass the server.
         let table = Table::create()
             .table(Product::Table)
             .col(
@@ -71,13 +71,13 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// Creates a sequence, and a function that advances it past ids chosen by clients. The function fails if
-/// fewer than `wanted` ids remain after that.
+/// Creates the sequence, and a function that advances it to the highest id chosen by clients. The function
+/// fails if fewer than `wanted` ids would remain.
 ///
-/// Sequences are not transactional, so one that went back would generate duplicate ids. `nextval` never goes
-/// back, but `setval` can. It is therefore used only under a lock, and only for jumps much longer than the
-/// number of ids that other transactions take meanwhile. The lock is released at once, because holding it
-/// until the end of the transaction could deadlock with row locks.
+/// Sequences are not transactional. If the sequence were decreased, it would generate duplicate ids.
+/// `nextval` never decreases it, but `setval` can. `setval` is therefore used only under a lock. The jumps
+/// must be much longer than the number of ids that concurrent transactions generate. The lock is released
+/// before the transaction ends, because it could otherwise deadlock with row locks.
 const IDS_POSTGRESQL: &str = "
 CREATE SEQUENCE product_id AS bigint MAXVALUE 4503599627370495 OWNED BY product.id;
 CREATE FUNCTION product_id_used(highest bigint, wanted bigint) RETURNS bigint LANGUAGE plpgsql AS $$
@@ -107,7 +107,8 @@ BEGIN
 END
 $$";
 
-/// Creates a one-row table with the highest id, which a trigger updates. SQLite has only one writer at a time.
+/// Creates a table whose only row holds the highest id ever used below 2^52, and a trigger that updates it.
+/// SQLite has only one writer at a time, so this needs no lock.
 const IDS_SQLITE: &str = "
 CREATE TABLE product_id (last integer NOT NULL);
 INSERT INTO product_id VALUES (0);

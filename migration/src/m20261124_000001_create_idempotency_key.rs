@@ -1,4 +1,4 @@
-//! Creates the table `idempotency_key`, which stores responses to requests that may be repeated.
+//! Creates the table `idempotency_key`, which stores responses to requests that clients may repeat.
 
 use sea_orm_migration::prelude::*;
 
@@ -25,7 +25,7 @@ impl MigrationTrait for Migration {
             .col(ColumnDef::new(IdempotencyKey::CreatedAt).big_integer().not_null())
             .take();
         manager.create_table(table).await?;
-        // Used to delete expired keys.
+        // The server uses this index to delete expired keys.
         let index = Index::create()
             .name("idempotency_key_created_at")
             .table(IdempotencyKey::Table)

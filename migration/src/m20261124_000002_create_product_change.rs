@@ -1,10 +1,10 @@
-//! Creates the table `product_change`, the log of recent changes in order. Triggers write it, so every change
+//! Creates the table `product_change`, the log of recent changes. Triggers write to it, so that every change
 //! of a product is logged.
 //!
-//! On PostgreSQL a log position is a transaction id and a sequence number. Sequence numbers alone are not
-//! enough: a reader would skip those of a transaction that is still running. Once all transactions up to an
-//! id have finished, no earlier change can appear. The table is unlogged, which is cheapest for writers. A
-//! crash of PostgreSQL empties it, and readers then find that their position no longer exists.
+//! On PostgreSQL, a log position is a transaction id and a sequence number. With sequence numbers alone,
+//! readers would miss changes of a transaction that commits late. Once all transactions up to an id have
+//! finished, no change with this or a lower id can appear. The table is unlogged to make writes faster. A
+//! crash of PostgreSQL empties it, and readers detect that their position no longer exists.
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 

@@ -1,10 +1,10 @@
 //! Replaces the change log on PostgreSQL with the table `product_change_log`, whose rows hold up to 1000
-//! changes of a statement. A row for each change took a third of the time of inserting an array.
-//! `product_change` becomes a view, for instances that still read it.
+//! changes of a statement. A row for each change takes a third of the time of an insert of many products.
+//! `product_change` becomes a view, for instances of an older version.
 //!
-//! The sequence number of a change is `seq * 1024` of its row plus its index in the row, from 0. The old log
-//! is dropped, and readers find that their position no longer exists. SQLite is unchanged, because its
-//! triggers run for each product.
+//! The sequence number of a change is its row's `seq` times 1024, plus its index in the row, from 0. The
+//! old log is dropped, and readers detect that their position no longer exists. SQLite is unchanged, because
+//! its triggers run for each product.
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
@@ -36,8 +36,8 @@ fn is_postgresql(manager: &SchemaManager<'_>) -> bool {
     manager.get_database_backend() == DbBackend::Postgres
 }
 
-/// The lock makes writers wait until the triggers have the new functions. The arrays are stored uncompressed:
-/// versions are random, and trying to compress them costs more than the rest of the insert.
+/// The lock makes writers wait until the triggers use the new functions. The arrays are stored without
+/// compression. Versions are random, and trying to compress them takes longer than the rest of the insert.
 const UP: &str = "
 LOCK TABLE product IN SHARE ROW EXCLUSIVE MODE;
 DROP TABLE product_change;

@@ -1,8 +1,8 @@
-//! Reduces the work of inserts.
+//! Makes inserts faster.
 //!
-//! On SQLite, `product_id.last` becomes the highest id below 2^52 that is no longer in use, instead of the
-//! highest ever used. Ids in use can be looked up, so inserts no longer update it. On PostgreSQL, new
-//! products are logged in the order of insertion, without sorting.
+//! On SQLite, `product_id.last` only has to include ids that are no longer in use, because ids in use can be
+//! looked up. Inserts therefore do not update it. On PostgreSQL, new products are logged in the order of
+//! insertion, without sorting.
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 

@@ -1,6 +1,6 @@
-//! Lets a row of the change log on SQLite hold all products created together. `product_ids` has their ids as
-//! a JSON array, and their sequence numbers run from `first_seq` to `seq`. A row for each product took a
-//! quarter of the time of inserting an array.
+//! Allows one row of the change log on SQLite to hold all products that are created together. `product_ids`
+//! is a JSON array of their ids, and their sequence numbers are `first_seq` to `seq`. A row for each product
+//! takes a quarter of the time of an insert of many products.
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
@@ -29,7 +29,7 @@ const UP_SQLITE: &str = "
 ALTER TABLE product_change ADD COLUMN first_seq integer;
 ALTER TABLE product_change ADD COLUMN product_ids text";
 
-/// Splits grouped rows. The last change of a group keeps the row, and the others get new rows.
+/// Splits grouped rows. The last change of a group keeps the row, and each other change gets a new row.
 const DOWN_SQLITE: &str = "
 INSERT INTO product_change (xact, seq, at, kind, product_id, version)
 SELECT xact, first_seq + key, at, kind, value, version

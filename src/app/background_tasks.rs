@@ -1,4 +1,4 @@
-//! Tasks that run until the process ends. A task that fails logs the reason and tries again.
+//! Tasks that run until the process ends. If a step of a task fails, the task continues and tries again.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use crate::{
     telemetry::{Telemetry, catalog::CatalogMetrics, database::availability_gauge},
 };
 
-/// How often expired rows are deleted, at least.
+/// Maximum interval at which expired rows are deleted.
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Starts all tasks.
+/// Starts all background tasks.
 pub fn spawn(telemetry: &Telemetry, database: &Database, catalog: &Catalog, config: &Config) {
     if let Err(error) = telemetry.spawn_system_metrics(config.metrics_collection_interval) {
         warn!(%error, "no system metrics");
@@ -26,12 +26,12 @@ pub fn spawn(telemetry: &Telemetry, database: &Database, catalog: &Catalog, conf
     spawn_catalog_metrics(&telemetry.meter(), database.clone(), catalog.clone(), config);
 }
 
-/// Publishes changes to subscribers.
+/// Starts the task that publishes changes to subscribers.
 fn spawn_change_feed(catalog: Catalog) {
     tokio::spawn(async move { catalog.run_feed().await });
 }
 
-/// Deletes expired idempotency keys and old changes.
+/// Starts the task that deletes expired idempotency keys and old changes.
 fn spawn_cleanup(catalog: Catalog, config: &Config) {
     let age = config.changes_retention;
     let mut interval = interval(CLEANUP_INTERVAL.min(config.idempotency_retention).min(age));
@@ -44,7 +44,8 @@ fn spawn_cleanup(catalog: Catalog, config: &Config) {
     });
 }
 
-/// Measures the catalog and the database. Counting the catalog reads all of it, so it has an interval of its own.
+/// Starts the tasks that measure the catalog and the database. Counting reads all products, so it has a
+/// separate interval.
 fn spawn_catalog_metrics(meter: &Meter, database: Database, catalog: Catalog, config: &Config) {
     let subscribers = catalog.clone();
     let metrics = CatalogMetrics::new(meter, move || subscribers.subscriber_count());
@@ -53,7 +54,7 @@ fn spawn_catalog_metrics(meter: &Meter, database: Database, catalog: Catalog, co
     tokio::spawn(async move {
         loop {
             counting.tick().await;
-            // On failure the last values stay.
+            // If the query fails, the gauges keep their last values.
             if let Ok((products, stock)) = counted.totals().await {
                 totals.record(products, stock);
             }
@@ -72,7 +73,7 @@ fn spawn_catalog_metrics(meter: &Meter, database: Database, catalog: Catalog, co
     });
 }
 
-/// Ticks at once and then after each `period`; a late tick delays the later ones.
+/// Returns an interval whose first tick is immediate. A late tick delays all later ticks.
 fn interval(period: Duration) -> Interval {
     let mut interval = tokio::time::interval(period);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -1,4 +1,4 @@
-//! From a recognized request to its handler.
+//! Calls the handlers of recognized requests.
 
 use axum::{
     Router,
@@ -17,9 +17,9 @@ use super::{
 use crate::{background_runtime, graphql, http::problem::Problem, rest};
 
 impl Handlers {
-    /// Runs the handler of a request where its route says.
+    /// Runs the handler of a request on the runtime of its route, and returns the response.
     pub fn dispatch(&self, recognized: Recognized, request: Request) -> BoxFuture<'static, Response> {
-        // axum's router drops the body of a response to HEAD.
+        // `HEAD` requests always use axum's router, because it removes the body of the response.
         let handler = match recognized.route {
             Some(route) if request.method() != Method::HEAD => route.handler,
             _ => Handler::Router,
@@ -44,7 +44,7 @@ fn call(
 ) -> BoxFuture<'static, Response> {
     match direct {
         Direct::Product => {
-            // The template ends with the id.
+            // The id is the last segment of the path.
             let id = request.uri().path().rsplit('/').next().unwrap_or_default();
             Box::pin(rest::get_by_id(rest.catalog.clone(), id, request.headers()))
         }
@@ -54,7 +54,7 @@ fn call(
     }
 }
 
-/// Adds responses to requests that have no route.
+/// Adds the 404 and 405 responses to requests that have no route.
 pub fn with_fallbacks(router: Router) -> Router {
     router.fallback(no_route).method_not_allowed_fallback(method_not_allowed)
 }
@@ -63,7 +63,7 @@ async fn no_route(uri: Uri) -> Problem {
     Problem::no_route(uri.path())
 }
 
-/// `OPTIONS` gets the `Allow` header that axum adds to every such response.
+/// Returns 204 for `OPTIONS`, otherwise 405. axum adds the `Allow` header to both.
 async fn method_not_allowed(method: Method) -> Response {
     if method == Method::OPTIONS {
         return StatusCode::NO_CONTENT.into_response();

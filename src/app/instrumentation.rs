@@ -60,12 +60,13 @@ pub fn statement_observer(meter: &Meter) -> Arc<dyn StatementObserver> {
     Arc::new(StatementMetrics(DatabaseMetrics::new(meter)))
 }
 
-/// Returns the observer that measures GraphQL operations; `names` are the operation names with series of their own.
+/// Returns the observer that measures GraphQL operations. `names` are the operation names that have separate
+/// series.
 pub fn operation_observer(meter: &Meter, names: &[String]) -> Arc<dyn OperationObserver> {
     Arc::new(OperationMetrics(GraphqlMetrics::new(meter, names, graphql::codes())))
 }
 
-/// Measures the connection pool at each collection.
+/// Registers the gauges of the connection pool, which is measured at each scrape.
 pub fn observe_pool(meter: &Meter, database: Database) {
     register_pool_gauges(meter, move || {
         let PoolStatus { used, idle, max, pending } = database.pool_status();

@@ -18,7 +18,7 @@ pub mod wiring;
 use middleware::Middleware;
 use routes::RouteTable;
 
-/// What one listener serves. Cheap to clone.
+/// Routes, middleware and handlers of one listener. Cheap to clone.
 #[derive(Clone)]
 pub struct App(Arc<Inner>);
 
@@ -28,23 +28,23 @@ struct Inner {
     handlers: Handlers,
 }
 
-/// What requests are dispatched to.
+/// Handlers of one listener.
 pub struct Handlers {
-    /// Serves every route that is not called directly, and requests without a route.
+    /// Router for all handlers that are not called directly, and for requests without a route.
     pub router: Router,
     /// State of the handlers that are called directly; `None` on a listener without them.
     pub direct: Option<(RestState, GraphqlState)>,
 }
 
 impl App {
-    /// Combines handlers with the middleware.
+    /// Combines handlers with the middleware, and adds the responses to requests without a route.
     pub fn new(routes: RouteTable, middleware: Middleware, handlers: Handlers) -> Self {
         let handlers =
             Handlers { router: dispatch::with_fallbacks(handlers.router), direct: handlers.direct };
         Self(Arc::new(Inner { routes, middleware, handlers }))
     }
 
-    /// Serves a request.
+    /// Handles a request and returns its response.
     pub fn call(
         &self,
         request: Request,

@@ -35,7 +35,7 @@ use crate::{
 )]
 struct Document;
 
-/// Headers of every response.
+/// Names and descriptions of the headers that every response has.
 const HEADERS: [(&str, &str); 3] = [
     ("X-Request-Id", "Id of the request, as sent or generated; also in problems and log lines"),
     ("Server-Timing", "`total;dur=` and the milliseconds until the response headers"),
@@ -71,7 +71,8 @@ pub fn document() -> OpenApi {
     document
 }
 
-/// Adds the headers that every response of an operation has.
+/// Adds the common headers to the responses of an operation, and removes `null` from the types of its
+/// parameters.
 fn add_common_responses(operation: &mut Operation) {
     operation.parameters.iter_mut().flatten().for_each(drop_null_type);
     for (status, response) in &mut operation.responses.responses {
@@ -91,7 +92,8 @@ fn add_header(response: &mut Response, name: &str) {
     response.headers.insert(name.to_owned(), header);
 }
 
-/// Removes `null` from the types of an optional parameter: utoipa adds it, but a parameter is either omitted or has a value.
+/// Removes `null` from the types of an optional parameter. utoipa adds `null`, but a parameter is either
+/// omitted or has a value.
 fn drop_null_type(parameter: &mut RefOr<Parameter>) {
     if let RefOr::T(parameter) = parameter
         && let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema
@@ -109,7 +111,7 @@ fn api() -> OpenApiRouter<Bytes> {
 /// Returns the routes `/openapi.json` and `/docs`.
 pub fn router() -> Router {
     let document = serde_json::to_vec(&document()).unwrap_or_default();
-    // The page has its scripts embedded, so it works without internet access.
+    // The page's scripts are embedded, so the page works without internet access.
     let page = SwaggerUi::new("/docs").config(Config::new(["/openapi.json"]));
     Router::from(api().with_state(document.into())).merge(Router::from(page))
 }

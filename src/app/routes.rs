@@ -20,70 +20,71 @@ pub struct Route {
     pub scope: Scope,
     /// Permits that its requests take.
     pub concurrency: Concurrency,
-    /// Listeners that serve it.
+    /// Listeners that serve the route.
     pub listener: Listener,
     /// Runtime that runs its handler.
     pub runtime: Runtime,
-    /// How its handler is found.
+    /// Way in which its handler is called.
     pub handler: Handler,
-    /// Name of the link to it in the index.
+    /// Name of its link in the index, or `None` if the index has no link to it.
     pub link: Option<&'static str>,
     /// Whether the OpenAPI document describes it.
     pub is_documented: bool,
 }
 
-/// A permission.
+/// Permission that a route needs. Only [`Scope::Metrics`] is enforced, if a token is configured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// Needs no permission.
+    /// No permission.
     None,
-    /// Reads products.
+    /// Permission to read products.
     Read,
-    /// Changes products.
+    /// Permission to change products.
     Write,
-    /// Deletes products by filter.
+    /// Permission to delete products by filter.
     Admin,
-    /// Reads metrics; `STOCKMETER_METRICS_TOKEN` guards it.
+    /// Permission to read metrics, which clients prove with `STOCKMETER_METRICS_TOKEN`.
     Metrics,
 }
 
 /// The concurrency limit of a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Concurrency {
-    /// Needs no permit: health and metrics have to work on a busy server.
+    /// No permit, because health checks and metrics must work on a busy server.
     Unlimited,
-    /// Takes a permit for requests.
+    /// One permit for requests.
     Requests,
-    /// Takes a permit for imports if the body is a file, otherwise one for requests.
+    /// One permit for imports if the body is a file, otherwise one permit for requests.
     RequestsOrImports,
 }
 
-/// The listeners of a server.
+/// Listeners that serve a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listener {
-    /// The one for clients.
+    /// The main listener.
     Main,
-    /// The one for metrics if it is configured, otherwise the main one.
+    /// The metrics listener if it is configured, otherwise the main listener.
     Metrics,
     /// Every listener.
     All,
 }
 
-/// Where a handler runs.
+/// Tokio runtime on which a handler runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Runtime {
-    /// On the thread of the request: it is short, or decides by the size of its body.
+    /// Runtime of the request, for short handlers and for handlers that move only large bodies to the
+    /// background runtime.
     Request,
-    /// On the background runtime.
+    /// Background runtime.
     Background,
 }
 
-/// How a handler is found.
+/// Way in which a handler is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Handler {
-    /// By axum's router.
+    /// Call through axum's router.
     Router,
-    /// Directly. The router would take 6,000 of the 31,000 instructions of a GET.
+    /// Direct call. The router would take 6,000 of the 31,000 instructions of a `GET` request.
     Direct(Direct),
 }
 
@@ -101,7 +102,8 @@ pub enum Direct {
 }
 
 impl Route {
-    /// A documented route of the main listener, served by axum's router, that needs a permit for requests.
+    /// Returns a documented route of the main listener. Its requests take one permit each and are handled
+    /// through axum's router.
     pub const fn new(
         method: &'static str,
         template: &'static str,
@@ -153,7 +155,7 @@ impl Route {
 
 const ITEM: &str = "/products/{product_id}";
 
-/// Every route of the server.
+/// All routes of the server.
 pub const ROUTES: &[Route] = &[
     Route::new("GET", "/", Scope::None, &[200]).unlimited(),
     Route::new("GET", "/products", Scope::Read, &[200, 400, 422, 500, 503])
@@ -176,7 +178,7 @@ pub const ROUTES: &[Route] = &[
         Scope::Write,
         &[200, 400, 404, 408, 409, 412, 413, 415, 422, 428, 500, 503],
     ),
-    // The operation decides between reading and writing.
+    // Both GraphQL routes have the scope of a query, although a mutation changes products.
     Route::new("GET", "/graphql", Scope::Read, &[101, 200, 400, 405, 500, 503]).linked("graphql"),
     Route::new("POST", "/graphql", Scope::Read, &[200, 400, 408, 413, 415, 500, 503]).direct(Direct::Graphql),
     Route::new("GET", "/graphql/playground/{build}/{file}", Scope::None, &[200, 404]).undocumented(),
@@ -198,22 +200,22 @@ pub const ROUTES: &[Route] = &[
     Route::new("GET", "/docs/{*rest}", Scope::None, &[200, 404]).unlimited().undocumented(),
 ];
 
-/// Recognizes the routes that one listener serves. Cheap to clone.
+/// Routes of one listener, indexed by path. Cheap to clone.
 #[derive(Clone)]
 pub struct RouteTable(Arc<matchit::Router<Endpoint>>);
 
-/// The routes of one path.
+/// Routes of one path, by method.
 struct Endpoint {
     template: &'static str,
     routes: Vec<(Method, &'static Route)>,
 }
 
-/// What is known of a request before its handler runs.
+/// Route of a request, found before its handler runs.
 #[derive(Clone, Copy, Debug)]
 pub struct Recognized {
-    /// Template of its path; `None` if no route has the path.
+    /// Template of the request's path, or `None` if no route has the path.
     pub template: Option<&'static str>,
-    /// Its route; `None` if the path has no route for its method.
+    /// Route of the request, or `None` if the path has no route for the method.
     pub route: Option<&'static Route>,
 }
 
@@ -221,7 +223,7 @@ impl RouteTable {
     /// Indexes routes by path.
     ///
     /// # Errors
-    /// Two templates match the same paths, or one of them has no valid syntax.
+    /// Returns an error if two templates match the same paths, or if a template has invalid syntax.
     pub fn new(routes: impl IntoIterator<Item = &'static Route>) -> Result<Self, matchit::InsertError> {
         let mut by_template: HashMap<&'static str, Vec<(Method, &Route)>> = HashMap::new();
         for route in routes {
@@ -236,7 +238,7 @@ impl RouteTable {
         Ok(Self(Arc::new(paths)))
     }
 
-    /// Finds the route of a request.
+    /// Returns the path template and the route of a request. `HEAD` requests have the route of `GET`.
     pub fn recognize(&self, method: &Method, path: &str) -> Recognized {
         let Ok(found) = self.0.at(path) else {
             return Recognized { template: None, route: None };

@@ -10,9 +10,10 @@ struct Settings {
     config: Config,
 }
 
-/// Bytes of the middleware's future. It is copied into its box, and 64 of them have to fit the processor's cache.
+/// Maximum size of the middleware's future in bytes. The future is copied into its box, and 64 futures must
+/// fit into the processor's cache.
 const MIDDLEWARE: usize = 4096;
-/// Bytes of a handler's future.
+/// Maximum size of a handler's future in bytes.
 const HANDLER: usize = 4096;
 
 #[tokio::test]

@@ -24,20 +24,21 @@ use crate::{
     telemetry::{HttpMetrics, Telemetry, routes::Routes, slow_requests::SlowRequestLog},
 };
 
-/// What the handlers work with.
+/// Services that the handlers use.
 pub struct Services {
     pub telemetry: Telemetry,
     pub database: Database,
     pub catalog: Catalog,
     pub websockets: WebSockets,
-    /// Cancelled when the server begins to shut down.
+    /// Token that is cancelled when the shutdown begins.
     pub shutting_down: CancellationToken,
 }
 
-/// Builds the application of the main listener, and that of the metrics listener if it is configured.
+/// Returns the application of the main listener, and the application of the metrics listener if it is
+/// configured.
 ///
 /// # Errors
-/// The list of routes contradicts itself.
+/// Returns an error if two route templates conflict, or if a template has invalid syntax.
 pub fn build(services: &Services, config: &Config) -> Result<(App, Option<App>), matchit::InsertError> {
     let body = body_limits(config);
     let concurrency = ConcurrencyLimits::new(config.concurrent_requests);

@@ -17,8 +17,8 @@ use crate::{
     },
 };
 
-/// `$1` to `$4` are the columns as arrays. The rows are locked in the order of their ids, so two arrays
-/// cannot deadlock. They are changed only if all of them exist.
+/// `$1` to `$4` are the ids, names, prices and amounts as arrays. The rows are locked in the order of their
+/// ids, so that concurrent updates cannot deadlock. They are changed only if all of them exist.
 const UPDATE_POSTGRESQL: &str = "
 WITH locked AS MATERIALIZED (
     SELECT id FROM product WHERE id = ANY($1) ORDER BY id FOR UPDATE
@@ -42,8 +42,8 @@ impl Products {
     /// Replaces all of the products or none, and returns them in the given order.
     ///
     /// # Errors
-    /// Returns [`Error::Invalid`] if an id is missing, [`Error::MissingProducts`] with those that do not
-    /// exist, [`Error::Duplicate`] if an id is given twice, [`Error::VersionRequired`], or a database error.
+    /// Returns [`Error::Invalid`] if a product has no id, [`Error::MissingProducts`] if a product does not
+    /// exist, [`Error::Duplicate`] if an id is repeated, [`Error::VersionRequired`], or a database error.
     pub async fn replace_many(&self, new: Vec<NewProduct>) -> Result<Vec<Product>, Error> {
         if self.0.options.require_version {
             return Err(Error::VersionRequired);
@@ -94,7 +94,8 @@ impl Products {
         Ok(deleted)
     }
 
-    /// Updates all of the products and returns their new versions by id; an empty map if one does not exist.
+    /// Updates all of the products and returns their new versions by id. Returns an empty map if one of the
+    /// products does not exist.
     async fn update_all(&self, new: &[NewProduct]) -> Result<HashMap<ProductId, Version>, DbErr> {
         let database = self.0.database.writes();
         let ids = new.iter().filter_map(|product| product.id.map(ProductId::get));
@@ -122,13 +123,13 @@ impl Products {
         rows.iter().map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))).collect()
     }
 
-    /// Returns the error that names the products that do not exist.
+    /// Returns an error with the products that do not exist.
     async fn missing_products(&self, new: &[NewProduct]) -> Result<Error, Error> {
         let existing = self.existing_ids(new.iter().filter_map(|product| product.id)).await?;
         let missing = new.iter().filter(|product| product.id.is_some_and(|id| !existing.contains(&id.get())));
         let errors: Vec<_> =
             missing.take(MAX_FIELD_ERRORS).map(|product| id_error(product, "does not exist")).collect();
-        // All of them exist if the missing ones were created meanwhile.
+        // Another client may have created the missing products since the update.
         Ok(if errors.is_empty() { Error::Unavailable } else { Error::MissingProducts(errors) })
     }
 }

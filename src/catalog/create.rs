@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// Ids looked up in one statement, well below the databases' parameter limits.
+/// Maximum number of ids in one query, well below the parameter limits of the databases.
 const IDS_PER_QUERY: usize = 10_000;
 
 impl Catalog {
@@ -41,8 +41,8 @@ impl Catalog {
     /// Creates all of the products or none, and returns them in the given order.
     ///
     /// # Errors
-    /// Returns the errors of [`Catalog::create`]. [`Error::Duplicate`] names each product whose id is taken
-    /// or given twice.
+    /// Returns the errors of [`Catalog::create`]. [`Error::Duplicate`] lists products whose ids are taken or
+    /// repeated, up to `MAX_FIELD_ERRORS`.
     pub async fn create_many(
         &self,
         new: Vec<NewProduct>,
@@ -82,7 +82,7 @@ impl Products {
         assemble_products(Arc::unwrap_or_clone(new), inserted.generated_ids, version)
     }
 
-    /// Rejects replacements if versions are required: an upsert cannot name the version that it replaces.
+    /// Returns an error for replacements if versions are required, because an upsert cannot name a version.
     pub(super) fn check_replace_allowed(&self, on_conflict: OnConflict) -> Result<(), Error> {
         if on_conflict == OnConflict::Replace && self.0.options.require_version {
             Err(Error::VersionRequired)
@@ -91,7 +91,7 @@ impl Products {
         }
     }
 
-    /// Inserts all of the products or none, and retries if a conflict has gone by the time it is examined.
+    /// Inserts all of the products or none. Retries after an id conflict that may have a temporary cause.
     pub(super) async fn insert_with_retry(
         &self,
         new: &Arc<Vec<NewProduct>>,
@@ -116,8 +116,8 @@ impl Products {
                     return Err(Error::Duplicate(conflicts));
                 }
             }
-            // Either the conflicting product was deleted meanwhile, or a generated id was already in use
-            // because a row was inserted without the server.
+            // Either the conflicting product has been deleted, or another program has inserted a row with a
+            // generated id.
             self.advance_id_sequence().await?;
         }
         tracing::warn!("an insert was abandoned after {MAX_ATTEMPTS} id conflicts in a row");
@@ -132,7 +132,7 @@ impl Products {
         Ok(conflicts.take(MAX_FIELD_ERRORS).map(|(location, id)| id_taken_error(location, id)).collect())
     }
 
-    /// Returns those of the ids that belong to a product.
+    /// Returns the ids that belong to existing products.
     pub(super) async fn existing_ids(
         &self,
         ids: impl Iterator<Item = ProductId>,

@@ -1,4 +1,4 @@
-//! Conversion of database errors to errors of the domain. The details are logged and stay hidden from clients.
+//! Conversion of database errors to errors of the domain. The details are logged, but not sent to clients.
 
 use sea_orm::{
     DbErr, RuntimeErr,
@@ -8,8 +8,8 @@ use sea_orm::{
 use crate::domain::Error;
 
 impl From<DbErr> for Error {
-    /// Logs the cause, and maps failures of the database to [`Error::Unavailable`] and others to
-    /// [`Error::Internal`].
+    /// Logs the error. Returns [`Error::Unavailable`] if the database failed. Returns [`Error::Internal`] for
+    /// invalid data and all other errors.
     fn from(error: DbErr) -> Self {
         let is_temporary = match &error {
             DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
@@ -23,7 +23,7 @@ impl From<DbErr> for Error {
     }
 }
 
-/// Returns whether a value could not be decoded, or violated a constraint although it had been validated.
+/// Returns whether a value could not be converted, or violated a constraint although it had been validated.
 fn is_data_error(error: &sqlx::Error) -> bool {
     use sqlx::error::ErrorKind::{CheckViolation, ForeignKeyViolation, NotNullViolation, UniqueViolation};
     match error {

@@ -10,16 +10,17 @@ use crate::{
     domain::{Error, Product, ProductId},
 };
 
-/// Its text does not depend on the number of ids, so it is prepared once.
+/// Selects the products with the ids `$1`. The text is the same for any number of ids, so that each
+/// connection prepares it once.
 const SELECT_MANY_POSTGRESQL: &str =
     "SELECT id, name, price, amount, version FROM product WHERE id = ANY($1)";
 
-/// Array length that PostgreSQL assumes for a parameter. For shorter arrays it makes a custom plan each time,
-/// which takes as long as reading ten products.
+/// Array length that PostgreSQL assumes for a parameter. For shorter arrays, it plans each execution, which
+/// takes as long as reading ten products.
 const ASSUMED_ARRAY_LEN: usize = 10;
 
 impl Catalog {
-    /// Reads one product.
+    /// Returns one product.
     ///
     /// # Errors
     /// Returns [`Error::NotFound`] or a database error.
@@ -30,7 +31,8 @@ impl Catalog {
 }
 
 impl Products {
-    /// Reads those of the products that exist. Fails on SQLite within a transaction.
+    /// Returns those of the products that exist, in any order. Returns an error on SQLite within a
+    /// transaction.
     async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>, Error> {
         let database = self.0.database.reads();
         let mut ids: Vec<i64> = ids.iter().map(|id| id.get()).collect();
@@ -44,7 +46,7 @@ impl Products {
                 let statement = Statement::from_sql_and_values(backend, SELECT_MANY_POSTGRESQL, [ids.into()]);
                 rows::read(database, Kind::PostgreSql, statement).await?
             }
-            // Only a transaction gets `None`, and transactions do not batch.
+            // The result is `None` only within a transaction, and transactions do not batch reads.
             Kind::Sqlite => rows::read_by_ids_sqlite(database, ids).await.ok_or(Error::Internal)??,
         };
         Ok(products)

@@ -1,5 +1,5 @@
 //! Requests that are carried out once, however often they are sent. The response is stored in the same
-//! transaction as the work, so both exist or neither does.
+//! transaction as the changes, so that either both are stored or neither.
 
 use std::{
     collections::HashSet,
@@ -28,13 +28,13 @@ impl ActiveKeys {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds the key until the guard is dropped. Returns `None` if it is already in the set.
+    /// Adds the key and returns a guard that removes it. Returns `None` if the key is already in use.
     fn enter(&self, key: &IdempotencyKey) -> Option<ActiveKeyGuard> {
         self.keys().insert(key.clone()).then(|| ActiveKeyGuard(self.clone(), key.clone()))
     }
 }
 
-/// Removes its key from the active keys when dropped.
+/// Guard that removes its key from the active keys when it is dropped.
 struct ActiveKeyGuard(ActiveKeys, IdempotencyKey);
 
 impl Drop for ActiveKeyGuard {
@@ -43,12 +43,13 @@ impl Drop for ActiveKeyGuard {
     }
 }
 
-/// Detects a request with the same key on another instance. The lock is released when the transaction ends.
+/// Tries to lock the key, which fails if another instance is processing a request with the same key. The
+/// lock is released at the end of the transaction.
 const LOCK_POSTGRESQL: &str = "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 7264819303))";
 
 impl Catalog {
-    /// Runs `work` unless this request has already succeeded, and returns its response. A request whose work
-    /// failed may be sent again.
+    /// Runs `work` and returns its response. If the request has already succeeded, returns the stored
+    /// response instead. A request whose work failed may be sent again.
     ///
     /// # Errors
     /// Returns the error of `work`, [`Error::KeyReused`], [`Error::KeyInUse`], or a database error.
@@ -106,7 +107,7 @@ impl Products {
             response: Set(response),
             created_at: Set(now()),
         };
-        // A row that still exists has expired.
+        // An existing row with this key has expired.
         let replace = OnConflict::column(Key).update_columns([Fingerprint, Response, CreatedAt]).to_owned();
         let insert = idempotency_key::Entity::insert(row).on_conflict(replace);
         insert.exec_without_returning(self.0.database.writes()).await?;
@@ -125,13 +126,13 @@ impl Products {
     }
 }
 
-/// Returns the current time in seconds since 1970.
+/// Returns the current Unix time in seconds.
 fn now() -> i64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
 }
 
-/// Returns the time, in seconds since 1970, at or before which a response has expired.
+/// Returns a Unix time in seconds. Responses created at or before this time have expired.
 fn expired_at(retention: Duration) -> i64 {
     now().saturating_sub(i64::try_from(retention.as_secs()).unwrap_or(i64::MAX))
 }

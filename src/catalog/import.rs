@@ -16,11 +16,11 @@ use crate::domain::{
 impl Products {
     /// Stores the products of all batches or none, and returns their number.
     ///
-    /// The iterator runs on a thread that may block. Until the last batch is stored, other writers of the
-    /// same ids wait, and on SQLite all other writers.
+    /// The iterator may block, because it runs on Tokio's blocking threads. Until the transaction ends, other
+    /// writers of the same ids wait. On SQLite, all other writers wait.
     ///
     /// # Errors
-    /// Returns the iterator's error, [`Error::Duplicate`] that locates the ids taken or given twice,
+    /// Returns an error of the iterator, [`Error::Duplicate`] if ids are taken or repeated,
     /// [`Error::IdsExhausted`], [`Error::VersionRequired`] if replacements were requested, or a database
     /// error.
     pub async fn import<B, E>(&self, batches: B, on_conflict: OnConflict) -> Result<u64, E>
@@ -48,7 +48,8 @@ impl Products {
         .await
     }
 
-    /// Stores one batch. Ids stored by an earlier batch count as taken; those products have the same version.
+    /// Stores one batch. Ids stored by an earlier batch of the import count as taken, even if taken ids are
+    /// to be replaced. The version, which all batches share, distinguishes them.
     async fn store_batch(
         &self,
         batch: Vec<NewProduct>,

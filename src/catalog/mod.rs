@@ -1,6 +1,6 @@
 //! The catalog of products: creation, reads, changes, paging and change notifications.
 //!
-//! REST and GraphQL both call this module, which does not know its caller.
+//! REST and GraphQL call this module, which does not depend on them.
 
 use std::{fmt, ops::Deref, sync::Arc, time::Duration};
 
@@ -36,8 +36,8 @@ mod writer;
 
 pub use writer::Writer;
 
-/// Returns how many read batches run at a time. SQLite has one connection for them. On PostgreSQL, the next
-/// statement is sent while the results of the last one are processed.
+/// Returns the number of concurrent read batches. SQLite has one connection for them. On PostgreSQL, one
+/// statement can be sent while the results of another are processed.
 fn read_workers(kind: Kind) -> Workers {
     match kind {
         Kind::Sqlite => Workers { target: 1, max: 1 },
@@ -45,8 +45,8 @@ fn read_workers(kind: Kind) -> Workers {
     }
 }
 
-/// Returns the maximum number of products in a read batch. SQLite reads them on a runtime thread, which must
-/// not be blocked for long.
+/// Returns the maximum number of products in a read batch. On SQLite, reading blocks a runtime thread, so the
+/// batches must be short.
 fn max_read_batch(kind: Kind) -> usize {
     match kind {
         Kind::Sqlite => 64,
@@ -54,8 +54,8 @@ fn max_read_batch(kind: Kind) -> usize {
     }
 }
 
-/// Returns how many create batches run at a time. SQLite has one writer. On PostgreSQL, the next statement
-/// runs while the last one waits for the disk.
+/// Returns the number of concurrent create batches. SQLite allows one writer. On PostgreSQL, one statement
+/// can run while another waits for the disk.
 fn write_workers(kind: Kind) -> Workers {
     match kind {
         Kind::Sqlite => Workers { target: 1, max: 1 },
@@ -65,7 +65,7 @@ fn write_workers(kind: Kind) -> Workers {
 
 /// The catalog of products, through which every read and change passes. Cheap to clone.
 ///
-/// It batches what several clients ask for, and dereferences to [`Products`] for everything else.
+/// Reads of one product, pages and creates share statements. All other operations are those of [`Products`].
 #[derive(Clone, Debug)]
 pub struct Catalog {
     products: Products,
@@ -81,8 +81,8 @@ impl Deref for Catalog {
     }
 }
 
-/// Operations on products without batching: on the connection pool, or within a transaction, which belongs to one
-/// client. Cheap to clone.
+/// Operations on products without batching, on the connection pool or within a transaction of one request.
+/// Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Products(Arc<Inner>);
 
@@ -94,7 +94,7 @@ struct Inner {
     recent_conflicts: RecentConflicts,
 }
 
-/// Queues of the operations that several clients share.
+/// Queues of the operations that share statements.
 struct Batches {
     reads: Batcher<ProductId, Result<Option<Product>, Error>>,
     pages: Coalescer<PageKey, Arc<Page>>,
@@ -113,15 +113,15 @@ impl fmt::Debug for Batches {
 pub struct CatalogOptions {
     /// Whether every change and deletion must name the version that it applies to.
     pub require_version: bool,
-    /// How long the response to a request with an idempotency key is kept.
+    /// Time for which the response to a request with an idempotency key is kept.
     pub idempotency_retention: Duration,
     /// Maximum number of concurrent subscriptions to changes.
     pub max_subscriptions: usize,
 }
 
 impl Catalog {
-    /// Creates a catalog over a database with the newest schema. Must be called on the request runtime, which
-    /// then runs the short batches.
+    /// Creates a catalog for a database with the newest schema. Must be called on the request runtime, on
+    /// which the short batches run.
     pub fn new(database: Database, options: CatalogOptions) -> Self {
         let batches = Batches {
             pages: Coalescer::default(),

@@ -16,7 +16,7 @@ use crate::{
     domain::{Error, Filter, Listing, Page, PageRequest, Product},
 };
 
-/// Everything that determines a page. Equal keys have equal results.
+/// Properties that determine a page. Equal keys have equal results.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct PageKey {
     statement: Statement,
@@ -26,7 +26,7 @@ pub(super) struct PageKey {
 }
 
 impl Catalog {
-    /// Reads a page. Concurrent requests for the same page may share one query.
+    /// Returns a page. Concurrent requests for the same page may share one query.
     ///
     /// # Errors
     /// Returns an error if the database fails.
@@ -46,9 +46,10 @@ impl Catalog {
         }
         let (database, kind) = (self.0.database.reads().clone(), self.0.database.kind());
         let backend = database.get_database_backend();
-        // PostgreSQL plans the query at each execution if the limit is a parameter. A literal limit lets it
-        // keep a generic plan, which is only safe by id, where one plan is always best. Each literal needs a
-        // prepared statement, so only the common sizes get one.
+        // PostgreSQL plans the query at each execution if the limit is a parameter. With a literal limit, it
+        // can keep a generic plan. This is safe only for an unfiltered list sorted by id, because one plan is
+        // always best for it. Each literal needs its own prepared statement, so only common sizes are
+        // literals.
         let is_common_size = [PageRequest::DEFAULT_SIZE, PageRequest::MAX_SIZE].contains(&size);
         let is_by_id = order.is_by_id() && listing.filter.is_empty();
         let statement = if kind == Kind::PostgreSql && is_common_size && is_by_id {
@@ -63,7 +64,7 @@ impl Catalog {
         let page = move |mut products: Vec<Product>| {
             let has_more = products.len() > size;
             products.truncate(size);
-            // In the other direction, a cursor implies more products: it was made from one.
+            // A cursor refers to a product outside the page, so the list continues on that side.
             Arc::new(if from_end {
                 products.reverse();
                 Page { products, has_next: is_before, has_previous: has_more }
@@ -75,8 +76,8 @@ impl Catalog {
             let database = database.clone();
             async move { Ok(page(rows::read(&database, kind, statement).await?)) }
         };
-        // The last ten by ascending id and the first ten by descending id share a statement, but are different
-        // pages.
+        // The last ten by ascending id and the first ten by descending id have the same statement, but are
+        // different pages.
         let key = PageKey { statement, from_end, is_after, is_before };
         self.batches.pages.get(key, move |key| read(key.statement)).await
     }

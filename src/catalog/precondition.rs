@@ -1,4 +1,4 @@
-//! Optimistic locking: a change applies only to a version that the client has seen.
+//! Optimistic locking: a change can require a version of the product.
 
 use entity::product;
 use sea_orm::{ColumnTrait, Condition};
@@ -6,12 +6,13 @@ use sea_orm::{ColumnTrait, Condition};
 use super::Products;
 use crate::domain::{Error, Precondition, ProductId, Version};
 
-/// Returns a random version for new rows, which no earlier product has had.
+/// Returns a random version for new rows. A product that is deleted and created again must not repeat a
+/// version.
 pub(super) fn new_version() -> Version {
     Version::first(uuid::Uuid::new_v4().as_u64_pair().0)
 }
 
-/// Attempts before giving up when concurrent changes keep invalidating the last result.
+/// Maximum number of attempts at a change, each of which may fail because of concurrent changes.
 pub(super) const MAX_ATTEMPTS: usize = 100;
 
 impl Products {
@@ -28,7 +29,7 @@ impl Products {
     }
 
     /// Returns the error that explains why no row matched: the product does not exist or has another version.
-    /// `Ok` means that the product matches now and the caller should retry.
+    /// Returns `Ok` if the product matches now, so that the caller can retry.
     pub(super) async fn explain_no_match(
         &self,
         id: ProductId,

@@ -16,7 +16,7 @@ use crate::{
 /// SQLite thread sends each value of each row separately, which takes more than twice as long.
 const AS_JSON_SQLITE: &str = "SELECT json_group_array(json_array(id, name, price, amount, version)) FROM (";
 
-/// Columns of the table `product`.
+/// Values of a row of the table `product`.
 type Columns = (i64, String, i64, i32, i64);
 
 /// Runs a statement that selects the entity's columns in their order, and returns the products.
@@ -69,7 +69,7 @@ fn classify_decode_error(error: DbErr) -> DbErr {
     }
 }
 
-/// Decodes a row by column index. Looking the columns up by name doubles the time.
+/// Decodes a row by column index. Access by column name takes twice as long.
 fn from_row(row: &QueryResult) -> Result<Product, DbErr> {
     Ok(Product {
         id: row.try_get_by_index(0)?,

@@ -7,7 +7,7 @@ use super::{Products, precondition::MAX_ATTEMPTS};
 use crate::domain::{Amount, Error, Precondition, Product, ProductId, StockAdjustment};
 
 impl Products {
-    /// Adds a quantity to a product's amount and returns the product after the change.
+    /// Adds a quantity to the amount of a product and returns the changed product.
     ///
     /// # Errors
     /// Returns [`Error::InsufficientStock`] or [`Error::TooMuchStock`] if the amount would leave its range,

@@ -4,10 +4,11 @@ use super::Products;
 use crate::{domain::Error, panics, request_context::ContextSnapshot};
 
 impl Products {
-    /// Runs `work` in a transaction, which is committed only if `work` succeeds.
+    /// Runs `work` in a transaction and returns its result. The transaction is committed only if `work`
+    /// succeeds.
     ///
-    /// The transaction has its own task. A client that disconnects drops its request, and a transaction that
-    /// is dropped while it begins may leave its pooled connection unusable.
+    /// The transaction runs in its own task, because a request is dropped if its client disconnects. Dropping
+    /// a transaction while it begins could leave its pooled connection unusable.
     pub(super) async fn in_transaction<T, E, F>(
         &self,
         work: impl FnOnce(Self) -> F + Send + 'static,
@@ -23,8 +24,8 @@ impl Products {
             let value = match work(catalog.for_transaction(database)).await {
                 Ok(value) => value,
                 Err(error) => {
-                    // The locks are released before the client learns of the error. If the rollback fails,
-                    // the connection is closed, which ends the transaction too.
+                    // The rollback releases the locks before the client gets the error. If it fails, the
+                    // connection is closed, which also ends the transaction.
                     let _ = transaction.roll_back().await;
                     return Err(error);
                 }

@@ -1,5 +1,5 @@
-//! Updates and deletions of one product. Each is one statement, which a dropped request leaves complete or
-//! undone.
+//! Updates and deletions of one product. Each is one statement, which is atomic even if the request is
+//! dropped.
 
 use entity::product;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, ExprTrait, QueryFilter, prelude::Expr};
@@ -8,7 +8,7 @@ use super::{Products, precondition::MAX_ATTEMPTS};
 use crate::domain::{Error, Precondition, Product, ProductChange, ProductId};
 
 impl Products {
-    /// Changes one product and returns it after the change.
+    /// Changes one product and returns its new state.
     ///
     /// # Errors
     /// Returns [`Error::NotFound`], [`Error::VersionMismatch`], [`Error::VersionRequired`], or a database
@@ -56,7 +56,7 @@ impl Products {
     pub async fn delete(&self, id: ProductId, precondition: &Precondition) -> Result<Product, Error> {
         let row = self.match_row(id, precondition)?;
         for _ in 0..MAX_ATTEMPTS {
-            // `delete_by_id` stops reading after the first returned row, before SQLite commits.
+            // `delete_by_id` would stop reading after the first returned row, before SQLite commits.
             let deleted = product::Entity::delete_many()
                 .filter(row.clone())
                 .exec_with_returning(self.0.database.writes())

@@ -1,15 +1,15 @@
-//! The creating half of the catalog, which the transaction of an idempotency key must not batch.
+//! Writes of a request, which are not batched if the request has an idempotency key.
 
 use std::ops::Deref;
 
 use super::{Catalog, Products};
 use crate::domain::{Error, NewProduct, OnConflict, Product};
 
-/// What a request with or without an idempotency key changes products through.
+/// Write access of a request with or without an idempotency key.
 pub enum Writer {
-    /// Shares statements with other requests.
+    /// The catalog, for requests without a key. Creates share statements with other requests.
     Catalog(Catalog),
-    /// Belongs to the transaction that also stores the response.
+    /// The transaction that also stores the response, for requests with a key.
     Transaction(Products),
 }
 
@@ -25,7 +25,7 @@ impl Deref for Writer {
 }
 
 impl Writer {
-    /// Creates one product.
+    /// Creates one product and returns it.
     ///
     /// # Errors
     /// Returns the errors of [`Catalog::create`].
@@ -36,7 +36,7 @@ impl Writer {
         }
     }
 
-    /// Creates all of the products or none.
+    /// Creates all of the products or none, and returns them in the given order.
     ///
     /// # Errors
     /// Returns the errors of [`Catalog::create_many`].

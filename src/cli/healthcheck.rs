@@ -14,7 +14,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// # Errors
 /// Returns a message if the server does not respond or is not ready.
 pub fn run(mut address: SocketAddr) -> Result<(), String> {
-    // Servers can listen on the unspecified address, but clients can't connect to it.
+    // Servers can listen on the unspecified address, but not all systems let clients connect to it.
     address.set_ip(match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

@@ -1,5 +1,5 @@
-//! `stockmeter import` and `stockmeter export`: copy files into and out of the database without a running
-//! server.
+//! `stockmeter import` and `stockmeter export`: copy products between a file and the database, without a
+//! running server.
 
 use std::{
     fs::File,
@@ -39,13 +39,13 @@ impl FileArg {
     }
 }
 
-/// Why an import or export failed.
+/// Error of an import or export.
 #[derive(Debug, thiserror::Error)]
 pub enum TransferError {
-    /// No format was given, and the file name does not imply one.
+    /// Missing format that the file name does not imply either.
     #[error("unknown file format: add --format csv or --format ndjson")]
     Format,
-    /// The file can't be read or written.
+    /// Name of a file that cannot be read or written, and the reason.
     #[error("{0}: {1}")]
     File(String, io::Error),
     /// Invalid lines, or lines whose ids already exist.
@@ -66,7 +66,7 @@ impl FileArg {
 /// Imports all products of a file, or none if it has errors.
 ///
 /// # Errors
-/// Returns a [`TransferError`] if the file can't be read or has invalid lines, or if the catalog fails.
+/// Returns a [`TransferError`] if the file cannot be read or has invalid lines, or if the catalog fails.
 pub async fn import(
     catalog: &Catalog,
     source: &FileArg,
@@ -103,10 +103,10 @@ pub async fn import(
     Ok(())
 }
 
-/// Exports all products to a file. The file appears under its name only when it is complete.
+/// Exports all products to a file. The file has a temporary name until it is complete.
 ///
 /// # Errors
-/// Returns a [`TransferError`] if the file can't be written or the catalog fails.
+/// Returns a [`TransferError`] if the file cannot be written or the catalog fails.
 pub async fn export(catalog: &Catalog, target: &FileArg) -> Result<(), TransferError> {
     let (format, start) = (target.format()?, Instant::now());
     if target.is_standard() {
@@ -124,8 +124,8 @@ pub async fn export(catalog: &Catalog, target: &FileArg) -> Result<(), TransferE
     Ok(())
 }
 
-/// Writes all products page by page and returns their number. The outer error is the catalog's, the inner one
-/// the file's.
+/// Writes all products page by page and returns their number. The outer error is from the catalog, the inner
+/// error from the file.
 async fn write_all(
     catalog: &Catalog,
     format: Format,

@@ -1,4 +1,4 @@
-//! Opens the database at startup; waits for a PostgreSQL server that is still starting.
+//! Opens the database at startup, and waits for a PostgreSQL server that is not available yet.
 
 use std::{
     sync::Arc,
@@ -22,13 +22,13 @@ use super::{
     sqlite::connection::{BUSY_TIMEOUT, Mode, SqliteConnection},
 };
 
-/// Why the database can't be opened.
+/// Reason why the database cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// A permanent error, such as a wrong password. A retry would fail as well.
     #[error("{0} rejected the connection: {1}")]
     Rejected(DatabaseUrl, sqlx::Error),
-    /// No successful connection within the configured wait.
+    /// No successful connection within [`PoolOptions::wait`].
     #[error("{0} did not respond within {wait}: {reason}", wait = humantime::format_duration(*.1), reason = .2)]
     TimedOut(DatabaseUrl, Duration, String),
     /// SeaORM could not open the database.
@@ -42,17 +42,17 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 /// Idle time after which a connection is tested before use, because a proxy may have closed it.
 const TEST_AFTER_IDLE: Duration = Duration::from_secs(10);
-/// Page cache of all SQLite connections of a pool, in KiB. Small, because the operating system caches the
-/// file too.
+/// Size of the page cache of all SQLite connections of a pool, in KiB. It is small, because the operating
+/// system also caches the file.
 const POOL_CACHE_KIB: u32 = 4 << 10;
-/// Minimum page cache of each SQLite connection of a pool, in KiB.
+/// Minimum size of the page cache of each SQLite connection of a pool, in KiB.
 const MIN_CONNECTION_CACHE_KIB: u32 = 64;
 
 impl Database {
     /// Opens the database. Creates a missing SQLite file.
     ///
     /// # Errors
-    /// Returns a [`ConnectError`] if the database can't be opened in time.
+    /// Returns a [`ConnectError`] if the database cannot be opened in time.
     pub async fn connect(
         url: &DatabaseUrl,
         options: PoolOptions,
@@ -93,8 +93,8 @@ impl Database {
     }
 }
 
-/// Returns the options common to both databases. `scheme` is only the start of a URL, because SeaORM logs the
-/// URL at level `trace`; the rest is set as parsed options.
+/// Returns the options that both databases share. `scheme` is only the start of the URL, because SeaORM logs
+/// the URL at level `trace`. The callers set the rest as parsed options.
 fn base_options(scheme: &str, options: PoolOptions) -> ConnectOptions {
     let mut connect_options = ConnectOptions::new(scheme);
     connect_options.acquire_timeout(options.acquire_timeout).test_before_acquire_if_idle_for(TEST_AFTER_IDLE);
@@ -112,7 +112,7 @@ fn sqlite_options(
         .clone()
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
-        // FULL: a commit is on the disk before it is acknowledged.
+        // With FULL, a commit is on disk before it is acknowledged.
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
@@ -141,7 +141,7 @@ fn postgres_options(server: &PgConnectOptions, options: PoolOptions) -> ConnectO
     connect_options
 }
 
-/// Tries to connect to PostgreSQL with growing pauses until an attempt succeeds or `wait` is over.
+/// Tries to connect to PostgreSQL, with increasing pauses, until an attempt succeeds or `wait` has elapsed.
 async fn wait_for_server(
     url: &DatabaseUrl,
     server: &PgConnectOptions,
@@ -154,7 +154,7 @@ async fn wait_for_server(
         let timeout = ATTEMPT_TIMEOUT.min(remaining.max(BACKOFF.0));
         let reason = match tokio::time::timeout(timeout, PgConnection::connect_with(server)).await {
             Ok(Ok(connection)) => {
-                // The connection was only a test, so errors on closing it do not matter.
+                // The connection was only a test, so an error on close does not matter.
                 drop(connection.close().await);
                 return Ok(());
             }
@@ -172,7 +172,7 @@ async fn wait_for_server(
     }
 }
 
-/// Returns whether a retry would fail as well: wrong user, password, database or permissions.
+/// Returns whether a retry would fail as well: the user, password, database or a permission is wrong.
 fn is_permanent(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Database(error) => error

@@ -1,4 +1,4 @@
-//! Runs statements on a pool or within a transaction, and begins transactions.
+//! Runs statements on a pool or in a transaction, and begins transactions.
 
 use std::{sync::Arc, time::Instant};
 
@@ -29,8 +29,8 @@ impl Connection {
     /// Begins a transaction, or a savepoint if this is already a transaction. Returns it with its pool
     /// permit, which is `None` for a savepoint.
     pub(super) async fn begin(&self) -> Result<(DatabaseTransaction, Option<OwnedSemaphorePermit>), DbErr> {
-        // IMMEDIATE takes SQLite's write lock at the beginning. A transaction that upgrades from read to
-        // write could fail with SQLITE_BUSY.
+        // IMMEDIATE acquires SQLite's write lock at the beginning. A transaction that acquires it later can
+        // fail with SQLITE_BUSY.
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
@@ -44,8 +44,8 @@ impl Connection {
         }
     }
 
-    /// Runs `work` in a transaction on the rusqlite connection. Returns `None` on PostgreSQL and within a
-    /// transaction. `sql` is the main statement of `work`; only metrics and spans use it.
+    /// Runs `work` in a transaction on the rusqlite connection. Returns `None`, without running it, on
+    /// PostgreSQL and within a transaction. `sql` is the main statement, for metrics and spans only.
     pub async fn sqlite_transaction<T: Send + 'static>(
         &self,
         sql: &str,
@@ -91,7 +91,7 @@ macro_rules! execute_instrumented {
                 match result {
                     Ok(value) => savepoint.commit().await.map(|()| value),
                     Err(error) => {
-                        // If the rollback fails too, the transaction is lost and the next statement reports it.
+                        // If the rollback fails too, the next statement of the transaction fails as well.
                         let _ = savepoint.rollback().await;
                         Err(error)
                     }
@@ -141,7 +141,7 @@ impl Transaction {
         transaction.commit().await
     }
 
-    /// Rolls the transaction back and waits until that is done.
+    /// Rolls the transaction back, and waits until the rollback has finished.
     ///
     /// # Errors
     /// Returns a [`DbErr`] if the rollback fails, or if a [`Database`] of this transaction is still in use.
@@ -159,13 +159,13 @@ impl Transaction {
 }
 
 impl Database {
-    /// Begins a transaction. All statements of the returned [`Database`] run within it.
+    /// Begins a transaction. All statements of the returned [`Database`] run in the transaction.
     ///
-    /// Run the whole transaction in its own task. A future that is dropped midway may leave a pooled
-    /// connection inside the transaction.
+    /// Callers must run the whole transaction in its own task. If its future were dropped, a pooled
+    /// connection could remain inside the transaction.
     ///
     /// # Errors
-    /// Returns a [`DbErr`] if no connection is available or the transaction can't begin.
+    /// Returns a [`DbErr`] if no connection is available or the transaction cannot begin.
     pub async fn begin(&self) -> Result<(Self, Transaction), DbErr> {
         let (transaction, permit) = self.0.writes.begin().await?;
         let transaction = Arc::new(transaction);

@@ -1,5 +1,5 @@
-//! Reuses connections without returning them to sqlx. Its pool pings each connection on release, which costs
-//! as much as a small read.
+//! Reuses connections without returning them to sqlx's pool. sqlx pings each returned connection, which takes
+//! as long as a small read.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -8,20 +8,20 @@ use std::{
 
 use super::pooled_connection::PooledConnection;
 
-/// Time for which a connection is reused before it returns to sqlx, up to twice as long if idle. Only sqlx
-/// replaces old, idle and broken connections.
+/// Time for which a connection is reused; an idle one may be kept for twice as long. Connections have to
+/// return to sqlx, because only sqlx replaces old, idle and broken ones.
 pub(super) const MAX_HOLD: Duration = Duration::from_secs(1);
 
-/// The idle connections that sqlx has lent. Cheap to clone.
+/// The idle connections that are checked out of sqlx's pool. Cheap to clone.
 #[derive(Clone, Default)]
 pub(super) struct ConnectionCache(Arc<Mutex<Inner>>);
 
 #[derive(Default)]
 struct Inner {
     idle: Vec<PooledConnection>,
-    /// Number of callers that wait for a connection from sqlx.
+    /// Number of callers that are waiting for a connection from sqlx.
     waiting: usize,
-    /// Whether a task is running that returns expired connections.
+    /// Whether [`ConnectionCache::return_expired`] is running.
     has_cleanup_task: bool,
 }
 
@@ -32,7 +32,8 @@ impl ConnectionCache {
         inner.idle.pop().ok_or_else(|| self.register_waiter(inner))
     }
 
-    /// Registers a waiter and returns one idle connection to sqlx, which may have no other to hand out.
+    /// Returns a guard to hold while waiting for sqlx. Also returns one idle connection to sqlx, whose pool
+    /// may have no other.
     pub fn wait_for_pool(&self) -> WaiterGuard {
         let mut inner = self.lock();
         let released = inner.idle.pop();
@@ -46,16 +47,17 @@ impl ConnectionCache {
         WaiterGuard(self.clone())
     }
 
-    /// Keeps a connection for the next statement, unless it has expired or callers wait for sqlx.
+    /// Keeps a connection for the next statement, unless it has expired or callers are waiting for sqlx.
     ///
-    /// Never call this after a failed or cancelled statement: sqlx has to check that connection.
+    /// Callers must not use this after a failed or cancelled statement, because sqlx has to test the
+    /// connection.
     pub fn put(&self, connection: PooledConnection) {
         if connection.is_expired(Instant::now()) {
             return;
         }
         let mut inner = self.lock();
         if inner.waiting > 0 {
-            // sqlx serves its waiters in order.
+            // sqlx passes the connection to the caller that has waited longest.
             drop(inner);
             return drop(connection);
         }

@@ -1,5 +1,5 @@
-//! Opens connections on the runtime that serves requests. The runtime that opens a connection drives its I/O
-//! for life, so connections opened by background work would otherwise depend on the background runtime.
+//! Opens connections on the runtime that serves requests. The runtime that opens a connection always drives
+//! its I/O. Connections opened by background work would otherwise depend on the background runtime.
 
 use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::runtime::Handle;
@@ -16,11 +16,11 @@ impl IoRuntime {
         Self(Handle::current())
     }
 
-    /// Runs work that may open a connection as a task, which completes even if the caller is dropped. sqlx
-    /// does not roll back a BEGIN whose future is dropped midway.
+    /// Runs `work`, which may open a connection, in a task and returns its result. The task completes even if
+    /// the caller is dropped, because sqlx does not roll back a BEGIN whose future is dropped.
     ///
     /// # Errors
-    /// Returns the error of the work, or a [`DbErr`] if the runtime has shut down.
+    /// Returns the error of `work`, or a [`DbErr`] if the runtime has shut down.
     pub async fn spawn<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, DbErr>> + Send + 'static,

@@ -1,11 +1,11 @@
-//! Migrates the schema, also if several instances start at once.
+//! Migrates the schema, even if several instances start at the same time.
 
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
 
 use super::{Database, Kind};
 
-/// Why the schema can't be migrated.
+/// Reason why the schema cannot be migrated.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
     /// A newer version of Stockmeter has migrated the database.
@@ -25,7 +25,8 @@ pub struct MigrationStatus {
     pub applied: bool,
 }
 
-/// Serializes migrations. The number is arbitrary, but not used for another lock.
+/// Acquires the lock that allows only one migration at a time. The number is arbitrary, but no other lock
+/// uses it.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7264819301)";
 
 impl Database {
@@ -49,7 +50,7 @@ impl Database {
         Ok(transaction.commit().await?)
     }
 
-    /// Returns all migrations in order.
+    /// Returns all migrations in order, and whether each is applied.
     ///
     /// # Errors
     /// Returns a [`MigrateError`] if the schema is newer or a statement fails.
@@ -63,14 +64,16 @@ impl Database {
             .collect())
     }
 
-    /// Begins a transaction that excludes migrations of other instances, and checks that all applied
-    /// migrations are known.
+    /// Begins a transaction during which no other instance can migrate.
+    ///
+    /// # Errors
+    /// Returns a [`MigrateError`] if the schema is newer or a statement fails.
     async fn lock_schema(&self) -> Result<DatabaseTransaction, MigrateError> {
         let (transaction, _permit) = self.0.writes.begin().await?;
         if self.kind() == Kind::PostgreSql {
-            // A migration, or the wait for the lock, may take longer than the statement timeout of requests.
+            // A migration or the wait for the lock may exceed the statement timeout of requests.
             transaction.execute_unprepared("SET LOCAL statement_timeout = 0").await?;
-            // Suppress notices about objects that already exist.
+            // This suppresses notices about objects that already exist.
             transaction.execute_unprepared("SET LOCAL client_min_messages = warning").await?;
             transaction.execute_unprepared(LOCK).await?;
         }

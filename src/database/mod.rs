@@ -1,4 +1,4 @@
-//! Access to the database: opening it, migrating it, its connection pools and transactions.
+//! Access to the database: startup, migrations, connection pools and transactions.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -31,10 +31,10 @@ pub struct Database(Arc<Connections>);
 #[derive(Debug)]
 struct Connections {
     reads: Connection,
-    /// On SQLite a pool with one connection: writers queue for it in order, so none gets `SQLITE_BUSY`.
+    /// On SQLite, a pool with one connection. Writers wait for it in order, so none fails with `SQLITE_BUSY`.
     writes: Connection,
-    /// Connections outside the pool, because a busy pool does not make the database unreachable. One serves
-    /// health checks; on PostgreSQL a second one listens for notifications.
+    /// Connections outside the pool, so that health checks succeed even if the pool is busy. On PostgreSQL, a
+    /// second connection listens for notifications.
     health_connection: DatabaseConnection,
 }
 
@@ -43,11 +43,11 @@ struct Connections {
 pub struct PoolOptions {
     /// Maximum number of connections.
     pub connections: u32,
-    /// Maximum wait at startup until the database accepts connections.
+    /// Maximum wait at startup until the database accepts connections; PostgreSQL only.
     pub wait: Duration,
     /// Maximum wait of a statement for a free connection.
     pub acquire_timeout: Duration,
-    /// Maximum run time of one statement; PostgreSQL only.
+    /// Maximum duration of one statement; PostgreSQL only.
     pub statement_timeout: Duration,
 }
 
@@ -62,7 +62,8 @@ impl Database {
         &self.0.writes
     }
 
-    /// Returns the state of sqlx's connections. On SQLite, readers and the writer are added up.
+    /// Returns the state of the pool. On SQLite, the numbers are the sums of the read pool and the write
+    /// pool.
     pub fn pool_status(&self) -> PoolStatus {
         let reads = self.0.reads.status();
         if self.kind() == Kind::PostgreSql {
@@ -71,7 +72,6 @@ impl Database {
         reads.and(self.0.writes.status())
     }
 
-    /// Returns whether this is SQLite or PostgreSQL.
     pub fn kind(&self) -> Kind {
         match self.0.reads.get_database_backend() {
             DbBackend::Postgres => Kind::PostgreSql,
@@ -88,7 +88,7 @@ impl Database {
     }
 }
 
-/// Maximum time of a health check; a slower database counts as unreachable.
+/// Timeout of a health check; a slower database counts as unreachable.
 const HEALTH_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The supported databases.

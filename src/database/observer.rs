@@ -1,4 +1,4 @@
-//! Reports the duration and outcome of statements to an observer, such as the metrics.
+//! Reports the duration and outcome of statements to an observer, such as metrics.
 
 use std::{
     fmt,
@@ -10,22 +10,22 @@ use sea_orm::{DbErr, RuntimeErr, sqlx::error::DatabaseError};
 
 /// Receives the measurements of all statements.
 pub trait StatementObserver: Send + Sync {
-    /// Called when a statement has a connection, with the time it waited.
+    /// Receives the time that a statement or transaction waited for its permit, also after a timeout.
     fn connection_acquired(&self, time: Duration);
-    /// Called when a statement has finished. `operation` is SELECT, INSERT, UPDATE, DELETE or OTHER.
+    /// Receives the duration of a finished statement. `operation` is SELECT, INSERT, UPDATE, DELETE or OTHER.
     fn statement_finished(&self, operation: &'static str, time: Duration, outcome: Outcome);
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Ok,
-    /// A duplicate key. Callers expect and handle it, so it does not count as an error.
+    /// A duplicate key, which does not count as an error because callers expect and handle it.
     UniqueViolation,
     Error,
 }
 
 impl Outcome {
-    /// Returns the name in metrics.
+    /// Returns the name of the outcome in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",

@@ -1,5 +1,5 @@
-//! The connection pool. Its permits limit how many statements run at once, so waiting can be measured and
-//! timed out.
+//! The connection pool. Its permits limit the number of concurrent statements. The wait for a permit is
+//! measured and has a timeout.
 
 use std::{
     sync::{
@@ -25,7 +25,7 @@ use super::{
     sqlite::connection::{Mode, SqliteConnection},
 };
 
-/// Numbers of connections and of waiting statements.
+/// Numbers of connections and waiting statements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PoolStatus {
     /// Connections in use.
@@ -53,7 +53,7 @@ impl PoolStatus {
 #[derive(Clone)]
 pub struct Pool {
     connections: DatabaseConnection,
-    /// Rusqlite connection next to sqlx's connections; `None` on PostgreSQL.
+    /// Additional connection through rusqlite; `None` on PostgreSQL.
     sqlite: Option<SqliteConnection>,
     connection_cache: ConnectionCache,
     io_runtime: IoRuntime,
@@ -109,7 +109,7 @@ impl Pool {
         let permit = self.acquire_permit().await?;
         let connection = match self.connection_cache.pop() {
             Ok(connection) => connection,
-            // Boxed because it is rare: inline, its state would enlarge the future of every request.
+            // This case is rare. It is boxed so that its state does not enlarge the future of every request.
             Err(_waiter) => {
                 let connections = self.connections.clone();
                 let acquire = async move { PooledConnection::acquire(&connections, MAX_HOLD).await };
@@ -119,8 +119,8 @@ impl Pool {
         Ok(ActiveStatement { pool: self, operation, start: Instant::now(), connection, permit })
     }
 
-    /// Runs `work` in a transaction on the rusqlite connection. Returns `None` if this pool has none. `sql`
-    /// is the main statement of `work`; only metrics and spans use it.
+    /// Runs `work` in a transaction on the rusqlite connection. Returns `None` if the pool has no such
+    /// connection. `sql` is the main statement, for metrics and spans only.
     pub(super) async fn sqlite_transaction<T: Send + 'static>(
         &self,
         sql: &str,
@@ -133,8 +133,8 @@ impl Pool {
         })
     }
 
-    /// Reads without a permit: the rusqlite reader is an extra connection that long reads on sqlx's
-    /// connections do not delay.
+    /// Reads without a permit, because the rusqlite connection is separate from sqlx's pool. Long reads on
+    /// sqlx's connections do not delay it.
     async fn read_transaction<T: Send + 'static>(
         &self,
         sqlite: &SqliteConnection,
@@ -149,8 +149,8 @@ impl Pool {
         result
     }
 
-    /// Writes while holding sqlx's only write connection, so no other write is running, not even a cancelled
-    /// one.
+    /// Writes while holding sqlx's only write connection. No other write can run at the same time, not even a
+    /// cancelled one.
     async fn write_transaction<T: Send + 'static>(
         &self,
         sqlite: &SqliteConnection,
@@ -212,7 +212,8 @@ impl Pool {
     }
 }
 
-/// A running statement with its connection. The permit is the last field because fields are dropped in order.
+/// A running statement with its connection. The permit is the last field, so it is released after the
+/// connection.
 pub(super) struct ActiveStatement<'a> {
     pool: &'a Pool,
     operation: &'static str,
@@ -226,14 +227,14 @@ impl ActiveStatement<'_> {
     pub(super) fn finish<T>(self, result: Result<T, DbErr>) -> Result<T, DbErr> {
         match self.pool.observer.statement_finished(self.operation, self.start, &result) {
             Outcome::Ok | Outcome::UniqueViolation => self.pool.connection_cache.put(self.connection),
-            // If the database went away, the idle connections are broken too.
+            // If the connection to the database was lost, the idle connections are broken too.
             Outcome::Error => self.pool.connection_cache.clear(),
         }
         result
     }
 }
 
-/// Counts one statement as waiting until it is dropped.
+/// Counts one statement as waiting until the guard is dropped.
 struct PendingGuard<'a>(&'a AtomicU64);
 
 impl<'a> PendingGuard<'a> {

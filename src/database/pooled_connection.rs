@@ -37,10 +37,10 @@ macro_rules! with_driver {
 }
 
 impl PooledConnection {
-    /// Checks a connection out of sqlx's pool for the time `max_hold`.
+    /// Checks a connection out of sqlx's pool. The connection expires after `max_hold`.
     ///
     /// # Errors
-    /// Returns a [`DbErr`] if no connection is free in time or the database can't be reached.
+    /// Returns a [`DbErr`] if no connection is free in time or the database cannot be reached.
     pub async fn acquire(pool: &DatabaseConnection, max_hold: Duration) -> Result<Self, DbErr> {
         let connection = match pool.get_database_backend() {
             DbBackend::Postgres => {
@@ -56,7 +56,7 @@ impl PooledConnection {
         Ok(Self { connection, expires_at: Instant::now() + max_hold })
     }
 
-    /// Returns whether the connection has to be returned to sqlx.
+    /// Returns whether the connection has to return to sqlx's pool.
     pub fn is_expired(&self, now: Instant) -> bool {
         self.expires_at <= now
     }

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use sea_orm::sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
 use tracing::subscriber::NoSubscriber;
 
-/// The parsed location of the database. It is displayed without the password.
+/// The parsed URL of the database. Its display form contains no password.
 #[derive(Clone)]
 pub enum DatabaseUrl {
     Sqlite(Box<SqliteConnectOptions>),
@@ -30,7 +30,7 @@ impl FromStr for DatabaseUrl {
                             in-memory databases are not supported"
                     .to_owned());
             }
-            // The rusqlite connections open the file by its name alone, without the options of the URL.
+            // The rusqlite connections use only the file name, not the other parameters of the URL.
             if query.split('&').any(|option| !["", "mode=rw", "mode=rwc"].contains(&option)) {
                 return Err(
                     "DATABASE_URL has unsupported parameters: for SQLite, use only mode=rw or mode=rwc"
@@ -40,7 +40,7 @@ impl FromStr for DatabaseUrl {
             return Ok(Self::Sqlite(Box::new(options)));
         }
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            // Log output is off because sqlx logs unknown parameters, which may be part of a password.
+            // Logging is disabled, because sqlx logs unknown parameters, which may be part of a password.
             let parsed = tracing::subscriber::with_default(NoSubscriber::default(), || text.parse());
             let options: PgConnectOptions =
                 // sqlx's message may repeat part of the URL.
@@ -48,7 +48,7 @@ impl FromStr for DatabaseUrl {
                     "DATABASE_URL is not a valid PostgreSQL URL: \
                      expected postgresql://user:password@host:5432/database"
                 })?;
-            // An unescaped `/`, `?` or `#` in the password ends the host. An `@` after it reveals the mistake.
+            // An unescaped `/`, `?` or `#` in a password ends the host, so the `@` is after the host.
             let after_host = text.split_once("://").and_then(|(_, rest)| rest.split_once(['/', '?', '#']));
             if after_host.is_some_and(|(_, rest)| rest.contains('@')) {
                 return Err(

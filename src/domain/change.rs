@@ -37,44 +37,38 @@ impl FromStr for LogPosition {
 /// One change of a product.
 #[derive(Clone, Debug)]
 pub struct Change {
-    /// Position in the change log.
     pub position: LogPosition,
-    /// Kind of change.
     pub kind: ChangeKind,
-    /// Id of the product.
     pub id: ProductId,
     /// Version of the product after the change; for a deletion, its last version.
     pub version: Version,
     /// Time of the change, to the second.
     pub at: Rfc3339Timestamp,
-    /// The product when the change was read, which may include later changes; `None` if it was deleted.
+    /// State of the product at the time of reading, possibly after later changes. `None` if the product no
+    /// longer existed.
     pub product: Option<Arc<Product>>,
 }
 
-/// Kind of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeKind {
-    /// A new product.
     Created,
-    /// A new name or price, possibly with a new amount.
+    /// A change of the fields, except of the amount alone.
     Updated,
-    /// A new amount only.
+    /// A change of the amount alone.
     StockAdjusted,
-    /// A deleted product.
     Deleted,
 }
 
 /// An event of the change feed.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// Change of a product.
     Change(Change),
-    /// Gap in the changes: the subscriber must read the products again. Changes after this position follow.
+    /// Gap in the changes. The subscriber must read the products again; changes after this position follow.
     Resync(LogPosition),
 }
 
 impl Event {
-    /// Returns the position to resume from after this event.
+    /// Returns the log position from which a subscriber that received this event can resume.
     pub fn position(&self) -> LogPosition {
         match self {
             Self::Change(change) => change.position,

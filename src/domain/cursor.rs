@@ -1,12 +1,12 @@
-//! Cursors into sorted lists.
+//! Cursors: positions in sorted lists.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use entity::ProductId;
 
 use super::{Product, SortColumn, SortDirection, SortOrder};
 
-/// Position of a product in an order, opaque to clients. It holds the product's values, and so remains valid
-/// when the product is changed or deleted.
+/// Position of a product in a sort order, opaque to clients. It holds the values of the sort fields, so it
+/// remains valid if the product is changed or deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
     order: SortOrder,
@@ -16,13 +16,10 @@ pub struct Cursor {
     amount: i32,
 }
 
-/// Value of a field at the position of a cursor. It comes from the client, so only the id is known to be
-/// valid.
+/// Value of a sort field in a cursor. Clients can change it, so only the id is guaranteed to be valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CursorValue<'a> {
-    /// Id of the product.
     Id(ProductId),
-    /// Name of the product.
     Name(&'a str),
     /// Price in ten-thousandths.
     Price(i64),
@@ -31,7 +28,7 @@ pub enum CursorValue<'a> {
 }
 
 impl Cursor {
-    /// Returns the position of a product in an order.
+    /// Creates the cursor of a product in a sort order.
     pub fn new(product: &Product, order: &SortOrder) -> Self {
         let Product { id, name, price, amount, version: _ } = product;
         Self {
@@ -43,7 +40,7 @@ impl Cursor {
         }
     }
 
-    /// Returns the value of a field at this position.
+    /// Returns the value of a field, which is meaningful only if the order contains the field.
     pub fn value(&self, column: SortColumn) -> CursorValue<'_> {
         match column {
             SortColumn::Id => CursorValue::Id(self.id),
@@ -53,14 +50,14 @@ impl Cursor {
         }
     }
 
-    /// Encodes the cursor for clients.
+    /// Encodes the cursor as text for clients.
     pub fn encode(&self) -> String {
         let Self { order, id, name, price, amount } = self;
         let order = encode_order(order);
         BASE64_URL_SAFE_NO_PAD.encode(format!("{order} {id} {price} {amount} {name}"))
     }
 
-    /// Decodes a cursor. Returns `None` if the text is invalid or belongs to another order.
+    /// Decodes a cursor. Returns `None` if the text is invalid or belongs to another sort order.
     pub fn decode(text: &str, order: &SortOrder) -> Option<Self> {
         let text = String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
         let mut parts = text.splitn(5, ' ');
@@ -79,7 +76,7 @@ impl Cursor {
     }
 }
 
-/// Encodes an order. Clients keep cursors, so the text of an order must never change.
+/// Encodes a sort order. The encoding must never change, because clients keep cursors.
 fn encode_order(order: &SortOrder) -> String {
     let keys = order.keys().iter().map(|key| {
         let column = match key.column {

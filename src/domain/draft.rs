@@ -9,9 +9,7 @@ use super::{FieldError, Location};
 /// Product fields as sent through any interface, not validated yet.
 #[derive(Clone, Debug, Default)]
 pub struct Draft<'a> {
-    /// Id of the product.
     pub id: Value<'a>,
-    /// Name of the product.
     pub name: Value<'a>,
     /// Price of one item.
     pub price: Value<'a>,
@@ -29,9 +27,7 @@ pub enum Value<'a> {
     Duplicate,
     /// An explicit null.
     Null,
-    /// A number.
     Number(DecimalText<'a>),
-    /// A string.
     Text(Cow<'a, str>),
     /// A string with an unpaired surrogate.
     InvalidUnicode,
@@ -50,7 +46,7 @@ impl Validator {
         Self { location, errors: Vec::new() }
     }
 
-    /// Returns the value if it and everything else was valid, otherwise all errors found.
+    /// Returns the value if all fields were valid, otherwise all field errors.
     pub(super) fn finish<T>(self, valid: Option<T>) -> Result<T, Vec<FieldError>> {
         match valid {
             Some(valid) if self.errors.is_empty() => Ok(valid),
@@ -62,7 +58,7 @@ impl Validator {
         self.errors.push(FieldError { location: self.location, field, detail: detail.into() });
     }
 
-    /// Validates a field that must be present. Returns `None` after adding an error.
+    /// Validates a required field. Adds an error and returns `None` if it is missing or invalid.
     pub(super) fn required<T>(&mut self, field: &'static str, value: &Value) -> Option<T>
     where
         T: FromValue,
@@ -74,7 +70,8 @@ impl Validator {
         self.optional(field, value)
     }
 
-    /// Validates a field that may be missing but not null. Returns `None` if it is missing or invalid.
+    /// Validates an optional field. Returns `None` if it is missing. Adds an error and returns `None` if it
+    /// is invalid, for example null.
     pub(super) fn optional<T: FromValue>(&mut self, field: &'static str, value: &Value) -> Option<T> {
         let detail = match (T::from_value(value), value) {
             (Some(Ok(valid)), _) => return Some(valid),
@@ -90,9 +87,9 @@ impl Validator {
     }
 }
 
-/// Converts a value sent by a client to a domain type.
+/// Conversion of a value sent by a client to a domain type.
 pub(super) trait FromValue: Sized {
-    /// Error text for a value of another type.
+    /// Error message for a value of the wrong type.
     const EXPECTED: &'static str = "must be a number";
 
     /// Converts the value. Returns `None` if it has the wrong type.

@@ -1,4 +1,4 @@
-//! Errors in domain terms. Every `Display` text is safe to show to a client and contains no SQL.
+//! Errors in domain terms. Every `Display` text may be sent to clients, so none contains SQL.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use super::field_error::{FieldError, FieldErrors, Location};
 /// Maximum number of field errors in one response.
 pub(crate) const MAX_FIELD_ERRORS: usize = 100;
 
-/// Why an operation failed.
+/// Reason why an operation failed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// Invalid fields.
@@ -18,13 +18,13 @@ pub enum Error {
     /// The product does not exist. Holds the requested id.
     #[error("product {0} not found")]
     NotFound(String),
-    /// Some of several products do not exist.
+    /// Some of the requested products do not exist.
     #[error("{}", FieldErrors(.0))]
     MissingProducts(Vec<FieldError>),
-    /// Ids that are taken or given twice.
+    /// Ids that are already in use or occur twice in the request.
     #[error("{}", FieldErrors(.0))]
     Duplicate(Vec<FieldError>),
-    /// No id is left to generate. This happens only if a client has used one of the last ids of that range.
+    /// No more ids can be generated, because a client used an id near the end of the generated range.
     #[error("no more ids can be generated: send an id of 4503599627370496 or more")]
     IdsExhausted,
     /// The precondition failed. Holds the product's current version.
@@ -48,7 +48,7 @@ pub enum Error {
     /// The maximum number of subscriptions is open.
     #[error("too many subscriptions: retry later")]
     TooManySubscriptions,
-    /// More changes were waiting for a subscriber than the server keeps.
+    /// The buffer dropped changes that the subscriber had not received yet.
     #[error("the subscriber is too slow: resubscribe after the last change received")]
     TooSlow,
     /// The database is unreachable, overloaded or failing.
@@ -80,7 +80,7 @@ pub enum ErrorCode {
 }
 
 impl Error {
-    /// Creates an error for one invalid argument.
+    /// Creates the error for one invalid argument.
     pub(crate) fn invalid(field: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
         Self::Invalid(vec![FieldError { location: Location::Root, field, detail: detail.into() }])
     }
@@ -115,7 +115,7 @@ impl Error {
         }
     }
 
-    /// Returns the invalid fields, which only some kinds have.
+    /// Returns the field errors, which only some kinds have.
     pub fn field_errors(&self) -> &[FieldError] {
         match self {
             Self::Invalid(errors) | Self::Duplicate(errors) | Self::MissingProducts(errors) => errors,

@@ -20,19 +20,20 @@ pub struct FieldError {
     pub location: Location,
     /// Name of the field; empty for the product as a whole.
     pub field: &'static str,
-    /// Error text, which continues a sentence that begins with the field's name.
+    /// Error message without its subject, which is the name of the field.
     pub detail: Cow<'static, str>,
 }
 
 impl FieldError {
-    /// Returns the JSON Pointer to the field (RFC 6901), relative to the request or to the line of a file.
+    /// Returns the JSON Pointer to the field (RFC 6901), relative to the request body. In a file, it is
+    /// relative to the product.
     pub fn pointer(&self) -> String {
         let index =
             if let Location::Index(index) = self.location { format!("/{index}") } else { String::new() };
         if self.field.is_empty() { index } else { format!("{index}/{}", self.field) }
     }
 
-    /// Returns the line in a file, or `None` for other requests.
+    /// Returns the line of the product in a file, or `None` if the product is not in a file.
     pub fn line(&self) -> Option<u64> {
         if let Location::Line(line) = self.location { Some(line) } else { None }
     }
@@ -60,7 +61,7 @@ impl fmt::Display for Location {
     }
 }
 
-/// Shows the first error and the number of further ones.
+/// Field errors, displayed as the first one and the number of the others.
 pub(super) struct FieldErrors<'a>(pub &'a [FieldError]);
 
 impl fmt::Display for FieldErrors<'_> {

@@ -1,4 +1,4 @@
-//! Filters of product lists: conditions, all of which a product must match.
+//! Filters of product lists.
 
 use std::str::FromStr;
 
@@ -6,33 +6,28 @@ use entity::{Amount, InvalidValue, Price, ProductId};
 
 use super::Error;
 
-/// Conditions that a product must match. An empty filter matches every product.
+/// Conditions, all of which a product must match. An empty filter matches every product.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter(Vec<Condition>);
 
 /// Condition on one field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Condition {
-    /// Condition on the id.
     Id(Comparison<ProductId>),
-    /// Condition on the price.
     Price(Comparison<Price>),
-    /// Condition on the amount.
     Amount(Comparison<Amount>),
-    /// Condition on the name.
     Name(NameTest),
 }
 
 /// Comparison of a field with valid values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Comparison<T> {
-    /// Comparison with one value.
     One(Operator, T),
-    /// The field has one of these values.
+    /// Equality with one of these values.
     In(Vec<T>),
 }
 
-/// Comparison with one value.
+/// Operator of a comparison with one value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operator {
     /// Equal.
@@ -47,43 +42,39 @@ pub enum Operator {
     Lte,
 }
 
-/// Comparison of the name, without regard to case for ASCII letters only.
+/// Comparison of the name with a text. The case of ASCII letters is ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameTest {
-    /// How the name is compared.
     pub operator: NameOperator,
-    /// Text that the name is compared with.
     pub operand: NameOperand,
 }
 
-/// How a name is compared with a text.
+/// Operator of a comparison of the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameOperator {
-    /// Equal to the text.
     Eq,
-    /// Contains the text.
     Contains,
-    /// Starts with the text.
+    /// The name starts with the text.
     Prefix,
 }
 
-/// Text to compare a name with: 1 to 255 characters without control characters, ASCII letters in lower case.
+/// Text that the name is compared with: 1 to 255 characters, with ASCII letters in lower case and without
+/// control characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameOperand(String);
 
-/// Maximum number of conditions. Each nests the SQL condition one level deeper.
+/// Maximum number of conditions, because each adds a level of nesting to the SQL expression.
 const MAX_CONDITIONS: usize = 50;
-/// Maximum number of values of `in`: more than a URL usually holds, well below the databases' parameter
-/// limits.
+/// Maximum number of values of one `in` condition. Longer lists rarely fit into a URL, and both databases
+/// limit the parameters of a statement.
 const MAX_VALUES: usize = 1000;
 const MAX_NAME_CHARS: usize = 255;
 
 /// A field that can be compared with numbers.
 pub trait Comparable: FromStr<Err = InvalidValue> {
-    /// Name of the field.
     const FIELD: &'static str;
 
-    /// Returns the condition that compares the field.
+    /// Creates the condition for a comparison of the field.
     fn condition(comparison: Comparison<Self>) -> Condition;
 
     /// Parses a number sent as text.
@@ -128,10 +119,10 @@ impl<T: Comparable> Comparison<T> {
         value.map(|value| Self::One(operator, value)).map_err(invalid_value::<T>)
     }
 
-    /// Creates a comparison with several values, one of which the field must have.
+    /// Creates a comparison that matches any of the values.
     ///
     /// # Errors
-    /// Returns [`Error::Invalid`] if a value is invalid or there are more than a thousand.
+    /// Returns [`Error::Invalid`] if a value is invalid or there are more than 1000 values.
     pub fn any_of(values: impl ExactSizeIterator<Item = Result<T, InvalidValue>>) -> Result<Self, Error> {
         if values.len() > MAX_VALUES {
             return Err(Error::invalid(T::FIELD, format!("accepts at most {MAX_VALUES} values")));
@@ -188,7 +179,6 @@ impl Filter {
         Ok(())
     }
 
-    /// Returns the conditions.
     pub fn conditions(&self) -> &[Condition] {
         &self.0
     }

@@ -1,9 +1,9 @@
-//! Idempotency keys: a request that is sent again is carried out once (IETF draft "The Idempotency-Key HTTP
-//! Header Field").
+//! Idempotency keys, with which a repeated request is carried out only once (IETF draft "The Idempotency-Key
+//! HTTP Header Field").
 
 use super::Error;
 
-/// Client's name for a request: 1 to 255 visible ASCII characters without quotation marks.
+/// Key chosen by the client: 1 to 255 visible ASCII characters without quotation marks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey(String);
 
@@ -19,30 +19,28 @@ impl IdempotencyKey {
         if valid { Ok(Self(text.to_owned())) } else { Err(Error::invalid("Idempotency-Key", rule)) }
     }
 
-    /// Returns the key as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Digest of everything that identifies a request.
+/// Digest of the parts of a request that must be the same when its key is used again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fingerprint(pub [u8; 32]);
 
-/// Identity of a request that may be sent again.
+/// Identity of a request that the client may repeat.
 #[derive(Clone, Debug)]
 pub struct Idempotency {
-    /// Key sent by the client.
     pub key: IdempotencyKey,
-    /// Digest of the request, which detects the use of one key for two requests.
+    /// Digest of the request, which detects that one key is used for different requests.
     pub fingerprint: Fingerprint,
 }
 
 /// Response to a request with an idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotentResponse {
-    /// Result of the work.
+    /// Response to the first request with the key, serialized.
     pub response: String,
-    /// Whether the response was stored by an earlier request.
+    /// Whether an earlier request stored the response.
     pub replayed: bool,
 }

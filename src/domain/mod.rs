@@ -1,7 +1,7 @@
-//! The terms of the inventory and their rules: what products, changes, filters, orders and pages are.
+//! The types of the inventory and their rules: products, changes, filters, sort orders and pages.
 //!
-//! Nothing here reads or writes anything: the catalog carries out what these types describe, and the
-//! interfaces create them from what clients send.
+//! This module does no I/O. The interfaces create its types from requests, and the catalog carries out the
+//! operations that these types describe.
 
 mod change;
 mod cursor;

@@ -1,4 +1,4 @@
-//! A validated product to create.
+//! Validated products to create, and errors of their ids.
 
 use std::collections::HashMap;
 
@@ -31,7 +31,7 @@ impl NewProduct {
         Self::validate(Location::Root, draft).map_err(Error::Invalid)
     }
 
-    /// Validates a draft of the product `id`. An id in the draft must be the same.
+    /// Validates a draft of the product `id`. If the draft has an id, it must be the same.
     ///
     /// # Errors
     /// Returns [`Error::Invalid`] with every invalid field.
@@ -52,22 +52,25 @@ impl NewProduct {
     }
 }
 
-/// What to do with a product whose id is taken.
+/// Handling of a new product whose id is already in use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnConflict {
-    /// Store nothing and return an error.
+    /// An error; no product is stored.
     #[default]
     Reject,
-    /// Replace the existing product.
+    /// Replacement of the existing product.
     Replace,
 }
 
-/// Returns the error for an id that a product already has.
+/// Returns the error for an id that is already in use.
 pub(crate) fn id_taken_error(location: Location, id: ProductId) -> FieldError {
     FieldError { location, field: "id", detail: format!("{id} is taken").into() }
 }
 
-/// Returns [`Error::Duplicate`] if two of the products have the same id.
+/// Returns an error if two of the products have the same id.
+///
+/// # Errors
+/// Returns [`Error::Duplicate`] with the repeated ids, up to [`MAX_FIELD_ERRORS`].
 pub(crate) fn reject_duplicate_ids(new: &[NewProduct]) -> Result<(), Error> {
     let mut ids: Vec<ProductId> = new.iter().filter_map(|product| product.id).collect();
     ids.sort_unstable();

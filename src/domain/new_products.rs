@@ -1,8 +1,9 @@
-//! Many new products, validated one by one.
+//! Validation of many new products.
 
 use super::{Draft, Error, FieldError, Location, NewProduct, error::MAX_FIELD_ERRORS};
 
-/// Validates drafts one by one. After the first error, valid products are no longer kept, which saves memory.
+/// List of new products, whose drafts are validated one by one. After the first error, no products are kept,
+/// which saves memory.
 #[derive(Debug, Default)]
 pub struct NewProducts {
     products: Vec<NewProduct>,
@@ -11,12 +12,12 @@ pub struct NewProducts {
 }
 
 impl NewProducts {
-    /// Creates an empty list with space for this many products.
+    /// Creates an empty list with capacity for this number of products.
     pub fn with_capacity(products: usize) -> Self {
         Self { products: Vec::with_capacity(products), ..Self::default() }
     }
 
-    /// Validates the next item of an array. `None` stands for an item that is not an object.
+    /// Validates the next item of an array. `None` means that the item is not an object.
     pub fn push(&mut self, draft: Option<&Draft>) {
         let location = Location::Index(self.count);
         match draft {
@@ -25,7 +26,7 @@ impl NewProducts {
         }
     }
 
-    /// Validates the next product of a file.
+    /// Validates the next product, which has this location in the request.
     pub fn push_at(&mut self, location: Location, draft: &Draft) {
         self.count += 1;
         if self.errors.len() >= MAX_FIELD_ERRORS {
@@ -38,13 +39,13 @@ impl NewProducts {
         }
     }
 
-    /// Counts an item that could not be parsed, and adds its error.
+    /// Counts an item that cannot be validated, and adds its error.
     pub fn push_error(&mut self, error: FieldError) {
         self.count += 1;
         self.add_error(error);
     }
 
-    /// Returns the number of items so far, valid or not.
+    /// Returns the number of items so far, including invalid ones.
     pub fn count(&self) -> usize {
         self.count
     }
@@ -56,10 +57,10 @@ impl NewProducts {
         }
     }
 
-    /// Returns all products if every item was valid.
+    /// Returns the products.
     ///
     /// # Errors
-    /// Returns [`Error::Invalid`] with the invalid fields of all items, up to a hundred.
+    /// Returns [`Error::Invalid`] if an item was invalid, with up to 100 field errors.
     pub fn finish(self) -> Result<Vec<NewProduct>, Error> {
         if self.errors.is_empty() { Ok(self.products) } else { Err(Error::Invalid(self.errors)) }
     }

@@ -5,9 +5,8 @@ use super::{Cursor, Error, Filter, Product, SortOrder};
 /// A sorted and filtered list of products.
 #[derive(Clone, Debug, Default)]
 pub struct Listing {
-    /// Conditions that the products match.
     pub filter: Filter,
-    /// Order of the list, by id unless set.
+    /// Sort order; by default, ascending ids.
     pub order: SortOrder,
 }
 
@@ -23,9 +22,8 @@ pub struct PageRequest {
 /// Products of a listing, in its order.
 #[derive(Clone, Debug)]
 pub struct Page {
-    /// Products on this page.
     pub products: Vec<Product>,
-    /// Whether the listing continues after this page.
+    /// Whether products of the listing follow this page.
     pub has_next: bool,
     /// Whether products of the listing precede this page.
     pub has_previous: bool,
@@ -37,16 +35,16 @@ impl PageRequest {
     /// Number of products on a page if the client sends no size.
     pub const DEFAULT_SIZE: u64 = 100;
 
-    /// Requests the largest page after a cursor, or from the start.
+    /// Requests a page of the maximum size after a cursor, or the first one if the cursor is `None`.
     pub fn after(after: Option<Cursor>) -> Self {
         Self { size: Self::MAX_SIZE, from_end: false, after, before: None }
     }
 
-    /// Requests the products after a cursor, or those just before one.
+    /// Requests the first products between the cursors, or the last ones if only `before` is given.
     ///
     /// # Errors
-    /// Returns [`Error::Invalid`] if the size is not between 1 and [`PageRequest::MAX_SIZE`], or a cursor
-    /// belongs to another order.
+    /// Returns [`Error::Invalid`] if the size is not between 1 and [`PageRequest::MAX_SIZE`]. Also returns it
+    /// if a cursor is invalid or belongs to another sort order.
     pub fn from_limit(
         size: &str,
         after: Option<&str>,
@@ -65,11 +63,11 @@ impl PageRequest {
         })
     }
 
-    /// Requests a page by the arguments of the Relay connection specification.
+    /// Requests a page with the arguments of the GraphQL Cursor Connections Specification (Relay).
     ///
     /// # Errors
-    /// Returns [`Error::Invalid`] if both `first` and `last` are given, the size is not between 0 and
-    /// [`PageRequest::MAX_SIZE`], or a cursor belongs to another order.
+    /// Returns [`Error::Invalid`] if both `first` and `last` are given, or the size is not between 0 and
+    /// [`PageRequest::MAX_SIZE`]. Also returns it if a cursor is invalid or belongs to another sort order.
     pub fn from_relay(
         first: Option<i32>,
         after: Option<&str>,
@@ -95,10 +93,10 @@ impl PageRequest {
     }
 }
 
-/// Decodes a cursor for this order. Returns `None` if no text is given.
+/// Decodes a cursor for a sort order. Returns `None` if no text is given.
 ///
 /// # Errors
-/// Returns [`Error::Invalid`] if the text is not a cursor or belongs to another order.
+/// Returns [`Error::Invalid`] if the text is not a cursor or belongs to another sort order.
 pub fn parse_cursor(
     field: &'static str,
     text: Option<&str>,

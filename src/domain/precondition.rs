@@ -1,13 +1,13 @@
-//! Preconditions of changes: a change applies only to a version that the client has seen.
+//! Preconditions of changes: the versions to which a change may apply.
 
 use entity::{InvalidValue, Version};
 
 use super::Error;
 
-/// Versions of a product that a change may apply to.
+/// Versions of a product to which a change may apply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Precondition {
-    /// No precondition was sent. Fails if versions are required.
+    /// No precondition, which is an error if the server requires one.
     None,
     /// Any existing version.
     Any,
@@ -16,7 +16,7 @@ pub enum Precondition {
 }
 
 impl Precondition {
-    /// Returns whether a product at this version may be changed.
+    /// Returns whether the change may apply to this version.
     pub fn matches(&self, version: Version) -> bool {
         match self {
             Self::None | Self::Any => true,
@@ -24,7 +24,7 @@ impl Precondition {
         }
     }
 
-    /// Parses one version.
+    /// Creates a precondition from the text of one version.
     ///
     /// # Errors
     /// Returns [`Error::Invalid`] if the text is not a version.

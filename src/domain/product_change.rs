@@ -8,7 +8,7 @@ use super::{
     product_fields::{ProductFields, require_same_id},
 };
 
-/// A valid change of a product. Fields that are `None` keep their value.
+/// A valid change of a product. A field that is `None` keeps its value.
 #[derive(Clone, Debug)]
 pub struct ProductChange {
     pub(crate) name: Option<Name>,
@@ -17,7 +17,7 @@ pub struct ProductChange {
 }
 
 impl ProductChange {
-    /// Creates a change of all fields of the product `id`. An id in the draft must be the same.
+    /// Creates a change of all fields of the product `id`. If the draft has an id, it must be the same.
     ///
     /// # Errors
     /// Returns [`Error::Invalid`] with every invalid field.
@@ -29,7 +29,7 @@ impl ProductChange {
         Ok(Self { name: Some(name), price: Some(price), amount: Some(amount) })
     }
 
-    /// Creates a change of the fields in the draft. An id in the draft must be the product's.
+    /// Creates a change of the fields that the draft has. If the draft has an id, it must be `id`.
     ///
     /// # Errors
     /// Returns [`Error::Invalid`] with every invalid field.

@@ -1,4 +1,4 @@
-//! Ids that name an existing product.
+//! Parses ids in requests for existing products.
 
 use entity::ProductId;
 
@@ -7,7 +7,7 @@ use super::Error;
 /// Parses the id of an existing product.
 ///
 /// # Errors
-/// Returns [`Error::Invalid`] if the text is not a whole number, and [`Error::NotFound`] if the number is
+/// Returns [`Error::Invalid`] if the text is not a whole number. Returns [`Error::NotFound`] if the number is
 /// out of the range of ids.
 pub fn parse_product_id(text: &str) -> Result<ProductId, Error> {
     let digits = text.strip_prefix('-').unwrap_or(text);

@@ -11,14 +11,14 @@ use super::{Error, Event};
 pub struct ProductSelection(Option<HashSet<ProductId>>);
 
 impl ProductSelection {
-    /// Selects every product.
+    /// The selection of all products.
     pub const ALL: Self = Self(None);
     const MAX_IDS: usize = 1000;
 
-    /// Selects products by id. Errors name `field`.
+    /// Selects products by id. `field` is the field name in errors.
     ///
     /// # Errors
-    /// Returns [`Error::Invalid`] if an id is invalid or there are more than a thousand.
+    /// Returns [`Error::Invalid`] if an id is invalid or there are more than 1000 ids.
     pub fn from_ids<'a>(ids: impl Iterator<Item = &'a str>, field: &'static str) -> Result<Self, Error> {
         let parse = |text: &str| {
             text.trim().parse().map_err(|error: InvalidValue| Error::invalid(field, error.to_string()))
@@ -30,7 +30,7 @@ impl ProductSelection {
         Ok(Self(Some(ids)))
     }
 
-    /// Returns whether a subscriber receives this item. Errors and resync events are always delivered.
+    /// Returns whether the subscriber receives this item. Errors and resync events are always delivered.
     pub(crate) fn includes(&self, event: &Result<Event, Error>) -> bool {
         match (event, &self.0) {
             (Ok(Event::Change(change)), Some(ids)) => ids.contains(&change.id),

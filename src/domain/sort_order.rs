@@ -2,34 +2,26 @@
 
 use super::Error;
 
-/// Fields to sort by, most significant first. The last one is the id, which is unique and makes the order
-/// total.
+/// Fields to sort by, most significant first. The last one is the id, so no two products are equal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SortOrder(Vec<SortKey>);
 
-/// Field to sort by and direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SortKey {
-    /// Field to sort by.
     pub column: SortColumn,
-    /// Sort direction.
     pub direction: SortDirection,
 }
 
 /// Field that products can be sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SortColumn {
-    /// Id.
     Id,
-    /// Name, compared by code point.
+    /// The name, compared by code point.
     Name,
-    /// Price.
     Price,
-    /// Amount.
     Amount,
 }
 
-/// Sort direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SortDirection {
     /// Lowest value first.
@@ -39,7 +31,6 @@ pub enum SortDirection {
 }
 
 impl SortColumn {
-    /// Returns the name of the field.
     pub fn name(self) -> &'static str {
         match self {
             Self::Id => "id",
@@ -51,7 +42,7 @@ impl SortColumn {
 }
 
 impl SortDirection {
-    /// Returns the other direction.
+    /// Returns the opposite direction.
     #[must_use]
     pub fn reversed(self) -> Self {
         match self {
@@ -69,7 +60,7 @@ impl Default for SortOrder {
 }
 
 impl SortOrder {
-    /// Creates an order. Keys after the id are dropped because they decide nothing.
+    /// Creates an order. Adds the id if it is missing, and drops keys after the id, because ids are unique.
     ///
     /// # Errors
     /// Returns [`Error::Invalid`] if a field is listed twice.
@@ -98,7 +89,6 @@ impl SortOrder {
         self.0.len() == 1
     }
 
-    /// Returns whether this field is one of the keys.
     pub(super) fn sorts_by(&self, column: SortColumn) -> bool {
         self.0.iter().any(|key| key.column == column)
     }

@@ -7,15 +7,16 @@ use super::{
     draft::{FromValue, Validator, Value},
 };
 
-/// Quantity to add to an amount; negative removes. Its absolute value is at most 2^31 − 1.
+/// Quantity to add to an amount; a negative quantity reduces the amount. Its absolute value is at most
+/// 2^31 − 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StockAdjustment(i32);
 
 impl StockAdjustment {
-    /// Validates a delta sent by a client.
+    /// Validates a quantity sent by a client.
     ///
     /// # Errors
-    /// Returns [`Error::Invalid`] if it is missing or not a whole number in range.
+    /// Returns [`Error::Invalid`] if the quantity is missing, is not a whole number or is out of range.
     pub fn new(delta: &Value) -> Result<Self, Error> {
         let mut validator = Validator::new(Location::Root);
         let delta = validator.required("delta", delta);

@@ -4,7 +4,7 @@ use std::io::{self, BufRead};
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// Skips a byte order mark at the current position.
+/// Skips the byte order mark, if there is one at the current position.
 pub fn skip(source: &mut impl BufRead) -> io::Result<()> {
     if source.fill_buf()?.starts_with(BYTE_ORDER_MARK) {
         source.consume(BYTE_ORDER_MARK.len());

@@ -1,5 +1,5 @@
-//! CSV (RFC 4180) with a header row that names the columns, in any order. Values are read and written
-//! unchanged, including product names that a spreadsheet would interpret as a formula.
+//! CSV (RFC 4180) with a header row that names the columns, in any order. Product names are not escaped for
+//! spreadsheets, even if they look like formulas, so that an exported file can be imported without loss.
 
 use std::io::{self, BufRead, Write};
 
@@ -11,10 +11,10 @@ use crate::domain::{Draft, FieldError, Location, NewProducts, Product, Value};
 /// Header row of every CSV file that the server writes.
 pub const HEADER: &[u8] = b"id,name,price,amount\r\n";
 
-/// Maximum size of a row in bytes, far above that of any valid product. Without a limit, the rest of a file after
-/// an unclosed quote would be one row.
+/// Maximum size of a row in bytes, far above that of any valid product. An unclosed quote makes the rest of
+/// the file one row, which must not fill the memory.
 const MAX_ROW_BYTES: usize = 64 << 10;
-/// Maximum number of fields in a row.
+/// Maximum number of fields in a row, far above the four columns.
 const MAX_FIELDS: usize = 64;
 
 /// Appends a product as a row to `out`.
@@ -43,7 +43,7 @@ impl Column {
         [("id", Self::Id), ("name", Self::Name), ("price", Self::Price), ("amount", Self::Amount)];
 }
 
-/// Reads one row at a time into buffers of fixed size.
+/// Reader of CSV, one row at a time, with buffers of fixed size.
 pub struct CsvReader<R> {
     source: R,
     parser: Box<Reader>,
@@ -53,17 +53,16 @@ pub struct CsvReader<R> {
     bytes: Vec<u8>,
     /// End of each field in `bytes`.
     ends: Vec<usize>,
-    /// Columns from the header row; empty until it is read.
+    /// Columns in the order of the header row; empty until the header row is read.
     columns: Vec<Column>,
 }
 
 /// Result of reading a row.
 enum Row {
-    /// A row: the line that it starts on and its number of fields.
+    /// A row: the number of its first line, and its number of fields.
     Fields(u64, usize),
-    /// A row that exceeds the limits, and the line that it starts on.
+    /// A row that exceeds a limit: the number of its first line.
     TooLong(u64),
-    /// End of the file.
     EndOfFile,
 }
 
@@ -74,8 +73,8 @@ impl<R: BufRead> CsvReader<R> {
         Self { source, parser, lines: 0, bytes, ends, columns: Vec::new() }
     }
 
-    /// Reads the next row into `products`. Returns false if no further row can be read: at the end of the
-    /// file, after an invalid header row or after a row that is too long.
+    /// Adds the product or the error of the next row to `products`. Returns false at the end of the file, and
+    /// after an invalid header row or a row that is too long, because no further row can be read.
     pub fn read(&mut self, products: &mut NewProducts) -> io::Result<bool> {
         if self.columns.is_empty() {
             match self.read_header()? {
@@ -105,7 +104,7 @@ impl<R: BufRead> CsvReader<R> {
         Ok(true)
     }
 
-    /// Reads the header row and returns its columns, or an error that the client gets.
+    /// Reads the header row. Returns its columns, or the error to report to the client.
     fn read_header(&mut self) -> io::Result<Result<Vec<Column>, FieldError>> {
         byte_order_mark::skip(&mut self.source)?;
         let (line, count) = match self.read_row()? {
@@ -134,7 +133,7 @@ impl<R: BufRead> CsvReader<R> {
     }
 
     fn read_row(&mut self) -> io::Result<Row> {
-        // Empty lines are not rows, but count for line numbers.
+        // Empty lines are skipped, but counted in line numbers.
         loop {
             let input = self.source.fill_buf()?;
             let Some(byte) = input.first().filter(|byte| matches!(byte, b'\r' | b'\n')) else {
@@ -164,7 +163,6 @@ impl<R: BufRead> CsvReader<R> {
         }
     }
 
-    /// Returns a field of the current row.
     fn field(&self, index: usize) -> &[u8] {
         let start = if index == 0 { 0 } else { self.ends[index - 1] };
         &self.bytes[start..self.ends[index]]

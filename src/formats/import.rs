@@ -6,7 +6,7 @@ use super::{Format, import_error::ImportError, product_batches::ProductBatches};
 use crate::catalog::Products;
 use crate::domain::{Error, OnConflict};
 
-/// Bytes that are read from the file at once. The default of 8 KiB would call the parsers more often.
+/// Size of the read buffer in bytes. With the default of 8 KiB, reading would need more system calls.
 const BUFFER_SIZE: usize = 64 << 10;
 
 /// Stores all products of a file or none, and returns their number.
@@ -14,7 +14,8 @@ const BUFFER_SIZE: usize = 64 << 10;
 /// The file is read twice, in constant memory: first to validate every line, then to store the products.
 ///
 /// # Errors
-/// Returns [`ImportError::Read`] if the file cannot be read, and otherwise the catalog's error.
+/// Returns [`ImportError::Read`] if the file cannot be read. Returns [`ImportError::Catalog`] if a product is
+/// invalid or cannot be stored.
 pub async fn import<R>(
     products: &Products,
     format: Format,

@@ -1,16 +1,16 @@
-//! Errors of file imports.
+//! The error of a file import.
 
 use std::io;
 
 use crate::domain::Error;
 
-/// Error of an import.
+/// Reason why a file was not imported.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// The file cannot be read.
+    /// I/O error of the file.
     #[error("cannot read the file: {0}")]
     Read(#[from] io::Error),
-    /// The file holds invalid products, or the catalog rejects them.
+    /// Invalid lines in the file, or an error of the catalog.
     #[error(transparent)]
     Catalog(#[from] Error),
 }

@@ -1,4 +1,4 @@
-//! Product formats: JSON, CSV (RFC 4180) and newline-delimited JSON.
+//! Formats of product lists: JSON, CSV (RFC 4180) and newline-delimited JSON.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ pub use self::{import::import, import_error::ImportError};
 /// Format of a list of products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// A JSON array, which no file uses.
+    /// A JSON array; not a format of files.
     #[value(skip)]
     Json,
     /// RFC 4180, with a header row
@@ -29,7 +29,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// Returns the media type for `Content-Type`.
+    /// Returns the value for `Content-Type`.
     pub fn media_type(self) -> &'static str {
         match self {
             Self::Json => "application/json",
@@ -38,7 +38,7 @@ impl Format {
         }
     }
 
-    /// Returns the format with this media type, which has no parameters, or `None` if it is unknown.
+    /// Returns the format with this media type, or `None` if it is unknown. `essence` has no parameters.
     pub fn from_media_type(essence: &str) -> Option<Self> {
         let known = [
             ("application/json", Self::Json),
@@ -50,7 +50,7 @@ impl Format {
         known.iter().find(|(name, _)| essence.eq_ignore_ascii_case(name)).map(|(_, format)| *format)
     }
 
-    /// Returns the file format for the extension of `path`, or `None` if it is unknown.
+    /// Returns the format for the file extension of `path`, or `None` if the extension is unknown.
     pub fn from_path(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
             "csv" => Some(Self::Csv),
@@ -60,7 +60,7 @@ impl Format {
     }
 }
 
-/// Writes a document in chunks, which the caller may send one by one.
+/// Writer of a document in chunks. The caller may send each chunk before the next one is written.
 #[derive(Debug)]
 pub struct Writer {
     format: Format,
@@ -69,7 +69,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Writes the start of a document to `out`.
+    /// Creates a writer and appends the start of the document to `out`.
     pub fn new(format: Format, out: &mut Vec<u8>) -> Self {
         match format {
             Format::Json => out.push(b'['),

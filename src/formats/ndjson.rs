@@ -5,15 +5,15 @@ use std::io::{self, BufRead, Read};
 use super::{byte_order_mark, json, line_error};
 use crate::domain::{Draft, Location, NewProducts};
 
-/// Maximum length of a line in bytes: far longer than any product, but bounds memory.
+/// Maximum length of a line in bytes, far above that of any valid product. It limits memory use.
 const MAX_LINE_BYTES: usize = 1 << 20;
 
-/// Reads one line at a time into a buffer of limited size.
+/// Reader of NDJSON, one line at a time, with a buffer of limited size.
 pub struct NdjsonReader<R> {
     source: R,
     /// Bytes of the current line.
     line: Vec<u8>,
-    /// Number of the current line, from 1.
+    /// Number of the current line, from 1; 0 before the first line.
     line_number: u64,
 }
 
@@ -22,8 +22,8 @@ impl<R: BufRead> NdjsonReader<R> {
         Self { source, line: Vec::new(), line_number: 0 }
     }
 
-    /// Reads the next line into `products`. Returns false if no further line can be read: at the end of the
-    /// file, or after a line that is too long.
+    /// Adds the product or the error of the next line to `products`. Returns false at the end of the file and
+    /// after a line that is too long, because no further line can be read.
     pub fn read(&mut self, products: &mut NewProducts) -> io::Result<bool> {
         if self.line_number == 0 {
             byte_order_mark::skip(&mut self.source)?;

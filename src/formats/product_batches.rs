@@ -1,15 +1,15 @@
-//! Validated products of a file, in batches.
+//! Reads and validates the products of a file in batches.
 
 use std::io::BufRead;
 
 use super::{Format, csv::CsvReader, import_error::ImportError, ndjson::NdjsonReader};
 use crate::domain::{NewProduct, NewProducts};
 
-/// Maximum number of products in a batch, which one statement stores.
+/// Maximum number of products in a batch. One statement stores a batch.
 const BATCH_SIZE: usize = 4_000;
 
-/// Iterator over the batches of a file. A batch with invalid lines yields an error that names them, and ends
-/// the iteration.
+/// Iterator over the batches of a file. It ends after the first error. The error of a batch lists its invalid
+/// lines.
 pub struct ProductBatches<R> {
     source: Source<R>,
     is_finished: bool,
@@ -21,7 +21,7 @@ enum Source<R> {
 }
 
 impl<R: BufRead> ProductBatches<R> {
-    /// Reads CSV or NDJSON from `source`. Files are never [`Format::Json`].
+    /// Creates an iterator over a CSV or NDJSON file. No file has [`Format::Json`], which is read as NDJSON.
     pub fn new(format: Format, source: R) -> Self {
         let source = match format {
             Format::Csv => Source::Csv(CsvReader::new(source)),

@@ -1,4 +1,4 @@
-//! Error codes for clients. Every error gets one, and the details of internal errors are hidden.
+//! Error codes for clients. Every error has a code, and the details of internal errors are hidden.
 
 use async_graphql::{
     Enum, Name, PathSegment, Response, ServerError, Value,
@@ -88,30 +88,30 @@ impl From<ErrorCode> for GraphqlErrorCode {
             ErrorCode::TooManySubscriptions => Self::TooManySubscriptions,
             ErrorCode::TooSlow => Self::TooSlow,
             ErrorCode::Unavailable => Self::Unavailable,
-            // GraphQL has no idempotency keys.
+            // GraphQL has no idempotency keys, so the last two cannot occur.
             ErrorCode::Internal | ErrorCode::KeyReused | ErrorCode::KeyInUse => Self::Internal,
         }
     }
 }
 
-/// Maximum length of a message in bytes. Messages quote client input of any length.
+/// Maximum length of an error message in bytes, because messages may quote client input of any length.
 const MAX_MESSAGE_BYTES: usize = 1000;
-/// Maximum number of errors in a response.
+/// Maximum number of errors in a response, which bounds its size.
 const MAX_ERRORS: usize = 100;
 
-/// Returns all codes, as clients see them.
+/// Returns the names of all codes in the schema.
 pub fn codes() -> impl Iterator<Item = &'static str> {
     GraphqlErrorCode::items().iter().map(|item| item.name)
 }
 
 impl GraphqlErrorCode {
-    /// Returns the code as clients see it.
+    /// Returns the code's name in the schema.
     pub fn name(self) -> &'static str {
         Self::items().iter().find(|item| item.value == self).map_or("INTERNAL", |item| item.name)
     }
 }
 
-/// Returns the code in an error's extensions, or [`GraphqlErrorCode::Internal`] if it has none.
+/// Returns the code in an error's extensions, or [`GraphqlErrorCode::Internal`] if there is no GraphQL code.
 pub fn code(error: &ServerError) -> GraphqlErrorCode {
     let code = match error.extensions.as_ref().and_then(|extensions| extensions.get("code")) {
         Some(Value::Enum(name)) => GraphqlErrorCode::items().iter().find(|item| item.name == name.as_str()),
@@ -130,7 +130,7 @@ pub fn request_error((code, message): RequestError) -> ServerError {
     error
 }
 
-/// Converts a problem, which has one of REST's codes.
+/// Converts a problem to async-graphql's error. The error has the problem's REST code.
 pub fn from_problem(problem: &Problem) -> ServerError {
     let mut error = ServerError::new(problem.detail(), None);
     error.extensions.get_or_insert_default().set("code", problem.code().as_str());
@@ -145,7 +145,8 @@ pub fn syntax_error(error: parser::Error) -> ServerError {
     error
 }
 
-/// Adds `extensions.code`, and `extensions.errors` with the same pointers as REST's problems. Hides internal errors.
+/// Adds `extensions.code` to all errors, and `extensions.errors` to errors of invalid fields. Hides the
+/// details of internal errors. Limits the length of messages and the number of errors.
 pub fn add_codes(response: &mut Response) {
     response.errors.truncate(MAX_ERRORS);
     for error in &mut response.errors {
@@ -153,7 +154,7 @@ pub fn add_codes(response: &mut Response) {
         let catalog_error = error.source::<Error>();
         let code = match catalog_error {
             Some(error) => error.code(),
-            // A validation error of async-graphql, whose message is meant for the client.
+            // Only validation errors of async-graphql have no source. Their messages are meant for clients.
             None if error.source.is_none() => ErrorCode::Invalid,
             None => ErrorCode::Internal,
         };

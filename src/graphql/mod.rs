@@ -1,4 +1,4 @@
-//! GraphQL interface to the catalog: schema, execution and transports. Business rules live in the catalog.
+//! GraphQL interface to the catalog: schema, execution and transports. It contains no business rules.
 
 use axum::routing::get;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -30,7 +30,7 @@ pub struct GraphqlState {
     pub body: BodyLimits,
 }
 
-/// Returns the router for `/graphql`, with its OpenAPI description, and for the playground's files.
+/// Returns the router of `/graphql` and of the playground's files. OpenAPI describes only `/graphql`.
 pub fn api() -> OpenApiRouter<GraphqlState> {
     OpenApiRouter::new()
         .routes(routes!(transport::http::get, transport::http::post))

@@ -1,5 +1,5 @@
-//! Prebuilt JSON: writes loaded objects straight to JSON. async-graphql would create a future and a `Value` for each
-//! field.
+//! Prebuilt JSON: JSON of loaded objects, written without async-graphql's values. async-graphql would create
+//! a future and a `Value` for each field.
 
 use std::{
     borrow::Cow,
@@ -17,29 +17,29 @@ use serde_json::{Serializer, ser::Formatter};
 
 use crate::json_string;
 
-/// A loaded object.
+/// A loaded object, resolved to prebuilt JSON.
 pub struct Prebuilt<T>(pub T);
 
-/// A list of loaded objects.
+/// A list of loaded objects, resolved to prebuilt JSON.
 pub struct PrebuiltList<T>(pub Vec<T>);
 
-/// Estimated size of an object's JSON, in bytes.
+/// Estimated size of an object's JSON in bytes, used as the initial capacity of buffers.
 pub const OBJECT_BYTES: usize = 128;
 
-/// A value that becomes JSON without waiting.
+/// A value that can be written as JSON synchronously.
 pub trait WriteJson: OutputType {
-    /// Appends the value with the selected fields. Returns `None` if async-graphql must resolve it.
+    /// Appends the value with the selected fields. Returns `None` if async-graphql must resolve the value.
     fn write_json(&self, selection: &SelectionSet, json: &mut Vec<u8>) -> Option<()>;
 }
 
-/// An object whose fields become JSON without waiting. [`prebuilt_object`] implements it.
+/// An object whose fields can be written as JSON synchronously. [`prebuilt_object`] implements this trait.
 pub trait WriteFields: OutputType {
-    /// Appends the value of a field. Returns `None` if async-graphql must resolve it.
+    /// Appends the value of a field. Returns `None` if async-graphql must resolve the field.
     fn write_field(&self, field: &Field, json: &mut Vec<u8>) -> Option<()>;
 }
 
-/// Defines an object's fields, each by its type and its value: as resolvers for async-graphql, and as prebuilt JSON. A
-/// name has one word, because async-graphql would write several in camel case.
+/// Defines an object's fields, each with its type and value, both as async-graphql resolvers and as prebuilt
+/// JSON. Each field name must be a single word, because async-graphql converts names to camel case.
 macro_rules! prebuilt_object {
     (
         $(#[$object_attribute:meta])*
@@ -78,14 +78,15 @@ macro_rules! prebuilt_object {
 }
 pub(in crate::graphql) use prebuilt_object;
 
-/// Request data: the document selects a field twice, so async-graphql must merge the selections.
+/// Request data that disables prebuilt JSON. It is added if the document selects a field more than once,
+/// because async-graphql must merge these selections.
 pub struct HasMergedFields;
 
 impl<T: WriteFields> WriteJson for T {
     /// Returns `None` if the selection has fragments or directives.
     fn write_json(&self, selection: &SelectionSet, json: &mut Vec<u8>) -> Option<()> {
         json.push(b'{');
-        // `items` is empty if async-graphql has removed every field because of `@skip` or `@include`.
+        // `items` is empty if `@skip` or `@include` has removed every field.
         for (index, item) in selection.items.iter().enumerate() {
             let Selection::Field(field) = &item.node else {
                 return None;
@@ -132,7 +133,7 @@ fn list_json(objects: &[impl WriteFields], selection: &SelectionSet) -> Option<V
     Some(json)
 }
 
-/// Appends a string that needs no escapes.
+/// Appends a value in quotes. Its text must not need escapes.
 pub fn write_quoted(value: &impl Display, json: &mut Vec<u8>) {
     // Writing to a Vec can't fail.
     drop(write!(json, "\"{value}\""));
@@ -150,7 +151,7 @@ fn prebuilt(
     write(&ctx.item.node).map(|json| Value::Binary(json.into()))
 }
 
-/// Appears in the schema as `T`.
+/// Its type in the schema is `T`.
 impl<T: WriteFields> OutputType for Prebuilt<T> {
     fn type_name() -> Cow<'static, str> {
         T::type_name()
@@ -172,7 +173,7 @@ impl<T: WriteFields> OutputType for Prebuilt<T> {
     }
 }
 
-/// Appears in the schema as a list of `T`.
+/// Its type in the schema is a list of `T`.
 impl<T: WriteFields> OutputType for PrebuiltList<T> {
     fn type_name() -> Cow<'static, str> {
         Vec::<T>::type_name()
@@ -202,7 +203,7 @@ pub fn to_json(value: &impl Serialize) -> Vec<u8> {
     json
 }
 
-/// Writes byte arrays unchanged, because they are JSON already.
+/// JSON formatter that writes byte arrays unchanged, because they are prebuilt JSON.
 struct RawBytesFormatter;
 
 impl Formatter for RawBytesFormatter {

@@ -1,4 +1,4 @@
-//! Prebuilt JSON equals what the resolvers return, for any selection.
+//! Tests that prebuilt JSON equals the results of the resolvers for any selection.
 
 use std::{
     fmt::Write,
@@ -40,7 +40,7 @@ impl Root {
 static SCHEMA: LazyLock<Schema<Root, EmptyMutation, EmptySubscription>> =
     LazyLock::new(|| Schema::new(Root, EmptyMutation, EmptySubscription));
 
-/// Executes a request and returns the response's data. All fields are ready at once.
+/// Executes a request and returns the response's data. No field waits, so one poll completes the execution.
 fn data(request: Request, page: &Arc<Page>) -> Value {
     let response = SCHEMA.execute(request.data(page.clone())).now_or_never().unwrap();
     response.into_result().unwrap().data
@@ -72,7 +72,7 @@ fn directives() -> impl Strategy<Value = &'static str> {
     prop_oneof![9 => Just(""), 1 => select(conditions.to_vec())]
 }
 
-/// Generates selections on a type: scalar fields, given object fields, and fragments around them.
+/// Generates selections of a type: scalar fields, the given object fields, and fragments with these fields.
 fn selections(
     scalars: &'static [&'static str],
     objects: Vec<(&'static str, BoxedStrategy<Vec<Item>>)>,
@@ -118,7 +118,7 @@ fn documents() -> impl Strategy<Value = String> {
     })
 }
 
-/// Writes documents with unique aliases and fragment names.
+/// Writer of documents with unique aliases and fragment names.
 #[derive(Default)]
 struct Writer {
     count: usize,
@@ -171,7 +171,7 @@ fn products() -> impl Strategy<Value = domain::Product> {
     })
 }
 
-/// Executes a document and returns the response's data. `resolved` switches prebuilt JSON off.
+/// Executes a document and returns the response's data as JSON. `resolved` disables prebuilt JSON.
 fn execute(page: &Arc<Page>, document: &str, resolved: bool) -> String {
     let parsed = parse_query(document).unwrap();
     let order = FieldOrder::new(&parsed, &parsed.operations.iter().next().unwrap().1.node);

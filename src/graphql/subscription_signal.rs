@@ -1,8 +1,8 @@
-//! Signal from a subscription's resolver to its transport: the subscription has started.
+//! Signal from a subscription's resolver to the transport that the subscription has started.
 
 use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-/// Request data, notified when the subscription receives changes.
+/// Request data, notified once the subscription has started and misses no change.
 pub struct SubscriptionSignal(pub Arc<Notify>);

@@ -2,10 +2,12 @@
 
 use axum::http::{HeaderMap, header};
 
-/// Returns the value for the media range with the highest weight, the first one if several have it.
+/// Returns the value for the media range with the highest weight. If several ranges have this weight, the
+/// first one counts. Returns `None` if there is no `Accept`, or if all its ranges are unknown or have the
+/// weight 0.
 ///
-/// `recognize` maps a lower-case media range to a value, or to `None` if no format matches. Returns `None`
-/// without an `Accept` header, or if all of its ranges are unknown or have the weight 0.
+/// `recognize` receives a media range in lower case. It returns the value for this range, or `None` if the
+/// range is unknown.
 pub fn negotiate<T>(headers: &HeaderMap, recognize: impl Fn(&str) -> Option<T>) -> Option<T> {
     let fields = headers.get_all(header::ACCEPT).iter().filter_map(|field| field.to_str().ok());
     let ranges = fields.flat_map(|field| field.split(',')).filter_map(|range| {

@@ -1,4 +1,4 @@
-//! RFC 9457 problems: every error response of the HTTP interface, and the conversion of errors into them.
+//! RFC 9457 problems, the common format of error responses, and the conversion of errors into them.
 
 use axum::{
     body::Body,
@@ -14,10 +14,10 @@ use crate::{
     request_context::{self, RequestId},
 };
 
-/// Seconds before a client should retry. An overload or a short database outage is usually over by then.
+/// Value of `Retry-After`, in seconds. Overloads and failovers of the database are usually short.
 pub const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 
-/// An error response: a detail for people, a code for programs.
+/// An error response, with a detail for people and a code for programs.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Problem {
     code: ProblemCode,
@@ -28,9 +28,9 @@ pub struct Problem {
 /// An invalid field of the request body.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct FieldError {
-    /// JSON Pointer (RFC 6901) into the body, or into the line of a file.
+    /// JSON Pointer (RFC 6901) to the field in the body, or in the line of a file.
     pointer: String,
-    /// Line number in an uploaded file, from 1.
+    /// Line number in an uploaded file, from 1; `None` for other bodies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     line: Option<u64>,
     detail: String,
@@ -53,74 +53,74 @@ impl Problem {
         self.code.status()
     }
 
-    /// 400: the request is not well-formed.
+    /// Returns the 400 problem for a request that is not well-formed.
     pub fn malformed(detail: impl Into<String>) -> Self {
         Self::new(ProblemCode::Malformed, detail)
     }
 
-    /// 401: the bearer token is missing or wrong.
+    /// Returns the 401 problem for a missing or wrong bearer token.
     pub fn unauthorized() -> Self {
         let detail = "authentication required: send `Authorization: Bearer <token>`";
         Self::new(ProblemCode::Unauthorized, detail)
     }
 
-    /// 404: no route has this path.
+    /// Returns the 404 problem for a path without a route.
     pub fn no_route(path: &str) -> Self {
         let detail = format!("no route for {path}: see GET / for the routes");
         Self::new(ProblemCode::NotFound, detail)
     }
 
-    /// 405: the route has no such method. The response lists the allowed ones in `Allow`.
+    /// Returns the 405 problem for a method that the route does not allow. The router adds `Allow`.
     pub fn method_not_allowed(method: &str) -> Self {
         let detail = format!("method {method} is not allowed: see the Allow header");
         Self::new(ProblemCode::MethodNotAllowed, detail)
     }
 
-    /// 499: the client disconnected before the whole body arrived.
+    /// Returns the 499 problem for a client that disconnected before the whole body arrived.
     pub fn client_disconnected() -> Self {
         Self::new(ProblemCode::ClientDisconnected, "the client disconnected while sending the body")
     }
 
-    /// 408: the body did not arrive in time.
+    /// Returns the 408 problem for a body that did not arrive in time.
     pub fn body_too_slow() -> Self {
         Self::new(ProblemCode::BodyTooSlow, "the body did not arrive in time")
     }
 
-    /// 503: the limit of concurrent requests is reached.
+    /// Returns the 503 problem for a request above the limit of concurrent requests.
     pub fn overloaded() -> Self {
         Self::new(ProblemCode::Overloaded, "the server has too many requests: retry later")
     }
 
-    /// 413: the body exceeds the limit, in bytes.
+    /// Returns the 413 problem for a body of more than `limit` bytes.
     pub fn body_too_large(limit: u64) -> Self {
         Self::too_large(format!("the body is larger than {limit} bytes: split it into several requests"))
     }
 
-    /// 413, for limits other than the body's size in bytes.
+    /// Returns the 413 problem for another limit than the body's size in bytes.
     pub fn too_large(detail: impl Into<String>) -> Self {
         Self::new(ProblemCode::BodyTooLarge, detail)
     }
 
-    /// 415: the route does not accept the body's media type.
+    /// Returns the 415 problem for a media type that the route does not accept.
     pub fn unsupported_media_type(accepted: &str) -> Self {
         let detail = format!("unsupported media type: send Content-Type {accepted}");
         Self::new(ProblemCode::UnsupportedMediaType, detail)
     }
 
-    /// 415: the body has a content coding, such as gzip.
+    /// Returns the 415 problem for a body with a content coding, such as gzip.
     pub fn unsupported_content_encoding() -> Self {
         let detail = "unsupported content encoding: send the body uncompressed";
         Self::new(ProblemCode::UnsupportedMediaType, detail)
     }
 
-    /// 412: a product with the id of a create-only request exists.
+    /// Returns the 412 problem for a create-only request whose product exists.
     pub fn product_exists(product: &Product) -> Self {
         let detail =
             format!("product {} already exists: its current version is {}", product.id, product.version);
         Self::new(ProblemCode::VersionMismatch, detail)
     }
 
-    /// 503: the request exceeded its time limit.
+    /// Returns the 503 problem for a request that exceeded its time limit.
     pub fn timeout() -> Self {
         let detail = "the request timed out: before retrying, check whether a write took effect";
         Self::new(ProblemCode::Timeout, detail)
@@ -128,8 +128,8 @@ impl Problem {
 }
 
 impl Serialize for Problem {
-    /// Writes the form in which idempotent responses are stored. It has the status and the title for builds that
-    /// read them.
+    /// Serializes the problem for storage under an idempotency key. The status and the title are included for
+    /// other builds, which may read them.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut stored = serializer.serialize_struct("Problem", 5)?;
         stored.serialize_field("status", &self.status().as_u16())?;
@@ -175,7 +175,8 @@ impl From<Error> for Problem {
 }
 
 impl IntoResponse for Problem {
-    /// Sets the status only. [`render`] writes headers and body later, because it knows the request's id.
+    /// Returns a response that has only the status and carries the problem. [`render`] adds headers and body
+    /// later, because the body contains the request id.
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();
         response.extensions_mut().insert(self);
@@ -183,7 +184,8 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Writes the body of a response that carries a [`Problem`]; returns other responses unchanged.
+/// Returns a response with the headers and body of the [`Problem`] that it carries. Returns other responses
+/// unchanged.
 pub fn render(mut response: Response, id: &RequestId) -> Response {
     let Some(problem) = response.extensions_mut().remove::<Problem>() else {
         return response;
@@ -229,7 +231,7 @@ struct ProblemBody<'a> {
 mod tests {
     use super::*;
 
-    /// Idempotent responses outlive an update of the server, in both directions.
+    /// After an update or a downgrade, the server reads responses that another build has stored.
     #[test]
     fn stored_problems_keep_their_format() -> serde_json::Result<()> {
         let stored = [

@@ -1,4 +1,4 @@
-//! Codes of problems, each with its status and title.
+//! Codes of problems, with their statuses and titles.
 
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use crate::domain::ErrorCode;
 
 macro_rules! problem_codes {
     ($($(#[$comment:meta])* $variant:ident: $status:literal $code:literal $title:literal,)*) => {
-        /// Kind of a problem. Programs read it in `code`, in the problem type and in the status.
+        /// Kind of a problem. It determines the code, the problem type, the status and the title.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(into = "&'static str", try_from = "String")]
         pub enum ProblemCode {
@@ -43,7 +43,7 @@ problem_codes! {
     Invalid: 422 "INVALID" "Invalid values",
     KeyReused: 422 "IDEMPOTENCY_KEY_REUSED" "Idempotency key reused",
     VersionRequired: 428 "VERSION_REQUIRED" "Version required",
-    /// The status is nginx's. It appears in metrics and logs only.
+    /// Its status is not a standard one; nginx uses it too. It appears only in metrics and logs.
     ClientDisconnected: 499 "CLIENT_LEFT" "Client disconnected",
     Internal: 500 "INTERNAL" "Internal error",
     Overloaded: 503 "OVERLOADED" "Overloaded",
@@ -58,7 +58,7 @@ impl ProblemCode {
         StatusCode::from_u16(self.parts().0).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// Returns the stable name that clients see.
+    /// Returns the stable code for programs.
     pub fn as_str(self) -> &'static str {
         self.parts().1
     }
@@ -68,7 +68,7 @@ impl ProblemCode {
         self.parts().2
     }
 
-    /// Returns the problem type: a URN, not a URL, because it must not depend on the server's address.
+    /// Returns the problem type. It is a URN, because a URL would depend on the server's address.
     pub fn urn(self) -> String {
         format!("urn:stockmeter:problem:{}", self.as_str().to_ascii_lowercase().replace('_', "-"))
     }

@@ -16,27 +16,27 @@ use super::{media_type::media_type, problem::Problem};
 pub struct BodyLimits {
     /// Maximum size of a JSON body, in bytes.
     pub size: usize,
-    /// Time from the request headers to the last byte; in a file upload, the time between two chunks.
+    /// Maximum time to receive a JSON body, or to receive the next chunk of a file upload.
     pub time: Duration,
     /// Maximum size of a file upload, in bytes.
     pub import_size: u64,
-    /// Time for a whole file upload and its import.
+    /// Maximum time for a whole file upload and its import.
     pub import_time: Duration,
 }
 
-/// Bytes of an oversized body that are read and discarded before the server responds. Most clients read the
-/// response only after sending the whole body: if the connection closed earlier, they would report a
-/// connection error instead of the 413.
+/// Maximum number of excess bytes that are read and discarded before the server responds with 413. Most
+/// clients read the response only after sending the whole body. If the server closed the connection earlier,
+/// they would report a connection error.
 const MAX_DRAINED_BYTES: u64 = 64 << 20;
 
-/// Maximum bytes allocated from the declared length alone, since the client may never send them.
+/// Maximum number of bytes allocated before they arrive. The client may declare more than it sends.
 const MAX_PREALLOCATED_BYTES: usize = 128 << 10;
 
 const JSON: &str = "application/json";
 /// JSON Merge Patch (RFC 7396), accepted by PATCH.
 const MERGE_PATCH: &str = "application/merge-patch+json";
 
-/// Checks that the body has no content coding (RFC 9110 section 8.4), since the server decodes none.
+/// Checks that the body has no content coding (RFC 9110 section 8.4), because the server supports none.
 ///
 /// # Errors
 /// Returns a 415 problem if `Content-Encoding` is other than `identity`.
@@ -48,7 +48,7 @@ pub fn reject_content_encoding(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::unsupported_content_encoding())
 }
 
-/// Text of a JSON body, with the right media type and in UTF-8 (RFC 8259 section 8.1), but not parsed.
+/// Unparsed text of a JSON body. Its media type and its encoding, UTF-8 (RFC 8259 section 8.1), are checked.
 pub struct JsonBody(pub String);
 
 impl<S: Send + Sync> FromRequest<S> for JsonBody
@@ -63,11 +63,12 @@ where
 }
 
 impl JsonBody {
-    /// Reads the body of `request`.
+    /// Reads the body of `request` within `limits`.
     ///
     /// # Errors
-    /// Returns a problem if the body is not JSON by its media type, not UTF-8, too large or too slow.
-    // Not an `async fn`, whose future would hold the whole request until the body has arrived.
+    /// Returns a problem if the media type is not JSON, the body is not UTF-8 or exceeds the limits, or the
+    /// client disconnects.
+    // The future of an `async fn` would hold the whole request until the body has arrived.
     pub fn from_request_with(
         request: Request,
         limits: BodyLimits,
@@ -84,7 +85,7 @@ impl JsonBody {
     }
 }
 
-/// Checks the headers of a request for a JSON body of at most `size` bytes, and returns the body unread.
+/// Checks the headers of a request with a JSON body. Returns the body, unread and limited to `size` bytes.
 fn json_body(request: Request, size: usize) -> Result<LimitedBody, Problem> {
     reject_content_encoding(request.headers())?;
     if let Some(essence) = media_type(request.headers()) {
@@ -99,7 +100,7 @@ fn json_body(request: Request, size: usize) -> Result<LimitedBody, Problem> {
 /// A request body that is read chunk by chunk, up to a limit.
 pub struct LimitedBody {
     data: BodyDataStream,
-    /// Length in bytes that the request declares; 0 if unknown.
+    /// Declared length in bytes; 0 if unknown.
     declared: u64,
     /// Bytes received so far.
     received: u64,
@@ -108,11 +109,11 @@ pub struct LimitedBody {
 }
 
 impl LimitedBody {
-    /// Takes the body out of `request`, to read at most `limit` bytes.
+    /// Returns the body of `request`, limited to `limit` bytes.
     ///
     /// # Errors
-    /// Returns a 413 problem if the declared length exceeds the limit, unless the body should be drained
-    /// first. It is not drained if the client waits for `100 Continue` or if it is too long.
+    /// Returns a 413 problem if the declared length exceeds the limit and the body need not be read. This is
+    /// the case if the client waits for `100 Continue`, or if the excess is above [`MAX_DRAINED_BYTES`].
     pub fn new(request: Request, limit: u64) -> Result<Self, Problem> {
         let declared = request.body().size_hint().lower();
         let expects_continue = request.headers().contains_key(header::EXPECT);
@@ -122,7 +123,7 @@ impl LimitedBody {
         Ok(Self { data: request.into_body().into_data_stream(), declared, received: 0, limit })
     }
 
-    /// Reads the whole body.
+    /// Reads and returns the whole body.
     ///
     /// # Errors
     /// Returns the errors of [`LimitedBody::next_chunk`].

@@ -1,5 +1,5 @@
-//! Sets up logging and tracing. Log lines go to standard error as text or JSON, spans to a collector if one
-//! is configured.
+//! Sets up logging and tracing. Log lines are written to standard error as text or JSON. Spans are sent to a
+//! collector if one is configured.
 
 use std::io::{self, IsTerminal};
 
@@ -23,7 +23,7 @@ mod request_fields;
 
 use request_fields::{LineStyle, WithRequestFields};
 
-/// Starts logging for the whole process, and tracing if `traces` is given.
+/// Starts logging for the whole process. Also starts tracing if `traces` is given.
 ///
 /// # Errors
 /// Returns a message if the log filter is invalid.
@@ -64,8 +64,8 @@ where
     }
 }
 
-/// Parses a level, or levels by module. Returns `Targets` instead of an `EnvFilter`, which is evaluated at
-/// every span entry.
+/// Parses a level, or levels by module. Returns `Targets` instead of an `EnvFilter`, because an `EnvFilter`
+/// is evaluated at every span entry.
 fn parse_filter(text: &str) -> Result<Targets, String> {
     let parts: Vec<_> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
     if parts.iter().any(|part| part.contains(|c: char| c == '[' || c.is_whitespace())) {

@@ -1,6 +1,7 @@
-//! Log lines with the fields of their request, in the form in which tracing-subscriber writes a span.
+//! Adds the fields of the current request to log lines, in the format that tracing-subscriber uses for spans.
 //!
-//! Most requests log nothing. A span for each of them would take longer than reading a product.
+//! Requests have no span for logging, because creating a span takes longer than reading a product. Most
+//! requests log nothing.
 
 use std::fmt;
 
@@ -51,7 +52,7 @@ where
     }
 }
 
-/// Fields of a request in its log lines. JSON has them in this order.
+/// Fields of a request in its log lines. JSON lines contain the fields in this order.
 #[derive(Serialize)]
 struct RequestFields<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -180,7 +181,8 @@ mod tests {
         error!("second");
     }
 
-    /// Logs the same within a span with the fields of the request, written by the library.
+    /// Logs the same lines within spans that have the request's fields. tracing-subscriber writes these
+    /// fields.
     fn log_within_spans() {
         let info = request();
         let (id, trace_id, method, path) =

@@ -1,5 +1,5 @@
-//! Health checks. Liveness never queries the database: an orchestrator would otherwise restart healthy
-//! servers while the database is down.
+//! Health checks. Liveness never queries the database, because an orchestrator would otherwise restart
+//! healthy servers while the database is down.
 
 use std::time::Instant;
 
@@ -19,7 +19,7 @@ use crate::{database::Database, http::problem::RETRY_AFTER_SECONDS};
 #[derive(Clone)]
 pub struct HealthState {
     pub database: Database,
-    /// Cancelled when shutdown begins.
+    /// Token that is cancelled when the shutdown begins.
     pub shutting_down: CancellationToken,
 }
 

@@ -9,7 +9,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::telemetry::Telemetry;
 
-/// Media type with version. Prometheus 3 rejects a response whose format it cannot determine.
+/// Media type of the text format. It needs the version, because Prometheus 3 rejects a response whose format
+/// it cannot determine.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 pub fn api() -> OpenApiRouter<Telemetry> {

@@ -21,14 +21,14 @@ use crate::{
     http::{problem::Problem, problem_code::ProblemCode},
 };
 
-/// Query parameters.
+/// Query parameters of `GET /products/changes`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChangesQuery {
     id: Option<String>,
 }
 
-/// Header with the id of the last event, which browsers send when they reconnect.
+/// Header with the id of the last event that the client received. Browsers send it when they reconnect.
 const LAST_EVENT_ID: &str = "last-event-id";
 
 /// Streams changes of products. The events `created`, `updated`, `stock_moved` and `deleted` carry the

@@ -92,7 +92,7 @@ async fn create_json(
     preference: Preference,
     idempotent: IdempotentRequest,
 ) -> Result<Response, Problem> {
-    // Parse here: with an idempotency key, `work` runs in a transaction, which should be short.
+    // Parsing is not part of `work`, which runs in a transaction if the request has an idempotency key.
     let input = CreateInput::parse(&body);
     let work = async move |writer: Writer| create_parsed(&writer, input?, preference).await;
     idempotent.execute(catalog, body.as_bytes(), work).await

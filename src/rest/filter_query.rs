@@ -8,7 +8,8 @@ use crate::domain::{
 const NUMBER_OPERATORS: &str = "eq, gt, gte, lt, lte and in";
 const NAME_OPERATORS: &str = "eq, contains and prefix";
 
-/// Adds the filter `name=operator.operand`. Returns false if no field has this name.
+/// Adds the filter `name=value`, in which `value` is `operator.operand`. Returns false if no product field
+/// has this name.
 ///
 /// # Errors
 /// Returns [`Error::Invalid`] if the operator or a value is invalid, or the filter has too many conditions.

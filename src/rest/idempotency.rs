@@ -16,10 +16,11 @@ use crate::{
 };
 
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// Marks a response that was stored for an earlier request.
+/// Header of a response that was stored for an earlier request.
 pub const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
-/// Idempotency key of a request, if it has one, and a digest of its method, target and relevant headers.
+/// Idempotency key of a request, and a digest of its method, target and relevant headers. `None` if the
+/// request has no key.
 pub struct IdempotentRequest(Option<(IdempotencyKey, Sha256)>);
 
 impl<S: Send + Sync> FromRequestParts<S> for IdempotentRequest {
@@ -48,7 +49,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotentRequest {
     }
 }
 
-/// Adds a part with its length, to keep it distinct from the next one.
+/// Adds the length of a part and the part itself. The length separates the part from the next one.
 fn add_part(digest: &mut Sha256, part: &[u8]) {
     digest.update((part.len() as u64).to_le_bytes());
     digest.update(part);
@@ -57,10 +58,12 @@ fn add_part(digest: &mut Sha256, part: &[u8]) {
 impl IdempotentRequest {
     /// Runs `work` and stores its response, or returns the response stored for the same key.
     ///
-    /// `body` is the request's body or a digest of it. It detects a key that is reused for another request.
+    /// `body` is the request's body or its digest. It detects that a key is reused for another request.
+    /// Without a key, `work` runs directly and its response is not stored.
     ///
     /// # Errors
-    /// Returns the problem of the work, or one about a key that is in use or belongs to another request.
+    /// Returns the problem of `work`. Returns a 409 problem if a request with this key is in progress, and a
+    /// 422 problem if the key was used for a different request.
     pub async fn execute<F>(
         self,
         catalog: Catalog,
@@ -78,7 +81,7 @@ impl IdempotentRequest {
         let work = async move |products| {
             StoredResponse::serialize_result(work(Writer::Transaction(products)).await).await
         };
-        // Boxed to keep the future small, because most requests have no key.
+        // Boxing keeps the future small for the many requests without a key.
         let IdempotentResponse { response, replayed } = Box::pin(catalog.execute_once(request, work)).await?;
         let stored: StoredResponse = serde_json::from_str(&response).map_err(|_| Error::Internal)?;
         let mut response = stored.into_response();
@@ -89,7 +92,7 @@ impl IdempotentRequest {
     }
 }
 
-/// A response as the catalog stores it, in JSON. The aliases read what earlier builds stored.
+/// A response to store as JSON. The aliases are the names in responses that earlier builds stored.
 #[derive(Serialize, Deserialize)]
 enum StoredResponse {
     #[serde(alias = "Done")]
@@ -99,7 +102,8 @@ enum StoredResponse {
 }
 
 impl StoredResponse {
-    /// Returns the JSON to store. Server errors are not stored, because the client may retry the request.
+    /// Returns the response as JSON, or the problem if it is a server error. Server errors are not stored, so
+    /// that a retry executes the request again.
     async fn serialize_result(result: Result<Response, Problem>) -> Result<String, Problem> {
         let stored = match result {
             Err(problem) if problem.status().is_server_error() => return Err(problem),

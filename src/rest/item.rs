@@ -55,7 +55,7 @@ pub async fn get(
     Ok(response)
 }
 
-/// Calls [`get`] without axum's router and extractors. `id` is percent-encoded.
+/// Returns the response of [`get`] for a percent-encoded id, without axum's router and extractors.
 pub fn get_by_id(
     catalog: Catalog,
     id: &str,
@@ -113,14 +113,17 @@ pub async fn replace(
     }
 }
 
-/// Creates a product. Fails if one with its id exists.
+/// Creates a product and returns the response.
+///
+/// # Errors
+/// Returns a 412 problem if the id exists.
 async fn create_only(catalog: &Catalog, id: ProductId, new: &NewProduct) -> Result<Response, Problem> {
     loop {
         match catalog.create(new.clone(), OnConflict::Reject).await {
             Ok(product) => return Ok(response::created(&product)),
             Err(Error::Duplicate(_)) => match catalog.get(id).await {
                 Ok(product) => return Err(Problem::product_exists(&product)),
-                // Deleted since the attempt to create it. Try again.
+                // Another request deleted the product in the meantime, so the loop tries again.
                 Err(Error::NotFound(_)) => {}
                 Err(error) => return Err(error.into()),
             },

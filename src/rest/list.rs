@@ -1,7 +1,7 @@
 //! Handler of `GET /products`, which returns a page or streams the whole list.
 //!
-//! A stream reads the list page by page instead of keeping a database cursor open: a slow client must not
-//! hold a connection or a snapshot.
+//! A stream reads the list page by page, with one query each. A database cursor would let a slow client hold
+//! a connection and a snapshot.
 
 use axum::{
     body::Body,
@@ -73,7 +73,7 @@ pub async fn list(
     Ok(response)
 }
 
-/// Returns the value of `Link`.
+/// Returns the value of the `Link` header (RFC 8288).
 fn links(query: &ListQuery, page: &Page) -> String {
     let cursor = |product: &Product| Cursor::new(product, &query.listing.order);
     let mut links = vec![query.link("first", None)];
@@ -86,14 +86,17 @@ fn links(query: &ListQuery, page: &Page) -> String {
     links.join(", ")
 }
 
-/// Returns the whole list after a cursor.
+/// Returns a response with all products after the cursor; without a cursor, with all products.
+///
+/// # Errors
+/// Returns the error of the first page. Later errors abort the connection.
 async fn stream_all(
     catalog: Catalog,
     listing: Listing,
     after: Option<Cursor>,
     format: Format,
 ) -> Result<Response, Error> {
-    // If the first page fails, the response is an error. Later, the status has already been sent.
+    // The first page is read before the status is sent, so that its failure becomes an error response.
     let first = catalog.page(&listing, PageRequest::after(after)).await?;
     if !first.has_next {
         return Ok(response::products(StatusCode::OK, format, &first.products));
@@ -111,7 +114,7 @@ async fn stream_all(
                     let next = write_page(&mut bytes, &mut writer, &page, &listing.order);
                     Some((Ok(bytes), (next, writer, listing)))
                 }
-                // Abort the connection, because a client could take the partial list for a complete one.
+                // The error aborts the connection, so that the client detects the incomplete list.
                 Err(error) => Some((Err(error), (None, writer, listing))),
             }
         }
@@ -121,8 +124,8 @@ async fn stream_all(
     Ok(([(header::CONTENT_TYPE, format.media_type())], body).into_response())
 }
 
-/// Writes a page, and the end of the document after the last one. Returns the cursor of the next page, or
-/// `None` after the last one.
+/// Appends a page to `out`. Returns the cursor of the next page. After the last page, appends the end of the
+/// document and returns `None`.
 fn write_page(out: &mut Vec<u8>, writer: &mut Writer, page: &Page, order: &SortOrder) -> Option<Cursor> {
     writer.write(out, &page.products);
     let next = page.products.last().filter(|_| page.has_next).map(|last| Cursor::new(last, order));

@@ -11,18 +11,18 @@ use crate::{
     http::problem::Problem,
 };
 
-/// Parsed query of a list.
+/// Parsed query string of `GET /products`.
 #[derive(Debug)]
 pub struct ListQuery {
     pub listing: Listing,
     pub window: Window,
-    /// Whether to return the number of all matching products.
+    /// Whether `X-Total-Count` is requested.
     pub count: bool,
     /// Parameters other than `after` and `before`, for links to other pages.
     link_params: Vec<(String, String)>,
 }
 
-/// The products of the list to return.
+/// Part of the list to return.
 #[derive(Debug)]
 pub enum Window {
     Page(PageRequest),
@@ -33,12 +33,13 @@ pub enum Window {
 const SORT_COLUMNS: [SortColumn; 4] =
     [SortColumn::Id, SortColumn::Name, SortColumn::Price, SortColumn::Amount];
 
-/// Parameters of `GET` and of `DELETE /products`, as error messages list them.
+/// Parameters of `GET /products`, for error messages.
 const LIST_PARAMETERS: &str = "limit, after, before, sort, count, id, name, price and amount";
+/// Parameters of `DELETE /products`, for error messages.
 const FILTER_PARAMETERS: &str = "id, name, price and amount";
 
 impl ListQuery {
-    /// Parses a query string.
+    /// Parses the query string of `GET /products`.
     ///
     /// # Errors
     /// Returns a 400 problem for unknown, repeated or conflicting parameters, and a 422 problem for invalid
@@ -75,7 +76,7 @@ impl ListQuery {
             return Err(Problem::malformed("after and before cannot be combined"));
         }
         if limit.is_none() && !order.is_by_id() {
-            // Without an index on the fields, every page would scan the whole table.
+            // Without an index on the other fields, every page of the stream would scan the whole table.
             return Err(Problem::malformed("limit is required to sort by fields other than id"));
         }
         let window = match limit {
@@ -91,8 +92,8 @@ impl ListQuery {
         Ok(Self { listing: Listing { filter, order }, window, count, link_params })
     }
 
-    /// Returns a `Link` value for another page of the list. `position` is `after` or `before` with its
-    /// cursor; `None` means the first page.
+    /// Returns a link to another page of the list, for the `Link` header. `position` is `after` or `before`
+    /// with a cursor, or `None` for the first page.
     pub fn link(&self, relation: &str, position: Option<(&str, &Cursor)>) -> String {
         let mut query = Serializer::new(String::new());
         query.extend_pairs(&self.link_params);
@@ -101,7 +102,7 @@ impl ListQuery {
     }
 }
 
-/// Parses a query string that may hold filters only.
+/// Parses a query string that may contain only filters.
 ///
 /// # Errors
 /// Returns a 400 problem for other parameters, and a 422 problem for invalid filters.
@@ -115,7 +116,8 @@ pub fn parse_filter(query: &str) -> Result<Filter, Problem> {
     Ok(filter)
 }
 
-/// Parses an order such as `price,-name`: by ascending price, then by descending name.
+/// Parses a sort order. For example, `price,-name` sorts by ascending price, and equal prices by descending
+/// name.
 fn parse_sort(text: &str) -> Result<SortOrder, Error> {
     let key = |text: &str| {
         let (direction, name) = match text.strip_prefix('-') {

@@ -1,4 +1,4 @@
-//! The REST interface. Handlers parse requests, call the catalog, which validates, and write responses.
+//! The REST interface. Handlers parse requests, call the catalog and write responses.
 
 use axum::extract::FromRef;
 use utoipa::OpenApi;
@@ -53,7 +53,7 @@ pub fn api() -> OpenApiRouter<RestState> {
         .routes(routes!(item::adjust_stock))
 }
 
-/// Returns the parsed object, or an error if the JSON value was not an object.
+/// Returns the parsed object, or a validation error for `None`, which stands for any other JSON value.
 fn require_object<T>(object: Option<T>) -> Result<T, Error> {
     object.ok_or_else(Error::not_an_object)
 }

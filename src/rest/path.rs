@@ -16,10 +16,10 @@ use crate::{
 pub struct PathId(pub ProductId);
 
 impl PathId {
-    /// Reads an id that is still percent-encoded, as axum's `Path` would.
+    /// Decodes and parses a percent-encoded id, with the same result as axum's `Path`.
     ///
     /// # Errors
-    /// The text is not UTF-8, or no valid id.
+    /// Returns a 400 problem if the decoded id is not UTF-8, and a 422 problem if it is not a valid id.
     pub fn decode(text: &str) -> Result<Self, Problem> {
         let text = percent_decode_str(text).decode_utf8().map_err(|_| not_utf8())?;
         Ok(Self(parse_product_id(&text)?))

@@ -10,13 +10,14 @@ use crate::{
     http::problem::Problem,
 };
 
-/// Preconditions of a request.
+/// The preconditions of one request.
 pub struct Preconditions {
     pub if_match: IfMatch,
     pub if_none_match: IfNoneMatch,
 }
 
-/// `If-Match`: the product must have one of these versions. [`Precondition::None`] if the header is absent.
+/// `If-Match`: the product must have one of these versions. If the header is absent, the value is
+/// [`Precondition::None`].
 #[derive(Debug, PartialEq, Eq)]
 pub struct IfMatch(Precondition);
 
@@ -27,12 +28,12 @@ pub enum IfNoneMatch {
     Absent,
     /// `*`: the product must not exist.
     Any,
-    /// The product must have another version.
+    /// The product must have none of these versions.
     Versions(Vec<Version>),
 }
 
 impl IfMatch {
-    /// Returns whether the request has the header.
+    /// Returns whether the request has an `If-Match` header.
     pub fn is_present(&self) -> bool {
         self.0 != Precondition::None
     }
@@ -44,7 +45,7 @@ impl IfMatch {
 }
 
 impl IfNoneMatch {
-    /// Returns whether the client already has a product at this version, as `If-None-Match` of a read says.
+    /// Returns whether a read responds with 304, because the client already has this version.
     pub fn is_not_modified(&self, version: Version) -> bool {
         match self {
             Self::Absent => false,
@@ -54,20 +55,20 @@ impl IfNoneMatch {
     }
 }
 
-/// Content of a header with entity tags.
+/// Parsed value of `If-Match` or `If-None-Match`.
 enum EntityTags {
     Any,
     Versions(Vec<Version>),
 }
 
 impl Preconditions {
-    /// Parses the headers of a request.
+    /// Parses `If-Match` and `If-None-Match`.
     ///
     /// # Errors
     /// Returns a 400 problem if a header is malformed.
     pub fn from_headers(headers: &HeaderMap) -> Result<Self, Problem> {
         Ok(Self {
-            // `If-Match` requires the strong comparison (RFC 9110 section 13.1.1), which no weak tag passes.
+            // `If-Match` requires a strong comparison (RFC 9110 section 13.1.1), so weak tags never match.
             if_match: IfMatch(match parse_entity_tags(headers, &header::IF_MATCH, false)? {
                 None => Precondition::None,
                 Some(EntityTags::Any) => Precondition::Any,
@@ -81,10 +82,10 @@ impl Preconditions {
         })
     }
 
-    /// Checks that a request for several products has no preconditions.
+    /// Checks that the request has no preconditions, because they apply to single products only.
     ///
     /// # Errors
-    /// Returns a 400 problem if it has one.
+    /// Returns a 400 problem if the request has a precondition.
     pub fn reject_any(&self) -> Result<(), Problem> {
         if !self.if_match.is_present() && self.if_none_match == IfNoneMatch::Absent {
             return Ok(());
@@ -92,7 +93,7 @@ impl Preconditions {
         Err(Problem::malformed("If-Match and If-None-Match apply to single products only"))
     }
 
-    /// Returns the precondition of an update, from `If-Match`.
+    /// Returns the precondition in `If-Match`, for an update or a deletion.
     ///
     /// # Errors
     /// Returns a 400 problem if the request has `If-None-Match`.
@@ -112,8 +113,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Preconditions {
     }
 }
 
-/// Parses `*` or a list of entity tags. Returns `None` if the header is absent. Tags that are not valid versions are dropped, as are weak tags unless
-/// `allow_weak` is true.
+/// Parses `*` or a list of entity tags. Returns `None` if the header is absent.
+///
+/// Tags that are not valid versions are ignored. Weak tags are ignored too, unless `allow_weak` is true.
 fn parse_entity_tags(
     headers: &HeaderMap,
     name: &HeaderName,
@@ -131,7 +133,7 @@ fn parse_entity_tags(
             return Ok(Some(EntityTags::Any));
         }
         while !rest.is_empty() {
-            // Ignore empty list elements (RFC 9110 section 5.6.1.2).
+            // Empty list elements are ignored (RFC 9110 section 5.6.1.2).
             if let Some(next) = rest.strip_prefix(',') {
                 rest = next.trim_start();
                 continue;

@@ -15,7 +15,7 @@ pub const PREFER: HeaderName = HeaderName::from_static("prefer");
 pub const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 const MERGE: &str = "resolution=merge-duplicates";
 
-/// Treatment of products whose ids exist. Unknown preferences are ignored, as RFC 7240 section 2 requires.
+/// Requested action for products whose ids exist. Unknown preferences are ignored (RFC 7240 section 2).
 #[derive(Clone, Copy)]
 pub struct Preference(pub OnConflict);
 
@@ -33,8 +33,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Preference {
 }
 
 impl Preference {
-    /// If the preference is to replace, adds `Preference-Applied` and sets the status to 200, since the
-    /// products may not be new.
+    /// Returns the response; for an upsert, with `Preference-Applied` and status 200. The status is not 201,
+    /// because some products may have existed.
     pub fn mark_applied(self, mut response: Response) -> Response {
         if self.0 == OnConflict::Replace {
             *response.status_mut() = StatusCode::OK;

@@ -13,16 +13,16 @@ use crate::{
     formats::{self, Format, json},
 };
 
-/// Number of headers that each response gets later: Server-Timing, Cache-Control, X-Request-Id,
-/// Content-Length.
+/// Number of headers that middleware and hyper add to each response: `Server-Timing`, `Cache-Control`,
+/// `X-Request-Id` and `Content-Length`.
 const COMMON_HEADERS: usize = 4;
 
-/// Returns a response with one product, whose version is a strong entity tag (RFC 9110 section 8.8.3).
+/// Returns a response with one product. Its version is the strong entity tag (RFC 9110 section 8.8.3).
 pub fn product(status: StatusCode, product: &Product) -> Response {
     with_header_capacity(2, status, product)
 }
 
-/// Like [`product`], with capacity for `headers` more headers than the common ones.
+/// Returns a response with one product, and reserves capacity for `headers` headers and the common ones.
 fn with_header_capacity(headers: usize, status: StatusCode, product: &Product) -> Response {
     let mut body = Vec::with_capacity(json::PRODUCT_BYTES);
     json::write_product(&mut body, product);
@@ -44,7 +44,7 @@ fn entity_tag(version: Version) -> Option<HeaderValue> {
     HeaderValue::try_from(tag).ok()
 }
 
-/// Returns a 201 response with a new product.
+/// Returns a 201 response with the created product and its `Location`.
 pub fn created(product: &Product) -> Response {
     let mut response = with_header_capacity(3, StatusCode::CREATED, product);
     if let Ok(location) = HeaderValue::try_from(format!("/products/{}", product.id)) {

@@ -1,4 +1,4 @@
-//! Extractor of the format that a client accepts.
+//! Extractor of the response format from `Accept`.
 
 use std::convert::Infallible;
 
@@ -6,7 +6,7 @@ use axum::{extract::FromRequestParts, http::request::Parts};
 
 use crate::{formats::Format, http::content_negotiation::negotiate};
 
-/// Format of the response. A client that accepts no supported format gets JSON, for compatibility with the
+/// Format of the response. It is JSON if the client accepts no supported format, for compatibility with the
 /// legacy service.
 pub struct ResponseFormat(pub Format);
 

@@ -1,5 +1,5 @@
-//! Extractor of the body of `POST /products`. A file is spooled to disk first, because a slow upload must not
-//! hold a database connection.
+//! Extractor of the body of `POST /products`. A file is stored on disk before its import, because a slow
+//! upload must not hold a database connection.
 
 use std::fs::File;
 
@@ -17,15 +17,15 @@ use crate::{
     },
 };
 
-/// Unparsed products.
+/// Unparsed body of `POST /products`.
 pub enum ProductsPayload {
     /// JSON text of one product or an array.
     Json(String),
-    /// A complete file.
+    /// A file that has been received completely.
     File {
         format: Format,
         file: File,
-        /// SHA-256 of the content.
+        /// SHA-256 of the file.
         digest: [u8; 32],
     },
 }
@@ -56,7 +56,7 @@ where
     }
 }
 
-/// Writes the body to a temporary file. Returns the file, rewound, and the SHA-256 of its content.
+/// Writes the body to a temporary file. Returns the file, rewound to its start, and its SHA-256.
 async fn spool_to_disk(mut body: LimitedBody, limits: BodyLimits) -> Result<(File, [u8; 32]), Problem> {
     let file = tempfile::tempfile().map_err(spool_error)?;
     let mut file = BufWriter::with_capacity(1 << 20, tokio::fs::File::from_std(file));

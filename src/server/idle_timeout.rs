@@ -1,5 +1,5 @@
-//! Closes idle connections: silent clients, clients that stopped reading, and HTTP/1 clients that send their
-//! headers too slowly. Connections whose requests are still being processed stay open.
+//! Closes connections of clients that are silent, stop reading, or send HTTP/1 headers too slowly.
+//! Connections whose requests are still being processed stay open.
 
 use std::{
     io,
@@ -64,14 +64,14 @@ pub struct IdleTimeout<S> {
 }
 
 impl<S> IdleTimeout<S> {
-    /// Creates a timeout that ignores bytes received while no request is active. In HTTP/1 they are request
-    /// headers, which must be complete within the limit. WebSocket messages do not count either: the server's
-    /// pings keep those connections open.
+    /// Creates a timeout that ignores bytes received while no request is active. In HTTP/1, these bytes are
+    /// request headers, which must be complete within the limit. WebSocket messages do not count either,
+    /// because the server's pings keep those connections open.
     pub fn http1(stream: S, limit: Duration, active: ActiveRequests) -> Self {
         Self::new(stream, limit, active, false)
     }
 
-    /// Creates a timeout for which all received bytes are activity.
+    /// Creates a timeout that counts all received bytes as activity.
     pub fn http2(stream: S, limit: Duration, active: ActiveRequests) -> Self {
         Self::new(stream, limit, active, true)
     }
@@ -81,8 +81,8 @@ impl<S> IdleTimeout<S> {
         Self { stream, timer, limit, last_activity: Instant::now(), active, reads_count }
     }
 
-    /// Records activity if `poll` is ready and `is_activity` is set. Fails if `poll` is pending and the
-    /// stream has been idle for too long.
+    /// Returns `poll`, or the error `TimedOut` if `poll` is pending and the stream has been idle for too
+    /// long. If `poll` is ready and `is_activity` is set, it is recorded as activity.
     fn check_idle<T>(
         &mut self,
         context: &mut Context<'_>,

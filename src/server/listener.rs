@@ -25,8 +25,8 @@ use super::{
 };
 use crate::app::App;
 
-/// Socket send buffer in bytes. The kernel reports a socket as writable only when a third of the buffer is
-/// free, and a slow reader of a larger buffer would look idle.
+/// Size of the socket send buffer in bytes. The kernel reports a socket as writable only if a third of the
+/// buffer is free. With a larger buffer, a client that reads slowly would appear idle.
 const SEND_BUFFER_SIZE: usize = 256 << 10;
 /// Pause after a failed accept, to wait for free file descriptors.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
@@ -34,13 +34,13 @@ const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
 /// Time limits of connections.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionTimeouts {
-    /// Maximum time without activity. HTTP/1 request headers must also be complete within it.
+    /// Maximum time without activity. HTTP/1 request headers must also be complete within this time.
     pub idle: Duration,
-    /// Maximum time for active requests to finish after shutdown begins.
+    /// Maximum time for active requests to finish after the listener closes.
     pub shutdown_grace: Duration,
 }
 
-/// Serves HTTP/1.1 and HTTP/2 until `stop` resolves, then waits for active requests within the grace period.
+/// Serves HTTP/1.1 and HTTP/2 until `stop` resolves. Active requests may finish within the grace period.
 pub async fn serve(
     listener: TcpListener,
     app: App,
@@ -56,7 +56,7 @@ pub async fn serve(
             accepted = accept(&listener) => accepted,
             () = &mut stop => break,
         };
-        // Each connection gets a child token, because all connections would contend for the lock of a shared
+        // Each connection has a child token, because all connections would contend for the lock of a shared
         // token.
         let connection = serve_connection(stream, app.clone(), idle, stopping.child_token());
         connections.spawn(async move {
@@ -93,7 +93,7 @@ async fn serve_connection(
     if is_http2 {
         let stream = TokioIo::new(IdleTimeout::http2(stream, idle, active));
         let connection = http2::Builder::new(TokioExecutor::new()).serve_connection(stream, service);
-        // Boxed because HTTP/2 state is large, and it would enlarge the task of every HTTP/1 connection.
+        // Boxed, because the large HTTP/2 state would enlarge the task of every HTTP/1 connection.
         let mut connection = Box::pin(connection);
         let shut_down = http2::Connection::graceful_shutdown;
         return Ok(run_until_shutdown(stopping, connection.as_mut(), shut_down).await?);
@@ -106,8 +106,8 @@ async fn serve_connection(
     Ok(run_until_shutdown(stopping, connection, http1::UpgradeableConnection::graceful_shutdown).await?)
 }
 
-/// Runs a connection to its end. On shutdown, the connection completes its active requests and accepts no
-/// others.
+/// Runs a connection to its end and returns its output. On shutdown, the connection completes its active
+/// requests and accepts no further requests.
 async fn run_until_shutdown<C: Future>(
     stopping: CancellationToken,
     mut connection: Pin<&mut C>,
@@ -125,8 +125,8 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                // Sends small responses without delay. The connection works without these options, so errors
-                // are ignored.
+                // `TCP_NODELAY` sends small responses without delay. Errors are ignored, because the
+                // connection also works without these options.
                 let _ = stream.set_nodelay(true);
                 let _ = set_socket_send_buffer_size(&stream, SEND_BUFFER_SIZE);
                 return (stream, peer);

@@ -1,4 +1,4 @@
-//! A server: starts in the steps of [`Server::start`], listens, and shuts down.
+//! The server: startup, listeners and shutdown.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Instant};
 
@@ -43,17 +43,17 @@ pub enum StartError {
     Routes(#[from] matchit::InsertError),
 }
 
-/// A server that listens and does not serve yet.
+/// A server whose listeners are open. [`Server::run`] serves their requests.
 pub struct Server {
     main: (TcpListener, App),
-    /// Serves metrics and health on an address of their own.
+    /// Separate listener for metrics and health checks, if it is configured.
     metrics: Option<(TcpListener, App)>,
     services: Services,
     config: Config,
 }
 
 impl Server {
-    /// Opens the database, migrates it and listens.
+    /// Opens and migrates the database, starts the background tasks, and opens the listeners.
     ///
     /// # Errors
     /// [`StartError`].
@@ -72,7 +72,7 @@ impl Server {
         Ok(server)
     }
 
-    /// Returns the application of the main listener, without the network.
+    /// Returns the application of the main listener, which can be called without a network connection.
     pub fn app(&self) -> App {
         self.main.1.clone()
     }
@@ -95,7 +95,7 @@ async fn open_services(config: &Config) -> Result<Services, StartError> {
     database.migrate_up().await?;
     observe_pool(&telemetry.meter(), database.clone());
     let catalog = Catalog::new(database.clone(), catalog_options(config));
-    // Pings come well within the idle timeout, which would close a silent connection.
+    // Pings are sent more often than the idle timeout, so that connections of responsive clients stay open.
     let websockets = WebSockets::new(config.idle_timeout / 3, config.body_limit);
     Ok(Services { telemetry, database, catalog, websockets, shutting_down: CancellationToken::new() })
 }
@@ -120,7 +120,7 @@ pub async fn open_database(
     Ok(database)
 }
 
-/// Returns the catalog's part of the configuration.
+/// Returns the catalog's options from the configuration.
 pub fn catalog_options(config: &Config) -> CatalogOptions {
     CatalogOptions {
         require_version: config.require_if_match,

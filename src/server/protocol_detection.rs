@@ -1,7 +1,7 @@
 //! Detects HTTP/2 by its connection preface (RFC 9113 section 3.4).
 //!
-//! The bytes are peeked, not read. Bytes read ahead would reach hyper as a separate piece, for which hyper
-//! allocates a buffer of twice the size for the life of the connection.
+//! The bytes are peeked, not read. Otherwise hyper would receive them as a separate chunk. For that chunk, it
+//! would allocate a buffer of twice the size and keep it until the connection closes.
 
 use std::io;
 
@@ -16,7 +16,8 @@ const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Returns an error if the connection fails.
 pub async fn detect_http2(stream: &TcpStream) -> io::Result<bool> {
     loop {
-        // Readiness is taken before each peek: bytes that arrive after the peek make the stream ready again.
+        // Readiness is requested before each peek, so that bytes that arrive after the peek make the stream
+        // ready again.
         let ready = stream.ready(Interest::READABLE).await?;
         let peek = || {
             let mut start = [0; PREFACE.len()];

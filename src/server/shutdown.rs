@@ -1,4 +1,4 @@
-//! Serves until the signal to stop, then shuts down in order.
+//! Runs the server and shuts it down in order.
 
 use std::time::Duration;
 
@@ -10,15 +10,15 @@ use super::{
     listener::{self, ConnectionTimeouts},
 };
 
-/// Time for sockets to close. It has begun before, with the grace time.
+/// Maximum time that WebSockets may take to close after the grace period.
 const WEBSOCKET_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Server {
     /// Serves until `stop` resolves, then shuts down:
     ///
-    /// 1. Readiness fails, and the server goes on serving for the shutdown delay.
-    /// 2. Listeners close; subscriptions and sockets end with a reason.
-    /// 3. Requests may finish within the grace time.
+    /// 1. Readiness checks fail, but the server continues to serve requests for the shutdown delay.
+    /// 2. The listeners close. Subscriptions and WebSockets end with a reason.
+    /// 3. Active requests may finish within the grace period.
     /// 4. The last metrics are pushed, if a collector is configured.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let Self { main, metrics, services, config } = self;
@@ -47,7 +47,7 @@ impl Server {
         if tokio::time::timeout(WEBSOCKET_CLOSE_TIMEOUT, services.websockets.closed()).await.is_err() {
             warn!("closing WebSockets whose clients did not close them");
         }
-        // Blocks until the collector has the metrics.
+        // Runs on a blocking thread, because it waits until the collector has received the metrics.
         let _ = tokio::task::spawn_blocking(move || services.telemetry.shutdown()).await;
         info!("stopped");
     }

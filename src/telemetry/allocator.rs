@@ -1,4 +1,4 @@
-//! Metrics of the allocator, instead of the legacy service's garbage collection metrics.
+//! Metrics of the memory allocator, jemalloc.
 
 use opentelemetry::metrics::{Gauge, Meter};
 use tikv_jemalloc_ctl::{epoch, stats};

@@ -6,7 +6,7 @@ use opentelemetry::metrics::{Gauge, Meter};
 
 use super::{gauge, names};
 
-/// Gauges that a background task updates: a scrape never queries the database.
+/// Gauges updated by a background task, so that a scrape never queries the database.
 #[derive(Clone, Debug)]
 pub struct CatalogMetrics {
     products: Gauge<u64>,
@@ -15,7 +15,7 @@ pub struct CatalogMetrics {
 }
 
 impl CatalogMetrics {
-    /// Registers the gauges. `subscribers` is called at each scrape.
+    /// Registers the gauges. `subscribers` is called at each scrape and returns the number of subscribers.
     pub fn new(meter: &Meter, subscribers: impl Fn() -> usize + Send + Sync + 'static) -> Self {
         meter
             .u64_observable_gauge(names::SUBSCRIPTIONS_ACTIVE)

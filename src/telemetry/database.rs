@@ -10,7 +10,7 @@ use opentelemetry::{
 use super::{gauge, names};
 use crate::request_context;
 
-/// Cheap to clone.
+/// Histograms of database statements. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct DatabaseMetrics {
     statement_duration: Histogram<f64>,
@@ -51,8 +51,8 @@ pub fn availability_gauge(meter: &Meter) -> Gauge<u64> {
     gauge(meter, names::DATABASE_UP, "", "1 if the database is reachable, otherwise 0")
 }
 
-/// Registers gauges of the connection pool. `status` is called at each scrape. It returns the number of used, of
-/// idle and of all allowed connections, and of statements that wait for one.
+/// Registers gauges of the connection pool. `status` is called at each scrape. It returns the numbers of used
+/// connections, idle connections, allowed connections and waiting statements.
 pub fn register_pool_gauges(meter: &Meter, status: impl Fn() -> [u64; 4] + Clone + Send + Sync + 'static) {
     let connections = status.clone();
     meter

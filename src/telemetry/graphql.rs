@@ -1,5 +1,5 @@
-//! Metrics of GraphQL operations. HTTP metrics miss most of their failures, because they are sent with status
-//! 200.
+//! Metrics of GraphQL operations. HTTP metrics do not show most GraphQL errors, because their responses have
+//! status 200.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -13,7 +13,7 @@ use opentelemetry::{
 
 use super::names;
 
-/// Cheap to clone.
+/// Instruments of GraphQL operations. Cheap to clone.
 #[derive(Clone)]
 pub struct GraphqlMetrics(Arc<Instruments>);
 
@@ -23,13 +23,13 @@ struct Instruments {
     errors: Counter<u64>,
     /// Values of the label for the operation name. They are fixed, so clients cannot create further series.
     names: Vec<StringValue>,
-    /// Counters by type, outcome and name, bound when first used.
+    /// Counters by type, outcome and name, bound on first use.
     bound_requests: Vec<OnceLock<BoundCounter<u64>>>,
-    /// Histograms by type and outcome, bound when first used.
+    /// Histograms by type and outcome, bound on first use.
     bound_durations: Vec<OnceLock<BoundHistogram<f64>>>,
 }
 
-/// Label for the operation type.
+/// Value of the label for the operation type.
 #[derive(Clone, Copy, Debug)]
 pub enum OperationType {
     Query,
@@ -38,12 +38,12 @@ pub enum OperationType {
     Unknown,
 }
 
-/// Label for the outcome of an operation.
+/// Value of the label for the outcome of an operation.
 #[derive(Clone, Copy, Debug)]
 pub enum Outcome {
     Ok,
     Error,
-    /// A request error, before execution.
+    /// Request error: the operation was not executed.
     Rejected,
 }
 

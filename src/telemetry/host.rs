@@ -45,7 +45,7 @@ impl HostMetrics {
 
     /// Records the current values. A container's limits can change while it runs.
     pub fn collect(&self, system: &System, process: &Process) {
-        // Without a free descriptor, cgroup files cannot be read, and the process would appear to have no
+        // Without a free file descriptor, cgroup files cannot be read. The process would appear to have no
         // limits.
         if file_descriptors_exhausted() {
             return;
@@ -64,8 +64,8 @@ impl HostMetrics {
     }
 }
 
-/// Returns the number of processors that the process may use: its CPU affinity, or the lowest quota of its
-/// cgroup and the cgroup's ancestors.
+/// Returns the number of processors that the process may use. It is the lowest of the CPU affinity and the
+/// quotas of the process's cgroup and its ancestors.
 fn cpu_limit() -> f64 {
     let cgroups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let quota = quotas(Path::new("/sys/fs/cgroup"), &cgroups).into_iter().fold(f64::INFINITY, f64::min);
@@ -98,22 +98,22 @@ fn quotas(mount: &Path, cgroups: &str) -> Vec<f64> {
             return Vec::new();
         };
         let directory = hierarchy.join(cgroup.trim_start_matches('/'));
-        // A container often sees the host's path, whose deeper directories do not exist. The top directory is
-        // then the container's cgroup.
+        // In a container, the path is often the host's, and its deeper directories do not exist. In this
+        // case, the top directory is the container's cgroup.
         let directories = directory.ancestors().take_while(|directory| directory.starts_with(&hierarchy));
         directories.filter_map(|directory| quota_v2(directory).or_else(|| quota_v1(directory))).collect()
     });
     quotas.collect()
 }
 
-/// Returns the quota of a cgroup v2 directory, or `None` if it is unlimited (`max`).
+/// Returns the quota of a cgroup v2 directory, or `None` if it is missing or unlimited (`max`).
 fn quota_v2(directory: &Path) -> Option<f64> {
     let text = std::fs::read_to_string(directory.join("cpu.max")).ok()?;
     let (quota, period) = text.trim().split_once(' ')?;
     Some(quota.parse::<f64>().ok()? / period.parse::<f64>().ok()?)
 }
 
-/// Returns the quota of a cgroup v1 directory, or `None` if it has none (`-1`).
+/// Returns the quota of a cgroup v1 directory, or `None` if it is missing or unlimited (`-1`).
 fn quota_v1(directory: &Path) -> Option<f64> {
     let number = |file: &str| {
         let text = std::fs::read_to_string(directory.join(file)).ok()?;

@@ -39,11 +39,12 @@ const ABORTED_RESPONSE: u16 = 500;
 /// no wrapper around its body.
 const MAX_SINGLE_WRITE_SIZE: u64 = 16 << 10;
 
-/// A request in progress. It is recorded when its response has been sent or aborted.
+/// A request in progress. It is recorded after its response is sent or aborted.
 pub struct RequestRecorder(RequestRecord);
 
 impl RequestRecorder {
-    /// Starts recording a request. `endpoint` is the template of its path; `None` if no route has the path.
+    /// Starts recording a request. `endpoint` is the template of the request's path, or `None` if no route
+    /// has the path.
     pub fn start(
         metrics: HttpMetrics,
         endpoint: Option<&'static str>,
@@ -55,8 +56,8 @@ impl RequestRecorder {
         let info = RequestInfo {
             id,
             method: original_method(request.method()),
-            // Copied, because a reference into the request head would keep the connection's whole read buffer
-            // alive.
+            // Copied, because a reference to the request headers would keep the connection's whole read
+            // buffer in memory.
             path: request.uri().path().into(),
             trace: trace.map(|trace| u128::from_be_bytes(trace.to_bytes())),
         };
@@ -87,8 +88,9 @@ impl RequestRecorder {
         self.0.start
     }
 
-    /// Runs the request within its context. `future` returns the response and the time until its headers were
-    /// ready. A small response is recorded at once, any other when its body ends.
+    /// Runs the request within its context and returns the response. `future` returns the response and the
+    /// time until its headers were ready. A small response is recorded at once, any other response after its
+    /// body ends.
     pub fn run<F: Future<Output = (Response, Duration)>>(self, future: F) -> impl Future<Output = Response> {
         let Self(record) = self;
         let in_context = InContext { future, context: record.context.clone() };
@@ -114,8 +116,8 @@ impl<F: Future> Future for InContext<F> {
     }
 }
 
-/// Measurements of a request. Dropping it records the request, even if the client disconnects or a handler
-/// panics.
+/// Measurements of a request. They are recorded on drop, which also happens if the client disconnects or a
+/// handler panics.
 struct RequestRecord {
     start: Instant,
     route: RouteIndex,
@@ -146,7 +148,8 @@ impl Drop for RequestRecord {
 }
 
 impl RequestRecord {
-    /// Records the response's headers, and attaches the record to the body unless the body is small.
+    /// Records the response headers and returns the response. The record is attached to the body unless the
+    /// body is small.
     fn response_ready(mut self, response: Response, time_to_headers: Duration) -> Response {
         traces::record_response(response.status(), self.context.span());
         self.status = response.status().as_u16();
@@ -192,7 +195,8 @@ pin_project! {
 }
 
 pin_project! {
-    /// Response body that runs within its request's context and holds the record until it is dropped.
+    /// Response body that is polled within its request's context. The request is recorded when the body is
+    /// dropped.
     struct RecordedResponseBody {
         #[pin]
         body: Body,

@@ -1,5 +1,5 @@
-//! Instruments of HTTP requests, bound to the labels of a route when first used. Recording a request needs no
-//! lookup by labels then.
+//! Instruments of HTTP requests. They are bound to the labels of a route on first use, so that recording a
+//! request needs no lookup by labels.
 
 use std::{
     sync::{Arc, OnceLock, PoisonError, RwLock},
@@ -17,7 +17,7 @@ use super::{
     slow_requests::SlowRequestLog,
 };
 
-/// Cheap to clone.
+/// Instruments of HTTP requests, and the slow request log. Cheap to clone.
 #[derive(Clone)]
 pub struct HttpMetrics(Arc<Instruments>);
 
@@ -38,7 +38,7 @@ struct Instruments {
 #[derive(Default)]
 struct RouteSeries {
     common: OnceLock<CommonSeries>,
-    /// A list, because a route has only a few statuses.
+    /// A list instead of a map, because a route has only a few statuses.
     by_status: RwLock<Vec<(u16, StatusSeries)>>,
 }
 
@@ -198,7 +198,7 @@ impl RouteSeries {
         }
         drop(known);
         let mut known = self.by_status.write().unwrap_or_else(PoisonError::into_inner);
-        // Another thread may have added the status in between.
+        // Another thread may have added the status while the list was not locked.
         let index = find(&known).unwrap_or_else(|| {
             known.push((status, bind()));
             known.len() - 1

@@ -1,5 +1,5 @@
-//! OpenTelemetry metrics with a Prometheus exporter, and traces. Depends on no other layer: callers pass in the
-//! values to observe.
+//! OpenTelemetry metrics with a Prometheus exporter, and traces. Callers pass in the values to observe, so
+//! that this module depends on no other layer.
 
 use std::{
     sync::Arc,
@@ -47,7 +47,7 @@ pub enum TelemetryError {
 #[derive(Clone)]
 pub struct Telemetry {
     registry: Registry,
-    /// Kept because the exporters stop when it is dropped.
+    /// Kept, because dropping it stops the exporters.
     provider: Arc<SdkMeterProvider>,
     scrape_duration: Gauge<f64>,
     scrape_size: Gauge<u64>,
@@ -63,8 +63,7 @@ impl Telemetry {
         let registry = Registry::new();
         let exporter = opentelemetry_prometheus::exporter()
             .with_registry(registry.clone())
-            // Disabled because the legacy service's alerts join metrics that would then differ in their scope
-            // labels.
+            // Disabled, because scope labels would prevent the joins in the legacy service's alerts.
             .scope_info_enabled(false)
             .build()?;
         let mut provider = SdkMeterProvider::builder().with_reader(exporter).with_resource(otlp::resource());
@@ -104,7 +103,7 @@ impl Telemetry {
         Ok(text)
     }
 
-    /// Stops the exporters, after pushing the remaining metrics if a collector is configured. May block for
+    /// Pushes the remaining metrics if a collector is configured, and stops the exporters. May block for
     /// several seconds.
     pub fn shutdown(&self) {
         if let Err(error) = self.provider.shutdown() {
@@ -112,7 +111,7 @@ impl Telemetry {
         }
     }
 
-    /// Returns the only meter. Each further scope would create its own set of series.
+    /// Returns the server's only meter. A second instrumentation scope would create a separate set of series.
     pub fn meter(&self) -> Meter {
         self.provider.meter(env!("CARGO_PKG_NAME"))
     }

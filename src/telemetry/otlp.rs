@@ -2,7 +2,7 @@
 //! configures one.
 //!
 //! The environment variables are OpenTelemetry's (specification: OTLP exporter, SDK environment variables).
-//! The SDK itself reads further ones, such as `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_TRACES_SAMPLER` and
+//! The SDK itself reads further variables, such as `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_TRACES_SAMPLER` and
 //! `OTEL_METRIC_EXPORT_INTERVAL`.
 
 use std::sync::LazyLock;
@@ -54,7 +54,7 @@ pub(super) fn resource() -> Resource {
     RESOURCE.clone()
 }
 
-/// Returns the provider that exports spans, or `None` if the environment does not enable it.
+/// Returns the provider that exports spans, or `None` if the environment does not enable the export.
 ///
 /// # Errors
 /// Returns [`OtlpError`] if the environment variables are invalid.
@@ -67,7 +67,8 @@ pub fn otlp_tracer_provider() -> Result<Option<SdkTracerProvider>, OtlpError> {
     Ok(Some(provider.build()))
 }
 
-/// Returns the reader that pushes metrics periodically, or `None` if the environment does not enable it.
+/// Returns the reader that pushes metrics periodically, or `None` if the environment does not enable the
+/// export.
 pub(super) fn metric_reader() -> Result<Option<PeriodicReader<MetricExporter>>, OtlpError> {
     if !Signal::Metrics.is_enabled()? {
         return Ok(None);
@@ -86,8 +87,8 @@ impl Signal {
         }
     }
 
-    /// Returns whether an endpoint or the OTLP exporter is configured for this signal and the SDK is not
-    /// disabled.
+    /// Returns whether this signal is exported: an endpoint or the OTLP exporter is configured, and the SDK
+    /// is not disabled.
     fn is_enabled(self) -> Result<bool, OtlpError> {
         let signal = self.name();
         let mut enabled = env_var("OTEL_EXPORTER_OTLP_ENDPOINT").is_some()
@@ -112,13 +113,13 @@ impl Signal {
             let rule = "must be http/protobuf (by default on port 4318)";
             return Err(OtlpError::Variable { name, value, rule });
         }
-        // Fails if the other signal has already installed a provider.
+        // The error is ignored, because it only means that the other signal has already installed a provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Ok(true)
     }
 }
 
-/// Returns a variable, or `None` if it is unset or empty: the specification treats both alike.
+/// Returns a variable, or `None` if it is unset or empty. The specification treats both cases alike.
 fn env_var(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

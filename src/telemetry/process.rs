@@ -1,5 +1,5 @@
-//! Metrics of the process's own resources. Counters such as CPU time are read at the scrape. If they were
-//! sampled at another interval, rates over short ranges would fluctuate.
+//! Metrics of the process's own resources. Counters such as CPU time are read at each scrape. If they were
+//! read at another interval, rates over short ranges would fluctuate.
 
 use std::{
     fs::File,
@@ -24,7 +24,7 @@ use super::{gauge, names};
 pub struct ProcessMetrics {
     resident_memory: Gauge<u64>,
     virtual_memory: Gauge<u64>,
-    /// The legacy service's metric and the conventional one.
+    /// The legacy service's metric and the conventional metric.
     open_fds: [Gauge<u64>; 2],
     threads: [Gauge<u64>; 2],
     max_fds: Gauge<u64>,
@@ -79,7 +79,7 @@ impl ProcessMetrics {
         if let Some(swap) = memory("VmSwap:") {
             self.swap.record(swap, &[]);
         }
-        // sysinfo is not used because it reads files of every thread to count them.
+        // sysinfo is not used, because it reads files of every thread to count the threads.
         if let Some(count) = parse_field(&status, "Threads:") {
             self.threads.iter().for_each(|gauge| gauge.record(count, &[]));
         }
@@ -87,7 +87,7 @@ impl ProcessMetrics {
         if let Some(limit) = limit {
             self.max_fds.record(limit, &[]);
         }
-        // Counting needs a free descriptor. If none is left, the count is the limit.
+        // Counting needs a free file descriptor. If no descriptor is free, the count equals the limit.
         let count = if file_descriptors_exhausted() { limit } else { count_open_files(process) };
         if let Some(count) = count {
             self.open_fds.iter().for_each(|gauge| gauge.record(count, &[]));
@@ -100,14 +100,14 @@ pub(super) fn file_descriptors_exhausted() -> bool {
     File::open("/").is_err_and(|error| error.raw_os_error() == Some(Errno::MFILE.raw_os_error()))
 }
 
-/// Returns the number of open files, excluding the directory that is opened for counting. `None` if it is not
-/// available.
+/// Returns the number of open files without the directory that is opened for counting, or `None` if the
+/// system does not report it.
 fn count_open_files(process: &Process) -> Option<u64> {
     process.open_files().map(|count| count.saturating_sub(1) as u64)
 }
 
 /// `/proc/self/status`, kept open because it must be readable even if no file descriptor is free. `None` if
-/// it does not exist.
+/// it cannot be opened.
 struct StatusFile(Option<File>);
 
 impl StatusFile {
@@ -131,13 +131,13 @@ fn cpu_time() -> Duration {
     clock_gettime(ClockId::ProcessCPUTime).try_into().unwrap_or_default()
 }
 
-/// Registers counters that are read at the scrape.
+/// Registers the counters of context switches and of storage I/O.
 fn register_counters(meter: &Meter) {
     meter
         .u64_observable_counter(names::PROCESS_CONTEXT_SWITCHES)
         .with_description("Context switches of all threads of the process")
         .with_callback(|observer| {
-            // Includes threads that have ended.
+            // Unlike `/proc/self/status`, this usage includes all threads, also those that have ended.
             if let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) {
                 let count = |count: i64| u64::try_from(count).unwrap_or_default();
                 let labels = |switch_type| [KeyValue::new(names::TYPE, switch_type)];
@@ -164,7 +164,8 @@ fn register_counters(meter: &Meter) {
     }
 }
 
-/// Returns the number after `label` at the start of a line, or `None` if no line has one.
+/// Returns the number after `label` at the start of a line, or `None` if no line starts with `label` and a
+/// number.
 fn parse_field(text: &str, label: &str) -> Option<u64> {
     let value = text.lines().find_map(|line| line.strip_prefix(label))?;
     value.split_whitespace().next()?.parse().ok()

@@ -1,4 +1,4 @@
-//! Labels for methods and routes. Their number is fixed, so clients cannot create further series.
+//! Labels for methods and routes. The number of values is fixed, so clients cannot create further series.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -63,7 +63,7 @@ impl Routes {
 }
 
 impl RouteIndex {
-    /// Returns the position in [`Routes::all_labels`].
+    /// Returns the index in [`Routes::all_labels`].
     pub fn index(self) -> usize {
         self.0
     }
@@ -81,7 +81,7 @@ pub(super) fn original_method(method: &Method) -> Cow<'static, str> {
     }
 }
 
-/// Returns the position in [`METHODS`].
+/// Returns the index in [`METHODS`].
 fn method_index(method: &Method) -> usize {
     METHODS.iter().position(|known| method.as_str() == *known).unwrap_or(METHODS.len() - 1)
 }

@@ -1,8 +1,8 @@
-//! Log of the slowest recent requests, served at `GET /metrics/slow`. Request and trace ids lead to their log
-//! lines and traces.
+//! Log of the slowest recent requests, served at `GET /metrics/slow`. Each entry has the ids by which the
+//! request's log lines and trace can be found.
 //!
-//! This replaces exemplars, which no maintained Prometheus exporter for Rust supports. The log is in memory
-//! and bounded.
+//! The log is used instead of exemplars, which no maintained Prometheus exporter for Rust supports. It is
+//! kept in memory, and its size is limited.
 
 use std::{
     sync::{
@@ -21,7 +21,7 @@ use super::routes::{RouteIndex, Routes};
 const MAX_PER_BUCKET: usize = 10;
 /// Length of a period. Requests are kept for one to two periods.
 const PERIOD: Duration = Duration::from_secs(300);
-/// Maximum length of a path in characters. Longer paths are truncated to bound the memory.
+/// Maximum length of a path in characters. Longer paths are truncated to limit the memory of the log.
 const MAX_PATH_CHARS: usize = 200;
 
 /// Slowest requests of each route. Cheap to clone.
@@ -40,7 +40,7 @@ struct Inner {
 struct Bucket {
     /// Number of the current period.
     period: AtomicU64,
-    /// Duration in nanoseconds that a request must exceed to enter the bucket; 0 unless the bucket is full.
+    /// Duration in nanoseconds that a request must exceed to be added; 0 unless the bucket is full.
     threshold: AtomicU64,
     requests: Mutex<Requests>,
 }
@@ -143,13 +143,13 @@ impl SlowRequestLog {
 }
 
 impl Bucket {
-    /// Locks the requests, after moving to `period` if the bucket is in an earlier one. Older requests are
-    /// dropped.
+    /// Starts `period` if the bucket is in an earlier period, and returns the locked requests. Requests that
+    /// ended before the previous period are dropped.
     fn rotate(&self, period: u64) -> std::sync::MutexGuard<'_, Requests> {
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         let old_period = self.period.load(Relaxed);
-        // A request that finished just before a rotation may be recorded after it, and then counts for the
-        // new period.
+        // A request that finished shortly before a rotation may be recorded after the rotation. It counts for
+        // the new period.
         if period > old_period {
             let current = std::mem::take(&mut requests.current);
             requests.previous = if period == old_period + 1 { current } else { Vec::new() };
@@ -172,7 +172,7 @@ pub(super) fn truncate_path(path: &str) -> String {
     path.chars().take(MAX_PATH_CHARS).collect()
 }
 
-/// Returns the time `ago` before now in RFC 3339 format.
+/// Returns the time that was `ago` before the current time, in RFC 3339 format.
 pub(super) fn rfc3339_ago(ago: Duration) -> String {
     let now = SystemTime::now();
     humantime::format_rfc3339_millis(now.checked_sub(ago).unwrap_or(now)).to_string()

@@ -42,10 +42,11 @@ where
         .with_filter(Targets::new().with_target(OTEL_TARGET, Level::INFO))
 }
 
-/// Returns the exported span of a request (semantic conventions for HTTP servers) and its trace id. The trace
-/// is the client's or a new one.
+/// Returns the span of a request (semantic conventions for HTTP servers) and its trace id. The span belongs
+/// to the client's trace, or to a new trace if the client sent no trace id.
 ///
-/// Without export, the span is disabled. The trace id is `None` if the client did not send one either.
+/// If spans are not exported, the span is disabled. In this case, the trace id is the client's, or `None` if
+/// the client sent no trace id.
 pub fn request_span(request: &Request, endpoint: Option<&str>, id: &RequestId) -> (Span, Option<TraceId>) {
     if !export_enabled() {
         return (Span::none(), parent_context(request).as_ref().and_then(trace_id));

@@ -1,4 +1,4 @@
-//! The direction of dependencies, kept by reading the sources.
+//! Checks the direction of the dependencies between modules in the source text.
 
 use std::{
     collections::BTreeSet,
@@ -15,7 +15,8 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     files.filter(|path| path.extension().is_some_and(|ending| ending == "rs")).collect()
 }
 
-/// The code without comments and white space, and with `crate::` before each path of a `use crate::{…}`.
+/// Returns the code without comment lines and white space. Each path in `use crate::{…}` gets the prefix
+/// `crate::`.
 fn code(file: &Path) -> String {
     let text = fs::read_to_string(file).unwrap();
     let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
@@ -108,7 +109,7 @@ fn each_module_names_only_those_below_it() {
     }
 }
 
-/// Returns the paths of a `use` tree at the start of the code, such as `a::b` and `a::c` of `a::{b,c}`.
+/// Returns the paths of the `use` tree at the start of the text: `a::b` and `a::c` for `a::{b,c}`.
 fn expand(tree: &str) -> Vec<String> {
     let end = tree.find(|char: char| !(char.is_alphanumeric() || "_:".contains(char)));
     let (prefix, rest) = tree.split_at(end.unwrap_or(tree.len()));
@@ -129,7 +130,8 @@ fn expand(tree: &str) -> Vec<String> {
     paths.map(|path| format!("{prefix}{path}")).collect()
 }
 
-/// Returns the file of the innermost module in the path. `names` are those of the module that names it.
+/// Returns the file of the innermost module in the path, or `None` if no segment is a module. `names` is the
+/// path of the module that contains it.
 fn resolve(path: &str, names: &[String]) -> Option<PathBuf> {
     let (mut module, mut file) = (names.to_vec(), None);
     for segment in path.split("::") {
@@ -149,7 +151,7 @@ fn resolve(path: &str, names: &[String]) -> Option<PathBuf> {
     file
 }
 
-/// Returns the files of the modules that a file names, and of those that it contains.
+/// Returns the files of the modules that a file uses or declares, without those used only by unit tests.
 fn dependencies(file: &Path) -> Vec<PathBuf> {
     let text = fs::read_to_string(file).unwrap();
     let text = text.split("#[cfg(test)]").next().unwrap();
@@ -198,7 +200,7 @@ fn no_module_reaches_one_above_it_through_others() {
     }
 }
 
-/// Files that declare modules are left out, because they re-export what is in them.
+/// `mod.rs` and `lib.rs` files are skipped, because they re-export items of their modules.
 #[test]
 fn no_files_form_a_circle() {
     fn visit(file: &Path, path: &mut Vec<PathBuf>, done: &mut BTreeSet<PathBuf>) {

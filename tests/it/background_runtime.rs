@@ -1,4 +1,4 @@
-//! Response bodies that the background runtime produces.
+//! Response bodies produced on the background runtime.
 
 use std::{future::poll_fn, task::Poll};
 
@@ -32,7 +32,7 @@ async fn dropping_a_body_cancels_its_production() {
     })));
     let first = poll_fn(|context| body.as_mut().poll_frame(context)).await;
     assert_eq!(first.unwrap().unwrap().into_data().unwrap(), "first");
-    // The body is polled right after the first chunk, and again once that chunk has been received.
+    // The runtime polls the body once after the first chunk, and again when the chunk has been received.
     for _ in 0..2 {
         assert_eq!(tokio::time::timeout(TIMEOUT, polls.recv()).await.expect("the body is polled"), Some(()));
     }

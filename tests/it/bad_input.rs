@@ -1,10 +1,10 @@
-//! Invalid input: the server responds with a 4xx status that names the problem, and stores nothing.
+//! Invalid input: the server responds with a 4xx problem and stores nothing.
 
 use crate::harness::{Server, Store};
 
 on_both_stores!(invalid_products_are_rejected, malformed_json_is_rejected, invalid_paths_are_rejected);
 
-/// Field, invalid JSON value, and pointer of the expected field error.
+/// A field, an invalid JSON value, and the pointer of the expected field error.
 const BAD_VALUES: &[(&str, &str, &str)] = &[
     ("id", "0", "/id"),
     ("id", "-1", "/id"),
@@ -67,7 +67,7 @@ async fn invalid_products_are_rejected(store: Store) {
     ] {
         server.post("/products", body).await.is_problem(422, "INVALID", pointers);
     }
-    // The number of reported field errors is limited.
+    // At most 100 field errors are reported.
     let response = server.post("/products", format!("[{}1]", "1,".repeat(50_000))).await;
     assert_eq!((response.status, response.json()["errors"].as_array().unwrap().len()), (422, 100));
     server.get("/products").await.is(200, "[]");

@@ -1,4 +1,4 @@
-//! Bulk requests: upsert, replace or delete many products, all or none.
+//! Bulk requests: they upsert, replace or delete all their products or none.
 
 use serde_json::{Value, json};
 
@@ -31,7 +31,7 @@ async fn upserts_create_or_replace_products(store: Store) {
     assert_eq!((after.header("etag"), after.text.as_str()), (one.header("etag"), one.text.as_str()));
     assert_ne!(after.header("etag"), before);
 
-    // A new id, a generated id and an existing id: the response keeps the order of the request.
+    // The response keeps the order of the request for a new, a generated and an existing id.
     let several = r#"[{"id":7,"name":"g","price":1.0,"amount":1},{"name":"h","price":1.0,"amount":1},{"id":2,"name":"b2","price":1.0,"amount":1}]"#;
     let upserted = upsert(&server, several).await;
     assert_eq!(upserted.status, 200);
@@ -143,7 +143,7 @@ async fn replacements_in_opposite_orders_do_not_deadlock(store: Store) {
         };
         let responses = futures_util::future::join_all((0..8).map(replace)).await;
         assert!(responses.iter().all(|response| response.status == 200), "{responses:?}");
-        // The last request to commit replaced all products, so all names are equal.
+        // The request that committed last has replaced all products, so all names are equal.
         let names = server.get("/products").await.json();
         let names = names.as_array().unwrap().iter().map(|product| product["name"].to_string());
         assert_eq!(names.collect::<std::collections::BTreeSet<_>>().len(), 1);

@@ -1,4 +1,4 @@
-//! Change feed: subscribers receive every change, or an event that asks them to read all products again.
+//! Change feed: subscribers receive every change, or a `resync` event if changes were missed.
 
 use sea_orm::{ConnectionTrait, Statement, TransactionTrait};
 use serde_json::{Value, json};
@@ -69,7 +69,7 @@ async fn subscribers_receive_every_change_in_order(store: Store) {
             assert_eq!(change[field], event.data[field]);
         }
         assert!(event.data["at"].as_str().unwrap().ends_with('Z'), "{event:?}");
-        // `product` is the state at delivery. It may be newer than the change, or null after a deletion.
+        // `product` is the state at delivery. It may be newer than the change, or null if deleted since.
         assert!(kind != "deleted" || (change["product"].is_null() && event.data["product"].is_null()));
         if id == 1 {
             // A deletion reports the last version.
@@ -165,7 +165,7 @@ async fn rows_inserted_with_sql_are_published(store: Store) {
     let database = server.direct_connection().await;
     database.execute_unprepared(insert).await.unwrap();
     if store == Store::Sqlite {
-        // Simulates a database that was restored without SQLite's internal tables.
+        // Without this row, the database is like one restored without SQLite's internal tables.
         database.execute_unprepared("DELETE FROM sqlite_sequence").await.unwrap();
     }
     server.post("/products", product(4).to_string()).await;
@@ -219,7 +219,7 @@ async fn expired_cursors_receive_a_resync_event(store: Store) {
     let log = if store == Store::Sqlite { "product_change" } else { "product_change_log" };
     database.execute_unprepared(&format!("DELETE FROM {log} WHERE kind = 1")).await.unwrap();
 
-    // A pruned cursor, and a cursor ahead of the log, as after restoring an older backup.
+    // The first cursor has been pruned. The second is newer than the log, as if an older backup was restored.
     for (id, cursor) in [(2, old.as_str()), (3, "ffffffff-ffffffff")] {
         let mut again = server.follow("", cursor).await;
         let mut graphql = server.subscribe(CHANGES, json!({ "after": cursor })).await;
@@ -248,7 +248,7 @@ async fn slow_subscribers_are_disconnected(store: Store) {
         assert_eq!(server.post("/products", products.to_string()).await.status, 201);
         assert!(fast.next_kinds(5000).await.iter().all(|kind| kind == "created"));
     }
-    // The slow subscriber receives the buffered changes and then the reason for the disconnect.
+    // The slow subscriber receives the buffered changes, followed by the reason for the disconnect.
     let mut received = Vec::new();
     let disconnected = async {
         while !received.windows(8).rev().take(1000).any(|text| text == b"TOO_SLOW") {
@@ -283,7 +283,7 @@ async fn subscriptions_end_when_the_server_stops(store: Store) {
     let mut rest = server.follow("", "").await;
     let mut graphql = server.subscribe(CHANGES, json!({})).await;
     server.signal(rustix::process::Signal::TERM);
-    // No `complete` event is sent, because clients should reconnect.
+    // The server sends no `complete` event, because clients should reconnect.
     assert_eq!((rest.next().await, graphql.next().await), (None, None));
     assert_eq!(server.wait_for_exit().await.code(), Some(0));
 }
@@ -330,8 +330,8 @@ async fn a_lost_postgresql_connection_loses_no_change() {
     }
 }
 
-/// An older open transaction may still commit an earlier change, so newer changes are held back. A metric shows the
-/// delay.
+/// Newer changes are delayed while an older transaction is open, because it may still commit an earlier
+/// change. A metric shows the delay.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn changes_wait_for_older_postgresql_transactions() {
     let setup = Setup::new(Store::PostgreSql).await.with("STOCKMETER_METRICS_COLLECTION_INTERVAL", "100ms");

@@ -31,7 +31,7 @@ async fn migrations_can_be_reverted_and_applied_again(store: Store) {
         "28_000001_group_sqlite_changes",
         "28_000002_leap_sooner",
     ];
-    // Expected output after the first `applied` migrations.
+    // Returns the expected output if the first `applied` migrations have run.
     let status = |applied: usize| {
         let line = |(index, name)| {
             format!("{} m202611{name}\n", if index < applied { "applied" } else { "pending" })

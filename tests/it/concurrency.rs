@@ -40,7 +40,7 @@ async fn generated_ids_never_clash_with_client_ids(store: Store) {
     let create = async |client: usize| {
         let mut ids = Vec::new();
         for round in 0..20 {
-            // The client ids stay just ahead of the generated ones.
+            // The client chooses ids slightly above the generated ids.
             let client_id = client.is_multiple_of(2).then_some(client * 7 + round * 40 + 1);
             let response = server
                 .post(
@@ -145,7 +145,7 @@ async fn bulk_deletes_and_upserts_do_not_deadlock(store: Store) {
     join_all((0..8).map(client)).await;
 }
 
-/// The last page by ascending id and the first page by descending id need the same rows, but different responses.
+/// The last page by ascending id and the first page by descending id have the same rows, in different order.
 async fn concurrent_page_requests_are_not_mixed_up(store: Store) {
     let server = Server::start(store).await;
     server.post("/products", NORTHWIND).await;
@@ -168,11 +168,11 @@ async fn concurrent_page_requests_are_not_mixed_up(store: Store) {
     }
 }
 
-/// An open transaction has inserted some ids. Only requests for these ids wait until it ends.
+/// An open transaction has inserted some ids. Only requests for these ids wait for the transaction.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn creates_that_wait_for_an_id_do_not_delay_others() {
     let server = Server::start(Store::PostgreSql).await;
-    // Moves the id counter past the held ids.
+    // This product advances the id counter beyond the ids of the transaction.
     server.post("/products", r#"{"id":10,"name":"x","price":1,"amount":1}"#).await;
     let holder = server.direct_connection().await.begin().await.unwrap();
     let hold = "INSERT INTO product (id, name, price, amount) SELECT id, 'held', 1, 1 FROM generate_series(1, 4) AS id";
@@ -183,7 +183,7 @@ async fn creates_that_wait_for_an_id_do_not_delay_others() {
     let (mut ids, mut waiting) = (BTreeSet::new(), FuturesUnordered::new());
     let scenario = async {
         for held in 1..=4 {
-            // Ids from 2^52 on are never generated.
+            // Ids of 2^52 and above are never generated.
             let other = |n: i64| create((n % 2 == 0).then_some((1 << 52) + held * 1000 + n));
             waiting.push(create(Some(held)));
             let responses = tokio::select! {

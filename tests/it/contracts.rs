@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::harness::{Server, Store};
 
-/// Asserts that a file of the repository has this content. `UPDATE=1` writes it first.
+/// Asserts that a file of the repository has this content. With `UPDATE=1`, writes the content first.
 #[track_caller]
 pub fn assert_file_is_current(file: &str, content: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
@@ -74,7 +74,7 @@ async fn the_metrics_match_docs_metrics_md() {
     );
 }
 
-/// Returns the label list of each series of a metric as text.
+/// Returns the labels of each series of a metric as text.
 fn series<'a>(text: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
     let lines = text.lines().filter_map(move |line| {
         let rest = line.strip_prefix(name)?;

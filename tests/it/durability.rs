@@ -1,4 +1,4 @@
-//! Durability: acknowledged writes survive a killed server and disconnecting clients.
+//! Durability: no acknowledged write is lost if the server is killed or clients disconnect.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -25,7 +25,7 @@ async fn a_killed_server_keeps_acknowledged_writes(store: Store) {
             let (http, url, acknowledged) =
                 (server.http.clone(), server.url("/products"), acknowledged.clone());
             tokio::spawn(async move {
-                // Ends when the server is killed.
+                // The loop ends when the server is killed.
                 while let Ok(response) =
                     http.post(&url).body(r#"{"name":"x","price":1,"amount":1}"#).send().await
                 {
@@ -47,12 +47,12 @@ async fn a_killed_server_keeps_acknowledged_writes(store: Store) {
     assert!(lost.is_empty(), "lost: {lost:?}");
 }
 
-/// Reproduces sqlx issue 4393: clients disconnect at any moment of a write. Later writes over the same database
+/// Clients disconnect at any moment of a write, as in sqlx issue 4393. Later writes over the same database
 /// connections must be stored.
 async fn disconnecting_clients_leave_no_open_transaction(store: Store) {
     let mut setup = Setup::new(store).await;
     if store == Store::PostgreSql {
-        // With this latency, a request spends most of its time waiting for the database.
+        // With this delay, most disconnects happen while a request waits for the database.
         let (proxied, proxy) = setup.through_proxy().await;
         proxy.open(Duration::from_millis(5)).await;
         setup = proxied;
@@ -103,7 +103,8 @@ async fn disconnecting_clients_leave_no_open_transaction(store: Store) {
     assert!(stored.len() >= before + 400);
 }
 
-/// Waits for running transactions to end. An abandoned one would hold its locks until the database's own timeout.
+/// Asserts that all transactions of the server end soon. An abandoned transaction would stay open until a
+/// timeout of the database.
 async fn assert_no_open_transaction(database: &DatabaseConnection) {
     let backend = database.get_database_backend();
     if backend == DbBackend::Sqlite {

@@ -63,7 +63,7 @@ async fn exported_files_can_be_imported_without_loss(store: Store) {
         assert_eq!(target.get("/products").await.text, whole);
         assert_eq!(list(&target, "/products", kind).await.text, file);
     }
-    // Generated ids continue after the client's ids.
+    // The next generated id is higher than the ids in the file.
     server.post("/products", r#"{"name":"next","price":1,"amount":1}"#).await;
     assert_eq!(server.get("/products/13").await.json()["name"], "next");
 }
@@ -101,7 +101,7 @@ async fn errors_name_the_invalid_lines(store: Store) {
     let endless = format!("{{\"name\":\"{}", "x".repeat(2 << 20));
     for (kind, file, lines) in [
         (CSV, "name,price,amount\na,1,1\nb,x,-1\n", &[(3, "/price"), (3, "/amount")][..]),
-        // A quoted name spans two lines. Its line break is rejected, and the lines after it keep their numbers.
+        // A quoted name spans two lines. It is rejected, and both lines are counted in later line numbers.
         (CSV, "name,price,amount\r\n\"a\r\nb\",1,1\r\n\r\nc,,1\r\n", &[(2, "/name"), (5, "/price")]),
         (CSV, "\u{feff}name,price,amount\na,1\nb,1,1,1\n", &[(2, ""), (3, "")]),
         (CSV, "name,price\na,1\n", &[(1, "")]),
@@ -148,7 +148,7 @@ async fn one_invalid_line_rejects_the_whole_file(store: Store) {
     server.post("/products", r#"{"id":12000,"name":"there","price":1,"amount":1}"#).await;
     let listed = server.get("/products").await.text;
     for (file, status, line, text) in [
-        // A stored id, an id from an earlier batch of the file, and a line that is not a product.
+        // The last line has a stored id, an id from an earlier batch of the file, or invalid values.
         (csv_file(1, 12_000), 409, 12_001, "12000 is taken"),
         (csv_file(1, 11_000) + "7,again,1,1\n", 409, 11_002, "7 is taken"),
         (csv_file(1, 11_000) + "a,b,c,d\n", 422, 11_002, "must be a number"),

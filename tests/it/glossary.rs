@@ -1,4 +1,4 @@
-//! One term per concept: the terms of `docs/glossary.md` are in use, its forbidden words are not.
+//! Checks that the terms of `docs/glossary.md` are in use and that its forbidden words are not.
 
 use std::{
     fs,
@@ -32,7 +32,8 @@ const SEARCHED: &[&str] = &[
 const SKIPPED_FOLDERS: &[&str] = &["node_modules", "dist", "__generated__", "data"];
 const SKIPPED_FILES: &[&str] = &[GLOSSARY, "tests/it/glossary.rs", "package-lock.json"];
 
-/// Names that other software chose, and columns of the published schema, as [`words`] writes them.
+/// Phrases with a forbidden word that other software or the published schema requires, as [`words`] returns
+/// them.
 const ALLOWED: &[&str] = &[
     " connection refused ",
     " column name answer ",
@@ -53,18 +54,19 @@ fn collect_files(path: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// Every searched file with its text.
+/// Returns each searched file with its text.
 fn searched_texts() -> Vec<(PathBuf, String)> {
     let mut files = Vec::new();
     for name in SEARCHED {
         collect_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join(name), &mut files);
     }
     assert!(files.len() > 150, "only {} files are searched", files.len());
-    // Images are no text.
+    // Images are skipped, because they are not UTF-8 text.
     files.into_iter().filter_map(|file| Some((file.clone(), fs::read_to_string(&file).ok()?))).collect()
 }
 
-/// The words of a line in lower case, identifiers split: `AnswerBody` and `answer_body` are both "answer body".
+/// Returns the words of a line in lower case, with a space around each word. Identifiers are split:
+/// `AnswerBody` and `answer_body` both become " answer body ".
 fn words(line: &str) -> String {
     let mut words = String::from(" ");
     let mut follows_lower_case = false;
@@ -79,17 +81,17 @@ fn words(line: &str) -> String {
     words.split_whitespace().fold(String::from(" "), |text, word| text + word + " ")
 }
 
-/// The first column of the glossary's table below a heading.
+/// Returns the entries in the first column of the glossary's table below a heading.
 fn first_column(heading: &str) -> Vec<String> {
     let glossary = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(GLOSSARY)).unwrap();
     let (_, section) = glossary.split_once(heading).unwrap();
     let section = section.split("\n#").next().unwrap();
     let rows = section.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
-    // The heading of the table and the line below it.
+    // The first row is the heading of the table.
     rows.skip(1).flat_map(|cell| cell.split(", ").map(str::to_owned).collect::<Vec<_>>()).collect()
 }
 
-/// A word and its inflections, as [`words`] writes them.
+/// Returns a word and its inflections, each with a space around it, as in the result of [`words`].
 fn inflections(word: &str) -> impl Iterator<Item = String> + use<'_> {
     ["", "s", "d", "ed", "ing", "al"].into_iter().map(move |ending| format!(" {word}{ending} "))
 }
@@ -112,7 +114,7 @@ fn no_forbidden_word_is_in_use() {
     let mut found = Vec::new();
     for (file, text) in searched_texts() {
         for (index, line) in text.lines().enumerate() {
-            // `Option` has these names.
+            // `is_none` and `None` are names of the standard library.
             let line = line.replace("is_none", "").replace("`None`", "");
             let words = ALLOWED.iter().fold(words(&line), |words, allowed| words.replace(allowed, " "));
             for word in &forbidden {

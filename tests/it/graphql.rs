@@ -129,10 +129,10 @@ async fn variables_are_validated_for_cached_documents(store: Store) {
         (ordered, json!({ "field": "NAME" }), true),
         (ordered, json!({ "field": "COLOUR" }), false),
     ] {
-        // The second request finds the document in the cache.
+        // The first request parses the document, and the second uses the cached document.
         for _ in 0..2 {
             let response = server.graphql(document, variables.clone()).await;
-            // Invalid requests are not executed.
+            // Invalid requests are not executed, so they have no data.
             assert_eq!(response["data"].is_object(), valid, "{document} {variables} {response}");
             assert_eq!(response["errors"].is_null(), valid, "{document} {variables} {response}");
         }
@@ -145,8 +145,8 @@ const PAGE: &str = "query($first: Int, $after: String, $last: Int, $before: Stri
         pageInfo { hasPreviousPage hasNextPage startCursor endCursor }
     } }";
 
-/// A plain query for one product bypasses async-graphql's executor once its document is cached. A query
-/// with `@include` always uses the executor and yields the expected response.
+/// A plain query for one product with a cached document does not use async-graphql's executor. A query with
+/// `@include` always uses the executor, so its response is the expected one.
 async fn product_lookups_match_the_executor(store: Store) {
     let server = Server::start(store).await;
     server.post("/products", r#"{"id":7,"name":"a \"b\"","price":1.50,"amount":2}"#).await;
@@ -235,7 +235,7 @@ async fn filter_values_are_not_split_at_commas(store: Store) {
         .post("/products", r#"[{"name":"a","price":7,"amount":1},{"name":"a","price":50,"amount":1}]"#)
         .await;
     let delete = "mutation($prices: [Decimal!]) { deleteProducts(filter: { price: { in: $prices } }) }";
-    // A value is not split at a comma.
+    // A comma in a value does not separate two values.
     let rejected = server.graphql(delete, json!({ "prices": ["7,50"] })).await;
     assert_eq!(rejected["errors"][0]["extensions"]["errors"][0]["pointer"], "/price");
     for (prices, deleted) in [(json!([]), 0), (json!(["7", 50]), 2)] {
@@ -265,7 +265,7 @@ async fn numbers_keep_their_digits(store: Store) {
         let query = json!(create);
         format!(r#"{{"query":{query},"variables":{{"input":{{"name":"1.25","price":{price},"amount":3}}}}}}"#)
     };
-    // The last prices are rounded to valid ones as binary numbers.
+    // The last two prices have too many decimals. Floating point would round them to valid prices.
     for (price, expected) in [
         ("1234567890.1234", Some("1234567890.1234")),
         ("9999999999.9999", Some("9999999999.9999")),
@@ -292,7 +292,7 @@ async fn numbers_keep_their_digits(store: Store) {
     let prices = server.get("/products").await.text;
     assert_eq!(prices.matches(r#""price":1234567890.1234,"#).count(), 4, "{prices}");
     assert_eq!(prices.matches(r#""price":9999999999.9999,"#).count(), 4, "{prices}");
-    // A number with a fraction is no id, integer or text.
+    // A number with a fraction or an exponent is not an id or an integer.
     for arguments in
         ["product(id: 1.0) { id }", "products(first: 1.0) { nodes { id } }", "product(id: 1e0) { id }"]
     {
@@ -301,7 +301,7 @@ async fn numbers_keep_their_digits(store: Store) {
     }
 }
 
-/// The product lookup, which a cached document uses, records the spans that the executor records.
+/// The product lookup records the same spans as the executor.
 async fn product_lookups_are_traced(store: Store) {
     let collector = Collector::start().await;
     let setup = Setup::new(store).await.with("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url);

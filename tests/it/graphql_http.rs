@@ -65,7 +65,7 @@ async fn invalid_requests_are_rejected(store: Store) {
     server.post("/graphql", "[".repeat(100_000)).await.is_graphql_error(400, "MALFORMED");
     server.post("/graphql", "[]").await.is_graphql_error(400, "BATCH_TOO_LARGE");
     server.post("/graphql", format!("[{TYPENAME}]")).await.is_graphql_error(400, "BATCH_TOO_LARGE");
-    // A page of another origin could send these requests without a CORS preflight.
+    // A browser sends these requests for a page of another origin without a CORS preflight.
     for kind in [None, Some("text/plain"), Some("multipart/form-data; boundary=x")] {
         let request = server.request("POST", "/graphql").body(TYPENAME);
         let request = kind.into_iter().fold(request, |request, kind| request.header("content-type", kind));
@@ -134,7 +134,7 @@ async fn event_streams_end_with_a_complete_event(store: Store) {
     let response = post(&server, "text/event-stream", TYPENAME).await;
     assert_eq!(response.header("content-type"), "text/event-stream");
     response.is(200, &format!("event: next\ndata: {RESPONSE}\n\nevent: complete\ndata: {{}}\n\n"));
-    // The graphql-sse client reads only the events, so request errors are sent as events.
+    // The client library graphql-sse reads only events, so request errors are sent as events.
     let rejected = post(&server, "text/event-stream", r#"{"query":"{"}"#).await;
     assert!(rejected.text.starts_with("event: next\ndata: {\"errors\":[{\"message\":"), "{rejected:?}");
     assert!(rejected.text.ends_with("\n\nevent: complete\ndata: {}\n\n"), "{rejected:?}");

@@ -37,7 +37,7 @@ fn create(input: &str) -> String {
 
 async fn hostile_documents_are_rejected(store: Store) {
     let server = Server::start(store).await;
-    // Each fragment spreads the next one twice, so a few kilobytes expand to 2^30 fields or more.
+    // Each fragment spreads the next one twice, so a few kilobytes expand to at least 2^30 fields.
     let doubling = repeat(30, "fragment f# on Query { ...g# ...g# } fragment g# on Query { ...h# } ");
     let doubling =
         (0..30).fold(doubling, |text, n| text.replace(&format!("...h{n} "), &format!("...f{} ", n + 1)));
@@ -56,7 +56,7 @@ async fn hostile_documents_are_rejected(store: Store) {
         (create("price: 1"), "INVALID"),
         (format!("{{ product(id: \"{}\") {{ id }} }}", "1".repeat(70_000)), "DOCUMENT_TOO_LARGE"),
         (nested(2000, "[", "]"), "TOO_DEEP"),
-        // The quotes in these documents must not hide the brackets after them.
+        // The check of the depth must find the brackets after these strings and comments.
         (format!("query($a: String = \"\"\" \" \"\"\") {}", nested(2000, "[", "]")), "TOO_DEEP"),
         (format!("query($a: String = \"\\\\\") {}", nested(2000, "[", "]")), "TOO_DEEP"),
         (format!("{{ a: product(id: \"\n{}", "[".repeat(2000)), "TOO_DEEP"),
@@ -73,10 +73,10 @@ async fn hostile_documents_are_rejected(store: Store) {
             format!("{{ ...w0 }} {} fragment w10 on Query {{ product(id: 1) {{ id }} }}", wide("Query", 10)),
             "TOO_MANY_ROOT_FIELDS",
         ),
-        // Validation walks the selection even if the page is empty.
+        // Validation visits the whole selection even if the page is empty.
         (format!("{{ products(first: 0) {{ ...w0 }} }} {pages}"), "TOO_COSTLY"),
         (format!("{{ products(first: -5) {{ ...w0 }} }} {pages}"), "TOO_COSTLY"),
-        // Unused fragments are rejected before validation, which would have to check all of them.
+        // Unused fragments are rejected before validation, because validation would check them all.
         (
             format!(
                 "{{ product(id: 1) {{ id }} }} {}",
@@ -114,7 +114,7 @@ async fn small_requests_with_large_results_are_rejected(store: Store) {
     let schema =
         json!({ "query": format!("{{ __schema {{ types {{ fields {{ ...w0 }} }} }} }} {fragments}") });
     server.post("/graphql", schema.to_string()).await.is_graphql_error(200, "TOO_COSTLY");
-    // The value of a variable is copied at each use.
+    // The value of a variable is copied at each use, so its size counts several times.
     let repeated_variable = format!(
         "query($i: ID!) {{ products(filter: {{ id: {{ in: [{}] }} }}) {{ totalCount }} }}",
         "$i ".repeat(2000)

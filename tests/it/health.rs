@@ -1,4 +1,4 @@
-//! Health routes: liveness, readiness, and recovery after a database outage.
+//! Liveness, readiness, and recovery after a database outage.
 
 use sea_orm::ConnectionTrait;
 
@@ -62,7 +62,8 @@ async fn a_stopping_server_reports_not_ready(store: Store) {
     assert!(start.elapsed() >= std::time::Duration::from_secs(3), "{:?}", start.elapsed());
 }
 
-/// Waits until requests succeed again. On a busy machine the short acquire timeout may expire once more.
+/// Waits until requests succeed again. Requests are repeated, because the short acquire timeout may still
+/// expire on a busy machine.
 async fn wait_for_recovery(server: &Server) {
     for path in ["/health", "/products"] {
         eventually("the server recovers", async || server.get(path).await.status == 200).await;
@@ -70,7 +71,7 @@ async fn wait_for_recovery(server: &Server) {
     wait_for_database_up(server, 1.0).await;
 }
 
-/// Waits until the gauge that the database alert uses has this value.
+/// Waits until `database_up`, the gauge of the database alert, has this value.
 async fn wait_for_database_up(server: &Server, up: f64) {
     let changed = async || server.metric("database_up").await == Some(up);
     eventually(format!("database_up becomes {up}"), changed).await;

@@ -1,4 +1,4 @@
-//! HTTP features for any client: compression, CORS, `OPTIONS`, `HEAD`, HTTP/2, request ids.
+//! HTTP features that do not depend on the route: compression, CORS, `OPTIONS`, `HEAD`, HTTP/2, request ids.
 
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
@@ -41,7 +41,8 @@ async fn large_responses_are_compressed_as_requested(store: Store) {
         assert_eq!((used.as_str(), vary.as_str()), (encoding, "accept-encoding"));
         assert!(bytes.len() < plain.len() / 2, "{encoding}: {} of {}", bytes.len(), plain.len());
     }
-    // A client that accepts no encoding at all gets a plain response, because its change is committed.
+    // A client that accepts no encoding gets an uncompressed response. A 406 response would be wrong, because
+    // the change is already committed.
     for (coding, first) in [("*;q=0", 200), ("identity;q=0.0", 300)] {
         let products =
             (first..first + 50).map(|id| json!({ "id": id, "name": "a", "price": 1, "amount": 1 }));
@@ -50,8 +51,7 @@ async fn large_responses_are_compressed_as_requested(store: Store) {
         let response = server.send(request.body(products.collect::<Value>().to_string())).await;
         assert_eq!((response.status, response.json().as_array().unwrap().len()), (201, 50), "{coding}");
     }
-    // A response with an ETag is never compressed, because the tag stands for its exact bytes.
-    // Small responses are not compressed either.
+    // A response with an ETag is never compressed, because a strong ETag identifies its exact bytes.
     let long = format!(r#"{{"id":100,"name":"{}","price":1,"amount":1}}"#, "名".repeat(255));
     let tag = server.post("/products", long).await.header("etag").to_owned();
     assert_eq!(encoded("/products/100", "gzip").await.0, "");
@@ -86,7 +86,7 @@ async fn other_origins_are_allowed_only_if_configured(store: Store) {
     assert!(response.header("access-control-expose-headers").contains("etag"));
 }
 
-/// With CORS every request passes the router; without it some are dispatched directly.
+/// With CORS, every request passes through the router. Without CORS, some requests are dispatched directly.
 async fn cors_does_not_change_responses(store: Store) {
     let without_cors = Server::start(store).await;
     let with_cors = Setup::new(store).await.with("STOCKMETER_CORS_ORIGINS", "*").start().await;
@@ -114,7 +114,7 @@ async fn cors_does_not_change_responses(store: Store) {
             let is_cors_header = |name: &String| name == "vary" || name.starts_with("access-control-");
             let mut names: Vec<_> = names.filter(|name| !is_cors_header(name)).collect();
             names.sort();
-            // Problems repeat the request id.
+            // Problems contain the request id, which differs between the servers.
             let body = response.text.replace(response.header("x-request-id"), "");
             (response.status, names, response.header("content-length").to_owned(), body)
         };
@@ -158,7 +158,7 @@ async fn split_connection_preface_is_detected(store: Store) {
         let mut client = TcpStream::connect(&server.address).await.unwrap();
         client.set_nodelay(true).unwrap();
         client.write_all(part.as_bytes()).await.unwrap();
-        // The server has usually read the first part by the time it responds to a later request.
+        // The server has usually read the first part before it responds to this request.
         server.get("/health/live").await;
         client
     };
@@ -171,7 +171,7 @@ async fn split_connection_preface_is_detected(store: Store) {
         client.read_exact(&mut received).await.unwrap();
         assert_eq!(received, expected.as_bytes(), "{start}");
     }
-    // The server does not wait for a client that has closed its side.
+    // The server does not wait for the rest of a preface if the client has closed its sending side.
     let mut client = send_first_part("P").await;
     client.shutdown().await.unwrap();
     let end = tokio::time::timeout(TIMEOUT, client.read_to_end(&mut Vec::new())).await;

@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: a repeated request runs once and gets the first response again.
+//! `Idempotency-Key`: a request that is sent again runs once, and each repetition gets the first response.
 
 use sea_orm::{ConnectionTrait, Statement};
 
@@ -41,7 +41,7 @@ async fn a_retry_gets_the_first_response(store: Store) {
         assert!(first.status < 300, "{first:?}");
         assert_eq!(first.header("idempotent-replayed"), "");
         let listed = server.get("/products").await.text;
-        // The IETF draft writes a key as a quoted string; both forms are the same key.
+        // The IETF draft requires quotes around a key. The server treats both forms as the same key.
         let again = send(&server, path, &format!("\"{key}\""), media_type, body).await;
         assert_eq!((again.status, &again.text), (first.status, &first.text));
         for header in ["etag", "location", "content-type"] {
@@ -132,7 +132,7 @@ async fn expired_keys_are_deleted(store: Store) {
     age(3000).await;
     assert_eq!(post(&server, "k", LAPTOP).await.header("idempotent-replayed"), "true");
     age(601).await;
-    // An expired key is free for a new request, whose retention begins now.
+    // An expired key can be used for a new request, whose response is kept for the whole retention time.
     assert_eq!(post(&server, "k", "[]").await.text, "[]");
     assert_eq!(post(&server, "k", "[]").await.header("idempotent-replayed"), "true");
 

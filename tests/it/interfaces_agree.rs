@@ -1,4 +1,4 @@
-//! REST and GraphQL give the same products, error codes and pointers for the same input.
+//! REST and GraphQL return the same products, error codes and pointers for the same input.
 
 use serde_json::{Value, json};
 
@@ -29,7 +29,8 @@ const UPDATE: &str = "mutation($id: ID!, $input: UpdateProductInput!) {
     updateProduct(id: $id, input: $input) { id name price amount } }";
 const DELETE: &str = "mutation($id: ID!) { deleteProduct(id: $id) { id } }";
 
-/// Normalizes a result for comparison: products with all fields as text, or the code and errors of a problem.
+/// Returns a result in a form that REST and GraphQL share: the products with all fields as text, or the code
+/// and field errors of a problem.
 fn outcome(product: &Value, error: &Value) -> Value {
     let plain = |product: &Value| {
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -43,7 +44,7 @@ fn outcome(product: &Value, error: &Value) -> Value {
     }
 }
 
-/// Asserts that both interfaces had the expected outcome: `ok`, or an error with this code.
+/// Asserts that both outcomes are equal and expected. `expected` is `ok` or an error code.
 #[track_caller]
 fn assert_agree(expected: &str, in_rest: &Value, in_graphql: &Value, case: &dyn std::fmt::Display) {
     let code = |outcome: &Value| if outcome.is_array() { "ok".into() } else { outcome["code"].clone() };
@@ -139,7 +140,7 @@ async fn lists_agree(store: Store) {
     let numbers = ["id", "price", "amount"].into_iter().flat_map(|field| {
         operators.as_object().unwrap().iter().map(move |(operator, operand)| {
             let operand_in_rest = operand.as_str().map_or_else(|| "39,17".to_owned(), str::to_owned);
-            // GraphQL amounts are numbers.
+            // GraphQL accepts an amount only as a number.
             let operand = match (field, operand) {
                 ("amount", Value::Array(_)) => json!([39, 17]),
                 ("amount", _) => json!(39),

@@ -1,5 +1,5 @@
-//! Integration tests: the promises to users, verified on SQLite and PostgreSQL against the real binary.
-//! All tests share one binary, because each further binary would be linked separately.
+//! Integration tests. Most of them run the compiled server, once with SQLite and once with PostgreSQL.
+//! All tests are in one test binary, because each additional binary would have to be linked separately.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot continue must fail")]
 

@@ -1,4 +1,4 @@
-//! `/metrics`: exact counts, a bounded number of series, values that match the system.
+//! `/metrics`: exact counts, a limited number of series, and values that match those of the system.
 
 use std::{collections::BTreeSet, fs, process::Stdio, time::Duration};
 
@@ -66,7 +66,7 @@ async fn requests_are_counted_by_route_and_status(store: Store) {
         let labels = format!("endpoint=\"{endpoint}\",method=\"{method}\",status_code=\"{status}\"");
         server.metric(&format!("http_requests_total{{{labels}}}")).await
     };
-    // Series start at 0, because rate() does not see the increase of a new series.
+    // Series start at 0, because `rate()` ignores the first value of a new series.
     assert_eq!(count("POST", "/products", 201).await, Some(0.0));
     assert_eq!(count("GET", "/products/{product_id}", 404).await, Some(0.0));
     assert_eq!(count("GET", "/products", 503).await, Some(0.0));
@@ -130,7 +130,8 @@ async fn a_duplicate_id_is_not_a_failed_statement(store: Store) {
     assert_eq!(count("error").await, None);
 }
 
-/// Every series that starts at 0 belongs to an existing route, which is counted under that name.
+/// Each series that starts at 0 belongs to an existing route, and requests to the route are counted with its
+/// labels.
 async fn every_route_has_its_own_series(store: Store) {
     let server = Server::start(store).await;
     let text = server.get("/metrics").await.text;
@@ -150,7 +151,7 @@ async fn every_route_has_its_own_series(store: Store) {
             format!("http_request_duration_seconds_count{{endpoint=\"{endpoint}\",method=\"{method}\"}}");
         let before = server.metric(&counted).await.unwrap_or_default();
         let path = endpoint.replace("{product_id}", "1");
-        // Does not read the body, because an event stream does not end.
+        // The body is not read, because an event stream does not end.
         let status = server.request(&method, &path).send().await.unwrap().status();
         assert!(status != 405, "{method} {path}");
         let is_counted = async || server.metric(&counted).await > Some(before);
@@ -188,7 +189,7 @@ async fn client_input_adds_no_series(store: Store) {
 
 async fn a_client_that_disconnects_is_counted_as_499(store: Store) {
     let server = Server::start(store).await;
-    // The request has to wait for this transaction, which holds a lock.
+    // The request waits for the lock that this transaction holds.
     let database = server.direct_connection().await;
     let lock = match store {
         Store::Sqlite => "UPDATE product_id SET last = last",
@@ -222,7 +223,8 @@ async fn process_metrics_match_proc(store: Store) {
         line.trim().trim_end_matches(" kB").parse::<f64>().unwrap()
     };
     let stat = |field: usize| {
-        // Fields are numbered from 1. The second is the name in parentheses, which may contain any character.
+        // Fields are numbered from 1. The second field is the process name in parentheses, which may contain
+        // any character.
         let text = proc("stat");
         text.rsplit_once(')').unwrap().1.split_whitespace().nth(field - 3).unwrap().parse::<f64>().unwrap()
     };
@@ -243,7 +245,7 @@ async fn process_metrics_match_proc(store: Store) {
         cores = quota / period.parse::<f64>().unwrap();
     }
 
-    // Gauges lag by up to one collection interval. The comparison is repeated until the values agree.
+    // Gauges may be one collection interval old, so the comparison is repeated until the values agree.
     let expected_values: [(&str, f64, Expected); 9] = [
         ("process_cpu_seconds_total", 0.05, Box::new(|| (stat(14) + stat(15)) / 100.0)),
         ("process_resident_memory_bytes", 2e6, Box::new(|| status("VmRSS") * 1024.0)),
@@ -274,8 +276,8 @@ async fn process_metrics_match_proc(store: Store) {
 async fn exhausted_file_descriptors_are_reported(store: Store) {
     let mut server =
         Setup::new(store).await.with("STOCKMETER_METRICS_COLLECTION_INTERVAL", "100ms").start().await;
-    // HTTP/2 sends all requests over one connection. Over HTTP/1.1 the client might open another one,
-    // which the server could not accept.
+    // HTTP/2 sends all requests over one connection. Over HTTP/1.1, the client might open another
+    // connection, which the server could not accept.
     server.http = http_client().http2_prior_knowledge().timeout(TIMEOUT).build().unwrap();
     let wait_until = async |name: &str, expected: f64| {
         let reached = async || server.metric(name).await == Some(expected);
@@ -292,7 +294,7 @@ async fn exhausted_file_descriptors_are_reported(store: Store) {
     for name in ["custom_process_open_fds", "process_open_fds", "process_max_fds"] {
         wait_until(name, 64.0).await;
     }
-    // Memory is still reported, and limits do not change.
+    // Without a free descriptor, memory is still measured, and the limits keep their last values.
     let resident = f64::from(u32::try_from(server.resident_bytes()).unwrap());
     let reported = server.metric("process_resident_memory_bytes").await.unwrap();
     assert!((reported - resident).abs() < 5e6, "{reported} {resident}");
@@ -303,7 +305,8 @@ async fn exhausted_file_descriptors_are_reported(store: Store) {
         .await;
 }
 
-/// With all operation types and outcomes, the maximum number of names fits the limit on series; one more does not.
+/// The maximum number of names does not exceed the limit on series, even with all operation types and
+/// outcomes. One more name exceeds the limit.
 #[tokio::test]
 async fn operation_names_overflow_only_above_the_maximum() {
     for (count, overflows) in [(OperationNames::MAX_NAMES, false), (OperationNames::MAX_NAMES + 1, true)] {
@@ -333,7 +336,7 @@ async fn read_response(response: Response) -> (u16, String) {
     (status, String::from_utf8(bytes.to_vec()).unwrap())
 }
 
-/// A handler of the test, because no handler of the server panics.
+/// The test has its own handler, because no handler of the server panics.
 #[tokio::test]
 async fn a_panic_gives_500_and_is_counted() {
     static ROUTES: [Route; 3] = [
@@ -388,7 +391,7 @@ async fn metrics_can_have_their_own_listener(store: Store) {
         assert_eq!(rejected.header("www-authenticate"), "Bearer");
     }
     let response = fetch("/metrics", Some("s3cret")).await;
-    // Requests to both listeners are counted together.
+    // Rejected requests to the metrics listener are counted, too.
     let counter = "http_requests_total{endpoint=\"/metrics\",method=\"GET\",status_code=\"401\"} 4";
     assert!(response.status == 200 && response.text.contains(counter), "{response:?}");
     assert_eq!(fetch("/health/ready", None).await.status, 200);

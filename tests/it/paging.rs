@@ -18,7 +18,7 @@ fn ids(response: &Response) -> Vec<u64> {
     response.json().as_array().unwrap().iter().map(|product| product["id"].as_u64().unwrap()).collect()
 }
 
-/// Returns the URL of the `Link` (RFC 8288) with this relation, or `None` if the response has none.
+/// Returns the URL of the `Link` (RFC 8288) with this relation, or `None` if the response has no such link.
 fn link(response: &Response, relation: &str) -> Option<String> {
     let mut links = response.header("link").split(", ");
     let link = links.find_map(|link| link.strip_suffix(&format!(">; rel=\"{relation}\"")))?;
@@ -30,7 +30,7 @@ async fn page_links_cover_every_sort_order_both_ways(store: Store) {
     server.post("/products", NORTHWIND).await;
     let file: Value = serde_json::from_str(NORTHWIND).unwrap();
     let products = file.as_array().unwrap();
-    // Numbers become texts of equal length, which sort like the numbers.
+    // Numbers are padded to texts of equal length, which have the same order as the numbers.
     let key = |product: &Value, field: &str| match &product[field] {
         Value::String(name) => name.clone(),
         number => format!("{:020.4}", number.as_f64().unwrap()),
@@ -39,7 +39,7 @@ async fn page_links_cover_every_sort_order_both_ways(store: Store) {
         ["id", "-id", "price", "-price", "name", "-name", "amount,-name", "price,-id", "-amount,price,name"]
     {
         let mut expected: Vec<&Value> = products.iter().collect();
-        // Sorting is stable, which allows sorting by the id first and by the most significant field last.
+        // The sort is stable. The id is the least significant field, so the products are sorted by it first.
         expected.sort_by_key(|product| product["id"].as_u64());
         for field in sort.split(',').rev() {
             match field.strip_prefix('-') {
@@ -91,7 +91,7 @@ async fn filters_select_matching_products(store: Store) {
         ("name=contains.0%25", &[3]),
         ("name=contains.l_", &[4]),
         ("name=contains.%5C", &[6]),
-        // Only ASCII letters are compared without case.
+        // Case is ignored only for ASCII letters.
         ("name=prefix.%C3%84", &[5]),
         ("name=contains.%C3%A4PFEL", &[6]),
         ("price=eq.10.0", &[3, 6]),
@@ -164,8 +164,8 @@ async fn invalid_parameters_are_rejected_by_name(store: Store) {
 
 async fn paging_misses_nothing_during_writes(store: Store) {
     let server = Server::start(store).await;
-    // Even ids stay; odd ids are created and deleted meanwhile. With only seven prices, the id decides most
-    // positions.
+    // Products with even ids stay. Products with odd ids are created and deleted while the pages are read.
+    // Many products have equal prices, so their order depends on the id.
     let product = |id: u64| json!({ "id": id, "name": "x", "price": id % 7, "amount": 1 });
     let permanent: Vec<_> = (1..=300).map(|n| product(2 * n)).collect();
     server.post("/products", Value::from(permanent).to_string()).await;

@@ -30,7 +30,7 @@ async fn every_change_makes_a_new_version(store: Store) {
     tags.push(server.put("/products/1", PRODUCT).await.header("etag").to_owned());
     tags.push(with_tag(&server, "PATCH", "x-none", "", r#"{"name":"b"}"#).await.header("etag").to_owned());
     tags.push(server.post("/products/1/stock", r#"{"delta":1}"#).await.header("etag").to_owned());
-    // A product created again under the same id has a new version.
+    // A product that is deleted and created again with the same id has a new version.
     server.delete("/products/1").await;
     tags.push(server.post("/products", PRODUCT).await.header("etag").to_owned());
     assert!(tags.iter().all(|tag| tag.starts_with('"') && tag.ends_with('"') && tag.len() > 2), "{tags:?}");
@@ -88,7 +88,7 @@ async fn an_unchanged_product_is_not_sent_again(store: Store) {
     server.put("/products/1", PRODUCT).await;
     with_tag(&server, "GET", "if-none-match", &old, "").await.is(200, PRODUCT);
     with_tag(&server, "GET", "if-match", &old, "").await.is_problem(412, "VERSION_MISMATCH", &[]);
-    // `If-None-Match` does not apply to these methods and is rejected, not ignored.
+    // These methods do not support `If-None-Match`. The server rejects the header instead of ignoring it.
     for (method, body) in [("PATCH", "{}"), ("DELETE", "")] {
         with_tag(&server, method, "if-none-match", "*", body).await.is_problem(400, "MALFORMED", &[]);
     }

@@ -1,4 +1,4 @@
-//! Runs Prometheus with the project's configuration: scraped values, rules and dashboard queries are correct.
+//! Runs Prometheus with the project's configuration and checks scraped values, rules and dashboard queries.
 
 use std::{
     fs,
@@ -27,7 +27,8 @@ struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts Prometheus with the project's configuration, except for the address and shorter intervals.
+    /// Starts Prometheus with the project's configuration, but with the address of this server and intervals
+    /// of one second.
     fn start(server: &Server) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = fs::read_to_string(project_folder().join("prometheus.yml")).unwrap();
@@ -55,7 +56,7 @@ impl Prometheus {
         (response["status"] == "success").then(|| response["data"].clone())
     }
 
-    /// Returns the current values of a query; empty if Prometheus is not ready.
+    /// Returns the current values of a query. The list is empty if Prometheus is not ready.
     async fn values(&self, query: &str) -> Vec<f64> {
         let data = self.api("query", &[("query", query)]).await.unwrap_or_default();
         let results = data["result"].as_array().cloned().unwrap_or_default();
@@ -103,7 +104,7 @@ async fn prometheus_queries_return_the_right_values(store: Store) {
     let server = Server::start(store).await;
     let prometheus = Prometheus::start(&server);
     prometheus.wait_until("up{job='stockmeter'}", |values| values == [1.0]).await;
-    // Series exist at 0 before the first request.
+    // The series is exported as 0 before the first request.
     let created = "http_requests_total{endpoint='/products',method='POST',status_code='201'}";
     prometheus.wait_until(created, |values| values == [0.0]).await;
 
@@ -131,7 +132,7 @@ async fn prometheus_queries_return_the_right_values(store: Store) {
         prometheus.wait_until(query, |values| values == [expected]).await;
     }
 
-    // Queries written for the legacy service. Their rates work with a short history.
+    // These queries were written for the metrics of the legacy service.
     for (query, is_positive) in [
         ("rate(process_cpu_seconds_total[5m])", true),
         ("sum(rate(http_requests_total[5m]))", true),
@@ -148,7 +149,7 @@ async fn prometheus_queries_return_the_right_values(store: Store) {
         ("process_resident_memory_bytes / system_memory_limit_bytes", true),
         ("rate(process_cpu_seconds_total[5m]) / system_cpu_limit_cores", true),
     ] {
-        // A rate is positive only if requests continue.
+        // `rate()` is positive only if a counter increases between two scrapes.
         send_traffic(&server).await;
         prometheus.wait_until(query, |values| values.len() == 1 && (values[0] > 0.0) == is_positive).await;
     }

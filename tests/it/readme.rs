@@ -16,7 +16,7 @@ fn readme() -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
 }
 
-/// Returns the fenced code blocks of a kind in order, each with the text after it.
+/// Returns the fenced code blocks with the language `kind` in order, each with the text after it.
 fn blocks<'a>(text: &'a str, kind: &str) -> Vec<(&'a str, &'a str)> {
     let fence = format!("```{kind}\n");
     let starts = text.match_indices(&fence).map(|(index, _)| &text[index + fence.len()..]);
@@ -46,7 +46,7 @@ fn the_tables_match_the_program() {
     crate::contracts::assert_file_is_current("README.md", &readme);
 }
 
-/// Replaces the text between the markers of a table.
+/// Returns the README with a new text between the markers of a table.
 fn replace_table(readme: &str, name: &str, table: &str) -> String {
     let (start, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
     let (before, rest) = readme.split_once(&start).unwrap();

@@ -111,7 +111,7 @@ async fn equivalent_json_is_accepted(store: Store) {
         server.post("/products", format!("[{document}]")).await.is(201, &format!("[{product}]"));
         server.delete("/products/1").await.is(204, "");
     }
-    // An escape at each offset, because the parser looks for escapes several bytes at a time.
+    // An escape is sent at each offset, because the parser checks several bytes at a time.
     for (sent, returned) in [(r"\u005c", r"\\"), (r"\u0022", r#"\""#)] {
         for offset in 0..9 {
             let product = |special| {
@@ -134,7 +134,7 @@ async fn generated_ids_are_never_reused(store: Store) {
     server.post("/products", r#"{"id":40,"name":"x","price":1,"amount":1}"#).await;
     assert_eq!(id().await, 41);
 
-    // Generated ids and client ids in one array.
+    // One array may contain products with and without ids.
     let array = format!(r#"[{new}, {{"id":60,"name":"y","price":1,"amount":1}}, {new}]"#);
     let created = server.post("/products", array).await.json();
     assert_eq!(
@@ -149,7 +149,7 @@ async fn generated_ids_are_never_reused(store: Store) {
     let next = server.post("/products", new).await.json()["id"].as_i64().unwrap();
     assert!(next > 63);
 
-    // An array too long for one statement with bound values.
+    // SQLite receives an array of this length as JSON instead of bound parameters.
     let long = vec![new; 5000].join(",");
     let created = server.post("/products", format!("[{long}]")).await.json();
     let ids = created.as_array().unwrap().iter().map(|product| product["id"].as_i64().unwrap());
@@ -169,7 +169,7 @@ async fn high_client_ids_do_not_exhaust_generated_ids(store: Store) {
     let mixed = json!([product(Some((1 << 52) + 1)), product(Some(2))]).to_string();
     assert_eq!(server.post("/products", mixed).await.status, 201);
 
-    // A rejected request uses up no ids.
+    // A rejected request does not consume generated ids.
     let last = (1_i64 << 52) - 1;
     let too_many = json!([product(Some(last)), product(None)]).to_string();
     server.post("/products", too_many).await.is_problem(409, "IDS_EXHAUSTED", &[]);
@@ -181,7 +181,7 @@ async fn high_client_ids_do_not_exhaust_generated_ids(store: Store) {
     server.post("/products", three).await.is_problem(409, "IDS_EXHAUSTED", &[]);
     assert_eq!(server.post("/products", new).await.json()["id"], last - 1);
 
-    // Once a client uses the last id that could be generated, only requests without an id fail.
+    // The client uses the last id that could be generated. Only requests without an id fail from now on.
     server.post("/products", r#"{"id":4503599627370495,"name":"x","price":1,"amount":1}"#).await;
     server.post("/products", new).await.is_problem(409, "IDS_EXHAUSTED", &[]);
     let id_7 = r#"{"id":7,"name":"x","price":1.0,"amount":1}"#;
@@ -205,7 +205,7 @@ async fn an_array_is_created_completely_or_not_at_all(store: Store) {
     server.post("/products", late_conflict.to_string()).await.is_problem(409, "DUPLICATE_ID", &["/20/id"]);
     assert_eq!(server.get("/products").await.json().as_array().unwrap().len(), 1);
 
-    // The response keeps the order of the request; lists are in id order.
+    // The response keeps the order of the request, while lists are sorted by id.
     let mixed = json!([product(30), product(10), product(20)]).to_string();
     let ids = |products: Value| {
         products.as_array().unwrap().iter().map(|product| product["id"].as_i64().unwrap()).collect::<Vec<_>>()
@@ -334,7 +334,7 @@ async fn a_client_waiting_for_a_response_stays_connected(store: Store) {
 
     let waiting = server.post("/products", r#"{"id":1,"name":"b","price":1,"amount":1}"#);
     let silent = async {
-        // Meanwhile the server closes the connection of a client that sends no request.
+        // The server closes this connection, because the client sends no request.
         let mut silent = TcpStream::connect(&server.address).await.unwrap();
         let _ = silent.read_to_end(&mut Vec::new()).await;
         transaction.rollback().await.unwrap();
@@ -347,7 +347,8 @@ async fn a_client_waiting_for_a_response_stays_connected(store: Store) {
 async fn requests_above_the_limit_get_503_at_once(store: Store) {
     let setup = Setup::new(store).await.with("STOCKMETER_CONCURRENT_REQUESTS", 1);
     let server = setup.with("STOCKMETER_REQUEST_TIMEOUT", "1h").start().await;
-    // This request takes and keeps a permit; the 100 response proves it.
+    // Sends a request that holds a permit until its connection closes. The 100 response proves that the
+    // request has the permit.
     let stalled = async |kind: &str| {
         let mut stalled = TcpStream::connect(&server.address).await.unwrap();
         let headers = format!(
@@ -359,7 +360,7 @@ async fn requests_above_the_limit_get_503_at_once(store: Store) {
         assert_eq!(proceed, *b"HTTP/1.1 100 Continue\r\n\r\n");
         stalled
     };
-    // A slow file upload takes none of the permits of other requests.
+    // File uploads have separate permits, so a slow upload does not block other requests.
     let _file = stalled("text/csv").await;
     let file = server.request("POST", "/products").header("content-type", "text/csv").body("x");
     server.send(file).await.is_problem(503, "OVERLOADED", &[]);

@@ -1,4 +1,4 @@
-//! The list of routes is the only one: the OpenAPI document agrees with it. `readme.rs` compares README.md.
+//! Compares the list of routes with the OpenAPI document. `readme.rs` compares the list with README.md.
 
 use std::collections::BTreeSet;
 

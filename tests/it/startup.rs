@@ -1,4 +1,4 @@
-//! Startup, its failures, and shutdown.
+//! Startup, errors that prevent it, and shutdown.
 
 use std::time::Duration;
 
@@ -16,7 +16,8 @@ on_both_stores!(
     products_survive_a_restart,
 );
 
-/// Asserts that the server exits with code 1 and that its last log line contains the reason.
+/// Asserts that the server exits with code 1, that its last log line contains the reason, and that the log
+/// contains no password.
 async fn assert_rejected(setup: &Setup, reason: &str) {
     let (mut child, log) = setup.spawn();
     let status = child.wait().await.unwrap();
@@ -52,7 +53,7 @@ async fn an_address_in_use_is_rejected(store: Store) {
 
 async fn a_server_stops_on_sigterm(store: Store) {
     let mut server = Setup::new(store).await.start().await;
-    // Browsers and proxies keep idle connections, which must not delay the shutdown.
+    // Browsers and proxies keep idle connections open, which must not delay the shutdown.
     let _idle = TcpStream::connect(&server.address).await.unwrap();
     assert_eq!(server.get("/health").await.status, 200);
     server.signal(rustix::process::Signal::TERM);
@@ -94,7 +95,7 @@ async fn the_wait_for_a_database_is_limited() {
     assert_rejected(&setup, &reason).await;
     let (mut child, log) = setup.with("STOCKMETER_DATABASE_WAIT", "1h").spawn();
     log.wait_for_line("waiting for the database").await;
-    // A signal ends the wait.
+    // SIGTERM ends the wait for the database.
     crate::harness::send_signal(&child, rustix::process::Signal::TERM);
     assert_eq!(child.wait().await.unwrap().code(), Some(0));
 }

@@ -1,4 +1,4 @@
-//! Stock adjustments: exact under concurrency, and never below zero.
+//! Stock adjustments, which are exact under concurrency and never make an amount negative.
 
 use futures_util::future::join_all;
 use serde_json::json;
@@ -41,7 +41,7 @@ async fn concurrent_adjustments_add_up(store: Store) {
     let client = async |client: i64| {
         let (mut applied, mut rejected) = (0, 0);
         for round in 0..20 {
-            // Removals exceed additions, which makes some of them fail.
+            // More stock is removed than added, so some removals must fail.
             let delta = if (client + round) % 3 == 0 { 7 } else { -5 };
             let response = server.post("/products/1/stock", json!({ "delta": delta }).to_string()).await;
             match response.status {

@@ -19,14 +19,14 @@ async fn load(server: &Server) {
     assert_eq!(server.post("/products", Value::from(products).to_string()).await.status, 201);
 }
 
-/// Number of tasks on the background runtime, without the permanent one that collects metrics.
+/// Returns the number of tasks on the background runtime, without the permanent task that collects metrics.
 async fn running_lists(server: &Server) -> f64 {
     server.metric(r#"tokio_alive_tasks{runtime="background"}"#).await.unwrap() - 1.0
 }
 
 async fn all_products_are_listed_once_and_in_order(store: Store) {
     let server = Server::start(store).await;
-    // Sizes around one page, and two full pages. An empty page follows if the last page is full.
+    // One page has 1000 products. If the last page is full, the server reads an empty page after it.
     for (count, expected) in [(999, 999), (1, 1000), (1, 1001), (999, 2000)] {
         let products = vec![json!({ "name": "x", "price": 1, "amount": 1 }); count];
         server.post("/products", Value::from(products).to_string()).await;
@@ -56,7 +56,7 @@ async fn slow_readers_hold_neither_memory_nor_connections(store: Store) {
     for _ in 0..20 {
         let mut reader = TcpStream::connect(&server.address).await.unwrap();
         reader.write_all(b"GET /products HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
-        // The response has started; the client reads no further.
+        // The client reads only the first byte of the response.
         reader.read_u8().await.unwrap();
         readers.push(reader);
     }
@@ -65,7 +65,7 @@ async fn slow_readers_hold_neither_memory_nor_connections(store: Store) {
     let growth = server.resident_bytes().saturating_sub(before);
     assert!(growth < 3 * whole, "{growth} bytes for 20 readers of {whole}");
 
-    // Lists end when their clients disconnect.
+    // A list ends if its client disconnects.
     eventually("20 lists are running", async || running_lists(&server).await >= 20.0).await;
     drop(readers);
     eventually("no list is running", async || running_lists(&server).await <= 0.0).await;

@@ -1,4 +1,4 @@
-//! Traces, the list of slow requests, and telemetry that is pushed to a collector.
+//! Traces, the list of slow requests, and telemetry that the server sends to a collector.
 
 use opentelemetry_proto::tonic::{
     metrics::v1::{metric::Data, number_data_point::Value},
@@ -22,7 +22,7 @@ fn hex(id: &[u8]) -> String {
     id.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Returns the names of the spans from this one up to the root.
+/// Returns the names of the spans from this span to its root.
 fn span_path<'a>(spans: &'a [Span], span: &'a Span) -> Vec<&'a str> {
     let parent = spans.iter().find(|other| other.span_id == span.parent_span_id);
     [span.name.as_str()]
@@ -145,7 +145,7 @@ async fn the_slowest_requests_are_listed(store: Store) {
     };
     let seconds = |request: &serde_json::Value, field: &str| request[field].as_f64().unwrap();
     assert!(all.is_sorted_by(|one, other| seconds(one, "seconds") >= seconds(other, "seconds")), "{slow}");
-    // Requests without a route have the same label as in the counters.
+    // Requests without a route have the label `unmatched`, as in the counters.
     assert_eq!(listed("GET", "unmatched").len(), 10, "{slow}");
     let reads = listed("GET", "/products/{product_id}");
     assert_eq!(reads.len(), 10, "{slow}");

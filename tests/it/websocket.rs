@@ -31,7 +31,7 @@ impl Socket {
         Self(socket)
     }
 
-    /// Opens a socket and completes the handshake of the protocol.
+    /// Opens a socket and completes the handshake of the GraphQL protocol.
     async fn initialized(server: &Server) -> Self {
         let mut socket = Self::open(server).await;
         socket.send(json!({ "type": "connection_init" })).await;
@@ -77,7 +77,7 @@ async fn operations_return_their_results(store: Store) {
     for (id, query, data) in [
         ("1", "{ product(id: 1) { id } }", json!({ "product": null })),
         ("2", create, json!({ "createProduct": { "id": "1" } })),
-        // The id of a completed operation is free again.
+        // The id of a completed operation can be used again.
         ("1", "{ product(id: 1) { id } }", json!({ "product": { "id": "1" } })),
     ] {
         socket.subscribe(id, query).await;
@@ -111,7 +111,7 @@ async fn a_subscription_lasts_until_it_is_completed(store: Store) {
         assert_eq!((&change["id"], &change["payload"]["data"]), (&json!("1"), &expected));
     }
     socket.send(json!({ "type": "complete", "id": "1" })).await;
-    // The server sends no reply, and the id is free at once.
+    // The server does not confirm the message. The id can be used again at once.
     socket.subscribe("1", "{ __typename }").await;
     assert_eq!(socket.receive().await["payload"], json!({ "data": { "__typename": "Query" } }));
     assert_eq!(socket.receive().await, json!({ "type": "complete", "id": "1" }));
@@ -187,7 +187,7 @@ async fn a_silent_client_is_disconnected(store: Store) {
     tokio::io::AsyncWriteExt::write_all(&mut silent, upgrade.as_bytes()).await.unwrap();
     let mut received = Vec::new();
     let closed = tokio::io::AsyncReadExt::read_to_end(&mut silent, &mut received);
-    // A client that replies to pings stays connected; this library does so while it receives.
+    // A client that replies to pings stays connected. This client replies while it waits for a message.
     tokio::select! {
         closed = tokio::time::timeout(TIMEOUT, closed) => drop(closed.expect("the silent connection is closed")),
         message = responsive.receive() => panic!("{message}"),

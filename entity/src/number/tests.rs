@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Returns the text of an unsigned number in JSON's notation as integer digits, fraction digits and exponent.
-/// Returns `None` for any other text.
+/// Splits an unsigned number in JSON's notation into integer digits, fraction digits and exponent. Returns
+/// `None` if the text is not such a number.
 fn split(unsigned: &str) -> Option<(&str, &str, i128)> {
     let is_number = |text: &str| !text.is_empty() && text.chars().all(|char| char.is_ascii_digit());
     let (number, exponent) = match unsigned.find(['e', 'E']) {
@@ -29,7 +29,7 @@ fn split(unsigned: &str) -> Option<(&str, &str, i128)> {
 fn reference(text: &str, scale: u8) -> Result<i64, NumberError> {
     let unsigned = text.strip_prefix('-').unwrap_or(text);
     let (integer, fraction, exponent) = split(unsigned).ok_or(NumberError::NotANumber)?;
-    // More zeros change no outcome, because texts of the tests have fewer digits.
+    // 200 zeros are enough, because numbers in these tests have fewer digits.
     let shift = (exponent + i128::from(scale)).clamp(-200, 200);
     let zeros = "0".repeat(200);
     let digits = [&zeros, integer, fraction, &zeros].concat();
@@ -57,13 +57,13 @@ fn number() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Numbers, and texts that look like one.
+/// Generates numbers and similar texts.
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![4 => number(), 1 => "[-+.eE0-9]{0,12}", 1 => "[-+.eE0-9 ä\u{660}]{0,6}"]
 }
 
-/// Returns the longest number without exponent at the start of the text, as [`DecimalText::parse_prefix`]
-/// describes it, and the remaining text.
+/// Returns the text of the number that [`DecimalText::parse_prefix`] must parse, and the remaining text.
+/// Returns `None` if that function must return `None`.
 fn reference_prefix(text: &str) -> Option<(&str, &str)> {
     let count = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
     let sign = usize::from(text.starts_with('-'));

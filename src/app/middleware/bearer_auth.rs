@@ -23,7 +23,7 @@ impl TokenDigest {
         Self(Sha256::digest(header).into())
     }
 
-    /// Returns a 401 response if a request does not carry the token.
+    /// Returns a 401 response if a request does not carry the token, otherwise `None`.
     pub fn reject(self, headers: &HeaderMap) -> Option<Response> {
         let sent = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
         if Self::new(sent) == self {

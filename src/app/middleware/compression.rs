@@ -15,21 +15,24 @@ use tower_http::compression::{
 
 use crate::background_runtime;
 
-/// Bytes below which a response fits one packet, compressed or not.
+/// Minimum size of a response to compress, in bytes. Smaller responses fit into one packet even without
+/// compression.
 const MIN_COMPRESSED_SIZE: u64 = 1024;
 
-/// Returns the encodings that a client accepts.
+/// Returns copies of the `Accept-Encoding` headers.
 pub fn accepted_encodings(headers: &HeaderMap) -> Vec<HeaderValue> {
     headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(detached).collect()
 }
 
-/// Copies a value: a clone would keep the 8 KiB that the request's headers were read into.
+/// Returns a copy with its own memory. A clone would keep the 8 KiB read buffer of the request headers in
+/// memory.
 fn detached(value: &HeaderValue) -> Option<HeaderValue> {
     HeaderValue::from_bytes(value.as_bytes()).ok()
 }
 
-/// Whether a response is large enough. Event streams stay as they are, and so do responses that are compressed already or
-/// have a strong entity tag, which belongs to the exact bytes (RFC 9110 section 8.8.1).
+/// Returns whether a response should be compressed. It must be large enough, and neither an event stream nor
+/// already compressed. It must not have an entity tag either, because a strong one identifies the exact bytes
+/// (RFC 9110 section 8.8.1).
 pub fn should_compress(response: &Response) -> bool {
     let has = |name| response.headers().contains_key(name);
     SizeAbove::new(MIN_COMPRESSED_SIZE).and(NotForContentType::SSE).should_compress(response)
@@ -51,7 +54,8 @@ pub async fn compress(accepted_encodings: Vec<HeaderValue>, response: Response) 
     if response.headers().contains_key(header::CONTENT_ENCODING) {
         response = response.map(background_runtime::stream_body);
     }
-    // The layer responds with 406 if a client accepts no encoding, not even `identity`: too late for finished work.
+    // The layer sets status 406 if a client accepts no encoding, not even `identity`. The original status is
+    // kept, because the request has already taken effect.
     *response.status_mut() = status;
     response
 }

@@ -1,4 +1,4 @@
-//! Limits how many requests are handled at a time.
+//! Limits the number of concurrent requests.
 
 use std::sync::Arc;
 
@@ -20,17 +20,17 @@ pub struct ConcurrencyLimits {
 }
 
 impl ConcurrencyLimits {
-    /// Allows `requests` concurrent requests, and a quarter as many imports.
+    /// Creates `requests` permits for requests, and a quarter as many for imports, at least one.
     pub fn new(requests: u32) -> Self {
         let permits =
             |count: u32| Arc::new(Semaphore::new(usize::try_from(count).unwrap_or(Semaphore::MAX_PERMITS)));
         Self { requests: permits(requests), imports: permits((requests / 4).max(1)) }
     }
 
-    /// Takes a permit, if the route needs one.
+    /// Takes and returns a permit, or returns `None` if the route needs no permit.
     ///
     /// # Errors
-    /// All permits are taken: 503.
+    /// Returns a 503 problem if all permits are taken.
     pub fn try_acquire(
         &self,
         route: Option<&Route>,

@@ -1,4 +1,4 @@
-//! Cross-origin resource sharing: which pages may use the server from a browser.
+//! Cross-origin resource sharing (CORS): allows web pages of other origins to use the server.
 
 use std::convert::Infallible;
 
@@ -18,7 +18,7 @@ use crate::rest::{
 
 const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 
-/// Allows pages of these origins to use the server; `*` allows every page.
+/// Returns a layer that allows pages of these origins to use the server; `*` allows any origin.
 pub fn layer(origins: &[HeaderValue]) -> CorsLayer {
     let any = origins.iter().any(|origin| origin == "*");
     let origins = if any { AllowOrigin::any() } else { AllowOrigin::list(origins.iter().cloned()) };
@@ -46,12 +46,14 @@ pub fn layer(origins: &[HeaderValue]) -> CorsLayer {
         ])
 }
 
-/// Whether a page sends the request, from this origin or another.
+/// Returns whether a request has an `Origin` header. Browsers send the header with cross-origin requests and
+/// some others.
 pub fn has_origin(request: &Request) -> bool {
     request.headers().contains_key(header::ORIGIN)
 }
 
-/// Tells caches that the response would differ for a request with an origin, as the layer does.
+/// Adds the layer's `Vary` header to the response of a request without an origin. A cache must not reuse this
+/// response for a request with an origin.
 pub fn vary_by_origin(mut response: Response) -> Response {
     const NAMES: HeaderValue =
         HeaderValue::from_static("origin, access-control-request-method, access-control-request-headers");
@@ -59,7 +61,8 @@ pub fn vary_by_origin(mut response: Response) -> Response {
     response
 }
 
-/// Responds to a preflight request, or runs `next` and adds the headers that let the page read the response.
+/// Returns the response to a preflight request. For any other request, runs `next` and adds the CORS headers
+/// to its response.
 pub async fn handle<F>(layer: CorsLayer, request: Request, next: impl FnOnce(Request) -> F) -> Response
 where
     F: Future<Output = Response>,

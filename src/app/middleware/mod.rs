@@ -1,6 +1,7 @@
-//! The middleware: what every request passes before its handler, and every response after it.
+//! The middleware, which every request passes before its handler and every response after its handler.
 //!
-//! [`handle`] is the outer part, outermost first; [`handle_guarded`] is the inner part.
+//! [`handle`] runs the outer part, which applies to all responses. [`handle_guarded`] runs the inner part,
+//! which can reject a request.
 
 use axum::{
     extract::Request,
@@ -32,19 +33,19 @@ pub mod timeout;
 use bearer_auth::TokenDigest;
 use concurrency_limit::ConcurrencyLimits;
 
-/// The settings of the middleware.
+/// Settings and shared state of the middleware.
 pub struct Middleware {
     pub metrics: HttpMetrics,
     pub concurrency: ConcurrencyLimits,
     pub body: BodyLimits,
     /// `None` if no other origin is allowed.
     pub cors: Option<CorsLayer>,
-    /// Guards the routes of [`Scope::Metrics`].
+    /// Token that the routes of [`Scope::Metrics`] require; `None` if they require no token.
     pub metrics_token: Option<TokenDigest>,
 }
 
 impl Middleware {
-    /// Reads the settings that are in another form in the configuration.
+    /// Creates the CORS layer and the token digest from the configuration.
     pub fn new(
         metrics: HttpMetrics,
         concurrency: ConcurrencyLimits,
@@ -57,18 +58,18 @@ impl Middleware {
     }
 }
 
-/// Recognizes the route, then runs the middleware around the handler.
+/// Recognizes the route, runs the middleware and the handler, and returns the response.
 pub async fn handle(app: App, mut request: Request) -> Response {
     let recognized = app.0.routes.recognize(request.method(), request.uri().path());
     let id = request_id::from_headers(request.headers());
     let encodings = compression::accepted_encodings(request.headers());
-    // Metrics and trace: they include everything below.
+    // Metrics and the trace cover all further steps.
     let metrics = app.0.middleware.metrics.clone();
     let recorder = RequestRecorder::start(metrics, recognized.template, id.clone(), &mut request);
     let start = recorder.started_at();
     let respond = async move {
         let response = match &app.0.middleware.cors {
-            // Boxed, because most requests have no origin.
+            // Boxed to keep the outer future small, because most requests have no origin.
             Some(layer) if cors::has_origin(&request) => {
                 let (app, layer) = (app.clone(), layer.clone());
                 let next = move |request| handle_guarded(app, recognized, request);
@@ -83,7 +84,7 @@ pub async fn handle(app: App, mut request: Request) -> Response {
         response_headers::set_defaults(response.headers_mut(), time_to_headers);
         request_id::set(response.headers_mut(), &id);
         if compression::should_compress(&response) {
-            // Boxed, because most responses are too small.
+            // Boxed to keep the outer future small, because most responses are not compressed.
             response = Box::pin(compression::compress(encodings, response)).await;
         }
         (response, time_to_headers)
@@ -91,7 +92,7 @@ pub async fn handle(app: App, mut request: Request) -> Response {
     recorder.run(respond).await
 }
 
-/// Runs the handler, with its limits around it.
+/// Runs the handler if the token is valid and a permit is free. Returns its response, or an error response.
 async fn handle_guarded(app: App, recognized: Recognized, request: Request) -> Response {
     let App(app) = app;
     let Middleware { concurrency, body, metrics_token, .. } = &app.middleware;

@@ -1,4 +1,4 @@
-//! Converts a panic of a handler to a problem.
+//! Converts a panic of a handler into a problem.
 
 use std::panic::AssertUnwindSafe;
 
@@ -7,7 +7,8 @@ use futures_util::FutureExt;
 
 use crate::{domain::Error, http::problem::Problem, panics};
 
-/// Runs a handler. A panic is logged with its message, which no client sees.
+/// Runs a handler and returns its response, or a 500 problem if it panics. The panic message is logged but
+/// not sent.
 pub async fn catch(handler: impl Future<Output = Response>) -> Response {
     AssertUnwindSafe(handler).catch_unwind().await.unwrap_or_else(|panic| {
         tracing::error!(panic = panics::panic_message(&*panic), "a handler panicked");

@@ -1,4 +1,4 @@
-//! The id of a request: in the response, in problems, log lines and traces.
+//! The id of a request, which is part of its response headers, problems, log lines and traces.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use uuid::Uuid;
@@ -7,7 +7,7 @@ use crate::request_context::RequestId;
 
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Takes the client's id if it has 1 to 128 visible ASCII characters, otherwise generates one.
+/// Returns the client's id if it has 1 to 128 visible ASCII characters, otherwise a generated id.
 pub fn from_headers(headers: &HeaderMap) -> RequestId {
     let is_valid =
         |id: &&str| (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
@@ -15,7 +15,7 @@ pub fn from_headers(headers: &HeaderMap) -> RequestId {
     sent.map_or_else(|| RequestId::Generated(Uuid::new_v4()), |id| RequestId::Client(id.into()))
 }
 
-/// Sets the id in the headers of a response.
+/// Sets the id in the response headers.
 pub fn set(headers: &mut HeaderMap, id: &RequestId) {
     let value = match id {
         RequestId::Client(id) => HeaderValue::from_str(id),

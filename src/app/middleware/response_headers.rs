@@ -1,4 +1,4 @@
-//! The headers that every response has.
+//! Sets the headers that every response has.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
 pub const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-/// Sets the time to the headers, and asks caches to revalidate unless the handler has said otherwise.
+/// Sets `Server-Timing` to `time`, and `Cache-Control` to `no-cache` unless the handler has set it.
 pub fn set_defaults(headers: &mut HeaderMap, time: Duration) {
     let mut digits = itoa::Buffer::new();
     let mut timing = String::with_capacity(24);
     timing.push_str("total;dur=");
     timing.push_str(digits.format(time.as_millis()));
     timing.push('.');
-    // Pads microseconds to three digits by cutting the 1 of 1000 to 1999.
+    // Pads the microseconds to three digits: the sum has four digits, and its first digit is removed.
     timing.push_str(&digits.format(1000 + time.subsec_micros() % 1000)[1..]);
     if let Ok(timing) = HeaderValue::try_from(timing) {
         headers.insert(SERVER_TIMING, timing);

@@ -1,5 +1,6 @@
-//! Natural batching: a single request is handled at once. Requests that arrive while a batch runs form the
-//! next one and share a statement. The busier the server, the fewer statements it runs per request.
+//! Natural batching: a request that arrives alone is handled immediately. Requests that arrive while a batch
+//! runs form the next batch and share a statement. At high load, the server runs fewer statements per
+//! request.
 
 use std::{
     pin::pin,
@@ -13,15 +14,15 @@ use tokio::runtime::Handle;
 use super::waiter::{Waiter, run_shared};
 use crate::domain::Error;
 
-/// If a batch runs longer than this and requests are waiting, another worker is started, up to the maximum.
-/// The slow batch may be waiting for a lock or a lost connection.
+/// Run time after which a batch is slow, because it may be waiting for a lock or a lost connection. If
+/// requests are waiting, another worker is started, up to the maximum.
 const SLOW_BATCH: Duration = Duration::from_millis(10);
 
-/// Handles a batch of requests with one statement.
+/// Handler of a batch of requests, usually with one statement.
 pub(in crate::catalog) trait BatchHandler<Req, Res>:
     Clone + Send + Sync + 'static
 {
-    /// Returns the responses in the order of the requests.
+    /// Handles the requests and returns the responses in the same order.
     fn handle(&self, requests: Vec<Req>) -> impl Future<Output = Vec<Res>> + Send;
 }
 
@@ -45,7 +46,8 @@ pub(in crate::catalog) struct BatchLimit<Req> {
 
 /// Runtime on which workers are started.
 pub(in crate::catalog) enum SpawnOn {
-    /// A fixed runtime. Keeps short batches off the background runtime, even if they are submitted there.
+    /// A fixed runtime. It keeps short batches off the background runtime, even if a task of that runtime
+    /// submits them.
     Runtime(Handle),
     /// The runtime of the request that starts the worker.
     Current,
@@ -101,8 +103,8 @@ impl<Req: Send + 'static, Res: Send + 'static> Batcher<Req, Res> {
     }
 }
 
-/// Handles batches until no request waits. Boxed because a worker can start another, which makes the type
-/// recursive.
+/// Handles batches until no request waits. The future is boxed, because a worker can start another worker,
+/// which makes the type recursive.
 fn run_worker<Req, Res, H>(shared: Arc<Shared<Req, Res>>, handler: H) -> BoxFuture<'static, ()>
 where
     Req: Send + 'static,
@@ -111,8 +113,8 @@ where
 {
     Box::pin(async move {
         loop {
-            // Two yields let requests about to be submitted join this batch. The first runs tasks already
-            // woken, the second runs tasks of connections whose data has just arrived.
+            // Two yields let more requests join this batch. The first runs tasks that are already woken. The
+            // second runs tasks of connections whose data has just arrived.
             tokio::task::yield_now().await;
             tokio::task::yield_now().await;
             let Some(batch) = shared.next_batch() else {
@@ -150,7 +152,7 @@ impl<Req, Res> Shared<Req, Res> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Enqueues a request. Returns whether the caller must start a worker, which is already counted.
+    /// Enqueues a request. Returns whether the caller must start a worker, and if so, counts that worker.
     fn enqueue(&self, request: Req, waiter: Waiter<Res>) -> bool {
         let mut queue = self.queue();
         queue.waiting.push((request, waiter));
@@ -159,7 +161,8 @@ impl<Req, Res> Shared<Req, Res> {
         starts
     }
 
-    /// Returns whether the caller must start a worker in addition to a slow one. Counts that worker.
+    /// Returns whether the caller must start a worker in addition to a slow one, and if so, counts that
+    /// worker.
     fn try_start_extra_worker(&self) -> bool {
         let mut queue = self.queue();
         let starts = !queue.waiting.is_empty() && queue.workers < self.workers.max;
@@ -167,8 +170,8 @@ impl<Req, Res> Shared<Req, Res> {
         starts
     }
 
-    /// Returns the oldest requests that still wait. If no request waits, returns `None`, and the worker must
-    /// end.
+    /// Returns the oldest waiting requests, up to the weight limit. Returns `None` if no request waits; the
+    /// worker must end.
     fn next_batch(&self) -> Option<Vec<(Req, Waiter<Res>)>> {
         let mut queue = self.queue();
         queue.waiting.retain(|(_, waiter)| waiter.is_waiting());

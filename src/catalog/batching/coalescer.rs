@@ -1,6 +1,7 @@
 //! Request coalescing: equal requests that wait at the same time share one query.
 //!
-//! A running query is never shared. It may have started before a change that the new caller has already seen.
+//! A new request never shares a running query, whose result may lack a change that the client has already
+//! received.
 
 use std::{
     mem,
@@ -36,8 +37,8 @@ where
     K: Clone + PartialEq + Send + 'static,
     V: Clone + Send + 'static,
 {
-    /// Runs the query for `key` and returns its result. If it is already running, waits for it to end and
-    /// then shares the next run. Equal keys must have equal results for every caller.
+    /// Runs the query for `key` and returns its result. If the query is already running, waits until it ends
+    /// and shares the next run. Equal keys must have equal results for every caller.
     ///
     /// # Errors
     /// Returns the query's error, [`Error::Internal`] if it panicked, or [`Error::Unavailable`] if it timed
@@ -54,8 +55,8 @@ where
         Waiter::finish(receiver.await, enqueued_at)
     }
 
-    /// Adds the waiter to the running flight for this key. Otherwise registers a new flight and returns the
-    /// waiter, for which the caller must run it.
+    /// Adds the waiter to the running flight with this key and returns `None`. If no such flight exists,
+    /// registers one and returns the waiter. The caller must run the new flight.
     fn join_or_register(&self, key: &K, waiter: Waiter<V>) -> Option<Waiter<V>> {
         let mut flights = self.flights();
         if let Some(flight) = flights.iter_mut().find(|flight| flight.key == *key) {
@@ -66,7 +67,7 @@ where
         Some(waiter)
     }
 
-    /// Runs the query for all waiters, then again for those who joined while it ran.
+    /// Runs the query for all waiters. Repeats it for requests that joined during the run.
     async fn run_flight<F>(self, key: K, mut waiters: Vec<Waiter<V>>, query: impl Fn(K) -> F)
     where
         F: Future<Output = Result<V, Error>> + Send,

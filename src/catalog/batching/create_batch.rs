@@ -27,7 +27,7 @@ use crate::{
 pub(in crate::catalog) enum BatchOutcome<Req, Res> {
     /// Final result.
     Done(Result<Res, Error>),
-    /// The request, which its caller must retry alone. Retrying it in the batch would delay the others.
+    /// The request, which its caller must retry alone. A retry within the batch would delay other requests.
     RetryAlone(Req),
 }
 
@@ -35,12 +35,13 @@ pub(in crate::catalog) enum BatchOutcome<Req, Res> {
 #[derive(Clone)]
 pub(in crate::catalog) struct CreateBatch(pub Products);
 
-/// Creates all arrays of a batch with one insert. If it fails for one of them, the others are retried alone.
+/// Creates all arrays of a batch with one insert. If the database rejects it, arrays with taken ids get an
+/// error, and all others are retried alone.
 impl BatchHandler<Vec<NewProduct>, BatchOutcome<Vec<NewProduct>, Vec<Product>>> for CreateBatch {
     async fn handle(&self, arrays: Vec<Vec<NewProduct>>) -> Vec<BatchOutcome<Vec<NewProduct>, Vec<Product>>> {
         let Self(catalog) = self;
         let lengths: Vec<usize> = arrays.iter().map(Vec::len).collect();
-        // `flatten` would not know the total length to reserve.
+        // `flatten` would not reserve the total length.
         let mut new = Vec::with_capacity(lengths.iter().sum());
         for array in arrays {
             new.extend(array);
@@ -81,7 +82,7 @@ impl BatchHandler<Vec<NewProduct>, BatchOutcome<Vec<NewProduct>, Vec<Product>>> 
 impl BatchHandler<NewProduct, BatchOutcome<NewProduct, Product>> for CreateBatch {
     async fn handle(&self, new: Vec<NewProduct>) -> Vec<BatchOutcome<NewProduct, Product>> {
         let Self(catalog) = self;
-        // The first of several requests with the same id is inserted, the others usually get a conflict.
+        // Of several requests with the same id, the first is inserted. The others usually get a conflict.
         let mut ids = HashSet::new();
         let (first, repeated): (Vec<_>, Vec<_>) =
             new.into_iter().enumerate().partition(|(_, new)| new.id.is_none_or(|id| ids.insert(id)));
@@ -104,16 +105,16 @@ impl BatchHandler<NewProduct, BatchOutcome<NewProduct, Product>> for CreateBatch
     }
 }
 
-/// Whether recent inserts met taken ids. An insert that skips taken ids is slower than a plain one, so it is
-/// used only for a while after a conflict.
+/// Number of further inserts that must expect taken ids. An insert that skips taken ids is slower than a
+/// plain one, so it is used only after a recent conflict.
 #[derive(Debug, Default)]
 pub(in crate::catalog) struct RecentConflicts(AtomicU8);
 
 impl RecentConflicts {
-    /// Number of inserts that expect conflicts after one has occurred.
+    /// Number of inserts after a conflict that expect another conflict.
     const INSERTS: u8 = 100;
 
-    /// Returns whether to expect a conflict. Counts as one insert.
+    /// Returns whether the next insert must expect a conflict, and counts that insert.
     fn expected(&self) -> bool {
         let decrement = |remaining: u8| remaining.checked_sub(1);
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, decrement).is_ok()
@@ -125,7 +126,8 @@ impl RecentConflicts {
 }
 
 impl Products {
-    /// Creates the products whose ids are free with one insert. No two of them have the same id.
+    /// Creates the products whose ids are free, and returns the outcomes in the order of the products. No two
+    /// products may have the same id.
     async fn create_each(&self, new: Vec<NewProduct>) -> Vec<BatchOutcome<NewProduct, Product>> {
         let (new, version) = (Arc::new(new), precondition::new_version());
         let Inserted { generated_ids, stored_client_ids } = match self.insert_free_ids(&new, version).await {
@@ -134,8 +136,8 @@ impl Products {
                 let error = Error::from(error);
                 return new.iter().map(|_| BatchOutcome::Done(Err(error.clone()))).collect();
             }
-            // One request is the cause: its id is locked by another transaction, no id is left to generate,
-            // or a generated id is in use because a row was inserted without the server.
+            // Usually one request is the cause. Its id may be locked by another transaction, or no more ids
+            // can be generated, or another program has inserted a row with a generated id.
             _ => return Arc::unwrap_or_clone(new).into_iter().map(BatchOutcome::RetryAlone).collect(),
         };
         self.0.feed.notify_changed();
@@ -159,7 +161,7 @@ impl Products {
         conflicts.into_iter().map(outcome).collect()
     }
 
-    /// Inserts the products whose ids are free.
+    /// Inserts the products whose ids are free. Tries a plain insert first, unless conflicts are expected.
     async fn insert_free_ids(
         &self,
         new: &Arc<Vec<NewProduct>>,

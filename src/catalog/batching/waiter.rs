@@ -15,8 +15,8 @@ use crate::{
     request_context::{self, ContextSnapshot},
 };
 
-/// Timeout of a shared statement, longer than any client waits. It ends statements that hang on a lost
-/// connection, which would otherwise block later requests.
+/// Timeout of a shared statement. By default, no client of a batched request waits longer. It ends statements
+/// that hang on a lost connection, which would otherwise block later requests.
 const MAX_SHARED_TIME: Duration = Duration::from_secs(60);
 
 /// Result of a shared statement, and its timing.
@@ -32,12 +32,12 @@ pub(in crate::catalog) struct Timing {
 /// Handle to a request that waits for a shared statement.
 pub(in crate::catalog) struct Waiter<T> {
     sender: oneshot::Sender<SharedResult<T>>,
-    /// Context of the request. The statement runs in the context of its first waiter.
+    /// Context of the request. A shared statement runs in the context of its first waiter.
     pub context: ContextSnapshot,
 }
 
 impl<T> Waiter<T> {
-    /// Creates a waiter for the current request, and the receiver of its result.
+    /// Returns a waiter for the current request, and the receiver of its result.
     pub fn new() -> (Self, oneshot::Receiver<SharedResult<T>>) {
         let (sender, receiver) = oneshot::channel();
         (Self { sender, context: ContextSnapshot::capture_shared() }, receiver)
@@ -53,8 +53,8 @@ impl<T> Waiter<T> {
         drop(self.sender.send((result, timing)));
     }
 
-    /// Returns the received result, and adds the statement's run time and the time in the queue to the
-    /// current request's usage.
+    /// Returns the received result. Adds the run time of the statement and the time in the queue to the
+    /// database usage of the current request.
     pub fn finish(
         received: Result<SharedResult<T>, oneshot::error::RecvError>,
         enqueued_at: Instant,

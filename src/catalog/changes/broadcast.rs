@@ -1,4 +1,5 @@
-//! Channel from the change feed to its subscribers. It takes 2 MB, and exists only while it has subscribers.
+//! Channel from the change feed to its subscribers. It takes 2 MB of memory, so it exists only if there are
+//! subscribers.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -17,13 +18,13 @@ enum State {
     #[default]
     None,
     Open(broadcast::Sender<Event>),
-    /// Final state.
+    /// The final state, in which no client can subscribe.
     Closed,
 }
 
 impl Channel {
-    /// Returns the sender, or drops the channel and returns `None` if it has no subscribers. The caller
-    /// holds the feed's lock, so no client can subscribe in between.
+    /// Returns the sender. If the channel has no subscribers, drops it and returns `None`. The caller must
+    /// hold the lock of the feed, so that no client subscribes at the same time.
     pub fn sender(&self) -> Option<broadcast::Sender<Event>> {
         let mut state = self.state();
         match &*state {
@@ -36,7 +37,7 @@ impl Channel {
         }
     }
 
-    /// Returns the sender for a new subscriber and creates the channel if necessary. Returns `None` once the
+    /// Returns the sender for a new subscriber, and creates the channel if necessary. Returns `None` if the
     /// channel is closed.
     pub fn open(&self) -> Option<broadcast::Sender<Event>> {
         let mut state = self.state();

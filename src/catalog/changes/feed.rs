@@ -15,20 +15,21 @@ use crate::{
     domain::{Error, Event, LogPosition, ProductSelection},
 };
 
-/// Changes read by one query.
+/// Maximum number of changes read by one query.
 const CHANGES_PER_READ: u32 = 1000;
-/// Maximum number of changes published at once. If more are waiting, one [`Event::Resync`] is published
-/// instead.
+/// Maximum number of changes in one publication. If more are in the log, one [`Event::Resync`] replaces the
+/// rest.
 const MAX_BACKLOG: usize = 10_000;
 // A single publication must not overrun subscribers that are up to date.
 const _: () = assert!(CAPACITY > MAX_BACKLOG);
-/// Interval at which the log is read even without a notification, because one from another instance may be
-/// lost.
+/// Interval at which the log is read even without a notification, because notifications from other instances
+/// may be lost.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Minimum interval between notifications to other instances.
 const NOTIFY_INTERVAL: Duration = Duration::from_millis(20);
-/// Attempts to find a position that older transactions can no longer precede, and the delay between them.
+/// Maximum number of attempts to find a position that no running transaction can precede.
 const MAX_JOIN_ATTEMPTS: usize = 100;
+/// Delay between these attempts.
 const JOIN_RETRY_DELAY: Duration = Duration::from_millis(30);
 
 /// State of the feed, shared by all clones of a catalog.
@@ -38,11 +39,11 @@ pub(in crate::catalog) struct Feed(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     channel: Channel,
-    /// Position up to which changes were published; `None` without subscribers.
+    /// Position up to which changes were published; `None` if there are no subscribers.
     published_up_to: Mutex<Option<LogPosition>>,
-    /// Wakes the publisher: the log may have new changes.
+    /// Signal to the publisher that the log may have new changes.
     wakeup: Notify,
-    /// Signals a change made by this instance, to notify the others.
+    /// Signal that this instance made a change, so that it notifies the other instances.
     local_change: Notify,
 }
 
@@ -58,7 +59,7 @@ impl Default for Feed {
 }
 
 impl Feed {
-    /// Must be called after every committed change.
+    /// Wakes the publisher and notifies other instances. Must be called after every committed change.
     pub(in crate::catalog) fn notify_changed(&self) {
         self.0.wakeup.notify_one();
         self.0.local_change.notify_one();
@@ -66,8 +67,9 @@ impl Feed {
 }
 
 impl Products {
-    /// Subscribes to changes from now on, or to those after a position received earlier. A subscriber that
-    /// cannot keep up is closed with [`Error::TooSlow`], which bounds the memory for its events.
+    /// Returns the events of the selected products: new ones, or all after a position received earlier. The
+    /// stream ends with [`Error::TooSlow`] if the client reads too slowly, which bounds the memory for
+    /// events.
     ///
     /// # Errors
     /// Returns [`Error::TooManySubscriptions`], [`Error::Unavailable`] if the feed is closed or no position
@@ -81,7 +83,7 @@ impl Products {
         Ok(Subscriber::new(self.clone(), receiver, live_from, after).events(selection))
     }
 
-    /// Returns a receiver, and the position after which it gets all changes.
+    /// Returns a receiver and the position after which it gets all changes.
     async fn join_subscribers(&self) -> Result<(broadcast::Receiver<Event>, LogPosition), Error> {
         for _ in 0..MAX_JOIN_ATTEMPTS {
             let mut published_up_to = self.0.feed.0.published_up_to.lock().await;
@@ -126,12 +128,13 @@ impl Products {
         loop {
             let _ = tokio::time::timeout(POLL_INTERVAL, self.0.feed.0.wakeup.notified()).await;
             let mut published_up_to = self.0.feed.0.published_up_to.lock().await;
-            // Errors have been logged, and the next iteration retries.
+            // The error has been logged. The next iteration retries.
             let _ = self.publish(&mut published_up_to).await;
         }
     }
 
-    /// Publishes all new changes, or one resync event if they are too many or no longer in the log.
+    /// Publishes all new changes. Publishes a resync event if there are too many, or if the log no longer
+    /// contains them all.
     async fn publish(&self, published_up_to: &mut Option<LogPosition>) -> Result<(), Error> {
         let (Some(sender), Some(mut position)) = (self.0.feed.0.channel.sender(), *published_up_to) else {
             *published_up_to = None;
@@ -146,7 +149,7 @@ impl Products {
                     (changes, last, is_complete)
                 }
                 LogRead::Changes { .. } | LogRead::Expired => {
-                    // If no position is final yet, the next iteration finds one.
+                    // If a running transaction can still precede every row, the next call retries.
                     if let Some(newest) = self.newest_position().await? {
                         send(Event::Resync(newest));
                         *published_up_to = Some(newest);

@@ -24,9 +24,9 @@ pub(in crate::catalog) enum LogRead {
     /// The next changes.
     Changes {
         changes: Vec<Change>,
-        /// Position of the last row that was read.
+        /// Position of the last change that was read, or the given position if there was no change.
         last: LogPosition,
-        /// Whether the log ended here when it was read.
+        /// Whether the log had no further changes when it was read.
         is_complete: bool,
     },
     /// The position is no longer in the log, so changes may be missing.
@@ -35,22 +35,23 @@ pub(in crate::catalog) enum LogRead {
 
 /// SQL statements on the change log.
 struct ChangeLogQueries {
-    /// Selects the row at position `$1`, `$2` and its successors, at most `$3` rows. Excludes rows that a
-    /// running transaction can still precede.
+    /// Selects the change with transaction id `$1` and sequence number `$2`, and its successors. Selects at
+    /// most `$3` changes. Excludes changes that a running transaction can still precede.
     from_position: &'static str,
-    /// Selects the newest such row.
+    /// Selects the newest change that no running transaction can precede.
     newest: &'static str,
-    /// Selects the oldest row that a running transaction can still precede. `None` if such rows cannot exist.
+    /// Selects the oldest change that a running transaction can still precede. `None` if such changes cannot
+    /// exist.
     oldest_pending: Option<&'static str>,
-    /// Inserts a sentinel row into an empty log, which gives the log a position.
+    /// Inserts a sentinel row into an empty log, so that the log has a position.
     insert_sentinel: &'static str,
-    /// Deletes rows older than `$1` seconds, oldest first. Keeps the newest row, since a client's cursor may
-    /// refer to it. Deletes at most `$2` rows, which bounds how long other writers wait.
+    /// Deletes rows older than `$1` seconds, oldest first. Keeps the newest row, because a client's cursor
+    /// may refer to it. Deletes at most `$2` rows, which bounds the time that other writers wait.
     prune: &'static str,
 }
 
 /// A row holds up to 1000 changes, numbered from `seq * 1024` (see the migration). The inner query limits
-/// the rows first. Otherwise PostgreSQL might expand all of them to find the first changes.
+/// the number of rows. Without it, PostgreSQL might expand all rows to find the first changes.
 const POSTGRESQL: ChangeLogQueries = ChangeLogQueries {
     from_position: "
 SELECT xact, (log.seq << 10) + position - 1 AS seq, at, kind, product_id, version
@@ -82,10 +83,11 @@ WHERE (xact, seq) IN (SELECT xact, seq FROM product_change_log ORDER BY xact, se
     AND (xact, seq) < (SELECT xact, seq FROM product_change_log ORDER BY xact DESC, seq DESC LIMIT 1)",
 };
 
-/// `xact` is always 0 and `seq` is the key. A row with `product_ids` holds one change for each of
-/// them, numbered from `first_seq` to `seq`. `json_each` keeps the order of the array, and the planner
-/// cannot reorder this join. Sorting by the index in the array as well would expand all rows to find the
-/// first changes.
+/// `xact` is always 0 and `seq` is the key. A row with `product_ids` holds one change for each of these ids,
+/// numbered from `first_seq` to `seq`.
+///
+/// The changes of a row need no sorting: `json_each` keeps the order of the array, and the planner cannot
+/// reorder this join. Sorting them would expand all rows to find the first changes.
 const SQLITE: ChangeLogQueries = ChangeLogQueries {
     from_position: "
 SELECT xact, coalesce(first_seq, log.seq) + key AS seq, at, kind, value AS product_id, version
@@ -101,7 +103,7 @@ WHERE seq IN (SELECT seq FROM product_change ORDER BY seq LIMIT $2)
     AND at < unixepoch() - $1 AND seq < (SELECT max(seq) FROM product_change)",
 };
 
-/// Rows deleted by one statement.
+/// Maximum number of rows deleted by one statement.
 const ROWS_PER_PRUNE: u64 = 1000;
 
 impl Products {
@@ -112,7 +114,7 @@ impl Products {
         }
     }
 
-    /// Reads up to `limit` changes after a position.
+    /// Returns up to `limit` changes after a position.
     pub(in crate::catalog) async fn changes_after(
         &self,
         position: LogPosition,
@@ -130,8 +132,8 @@ impl Products {
         Ok(LogRead::Changes { changes: self.with_products(rows).await?, last, is_complete })
     }
 
-    /// Returns the newest final position. Returns `None` if a running transaction can still precede every
-    /// row. Inserts a sentinel row into an empty log.
+    /// Returns the newest position that no running transaction can precede. Returns `None` if every row can
+    /// still be preceded. Inserts a sentinel row into an empty log.
     pub(in crate::catalog) async fn newest_position(&self) -> Result<Option<LogPosition>, Error> {
         let queries = self.log_queries();
         if let Some(newest) = self.log_rows(queries.newest, vec![]).await?.first() {
@@ -141,8 +143,8 @@ impl Products {
         Ok(self.log_rows(queries.newest, vec![]).await?.first().map(position_of))
     }
 
-    /// Returns the age of the oldest change that cannot be published yet, because an older PostgreSQL
-    /// transaction is still running; zero if none is waiting.
+    /// Returns the age of the oldest change that cannot be published yet. It waits for older PostgreSQL
+    /// transactions to end. Returns zero if no change is waiting.
     ///
     /// # Errors
     /// Returns an error if the database fails.
@@ -157,8 +159,7 @@ impl Products {
         Ok(age.unwrap_or_default())
     }
 
-    /// Deletes changes older than `max_age`, except for the newest row, since a client's cursor may refer to
-    /// it.
+    /// Deletes changes older than `max_age`. Keeps the newest row, because a client's cursor may refer to it.
     ///
     /// # Errors
     /// Returns an error if the database fails.
@@ -183,7 +184,7 @@ impl Products {
         Statement::from_sql_and_values(self.0.database.reads().get_database_backend(), sql, values)
     }
 
-    /// Returns the changes with their products, which are read by one query.
+    /// Converts the rows to changes with their products, which are read by one query.
     async fn with_products(&self, rows: &[product_change::Model]) -> Result<Vec<Change>, Error> {
         let changes: Vec<Change> = rows.iter().filter_map(change).collect();
         let mut ids: Vec<ProductId> = changes

@@ -1,4 +1,4 @@
-//! One subscriber of the change feed: it first receives the changes it missed, then new ones as they happen.
+//! A subscriber of the change feed. It first gets the changes that it missed, and then new changes.
 
 use std::collections::VecDeque;
 
@@ -11,22 +11,22 @@ use crate::{
     domain::{Change, Error, Event, LogPosition, ProductSelection},
 };
 
-/// Missed changes read by one query. Each returning subscriber holds up to this many in memory.
+/// Maximum number of missed changes read by one query, and held in memory for each returning subscriber.
 const BACKLOG_PAGE_SIZE: u32 = 100;
 
 /// A subscriber and its position in the feed.
 pub(in crate::catalog) struct Subscriber {
     catalog: Products,
-    /// Changes before `live_from`; `None` once all of them are delivered.
+    /// Missed changes up to `live_from`; `None` if there are no more to deliver.
     backlog: Option<Backlog>,
     receiver: broadcast::Receiver<Event>,
     /// Position after which the receiver gets all changes.
     live_from: LogPosition,
-    /// Changes up to this position were delivered or are in the backlog.
+    /// Position up to which changes were delivered or belong to the backlog.
     delivered_up_to: LogPosition,
 }
 
-/// Changes that a returning subscriber missed, read from the log as it consumes them.
+/// Changes that a returning subscriber missed. They are read from the log in pages.
 struct Backlog {
     after: LogPosition,
     changes: VecDeque<Change>,
@@ -50,8 +50,7 @@ impl Subscriber {
         }
     }
 
-    /// Returns the events of the selected products. The stream ends after an error or when the feed is
-    /// closed.
+    /// Returns the events of the selected products. The stream ends after an error, or if the feed is closed.
     pub fn events(
         self,
         selection: ProductSelection,
@@ -60,8 +59,8 @@ impl Subscriber {
         events.fuse().filter(move |event| std::future::ready(selection.includes(event)))
     }
 
-    /// Returns the next event, and the subscriber unless the event is an error. Returns `None` if the feed
-    /// is closed.
+    /// Returns the next event and the subscriber, or an error without the subscriber. Returns `None` if the
+    /// feed is closed.
     async fn next(mut self) -> Option<(Result<Event, Error>, Option<Self>)> {
         while let Some(backlog) = &mut self.backlog {
             if let Some(change) = backlog.changes.pop_front() {
@@ -77,7 +76,7 @@ impl Subscriber {
                     }
                 }
                 Ok(LogRead::Expired) => {
-                    // The client's position is not in this log and cannot be compared with others.
+                    // The position of the client is not in this log, so it cannot be compared with others.
                     (self.backlog, self.delivered_up_to) = (None, self.live_from);
                     return Some((Ok(Event::Resync(self.live_from)), Some(self)));
                 }

@@ -1,4 +1,4 @@
-//! Inserts new products: any number at once, all or none.
+//! Inserts any number of new products atomically.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -19,20 +19,20 @@ mod sqlite_in_transaction;
 /// used (see the migration).
 const GENERATED_ID_LIMIT: i64 = 1 << 52;
 
-/// What to do with a row whose id is taken.
+/// Effect of a row whose id is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RowConflict {
-    /// Fail the whole statement.
+    /// The whole insert fails.
     Fail,
-    /// Keep the existing row and insert the others.
+    /// The existing row is kept, and the other rows are inserted.
     Skip,
-    /// Replace the existing row.
+    /// The existing row is replaced.
     Replace,
 }
 
 impl RowConflict {
-    /// Returns the SQL clause. A row that already has the new version was stored earlier in the same import,
-    /// and is not replaced.
+    /// Returns the SQL clause. A row that already has the new version is not replaced, because the same
+    /// import has stored it.
     fn clause(self) -> &'static str {
         match self {
             Self::Fail => "",
@@ -49,9 +49,9 @@ impl RowConflict {
 /// Result of an insert.
 #[derive(Debug)]
 pub(super) enum InsertOutcome {
-    /// The products were inserted, except for those that conflicts skipped.
+    /// The products were inserted, except for those skipped because of a conflict.
     Inserted(Inserted),
-    /// Nothing was inserted, because too few ids are left to generate.
+    /// No product was inserted, because too few ids can still be generated.
     IdsExhausted,
 }
 
@@ -60,27 +60,26 @@ pub(super) enum InsertOutcome {
 pub(super) struct Inserted {
     /// Generated ids, in any order.
     pub generated_ids: Vec<i64>,
-    /// Client ids that were stored.
     pub stored_client_ids: StoredIds,
 }
 
 /// Client ids that an insert stored.
 #[derive(Debug, Default)]
 pub(super) enum StoredIds {
-    /// All ids that were sent.
+    /// All client ids of the insert.
     #[default]
     All,
-    /// These ids; the others were taken.
+    /// Only these ids; the others were taken.
     Some(HashSet<i64>),
 }
 
 impl StoredIds {
-    /// Creates the result of an insert that was sent this many client ids.
+    /// Returns [`StoredIds::All`] if all of the `sent` client ids were stored, or the stored ones.
     fn new(stored: impl ExactSizeIterator<Item = i64>, sent: usize) -> Self {
         if stored.len() < sent { Self::Some(stored.collect()) } else { Self::All }
     }
 
-    /// Returns whether a product with an id that was sent is stored.
+    /// Returns whether the insert stored this client id. The id must belong to the insert.
     pub fn contains(&self, id: ProductId) -> bool {
         match self {
             Self::All => true,
@@ -89,12 +88,12 @@ impl StoredIds {
     }
 }
 
-/// How long an insert waits for locks of other transactions.
+/// Time that an insert waits for locks of other transactions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LockWait {
-    /// As long as the database is configured to wait.
+    /// The configured lock timeout of the database.
     Default,
-    /// Briefly, because several clients wait for the insert.
+    /// A short time, because several clients wait for the insert. Has no effect on SQLite.
     Short,
 }
 
@@ -102,7 +101,7 @@ pub(super) enum LockWait {
 pub(super) const MAX_BATCHED_ROWS: usize = 4096;
 
 impl Products {
-    /// Inserts all of the products or none, even if the caller is dropped.
+    /// Inserts the products. The insert is atomic, even if the caller is dropped.
     pub(super) async fn insert(
         &self,
         new: &Arc<Vec<NewProduct>>,
@@ -119,8 +118,8 @@ impl Products {
         }
     }
 
-    /// Runs a statement and returns the ids in its rows. Reads all rows, since SQLite commits with the last
-    /// step.
+    /// Runs a statement and returns the ids in its first column, without nulls. Reads all rows, because
+    /// SQLite commits only after the last one.
     async fn query_ids(
         &self,
         sql: String,
@@ -133,8 +132,8 @@ impl Products {
     }
 }
 
-/// Returns the products with client ids, sorted by id, and the highest of these ids below
-/// [`GENERATED_ID_LIMIT`], or 0.
+/// Returns the products with client ids, sorted by id. Also returns the highest of these ids below
+/// [`GENERATED_ID_LIMIT`], or 0 if no id is below the limit.
 fn client_rows(new: &[NewProduct]) -> (Vec<(i64, &NewProduct)>, i64) {
     let mut rows: Vec<_> = new.iter().filter_map(|new| Some((new.id?.get(), new))).collect();
     rows.sort_unstable_by_key(|(id, _)| *id);

@@ -1,7 +1,7 @@
 //! Inserts into PostgreSQL.
 //!
-//! Each insert is one statement, because a request is dropped when its client disconnects. The database then
-//! stores all of it or nothing, and no connection returns to the pool inside a transaction.
+//! Each insert is one statement, because the request is dropped if its client disconnects. The database
+//! stores all rows of a statement or none. No connection returns to the pool inside a transaction.
 
 use sea_orm::{ConnectionTrait, DbErr, Value as SqlValue};
 
@@ -25,7 +25,7 @@ impl LockWait {
 
 impl RowConflict {
     /// Returns the SQL that adds the stored client ids to the result if some rows were not stored. The ids
-    /// are negated, and a 0 keeps the list from being empty.
+    /// are negated. A 0 is added, so that the list is not empty even if no row was stored.
     fn stored_ids(self) -> &'static str {
         if self == Self::Fail {
             return "";
@@ -35,26 +35,26 @@ impl RowConflict {
     }
 }
 
-/// `{columns}` of the statements below: the values as arrays, and the version as `$4`. In a select list,
-/// PostgreSQL produces the rows as it inserts them. In a `FROM` it materializes each array first, which
-/// takes a tenth longer.
+/// `{columns}` of the statements below: the values as arrays, and the version as `$4`. From a select list,
+/// PostgreSQL inserts each row as it is produced. In a `FROM` clause, it would materialize each array first,
+/// which takes 10 % longer.
 const COLUMNS: &str = "unnest($1::text[]) AS name, unnest($2::bigint[]) AS price, unnest($3::integer[]) AS amount, \
      $4::bigint AS version";
 
-/// Inserts products that all have client ids, or fails. `$5` are the ids, by which the arrays are sorted;
-/// `$6` is the highest id below 2^52, or 0. `{lock_timeout}` is [`LockWait::condition`].
+/// Inserts products that all have client ids, or fails if an id is taken. `$5` are the ids, by which the
+/// arrays are sorted. `$6` is the highest id below 2^52, or 0. `{lock_timeout}` is [`LockWait::condition`].
 ///
-/// The sort order prevents deadlocks between two arrays. The second `SELECT` inserts no row. It advances the
-/// sequence after all rows are stored, so a rejected array leaves the sequence unchanged. Returning the ids
-/// instead would take a tenth longer.
+/// The sort order prevents deadlocks between two inserts. The second `SELECT` inserts no row. It advances the
+/// sequence after all rows are stored, so that a failed insert leaves the sequence unchanged. A `RETURNING`
+/// clause for this purpose would take 10 % longer.
 const INSERT_CLIENT_IDS_OR_FAIL: &str = "
 INSERT INTO product (id, name, price, amount, version)
 SELECT unnest($5::bigint[]), {columns} WHERE {lock_timeout}
 UNION ALL
 SELECT last, '', last, 0, last FROM product_id_used($6, 0) AS last WHERE last IS NULL";
 
-/// Inserts products that all have client ids, `$5`, and tolerates ids that are taken. `{conflict}` is
-/// [`RowConflict::clause`], `{stored_ids}` is [`RowConflict::stored_ids`].
+/// Inserts products that all have client ids, and skips or replaces rows whose ids are taken. `$5` are the
+/// ids, `{conflict}` is [`RowConflict::clause`], and `{stored_ids}` is [`RowConflict::stored_ids`].
 const INSERT_CLIENT_IDS: &str = "
 WITH inserted AS (
     INSERT INTO product (id, name, price, amount, version)
@@ -66,18 +66,18 @@ WITH inserted AS (
 )
 SELECT NULL::bigint FROM advanced {stored_ids}";
 
-/// Inserts products without ids and generates `$5` ids in the order sent, if that many are left. The outer
-/// `SELECT` calls `nextval`. In the inner one, it would be called once more after the arrays end, and an id
-/// would be lost.
+/// Inserts `$5` products without ids and generates their ids in the order sent. Fails if too few ids can be
+/// generated. The outer `SELECT` calls `nextval`. In the inner one, it would be called once more after the
+/// arrays end, and an id would be lost.
 const INSERT_GENERATED_IDS: &str = "
 INSERT INTO product (id, name, price, amount, version)
 SELECT nextval('product_id'), name, price, amount, version
 FROM (SELECT {columns} FROM product_id_used(0, $5) WHERE {lock_timeout}) AS sent
 RETURNING id";
 
-/// Inserts products with and without client ids, as arrays in the order sent. `$5` are the ids, 0 for each of
-/// the `$6` ids to generate. Products with client ids are inserted first. The placeholders are those of
-/// [`INSERT_CLIENT_IDS`].
+/// Inserts products with and without client ids, as arrays in the order sent. `$5` are the ids, with 0 for
+/// each id to generate. `$6` is the number of ids to generate. Products with client ids are inserted first.
+/// The placeholders are those of [`INSERT_CLIENT_IDS`].
 const INSERT_MIXED: &str = "
 WITH sent AS MATERIALIZED (
     SELECT unnest($5::bigint[]) AS id, {columns}, generate_subscripts($5::bigint[], 1) AS ordinal
@@ -97,7 +97,7 @@ WITH sent AS MATERIALIZED (
 )
 SELECT numbered.id FROM advanced LEFT JOIN numbered ON true {stored_ids}";
 
-/// Moves the sequence past ids that were inserted without the server.
+/// Advances the id sequence past the highest stored id below 2^52.
 const ADVANCE_ID_SEQUENCE: &str =
     "SELECT product_id_used((SELECT max(id) FROM product WHERE id < 4503599627370496), 0)";
 
@@ -153,8 +153,8 @@ impl Products {
         }
     }
 
-    /// Moves the id sequence past ids that were inserted without the server. SQLite derives generated ids
-    /// from the rows, and needs nothing.
+    /// Advances the id sequence past ids of rows that other programs have inserted. Does nothing on SQLite,
+    /// which derives generated ids from the stored rows.
     pub(in crate::catalog) async fn advance_id_sequence(&self) -> Result<(), DbErr> {
         match self.0.database.kind() {
             Kind::PostgreSql => {
@@ -165,7 +165,7 @@ impl Products {
     }
 }
 
-/// Returns whether no id is left to generate (SQLSTATE 2200H).
+/// Returns whether too few ids can still be generated (SQLSTATE 2200H).
 fn is_sequence_exhausted(error: &DbErr) -> bool {
     database_error(error).is_some_and(|error| error.code().is_some_and(|code| code == "2200H"))
 }

@@ -1,6 +1,6 @@
-//! Inserts into SQLite through rusqlite: several products to a statement, and one change log row for up to a
-//! thousand of them instead of a trigger for each. The triggers are enabled only if the database
-//! has some that the server did not create.
+//! Inserts into SQLite through rusqlite. One statement inserts several products, and one row of the change
+//! log holds up to a thousand changes. Triggers are enabled only if the database has triggers that the server
+//! did not create.
 
 use std::sync::{Arc, LazyLock};
 
@@ -17,21 +17,22 @@ const INSERT_ONE: &str = "INSERT INTO product (id, name, price, amount, version)
 const INSERT_ONE_OR_SKIP: &str = "INSERT INTO product (id, name, price, amount, version) VALUES (?, ?, ?, ?, ?) \
                                   ON CONFLICT (id) DO NOTHING";
 
-/// Products inserted by one statement if no triggers run. Starting and ending a statement takes a fifth of
-/// the time of an insert.
+/// Number of products inserted by one statement if no triggers run. Starting and ending a statement takes a
+/// fifth of the time of a single insert.
 const ROWS_PER_STATEMENT: usize = 16;
 
-/// `OR FAIL` spares SQLite from copying every page to undo a failed statement, since a failure rolls back
-/// the whole transaction. It is not used with triggers, because it would apply to conflicts inside them too.
+/// With `OR FAIL`, SQLite does not copy every page to undo a failed statement. The copies are not needed,
+/// because a failure rolls back the whole transaction. The statement is not used with triggers, because
+/// `OR FAIL` would also apply to conflicts inside them.
 static INSERT_MANY: LazyLock<String> = LazyLock::new(|| {
     INSERT_ONE.replacen("INSERT", "INSERT OR FAIL", 1) + &", (?, ?, ?, ?, ?)".repeat(ROWS_PER_STATEMENT - 1)
 });
 
-/// Selects the highest id below 2^52 that is or was used.
+/// Selects the highest id below 2^52 that was ever used.
 const LAST_ID: &str = "SELECT max(last, coalesce((SELECT max(id) FROM product WHERE id < 4503599627370496), 0)) FROM product_id";
 
-/// `?1` is the number of products created, `?2` their version, `?3` a JSON array of their ids. Each change
-/// has its own number in the sequence of AUTOINCREMENT; the row has the number of the last one.
+/// `?1` is the number of products created, `?2` is their version, and `?3` is a JSON array of their ids. Each
+/// change has its own number in the `AUTOINCREMENT` sequence. The row has the number of the last change.
 const LOG_CREATED: &str = "
 INSERT INTO product_change (seq, first_seq, kind, version, product_ids)
 SELECT last + ?1, last + 1, 1, ?2, ?3 FROM (
@@ -41,12 +42,12 @@ SELECT last + ?1, last + 1, 1, ?2, ?3 FROM (
     ) AS last
 )";
 
-/// Maximum number of changes in a row of the change log. Reading one of them expands the whole row.
+/// Maximum number of changes in a row of the change log. Reading one change expands the whole row.
 const CHANGES_PER_LOG_ROW: usize = 1000;
 
 impl Products {
-    /// Inserts like [`Products::insert`] on a rusqlite connection. Returns `None` if rows are to be replaced
-    /// or [`Connection::sqlite_transaction`] is not available.
+    /// Inserts the products on a rusqlite connection. Returns `None` if rows are to be replaced, or if
+    /// [`Connection::sqlite_transaction`] is not available.
     ///
     /// [`Connection::sqlite_transaction`]: crate::database::Connection::sqlite_transaction
     pub(super) async fn insert_without_triggers(
@@ -74,8 +75,8 @@ impl Products {
     }
 }
 
-/// Inserts the products. Returns the ids of all stored rows and the result, or `None` if no id is left to
-/// generate.
+/// Inserts the products. Returns the ids of all stored rows and the result. Returns `None` if too few ids can
+/// still be generated.
 fn insert_rows(
     transaction: &Transaction<'_>,
     row_conflict: RowConflict,
@@ -129,7 +130,7 @@ fn execute_rows(
     bind(statement, rows, version)?;
     match statement.raw_execute()? {
         stored if stored == rows.len() => Ok(()),
-        // A foreign trigger skipped a row.
+        // A trigger that the server did not create skipped a row.
         stored => Err(rusqlite::Error::StatementChangedRows(stored)),
     }
 }
@@ -167,7 +168,7 @@ fn bind(
     Ok(())
 }
 
-/// Returns `count` new ids above `highest` and every id used so far, or `None` if fewer are left.
+/// Returns `count` new ids above `highest` and above every used id. Returns `None` if too few ids remain.
 fn allocate_ids(
     transaction: &Transaction<'_>,
     highest: i64,
@@ -189,7 +190,7 @@ fn log_created(transaction: &Transaction<'_>, ids: &[i64], version: Version) -> 
     Ok(())
 }
 
-/// Formats ids as a JSON array. `{ids:?}` has the same result, but took 1 % of the time of an array insert.
+/// Returns the ids as a JSON array. Formatting with `{ids:?}` would take 1 % of the time of an array insert.
 fn json_array(ids: &[i64]) -> String {
     let mut json = String::with_capacity(17 * ids.len() + 2);
     json.push('[');

@@ -1,5 +1,5 @@
-//! Inserts into SQLite as one statement through sqlx, within transactions or when rows are replaced.
-//! Triggers write the change log.
+//! Inserts into SQLite as one statement through sqlx, for transactions and for replacements. Triggers write
+//! the change log.
 
 use sea_orm::{DbErr, Value as SqlValue};
 
@@ -10,9 +10,10 @@ use crate::{
 };
 
 /// `{rows}` are the products, those with client ids first. Ids to generate are numbered -1, -2 and so on.
-/// `{generated_count}` is their number; if fewer ids are left, nothing is stored. `{highest}` is the highest
-/// client id below 2^52, `{version}` the version, `{conflict}` the [`RowConflict::clause`]. The last used id
-/// is a subquery, which runs only if it is needed. A join would slow down every row.
+/// `{generated_count}` is their number. If fewer ids can be generated, no row is stored. `{highest}` is the
+/// highest client id below 2^52, or 0. `{conflict}` is [`RowConflict::clause`].
+///
+/// The last used id is a subquery, which runs only if it is needed. A join would slow down every row.
 const INSERT_ROWS: &str = "
 WITH sent (id, name, price, amount) AS ({rows}), used (last) AS (
     SELECT max(last, {highest}, coalesce((SELECT max(id) FROM product WHERE id < 4503599627370496), 0))
@@ -48,7 +49,7 @@ impl Products {
             values.push(value);
             sql = sql.replace(name, &format!("?{}", values.len()));
         }
-        // Replaced last, since the other replacements would search their long text too.
+        // The rows are added last, so that the other replacements do not search this long text.
         let sql = sql.replace("{rows}", &rows);
         let ids = self.query_ids(sql + " RETURNING id", values).await?;
         if ids.is_empty() && generated_count > 0 {
@@ -61,7 +62,7 @@ impl Products {
     }
 }
 
-/// Returns the SQL of the rows and its parameters.
+/// Returns the SQL that produces the rows, and its parameters.
 fn rows_and_parameters(rows: &[(i64, &NewProduct)]) -> Result<(String, Vec<SqlValue>), DbErr> {
     if rows.len() > MAX_PARAMETER_ROWS {
         let rows: Vec<_> = rows
@@ -72,7 +73,7 @@ fn rows_and_parameters(rows: &[(i64, &NewProduct)]) -> Result<(String, Vec<SqlVa
         let sql = "SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)";
         return Ok((sql.to_owned(), vec![rows.into()]));
     }
-    // Padding with null rows to a power of two keeps the number of different prepared statements small.
+    // Padding with null rows to a power of two keeps the number of prepared statements small.
     let count = rows.len().next_power_of_two();
     let mut values = Vec::with_capacity(4 * count + 3);
     for (id, new) in rows {

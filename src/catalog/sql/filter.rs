@@ -8,7 +8,7 @@ use sea_orm::{
 
 use crate::domain::{Comparison, Condition, Filter, NameOperator, NameTest, Operator};
 
-/// Returns the condition that selects the products which match the filter.
+/// Returns the condition that selects the products that match the filter.
 pub(in crate::catalog) fn condition(filter: &Filter) -> SqlCondition {
     filter.conditions().iter().map(expression).fold(SqlCondition::all(), SqlCondition::add)
 }

@@ -21,7 +21,7 @@ impl Reading {
     }
 }
 
-/// Returns the columns to sort by and their directions, the id last.
+/// Returns the columns to sort by and their directions. The last column is the id.
 pub(in crate::catalog) fn columns(
     order: &SortOrder,
     reading: Reading,
@@ -35,7 +35,8 @@ pub(in crate::catalog) fn columns(
     })
 }
 
-/// Returns the condition that selects the products after the cursor, or before it when reading backwards.
+/// Returns the condition that selects the products after the cursor. If the list is read backwards, it
+/// selects the products before the cursor.
 pub(in crate::catalog) fn seek_condition(order: &SortOrder, cursor: &Cursor, reading: Reading) -> Condition {
     let value = |key: &SortKey| value(cursor.value(key.column));
     let mut any = Condition::any();

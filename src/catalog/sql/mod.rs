@@ -1,4 +1,4 @@
-//! Translation of the domain's filters and orders into SQL.
+//! Translation of the domain's filters and sort orders into SQL.
 
 pub(super) mod filter;
 pub(super) mod keyset;

@@ -1,4 +1,4 @@
-//! Notifies other instances on the same database that products have changed (LISTEN and NOTIFY).
+//! Notifies other instances on the same database of changes to products (LISTEN and NOTIFY).
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use tracing::debug;
 use crate::database::{Database, Kind};
 
 const CHANNEL: &str = "product_change";
-/// Pause before listening again after the connection was lost.
+/// Pause between the loss of the connection and the next attempt to listen.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 impl Database {
-    /// Notifies the other instances, which then read the change log. The message holds only this instance's
-    /// name. If it is lost, the others learn of the change later.
+    /// Notifies the other instances, so that they read the change log. The message contains only `name`, the
+    /// name of this instance. If the message is lost, they read the log later.
     ///
     /// # Errors
     /// Returns a [`DbErr`] if the statement fails.
@@ -33,8 +33,9 @@ impl Database {
         Ok(())
     }
 
-    /// Calls `notified` on each notification of an instance other than `name`, and whenever one may have been
-    /// missed. Never returns. On SQLite, which has a single instance, it never calls `notified`.
+    /// Calls `notified` for each notification from an instance other than `name`, and each time a
+    /// notification may have been missed. Never returns. On SQLite, never calls `notified`, as there is only
+    /// one instance.
     pub async fn on_notification(&self, name: &str, notified: impl Fn()) {
         if self.kind() == Kind::Sqlite {
             return std::future::pending().await;
@@ -56,7 +57,7 @@ impl Database {
         loop {
             match listener.try_recv().await? {
                 Some(message) if message.payload() == name => {}
-                // Another instance's message, or the connection was lost and restored.
+                // Either another instance sent the message, or the connection was lost.
                 _ => notified(),
             }
         }

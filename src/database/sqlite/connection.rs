@@ -1,5 +1,5 @@
-//! A SQLite connection through rusqlite, for the most frequent statements. sqlx runs each connection on a
-//! thread and passes every statement and value between threads.
+//! A SQLite connection through rusqlite, for the most frequent statements. It is faster than sqlx, which
+//! passes statements and rows between threads.
 
 use std::{
     path::{Path, PathBuf},
@@ -31,7 +31,7 @@ struct Inner {
 struct State {
     /// `None` before the first use and after a failure.
     connection: Option<OpenConnection>,
-    /// Number of further reads to run on a blocking thread, because a read was slow.
+    /// Number of reads that are still to run on a blocking thread, because an earlier one was slow.
     reads_to_offload: usize,
 }
 
@@ -55,28 +55,29 @@ impl OpenConnection {
 pub(in crate::database) enum Mode {
     /// Short reads of a few rows by key.
     ReadOnly,
-    /// IMMEDIATE transactions, which take the write lock at the beginning.
+    /// IMMEDIATE transactions, which acquire the write lock at the beginning.
     ReadWrite,
 }
 
-/// Page cache of a connection, in KiB.
+/// Size of the page cache of a connection, in KiB.
 const CACHE_KIB: u32 = 4 << 10;
 
 /// Maximum wait for a lock that another process holds on the SQLite file.
 pub(in crate::database) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Maximum wait of a read for a lock. Short, because the wait blocks a runtime thread; in WAL mode it is rare.
+/// Maximum wait of a read for a lock, which is rare in WAL mode. It is short because it can block a thread of
+/// the runtime.
 const READ_BUSY_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Time that a read may block a runtime thread. Most take less time than a hand-over to a blocking thread,
-/// and their results are freed by the thread that allocated them.
+/// Duration above which later reads run on a blocking thread. Most reads take less time than the switch to
+/// such a thread, so they run on a thread of the runtime.
 const INLINE_BUDGET: Duration = Duration::from_millis(1);
 
-/// Number of reads that run on a blocking thread after one exceeded [`INLINE_BUDGET`], because the disk may
+/// Number of reads that run on a blocking thread after a read exceeds [`INLINE_BUDGET`], because the disk may
 /// be slow.
 const OFFLOADED_READS_AFTER_SLOW: usize = 100;
 
-/// Whether the tables that a create writes have triggers which no migration of Stockmeter has created.
+/// Selects whether the tables `product` and `product_change` have triggers that Stockmeter did not create.
 const HAS_FOREIGN_TRIGGERS: &str = "
 SELECT count(*) > 0 FROM sqlite_schema
 WHERE type = 'trigger' AND lower(tbl_name) IN ('product', 'product_change') AND name NOT IN (
@@ -93,8 +94,8 @@ impl SqliteConnection {
         self.0.mode
     }
 
-    /// Runs `work` in a transaction, which completes even if the caller is dropped. Keeps `held` until then
-    /// and returns it with the result; `None` if the runtime has shut down.
+    /// Runs `work` in a transaction, which completes even if the caller is dropped. Holds `held` until the
+    /// transaction has ended, and returns it with the result, or `None` if the runtime has shut down.
     pub async fn transaction<T: Send + 'static, H: Send + 'static>(
         &self,
         held: H,
@@ -114,8 +115,8 @@ impl SqliteConnection {
 }
 
 impl Inner {
-    /// Returns whether the next transaction is likely to be short. Writes are not, because they wait for the
-    /// disk; neither are reads that have to open the file first.
+    /// Returns whether the next transaction is likely to be short. Writes wait for the disk, and the first
+    /// read has to open the file, so these are not short.
     fn may_run_inline(&self) -> bool {
         let is_ready = |state: &State| {
             state.reads_to_offload == 0 && state.connection.as_ref().is_some_and(OpenConnection::is_fresh)
@@ -135,7 +136,8 @@ impl Inner {
         result
     }
 
-    /// Opens the connection if necessary, runs `work` on it, and closes it after a failure.
+    /// Opens the connection if necessary and runs `work` on it. Closes the connection after an SQLite error
+    /// other than a constraint violation.
     fn run_connected<T>(
         &self,
         connection: &mut Option<OpenConnection>,
@@ -164,8 +166,8 @@ impl Inner {
                 let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
                 let version = Some(transaction.pragma_query_value(None, "schema_version", |row| row.get(0))?);
                 if *schema_version != version {
-                    // SQLite runs triggers for each row. Ours would take a third of the time of an insert, so
-                    // they are disabled, unless the tables also have triggers of other applications.
+                    // SQLite runs triggers for each row, which takes a third of the time of an insert. They
+                    // are disabled, unless the tables also have triggers of other applications.
                     let has_foreign: bool =
                         transaction.query_row(HAS_FOREIGN_TRIGGERS, [], |row| row.get(0))?;
                     transaction.set_db_config(SQLITE_DBCONFIG_ENABLE_TRIGGER, has_foreign)?;
@@ -188,7 +190,7 @@ impl Inner {
         match self.mode {
             Mode::ReadOnly => connection.pragma_update(None, "query_only", "on")?,
             Mode::ReadWrite => {
-                // FULL: a commit is on the disk before it is acknowledged.
+                // With FULL, a commit is on disk before it is acknowledged.
                 connection.pragma_update(None, "synchronous", "full")?;
                 connection.pragma_update(None, "foreign_keys", "on")?;
             }

@@ -20,7 +20,7 @@ pub(in crate::database) fn into_sqlx_error(error: rusqlite::Error) -> sqlx::Erro
 
 #[derive(Debug)]
 struct SqliteError {
-    /// Extended result code.
+    /// Extended result code of SQLite.
     code: i32,
     message: String,
 }

@@ -1,4 +1,4 @@
-//! SQLite through rusqlite, for the most frequent statements.
+//! Access to SQLite through rusqlite, for the most frequent statements.
 
 pub(super) mod connection;
 pub(super) mod error;

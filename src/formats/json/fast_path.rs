@@ -1,11 +1,12 @@
-//! A parser for objects as most clients send them: no field is repeated, and every value is a string without
-//! escapes or a number of at most 18 digits without an exponent. It is faster than `serde_json`, which parses
-//! all other input and produces the error messages.
+//! A fast parser for objects as most clients send them. No known field is repeated. Each value is a string
+//! without escapes, or a number of at most 18 digits without an exponent.
+//!
+//! `serde_json` is slower. It parses all other input and produces the error messages.
 
 use super::{ObjectFields, Value};
 use crate::{domain::DecimalText, json_string};
 
-/// Parses a text that is one object. Returns `None` if this parser does not support the text.
+/// Parses one object. Returns `None` if this parser does not support the text.
 pub fn parse_object<'a, T: ObjectFields<'a>>(text: &'a str) -> Option<T> {
     let mut parser = Parser::new(text);
     let object = parser.object()?;
@@ -13,9 +14,9 @@ pub fn parse_object<'a, T: ObjectFields<'a>>(text: &'a str) -> Option<T> {
     Some(object)
 }
 
-/// Parses a text that is an array of objects, and calls `each` with every object.
+/// Parses an array of objects and calls `each` with every object.
 ///
-/// Returns `None` if this parser does not support the text. The caller must then discard all objects.
+/// Returns `None` if this parser does not support the text. The caller must discard all objects.
 pub fn parse_array<'a, T: ObjectFields<'a>>(text: &'a str, mut each: impl FnMut(&T)) -> Option<()> {
     let mut parser = Parser::new(text);
     parser.eat(b'[')?;
@@ -56,7 +57,7 @@ impl<'a> Parser<'a> {
             match object.field(name) {
                 Some(field @ Value::Missing) => *field = value,
                 Some(_) => return None,
-                // Ignore unknown fields.
+                // Unknown fields are ignored.
                 None => {}
             }
             if self.eat(b',').is_none() {
@@ -66,7 +67,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Parses a string without escapes.
+    /// Parses a string without escapes. Returns `None` for any other value.
     fn string(&mut self) -> Option<&'a str> {
         self.eat(b'"')?;
         let start = self.text.len() - self.rest.len();
@@ -85,17 +86,17 @@ impl<'a> Parser<'a> {
         Some(number)
     }
 
-    /// Consumes `byte` after white space. Returns `None` if the next byte is another one.
+    /// Skips white space and consumes `byte`. Returns `None` if another byte follows.
     fn eat(&mut self, byte: u8) -> Option<()> {
         (self.peek()? == byte).then(|| self.rest = &self.rest[1..])
     }
 
-    /// Returns `None` if any input is left.
+    /// Checks the end of the text. Returns `None` if anything but white space is left.
     fn finish(&mut self) -> Option<()> {
         self.peek().is_none().then_some(())
     }
 
-    /// Skips white space and returns the next byte without consuming it.
+    /// Skips white space. Returns the next byte without consuming it, or `None` at the end of the input.
     fn peek(&mut self) -> Option<u8> {
         while let [b' ' | b'\t' | b'\r' | b'\n', rest @ ..] = self.rest {
             self.rest = rest;

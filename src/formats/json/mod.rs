@@ -22,8 +22,8 @@ use crate::{
 pub struct MalformedJson(serde_json::Error);
 
 impl MalformedJson {
-    /// Returns a message without the line number, for one line of a file. `serde_json` numbers lines within
-    /// the text it parses, so it would always say line 1.
+    /// Returns a message without the line number, for a text that is one line of a file. `serde_json` counts
+    /// lines within this text, so its line number is always 1.
     pub fn without_line(&self) -> String {
         let text = self.0.to_string();
         let reason = text.split(" at line ").next().unwrap_or(&text);
@@ -34,8 +34,8 @@ impl MalformedJson {
 /// Typical size of a product as JSON, in bytes.
 pub const PRODUCT_BYTES: usize = 96;
 
-/// Lower estimate of the size of a product in a request, in bytes. A `Vec` with capacity for the resulting
-/// number of products rarely has to grow.
+/// Estimated minimum size of a product in a request, in bytes. Dividing the length of an array by it gives a
+/// capacity that rarely has to grow.
 const MIN_PRODUCT_BYTES: usize = 48;
 
 /// Appends a product to `out`.
@@ -61,11 +61,11 @@ pub fn write_price(out: &mut Vec<u8>, price: Price) {
     }
 }
 
-/// The content of a body that may hold one product or several.
+/// Parsed body with one product or several.
 pub enum OneOrMany<'a> {
-    /// A product, or `None` for a value that is not an object.
+    /// One product, not validated yet; `None` for a JSON value that is not an object.
     One(Option<Draft<'a>>),
-    /// An array of products, already validated.
+    /// An array of products, with the result of their validation.
     Many(NewProducts),
 }
 
@@ -105,7 +105,8 @@ pub fn parse_array(text: &str) -> Result<NewProducts, MalformedJson> {
     serde_json::from_str(text).map(|CheckedArray(products)| products).map_err(MalformedJson)
 }
 
-/// The known fields of an object. Unknown fields are ignored, for compatibility with the legacy service.
+/// A type whose fields are read from a JSON object. Unknown fields are ignored, for compatibility with the
+/// legacy service.
 pub trait ObjectFields<'a>: Default {
     /// Returns the field with this name, or `None` if it is unknown.
     fn field(&mut self, name: &str) -> Option<&mut Value<'a>>;
@@ -126,7 +127,7 @@ impl<'a> ObjectFields<'a> for Draft<'a> {
 /// A stock adjustment as sent, not validated yet.
 #[derive(Default)]
 pub struct StockAdjustmentDraft<'a> {
-    /// Quantity to add; a negative one is removed.
+    /// Quantity to add; a negative quantity reduces the amount.
     pub delta: Value<'a>,
 }
 
@@ -136,7 +137,7 @@ impl<'a> ObjectFields<'a> for StockAdjustmentDraft<'a> {
     }
 }
 
-/// Any JSON value: an object, or `None` for every other value.
+/// Any JSON value. `None` if it is not an object.
 struct ObjectOrOther<T>(Option<T>);
 
 impl<'de, T: ObjectFields<'de>> Deserialize<'de> for ObjectOrOther<T> {
@@ -224,7 +225,7 @@ impl<'de> Visitor<'de> for CheckedArrayVisitor {
     }
 }
 
-/// Converts a JSON value by its first byte, after `serde_json` has checked the syntax.
+/// Converts a JSON value, whose kind the first byte shows. `serde_json` has already checked its syntax.
 fn classify(json: &str) -> Value<'_> {
     match json.as_bytes().first() {
         // A string without escapes is the text between the quotes.

@@ -1,4 +1,4 @@
-//! The two parsers accept the same texts and read the same values.
+//! Tests that the fast path changes neither the values that are read nor the texts that are rejected.
 
 use proptest::{prelude::*, sample::select};
 
@@ -10,12 +10,13 @@ fn fields(draft: Draft) -> Fields {
     [draft.id, draft.name, draft.price, draft.amount]
 }
 
-/// Parses as [`parse_object`] does without the fast path.
+/// Parses an object with `serde_json`, as [`parse_object`] does without the fast path.
 fn object_by_serde(text: &str) -> Result<Option<Fields<'_>>, serde_json::Error> {
     serde_json::from_str(text).map(|ObjectOrOther(draft)| draft.map(fields))
 }
 
-/// Parses as [`parse_array`] does without the fast path. Products and their errors are compared as text.
+/// Parses an array with `serde_json`, as [`parse_array`] does without the fast path. Returns the products and
+/// their errors as text, for comparison.
 fn array_by_serde(text: &str) -> Result<String, serde_json::Error> {
     serde_json::from_str(text).map(|CheckedArray(products)| format!("{products:?}"))
 }
@@ -30,7 +31,7 @@ fn white_space() -> impl Strategy<Value = &'static str> {
     prop_oneof![8 => Just(""), 1 => select(vec![" ", "\t", "\r\n", "  \n "])]
 }
 
-/// Names of fields, known and unknown.
+/// Generates the quoted names of known and unknown fields.
 fn field_name() -> impl Strategy<Value = String> {
     prop_oneof![
         12 => select(vec!["id", "name", "price", "amount"]).prop_map(|name| format!("\"{name}\"")),
@@ -38,17 +39,17 @@ fn field_name() -> impl Strategy<Value = String> {
     ]
 }
 
-/// A number of at most 18 digits without an exponent.
+/// Generates numbers of at most 18 digits without an exponent.
 fn plain_number() -> impl Strategy<Value = String> {
     "-?(0|[1-9][0-9]{0,9})(\\.[0-9]{1,8})?"
 }
 
-/// A string without escapes.
+/// Generates strings without escapes.
 fn plain_string() -> impl Strategy<Value = String> {
     "\"[ !#-\\[\\]-~\u{7f}\u{80}äß名🦀]{0,20}\""
 }
 
-/// Values that need `serde_json`, or that no parser may accept.
+/// Values at the limits of the fast path, values that only `serde_json` reads, and invalid JSON.
 const SPECIAL_VALUES: [&str; 40] = [
     "null",
     "true",
@@ -108,7 +109,7 @@ fn value() -> impl Strategy<Value = String> {
     prop_oneof![8 => plain_value(), 1 => special_value()]
 }
 
-/// An object in which a field may be repeated.
+/// Generates objects in which fields may be repeated.
 fn any_object() -> impl Strategy<Value = String> {
     let field = (white_space(), field_name(), white_space(), value(), white_space())
         .prop_map(|(before, name, colon, value, after)| format!("{before}{name}{colon}:{value}{after}"));
@@ -116,7 +117,7 @@ fn any_object() -> impl Strategy<Value = String> {
         .prop_map(|(before, fields, after)| format!("{before}{{{}}}{after}", fields.join(",")))
 }
 
-/// An object with each field at most once.
+/// Generates objects without repeated fields.
 fn distinct_object<S: Strategy<Value = String>>(value: impl Fn() -> S) -> impl Strategy<Value = String> {
     let fields = ["id", "name", "price", "amount", "other"].map(|name| {
         prop::option::of((white_space(), value(), white_space())).prop_map(move |value| {
@@ -138,7 +139,7 @@ fn array() -> impl Strategy<Value = String> {
         .prop_map(|(before, items, after)| format!("{before}[{}]{after}", items.join(",")))
 }
 
-/// Replaces up to three characters by another piece of syntax.
+/// Replaces up to three characters with other pieces of syntax, or deletes them.
 fn damaged(text: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
     let pieces = vec![
         "", "", "{", "}", "[", "]", ",", ":", "\"", "\\", "-", ".", "0", "e", " ", "\u{0}", "\u{a0}",
@@ -191,7 +192,7 @@ proptest! {
 
     #[test]
     fn syntax_is_checked_as_serde_json_does(text in damaged(object())) {
-        // `serde_json` accepts unpaired surrogates in values, but not in a tree of values.
+        // The reverse is false: only `parse_object` accepts a string with an unpaired surrogate.
         if serde_json::from_str::<serde_json::Value>(&text).is_ok() {
             prop_assert!(parse_object::<Draft>(&text).is_ok());
         }

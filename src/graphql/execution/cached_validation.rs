@@ -15,7 +15,7 @@ use async_graphql::{
 };
 use async_graphql_value::{ConstValue, Name, Value};
 
-/// Built-in scalars. The kind of a value decides whether it is valid for them.
+/// Built-in scalars, for which the kind of a value decides whether the value is valid.
 const BUILT_IN_SCALARS: [&str; 5] = ["ID", "String", "Int", "Float", "Boolean"];
 
 /// Kinds of the values of an operation's variables, three bits each after a leading 1.
@@ -24,7 +24,8 @@ pub struct VariableKinds(u64);
 impl VariableKinds {
     const BITS_PER_KIND: u32 = 3;
 
-    /// Returns the kinds, or `None` if validation depends on the values themselves or the kinds don't fit.
+    /// Returns the kinds. Returns `None` if validation depends on the values, or 64 bits cannot hold the
+    /// kinds.
     pub fn new(operation: &OperationDefinition, variables: &Variables) -> Option<Self> {
         let mut kinds = 1;
         for definition in &operation.variable_definitions {
@@ -63,7 +64,8 @@ pub fn has_nested_variables(document: &ExecutableDocument) -> bool {
         .any(|(directives, set)| in_directives(directives) || in_selection_set(&set.node))
 }
 
-/// Recurses as deep as the document is nested, which [`is_too_deep`](super::nesting_depth::is_too_deep) limits.
+/// Returns whether any list or object in a selection set contains a variable. The recursion is as deep as the
+/// document's nesting, which [`is_too_deep`](super::nesting_depth::is_too_deep) limits.
 fn in_selection_set(set: &SelectionSet) -> bool {
     set.items.iter().any(|item| match &item.node {
         Selection::Field(field) => {
@@ -90,7 +92,7 @@ fn in_arguments(arguments: &[(Positioned<Name>, Positioned<Value>)]) -> bool {
     arguments.iter().any(has_nested)
 }
 
-/// Variable kinds of a document's last successful validation, 0 initially.
+/// Variable kinds of a document's last successful validation, or 0 before the first.
 #[derive(Default)]
 pub struct LastValidated(AtomicU64);
 
@@ -101,7 +103,7 @@ pub struct ValidationState {
 }
 
 impl ValidationState {
-    /// Returns whether the document was last found valid with the same kinds.
+    /// Returns whether the last successful validation had the same kinds.
     pub fn is_cached(&self) -> bool {
         self.last.0.load(Relaxed) == self.kinds.0
     }
@@ -130,7 +132,8 @@ impl Extension for CachedValidation {
             next.run(ctx).await?;
             state.last.0.store(state.kinds.0, Relaxed);
         }
-        // These values are never read: `Limits` replaces the library's limits, and the schema has no cache hints.
+        // These values are never read: `Limits` replaces the library's limits, and the schema has no cache
+        // hints.
         Ok(ValidationResult { cache_control: CacheControl::default(), complexity: 0, depth: 0 })
     }
 }

@@ -1,4 +1,4 @@
-//! Query cost analysis. Each fragment is analysed once, however often it is spread.
+//! Query cost analysis. Each fragment is analysed at most twice: once at the root and once below it.
 
 use std::collections::HashMap;
 
@@ -17,9 +17,10 @@ use crate::graphql::schema::{
 const ROOT_FIELD_POINTS: usize = 250;
 /// Points for a field that may scan all products to filter, sort or count them.
 const SCAN_POINTS: usize = 5000;
-/// Maximum text in variables, in bytes, counted once per use of the variable, because each use copies it.
+/// Maximum total size of text in variables, in bytes. Each use of a variable counts, because it copies the
+/// text.
 pub const MAX_VARIABLE_TEXT: usize = 10 << 20;
-/// Page sizes of `products`, as in the catalog.
+/// Maximum and default page size of `products`, as in the catalog.
 const MAX_PAGE: usize = 1000;
 const DEFAULT_PAGE: usize = 100;
 
@@ -28,9 +29,9 @@ const DEFAULT_PAGE: usize = 100;
 pub struct Cost {
     /// Points of the fields, multiplied by page sizes.
     pub points: usize,
-    /// Points of scans. A scan reads all products, whatever the page size.
+    /// Points of scans, not multiplied by page sizes, because each scan reads all products.
     pub scan_points: usize,
-    /// Size of the variables used in arguments.
+    /// Size of the variables used in arguments, counted once per use.
     pub variables: ValueSize,
     pub depth: usize,
     pub root_fields: usize,
@@ -40,7 +41,7 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// Cost of recursive fragments, and of selections beyond the maximum depth.
+    /// Cost of recursive fragments, and of selections deeper than the maximum.
     const UNBOUNDED: Self = Self {
         points: usize::MAX,
         scan_points: 0,
@@ -52,7 +53,7 @@ impl Cost {
         introspects: false,
     };
 
-    /// Combines the costs of two parts at the same level.
+    /// Returns the total cost of two parts at the same level.
     fn combine(self, other: Self) -> Self {
         Self {
             points: self.points.saturating_add(other.points),
@@ -114,9 +115,10 @@ struct Position {
 pub struct CostAnalysis<'a> {
     document: &'a ExecutableDocument,
     variables: &'a Variables,
-    /// Sizes of variables with their defaults.
+    /// Sizes of the variables by name, including their defaults.
     sizes: HashMap<&'a str, ValueSize>,
-    /// Cost of each fragment, at the root or below it. Fragments in progress are [`Cost::UNBOUNDED`], to detect cycles.
+    /// Costs of fragments, by name and whether the fragment is at the root. A fragment under analysis has
+    /// [`Cost::UNBOUNDED`], so that cycles exceed the limits.
     fragments: HashMap<(&'a Name, bool), Cost>,
     max_depth: usize,
 }
@@ -127,14 +129,15 @@ impl<'a> CostAnalysis<'a> {
         Self { document, variables, sizes, fragments: HashMap::new(), max_depth }
     }
 
-    /// Returns the cost of all operations.
+    /// Returns the total cost of all operations.
     pub fn total(&mut self) -> Cost {
         let mut total = Cost::default();
         for (_, operation) in self.document.operations.iter() {
             let operation = &operation.node;
             for variable in &operation.variable_definitions {
                 if let Some(default) = &variable.node.default_value {
-                    // Added, because operations may have different defaults for the same variable.
+                    // The sizes are added, because operations may have different defaults for the same
+                    // variable.
                     let size = self.sizes.entry(variable.node.name.node.as_str()).or_default();
                     *size = size.combine(ValueSize::new(&default.node));
                 }
@@ -198,7 +201,7 @@ impl<'a> CostAnalysis<'a> {
         Cost { root_fields: 1, introspects, ..inner }.nested(ROOT_FIELD_POINTS)
     }
 
-    /// Returns the size of all variables in a value.
+    /// Returns the total size of the variables in a value.
     fn variables_in(&self, value: &Value) -> ValueSize {
         let sum = |size: ValueSize, value: &Value| size.combine(self.variables_in(value));
         match value {
@@ -223,8 +226,8 @@ impl<'a> CostAnalysis<'a> {
         cost
     }
 
-    /// Estimates the number of items that a field returns. The cost of the field's selection is multiplied by it. At
-    /// least 1, because the document is also walked for an empty page.
+    /// Returns the estimated number of items that a field returns, by which the cost of its selection is
+    /// multiplied. The number is at least 1, because the selection is also walked for an empty page.
     fn list_size(&self, field: &Field, items: Items) -> usize {
         let argument = |name| field.get_argument(name).and_then(|value| self.size(&value.node));
         let size = match items {
@@ -236,8 +239,8 @@ impl<'a> CostAnalysis<'a> {
         size.max(1)
     }
 
-    /// Returns a number's value or a list's length. `None` for null. A variable that was not sent counts as the maximum
-    /// page size, because its default may be anything.
+    /// Returns a number's value or a list's length, or `None` for null. A variable that was not sent counts
+    /// as the maximum page size, because its default is not read.
     fn size(&self, value: &Value) -> Option<usize> {
         let number = |number: &Number| usize::try_from(number.as_u64().unwrap_or(0)).unwrap_or(usize::MAX);
         match value {

@@ -1,4 +1,5 @@
-//! Cache of parsed documents by their text, and of texts by their hash (Apollo's automatic persisted queries).
+//! Cache of parsed documents by their text, and of texts by their hash (Apollo's automatic persisted
+//! queries).
 
 use std::sync::{Arc, OnceLock};
 
@@ -20,7 +21,8 @@ use super::{
 };
 use crate::graphql::error::{self, GraphqlErrorCode, RequestError};
 
-/// Capacity of each cache, in bytes of text. A parsed document takes about twenty times the memory of its text.
+/// Capacity of each cache, in bytes of text. A parsed document takes about twenty times the memory of its
+/// text.
 const MAX_BYTES: u64 = 512 << 10;
 /// Weight of a field in a [`FieldOrder`], in bytes of text. Fragments can multiply the fields of a document.
 const FIELD_WEIGHT: usize = 5;
@@ -29,14 +31,14 @@ const ESTIMATED_DOCUMENTS: usize = 1000;
 
 type Hash = [u8; 32];
 
-/// A parsed document and what was computed from it.
+/// A parsed document and the results computed from it.
 pub struct CachedDocument {
     pub ast: ExecutableDocument,
-    /// Field order of the only operation.
+    /// Field order of the only operation, unset if the document has several operations.
     field_order: OnceLock<Arc<FieldOrder>>,
     /// Whether the document has exactly one operation.
     is_single: bool,
-    /// `None` if the document must be validated for each request.
+    /// Last successful validation. `None` if the document must be validated for each request.
     pub last_validated: Option<Arc<LastValidated>>,
 }
 
@@ -77,13 +79,13 @@ impl CachedDocument {
         Self { ast, field_order: OnceLock::new(), is_single, last_validated }
     }
 
-    /// Returns the only operation and its name. `None` if the document has several operations.
+    /// Returns the only operation and its name, or `None` if the document has several operations.
     pub fn single_operation(&self) -> Option<(Option<&Name>, &OperationDefinition)> {
         let (name, operation) = self.ast.operations.iter().next().filter(|_| self.is_single)?;
         Some((name, &operation.node))
     }
 
-    /// Returns the field order of an operation. The document's cost must have been checked.
+    /// Returns the field order of an operation. The caller must have checked the document's cost.
     pub fn field_order(&self, operation: &OperationDefinition) -> Arc<FieldOrder> {
         let compute = || Arc::new(FieldOrder::new(&self.ast, operation));
         if self.is_single { self.field_order.get_or_init(compute).clone() } else { compute() }
@@ -91,7 +93,8 @@ impl CachedDocument {
 }
 
 impl DocumentCache {
-    /// Parses a document, or returns it from the cache. Cached documents have passed the limits on text.
+    /// Returns a document from the cache, or parses its text. Cached documents have passed the limits on
+    /// text.
     pub fn parse(&self, text: &str, limits: &Limits) -> Result<Arc<CachedDocument>, Box<ServerError>> {
         if let Some(document) = self.parsed.get(text) {
             return Ok(document);
@@ -102,8 +105,8 @@ impl DocumentCache {
         Ok(Arc::new(CachedDocument::new(ast)))
     }
 
-    /// Fills in the text of a request that has only a hash. If the request has both, returns the hash, to be passed to
-    /// [`DocumentCache::insert`] once the document has passed the limits.
+    /// Adds the cached text to a request that has only a hash. Returns the hash if the request has both. The
+    /// caller passes the hash to [`DocumentCache::insert`] once the document has passed the limits.
     pub fn resolve_persisted_query(&self, request: &mut Request) -> Result<Option<Hash>, RequestError> {
         let Some(Value::Object(persisted)) = request.extensions.get("persistedQuery") else {
             return Ok(None);
@@ -123,14 +126,14 @@ impl DocumentCache {
             }
             return Ok(Some(hash));
         }
-        // Clients compare the message with this text.
+        // Clients recognise the error by this message.
         let not_found = || (GraphqlErrorCode::PersistedQueryNotFound, "PersistedQueryNotFound".to_owned());
         request.query = self.persisted.get(&hash).ok_or_else(not_found)?.to_string();
         Ok(None)
     }
 
-    /// Caches a document by its text, and the text by its hash if given. The field order counts towards the weight, so
-    /// it must have been computed before.
+    /// Caches a document by its text, and the text by its hash if given. The field order of a single
+    /// operation must have been computed, because it counts towards the weight.
     pub fn insert(&self, hash: Option<Hash>, text: &str, document: &Arc<CachedDocument>) {
         if let Some(hash) = hash {
             self.persisted.insert(hash, text.into());

@@ -19,7 +19,7 @@ use super::number_literals::NumberLiterals;
 /// Parses the variables of a request, a JSON object or null.
 ///
 /// # Errors
-/// Returns an error if the text is anything else.
+/// Returns an error if the text is any other value or invalid JSON.
 pub fn parse_variables(json: &str) -> serde_json::Result<Variables> {
     let mut deserializer = serde_json::Deserializer::from_str(json);
     let variables = deserializer.deserialize_any(VariablesReader(NumberLiterals::new(json)))?;
@@ -124,7 +124,7 @@ fn exact(literal: &str) -> Value {
     Value::Binary(literal.to_owned().into())
 }
 
-/// Replaces the rounded numbers in a document by their text, from which the document was parsed.
+/// Replaces the rounded numbers in a document with their exact digits. The document was parsed from `text`.
 pub fn restore_digits(document: &mut ExecutableDocument, text: &str) {
     let operations = match &mut document.operations {
         DocumentOperations::Single(operation) => vec![operation],
@@ -152,7 +152,8 @@ pub fn restore_digits(document: &mut ExecutableDocument, text: &str) {
     }
 }
 
-/// Recurses as deep as the document is nested, which [`is_too_deep`](super::nesting_depth::is_too_deep) limits.
+/// Restores the numbers in a selection set. The recursion is as deep as the document's nesting, which
+/// [`is_too_deep`](super::nesting_depth::is_too_deep) limits.
 fn restore_selection_set(set: &mut SelectionSet, literals: &mut NumberLiterals) {
     for item in &mut set.items {
         match &mut item.node {
@@ -174,7 +175,7 @@ fn restore_selection_set(set: &mut SelectionSet, literals: &mut NumberLiterals) 
 fn restore_value(value: &mut DocumentValue, literals: &mut NumberLiterals) {
     match value {
         DocumentValue::Number(number) => {
-            // Other literals are in directives, or in fields of an object that are given twice.
+            // The skipped literals are in directives, or in duplicate fields of an object.
             let literal =
                 literals.find(|literal| literal.parse().is_ok_and(|parsed: Number| parsed == *number));
             if number.is_f64()

@@ -1,4 +1,4 @@
-//! Order of a response's fields: that of the document (GraphQL specification, section 6.3.2). async-graphql inserts
+//! Sorts a response's fields in document order (GraphQL specification, section 6.3.2). async-graphql inserts
 //! fields in the order in which they are resolved.
 
 use async_graphql::{
@@ -16,8 +16,8 @@ pub struct FieldOrder {
 }
 
 impl FieldOrder {
-    /// Computes the field order of an operation. The document's cost must have been checked, because fragments are
-    /// walked once per spread.
+    /// Returns the field order of an operation. The caller must have checked the document's cost, because
+    /// fragments are walked once per spread.
     pub fn new(document: &ExecutableDocument, operation: &OperationDefinition) -> Self {
         let mut order = Self::default();
         order.add(document, &operation.selection_set.node);
@@ -53,18 +53,20 @@ impl FieldOrder {
         }
     }
 
-    /// Sorts the fields of a response at all levels. A response has no fields that the document does not select.
+    /// Sorts the fields of a response at all levels. A response has no fields that the document does not
+    /// select.
     pub fn sort(&self, value: &mut Value) {
         match value {
             Value::List(items) => items.iter_mut().for_each(|item| self.sort(item)),
             Value::Object(fields) => {
-                // Most objects are complete and sorted, so they need no lookups.
+                // Most objects are complete and already sorted, so they need no lookups.
                 if !fields.keys().eq(self.fields.keys()) {
                     fields.sort_by_cached_key(|name, _| self.fields.get_index_of(name));
                 }
                 let mut orders = self.fields.iter();
                 for (name, value) in fields {
-                    // Both are in document order now, so `find` skips only fields that the response lacks.
+                    // Both iterators are in document order, so `find` skips only fields that the response
+                    // lacks.
                     if let Some((_, subfields)) = orders.find(|(key, _)| *key == name) {
                         subfields.sort(value);
                     }

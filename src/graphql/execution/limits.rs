@@ -1,5 +1,5 @@
-//! Limits against hostile documents. They are checked before any work that can grow faster than the document: the
-//! parser recurses, and validation and execution walk a fragment once per spread.
+//! Limits against hostile documents. They are checked before any work that can grow faster than the document.
+//! The parser recurses, and validation and execution walk a fragment once per spread.
 
 use std::time::Duration;
 
@@ -16,7 +16,8 @@ use crate::graphql::error::{GraphqlErrorCode, RequestError};
 pub struct Limits {
     /// Maximum document size in bytes, which bounds the time to parse it.
     pub bytes: usize,
-    /// Maximum depth of fields with fragments expanded. Code that walks documents and responses recurses this deep.
+    /// Maximum depth of nested fields and fragments. Code that walks documents and responses recurses to this
+    /// depth.
     pub depth: usize,
     /// Maximum cost in points, as [`CostAnalysis`] computes them.
     pub cost: usize,
@@ -24,9 +25,9 @@ pub struct Limits {
     pub values: usize,
     pub root_fields: usize,
     pub aliases: usize,
-    /// Maximum number of directives. Each is looked up for every field that has it.
+    /// Maximum number of directives, each of which requires a lookup.
     pub directives: usize,
-    /// Maximum number of requests in a body.
+    /// Maximum number of requests in a batch. The values 0 and 1 disable batches.
     pub batch: usize,
     /// Maximum execution time of a query or mutation.
     pub timeout: Duration,
@@ -35,7 +36,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Checks a document's text, before it is parsed.
+    /// Checks the size and nesting of a document's text, before parsing.
     pub(in crate::graphql) fn check_text(&self, text: &str) -> Result<(), RequestError> {
         if text.len() > self.bytes {
             let max = self.bytes;
@@ -45,7 +46,7 @@ impl Limits {
         if is_too_deep(text) { Err(too_deep(MAX_NESTING)) } else { Ok(()) }
     }
 
-    /// Checks a parsed document, before it is validated.
+    /// Checks a parsed document and its variables, before validation.
     pub(in crate::graphql) fn check(
         &self,
         document: &ExecutableDocument,

@@ -1,10 +1,11 @@
 //! Nesting depth of a document's brackets, measured without recursion before the recursive parser runs.
 
-/// Maximum depth. Tools generate far less, and the parser overflows its stack at about a thousand.
+/// Maximum depth. Tools generate far smaller depths, and the parser overflows its stack at a depth of about
+/// 1000.
 pub const MAX_NESTING: usize = 100;
 
-/// Returns whether brackets are nested deeper than [`MAX_NESTING`]. Brackets in strings and comments don't count, so
-/// the scan must know where these end (GraphQL specification, section 2.9.4).
+/// Returns whether brackets are nested deeper than [`MAX_NESTING`]. Brackets in strings (GraphQL
+/// specification, section 2.9.4) and comments do not count.
 pub fn is_too_deep(document: &str) -> bool {
     let mut depth = 0_usize;
     let mut rest = document;
@@ -29,7 +30,7 @@ pub fn is_too_deep(document: &str) -> bool {
     false
 }
 
-/// Returns the text after a comment, whose `#` may be left out.
+/// Returns the text after a comment. `text` starts at or directly after the `#`.
 pub fn after_comment(text: &str) -> &str {
     text.trim_start_matches(|char| char != '\n' && char != '\r')
 }

@@ -1,4 +1,4 @@
-//! Number literals of a text, without parsing the rest.
+//! Finds the number literals of a text without parsing the rest.
 
 use super::nesting_depth::{after_comment, after_string_literal};
 

@@ -8,23 +8,22 @@ use crate::graphql::error::GraphqlErrorCode;
 
 /// Receives the outcomes of operations.
 pub trait OperationObserver: Send + Sync {
-    /// Records an operation that has ended or was rejected. `time` is `None` for subscriptions and rejected operations.
+    /// Records an operation that has ended or was rejected. `time` is `None` for subscriptions and rejected
+    /// operations.
     fn ended(&self, kind: OperationKind, name: Option<&str>, outcome: Outcome, time: Option<Duration>);
     /// Records an error in a response.
     fn failed(&self, code: GraphqlErrorCode);
 }
 
-/// Kind of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OperationKind {
     Query,
     Mutation,
     Subscription,
-    /// The document was rejected, or lacks the operation that the request names.
+    /// The document was rejected, or has no operation that the request selects.
     Unknown,
 }
 
-/// Outcome of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Ok,

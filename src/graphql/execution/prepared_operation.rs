@@ -1,4 +1,4 @@
-//! Operations that have been parsed and have passed the limits, ready for execution.
+//! Operations that are parsed, within the limits and ready for execution.
 
 use std::sync::Arc;
 
@@ -32,16 +32,17 @@ pub struct LibraryOperation {
     document: Arc<CachedDocument>,
     validation: Option<ValidationState>,
     pub field_order: Arc<FieldOrder>,
-    /// `None` if the document lacks the operation that the request names.
+    /// `None` if the document has no operation that the request selects.
     pub kind: Option<OperationType>,
     pub name: Option<Name>,
 }
 
 impl PreparedOperation {
-    /// Parses the document and checks the limits.
+    /// Parses the document, checks the limits and returns the operation.
     ///
     /// # Errors
-    /// Returns the request error if the document is invalid, unknown or over a limit.
+    /// Returns a request error if the document has invalid syntax, is over a limit, or its hash is unknown or
+    /// wrong.
     pub fn new(
         mut request: Request,
         documents: &DocumentCache,
@@ -53,7 +54,7 @@ impl PreparedOperation {
         let kinds = operation.and_then(|(_, operation)| VariableKinds::new(operation, &request.variables));
         let validation = document.last_validated.clone().zip(kinds);
         let validation = validation.map(|(last, kinds)| ValidationState { last, kinds });
-        // A validated document has passed the limits before.
+        // A validated document has already passed the limits, and the id of a lookup is short.
         if validation.as_ref().is_some_and(ValidationState::is_cached)
             && let Some(lookup) = ProductLookup::from_document(&document, &request.variables)
         {
@@ -62,7 +63,7 @@ impl PreparedOperation {
         }
         limits.check(&document.ast, &request.variables).map_err(error::request_error)?;
         let field_order = operation.map(|(_, operation)| document.field_order(operation)).unwrap_or_default();
-        // Rejected documents would only displace useful ones, so they are not cached.
+        // Rejected documents are not cached, because they would displace useful documents.
         documents.insert(new_hash, &request.query, &document);
         let name = operation.and_then(|(name, _)| name).cloned();
         let kind = operation.map(|(_, operation)| operation.ty);
@@ -75,7 +76,7 @@ impl PreparedOperation {
         Ok(Self::Library(Box::new(operation)))
     }
 
-    /// Returns the operation type, or `None` if the document lacks the operation that the request names.
+    /// Returns the operation type, or `None` if the document has no operation that the request selects.
     pub fn kind(&self) -> Option<OperationType> {
         match self {
             Self::Lookup(_) => Some(OperationType::Query),
@@ -85,10 +86,10 @@ impl PreparedOperation {
 }
 
 impl LibraryOperation {
-    /// Returns the request for async-graphql.
+    /// Returns the request, with its parsed document, for async-graphql.
     pub fn into_request(self) -> Request {
         let Self { mut request, document, validation, field_order, .. } = self;
-        // async-graphql needs an owned document. A clone costs a fraction of parsing.
+        // async-graphql needs an owned document. A clone takes a fraction of the time of parsing.
         request.set_parsed_query(document.ast.clone());
         if let Some(validation) = validation {
             request = request.data(validation);
@@ -97,8 +98,8 @@ impl LibraryOperation {
     }
 }
 
-/// Returns the operation that a request selects, by async-graphql's rules, and the operation's name. `None` if the
-/// document does not have it.
+/// Returns the operation that a request selects by async-graphql's rules, and the operation's name. Returns
+/// `None` if the document has no such operation.
 fn find_operation<'a>(
     document: &'a ExecutableDocument,
     name: Option<&str>,

@@ -1,5 +1,6 @@
-//! Product lookups: queries for one product by id, executed without async-graphql, whose execution takes a fifth of the
-//! time of such a request. The library still parses and validates the document, and executes every other query.
+//! Product lookups: queries for one product by id, executed without async-graphql's executor. The executor
+//! would take a fifth of the time of such a request. A lookup requires a document that async-graphql has
+//! parsed and validated.
 
 use std::sync::Arc;
 
@@ -20,7 +21,8 @@ use crate::{
     },
 };
 
-/// Number of digits of the largest id. Longer values are left to the check of [`Limits`](super::limits::Limits).
+/// Number of digits of the largest id. Longer values are not lookups, so [`Limits`](super::limits::Limits)
+/// checks them.
 const MAX_DIGITS: usize = 16;
 
 /// A query for one product by id.
@@ -30,7 +32,7 @@ pub struct ProductLookup {
 }
 
 impl ProductLookup {
-    /// Creates a lookup from a valid document. Returns `None` if the document is any other operation.
+    /// Returns the lookup of a valid document, or `None` if async-graphql must execute the document.
     pub fn from_document(document: &Arc<CachedDocument>, variables: &Variables) -> Option<Self> {
         let (_, operation) = document.single_operation()?;
         let (_, id) = product_field(operation)?.node.arguments.first()?;
@@ -59,7 +61,7 @@ impl ProductLookup {
     pub async fn execute(&self, catalog: &Catalog) -> Result<Vec<u8>, ServerError> {
         let field = self.document.single_operation().and_then(|(_, operation)| product_field(operation));
         let Some(Positioned { node: field, pos }) = field else {
-            // Unreachable: `from_document` has found the field.
+            // This is unreachable, because `from_document` has found the field.
             return Err(async_graphql::Error::from(Error::Internal).into_server_error(Pos::default()));
         };
         let key = field.response_key().node.as_str();
@@ -87,8 +89,8 @@ impl ProductLookup {
     }
 }
 
-/// Returns the operation's `product` field if that is its only root field and nothing in the operation has directives
-/// or fragments.
+/// Returns the `product` field of a query that has no other root field, no directives and no fragments.
+/// Returns `None` for other operations.
 fn product_field(operation: &OperationDefinition) -> Option<&Positioned<Field>> {
     let OperationDefinition { ty: OperationType::Query, directives, selection_set, .. } = operation else {
         return None;

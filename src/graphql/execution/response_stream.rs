@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 /// Responses to an operation.
 pub struct ResponseStream {
     pub stream: BoxStream<'static, Response>,
-    /// Notified when a subscription has started. `None` for queries and mutations.
+    /// Signal that a subscription has started. `None` for other responses, and after the signal.
     pub subscribed: Option<Arc<Notify>>,
 }
 
@@ -21,7 +21,7 @@ impl ResponseStream {
         self.subscribed.is_some()
     }
 
-    /// Holds `guard` until the stream is dropped.
+    /// Returns the stream, which holds `guard` until the stream is dropped.
     pub fn with_guard(self, guard: impl Send + 'static) -> Self {
         let stream = self.stream.map(move |response| {
             let _guard = &guard;
@@ -30,7 +30,7 @@ impl ResponseStream {
         Self { stream: stream.boxed(), ..self }
     }
 
-    /// Waits until a subscription has started or failed. It misses no change after that.
+    /// Waits until a subscription has started or failed. A started subscription misses no changes.
     pub async fn wait_until_subscribed(mut self) -> Self {
         if let Some(subscribed) = self.subscribed.take() {
             let first = tokio::select! {

@@ -43,7 +43,7 @@ struct Inner {
 }
 
 impl Service {
-    /// Creates the service. Each operation on a WebSocket takes one of `permits`.
+    /// Creates the service. Each query or mutation on a WebSocket takes one of `permits`.
     pub fn new(
         catalog: Catalog,
         limits: Limits,
@@ -55,7 +55,7 @@ impl Service {
         Self(Arc::new(Inner { catalog, schema, limits, permits, observer, documents }))
     }
 
-    /// Takes a permit for a concurrent request.
+    /// Returns a permit for a concurrent request, or an `OVERLOADED` error if no permit is free.
     pub(in crate::graphql) fn try_acquire_permit(&self) -> Result<OwnedSemaphorePermit, RequestError> {
         let overloaded =
             || (GraphqlErrorCode::Overloaded, "the server has too many requests: retry later".to_owned());
@@ -66,7 +66,7 @@ impl Service {
         &self.0.limits
     }
 
-    /// Parses the document and checks the limits.
+    /// Prepares a request for execution, and reports an error to the observer.
     pub(in crate::graphql) fn prepare(
         &self,
         request: Request,
@@ -97,8 +97,8 @@ impl Service {
         result
     }
 
-    /// Executes a query or a mutation and converts the response with `write`. Queries other than lookups run on the
-    /// background runtime, because the client decides how long they take.
+    /// Executes a query or a mutation and converts the response with `write`. Queries other than lookups run
+    /// on the background runtime, because clients decide how long they take.
     pub(in crate::graphql) async fn execute<T: Send + 'static>(
         &self,
         prepared: PreparedOperation,
@@ -135,7 +135,7 @@ impl Service {
         response
     }
 
-    /// Completes the errors of a response and reports them.
+    /// Adds error codes and failed fields to a response, and reports its errors.
     fn finalize(&self, mut response: Response) -> Response {
         error::add_codes(&mut response);
         error::null_failed_fields(&mut response);
@@ -147,7 +147,7 @@ impl Service {
         errors.iter().map(error::code).for_each(|code| self.0.observer.failed(code));
     }
 
-    /// Executes an operation of any kind.
+    /// Returns the responses to an operation of any kind. Polling the stream executes the operation.
     pub(in crate::graphql) fn execute_stream(&self, prepared: PreparedOperation) -> ResponseStream {
         let operation = match prepared {
             PreparedOperation::Library(operation) if operation.kind == Some(OperationType::Subscription) => {
@@ -176,7 +176,7 @@ impl Service {
     }
 }
 
-/// Reports the end of a subscription when it is dropped, for whatever reason.
+/// Guard that reports the end of a subscription when the subscription is dropped.
 struct SubscriptionGuard {
     service: Service,
     name: Option<Name>,
@@ -191,9 +191,11 @@ impl Drop for SubscriptionGuard {
 }
 
 fn build_schema(catalog: Catalog, limits: &Limits) -> Schema {
-    // The library's depth limit is only a backstop: `Limits` rejects such documents first, with a better error.
+    // The library's depth limit is only a safeguard: `Limits` rejects such documents first, with a better
+    // error.
     let schema = schema::builder().data(catalog).limit_recursive_depth(limits.depth.saturating_add(1));
-    // Any extension makes fields slower that are not prebuilt JSON, but validation would cost more.
+    // Any extension slows down fields that are not prebuilt JSON, but validating every request would take
+    // longer.
     let schema = schema.extension(CachedValidation);
     if export_enabled() { schema.extension(spans::RootFieldSpans).finish() } else { schema.finish() }
 }
@@ -203,7 +205,7 @@ fn timeout_error() -> ServerError {
     error::request_error((GraphqlErrorCode::Timeout, detail.to_owned()))
 }
 
-/// Returns a response that has only an error.
+/// Returns a response with one error and no data.
 pub(in crate::graphql) fn error_response(error: impl Into<Box<ServerError>>) -> Response {
     Response::from_errors(vec![*error.into()])
 }

@@ -17,14 +17,14 @@ pub fn operation(kind: OperationKind, name: Option<&str>) -> Span {
     info_span!(
         target: OTEL_TARGET,
         "graphql",
-        // The client chooses the operation name, so it is an attribute: span names need low cardinality.
+        // The operation name is an attribute, because clients choose it and span names need low cardinality.
         otel.name = format!("GraphQL {}", kind.name()),
         graphql.operation.type = kind.name(),
         graphql.operation.name = name,
     )
 }
 
-/// Creates a root field's span. `path` is its response key.
+/// Creates a root field's span. `path` is the field's response key.
 pub fn root_field(parent_type: &str, name: &str, path: impl Display) -> Span {
     info_span!(
         target: OTEL_TARGET,

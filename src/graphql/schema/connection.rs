@@ -49,7 +49,7 @@ prebuilt_object! {
     }
 }
 
-/// Weights of the fields of [`ProductConnection`].
+/// Weights of the lists, and of fields that cost more than the default.
 pub const WEIGHTS: &[(&str, FieldWeight)] = &[
     ("edges", FieldWeight::OF_PAGE),
     ("nodes", FieldWeight::OF_PAGE),

@@ -1,40 +1,40 @@
-//! The weight of a field, for the query cost analysis.
+//! Field weights for the query cost analysis.
 
-/// What makes a field cost more than one point.
+/// Properties of a field that raise its cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FieldWeight {
-    /// Number of items of the result.
+    /// Number of items in the result.
     pub items: Items,
     /// Whether the database may have to scan all products.
     pub scans: Scans,
 }
 
-/// Number of items that multiplies the cost of a field's selection.
+/// Number of items by which the cost of a field's selection is multiplied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Items {
-    /// At most one, or as many as the enclosing field counts already.
+    /// A single item, or items that the enclosing field already counts.
     One,
-    /// An estimate.
+    /// About this many items.
     About(usize),
-    /// The arguments `first` and `last`.
+    /// As many items as the argument `first` or `last` requests.
     Page,
-    /// One for each item of this argument.
+    /// One item for each item of this argument.
     PerItemOf(&'static str),
 }
 
-/// Whether the database may have to scan all products.
+/// Condition under which the database may have to scan all products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scans {
     Never,
     Always,
-    /// If any of these arguments is given.
+    /// Only if any of these arguments is given.
     WithAny(&'static [&'static str]),
 }
 
 impl FieldWeight {
-    /// Weight of fields without an entry.
+    /// Weight of fields that have no entry in a list of weights.
     pub const DEFAULT: Self = Self { items: Items::One, scans: Scans::Never };
-    /// Weight of a list whose items the enclosing page counts.
+    /// Weight of a list in a page. The page itself already counts the items.
     pub const OF_PAGE: Self = Self::DEFAULT;
 
     /// Returns the weight of a list with one item for each item of this argument.
@@ -42,7 +42,7 @@ impl FieldWeight {
         Self { items: Items::PerItemOf(argument), ..Self::DEFAULT }
     }
 
-    /// Returns the weight of a list of about this length.
+    /// Returns the weight of a list with about this many items.
     pub const fn about(items: usize) -> Self {
         Self { items: Items::About(items), ..Self::DEFAULT }
     }

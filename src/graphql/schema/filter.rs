@@ -83,7 +83,8 @@ pub struct IntFilter {
     r#in: Option<Vec<i32>>,
 }
 
-/// Adds the conditions on a numeric field. `values` belong to [`OPERATORS`]; `convert` validates a value.
+/// Adds the conditions on a numeric field. `values` has the order of [`OPERATORS`]; `convert` validates a
+/// value.
 fn add_comparisons<I, T: Comparable>(
     filter: &mut Filter,
     values: [Option<I>; 5],
@@ -101,7 +102,7 @@ fn add_comparisons<I, T: Comparable>(
     Ok(())
 }
 
-/// Comparisons with one value, in the order of the input objects.
+/// Operators that compare with one value, in the field order of the input objects.
 const OPERATORS: [Operator; 5] = [Operator::Eq, Operator::Gt, Operator::Gte, Operator::Lt, Operator::Lte];
 
 impl ProductFilter {

@@ -19,7 +19,7 @@ use subscription::Subscription;
 
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
-/// Returns a builder of the schema, without data and extensions.
+/// Returns a schema builder without data and extensions.
 pub fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
     async_graphql::Schema::build(Query, Mutation, Subscription).register_output_type::<GraphqlErrorCode>()
 }

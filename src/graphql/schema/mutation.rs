@@ -1,4 +1,4 @@
-//! Mutations. Each is nullable, so a failed mutation does not hide the results of the others.
+//! Mutations. All fields are nullable, so a failed mutation does not hide the results of the others.
 
 use async_graphql::{Context, ID, Object, Result};
 
@@ -15,7 +15,7 @@ use crate::domain::{
 
 pub struct Mutation;
 
-/// Weights of the fields of [`Mutation`].
+/// Weights of the mutations that cost more than the default.
 pub const WEIGHTS: &[(&str, FieldWeight)] = &[
     ("createProducts", FieldWeight::per_item_of("inputs")),
     ("upsertProducts", FieldWeight::per_item_of("inputs")),
@@ -115,7 +115,7 @@ impl Mutation {
     }
 }
 
-/// Validates all inputs. Returns the errors of all of them if any is invalid.
+/// Validates all inputs. Returns the errors of all inputs if any input is invalid.
 fn validate<T: Into<Draft<'static>>>(inputs: Vec<T>) -> Result<Vec<NewProduct>, Error> {
     let mut new = NewProducts::default();
     for input in inputs {

@@ -77,7 +77,7 @@ impl From<CreateProductInput> for Draft<'static> {
     fn from(input: CreateProductInput) -> Self {
         let CreateProductInput { id, name, price, amount } = input;
         Self {
-            // GraphQL's `ID` accepts any text, but a product id has digits only.
+            // GraphQL's `ID` accepts any text. Only digits become a number; validation rejects text.
             id: match id {
                 Some(ID(id)) if id.bytes().all(|byte| byte.is_ascii_digit()) => Value::Number(id.into()),
                 Some(ID(id)) => Value::Text(id.into()),

@@ -13,7 +13,7 @@ use crate::domain::{self, Error, Listing, PageRequest, parse_product_id};
 
 pub struct Query;
 
-/// Weights of the fields of [`Query`].
+/// Weights of the queries that cost more than the default.
 pub const WEIGHTS: &[(&str, FieldWeight)] =
     &[("products", FieldWeight { items: Items::Page, scans: Scans::WithAny(&["filter", "orderBy"]) })];
 
@@ -56,7 +56,7 @@ impl Query {
     }
 }
 
-/// Finds a product by the text of its id. Returns `None` if it does not exist.
+/// Returns the product with this id, or `None` if it does not exist.
 pub async fn find_product(catalog: &Catalog, id: &str) -> Result<Option<domain::Product>, Error> {
     let result = match parse_product_id(id) {
         Ok(id) => catalog.get(id).await,

@@ -1,4 +1,4 @@
-//! Custom scalars, and values of the catalog as scalars.
+//! Custom scalars, and output of the domain's values as scalars.
 
 use std::{borrow::Cow, fmt::Display, io::Write, marker::PhantomData};
 
@@ -25,7 +25,7 @@ impl ScalarType for Decimal {
         match value {
             Value::String(digits) => Ok(Self(digits)),
             Value::Number(integer) => Ok(Self(integer.to_string())),
-            // Text of any other number, see `exact_numbers`.
+            // `exact_numbers` passes all other numbers as text.
             Value::Binary(literal) => Ok(Self(String::from_utf8_lossy(&literal).into_owned())),
             other => Err(InputValueError::expected_type(other)),
         }
@@ -58,7 +58,7 @@ impl ScalarType for DateTime {
     }
 }
 
-/// A value whose text needs no escapes in JSON. Appears in the schema as the scalar `S`.
+/// A value whose text needs no escapes in JSON. Its type in the schema is the scalar `S`.
 pub struct TextOf<S, T>(T, PhantomData<fn() -> S>);
 
 impl<S, T> TextOf<S, T> {
@@ -67,7 +67,7 @@ impl<S, T> TextOf<S, T> {
     }
 }
 
-/// A value that is text without characters to escape.
+/// A value whose text needs no escapes in JSON.
 pub trait PlainText: Display + Send + Sync {
     /// Appends the text.
     fn write_text(&self, json: &mut Vec<u8>) {
@@ -77,7 +77,7 @@ pub trait PlainText: Display + Send + Sync {
 }
 
 impl PlainText for ProductId {
-    /// Formatting by `Display` would take a tenth of the time of a page of 100 products.
+    /// Appends the digits. `Display` would take 10 % of the time of a page of 100 products.
     fn write_text(&self, json: &mut Vec<u8>) {
         json.extend_from_slice(itoa::Buffer::new().format(self.get()).as_bytes());
     }

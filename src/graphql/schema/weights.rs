@@ -1,13 +1,13 @@
-//! The weights of all fields. Each object states its own next to its fields.
+//! Weights of all fields. The weights of an object's fields are defined in its own module.
 
 use super::{connection, field_weight::FieldWeight, mutation, query};
 
-/// Returns the weight of a field. Types are unknown before validation, so the name decides.
+/// Returns the weight of a field by its name only, because its type is unknown before validation.
 pub fn weight_of(field: &str) -> FieldWeight {
     all().find(|(name, _)| *name == field).map_or(FieldWeight::DEFAULT, |(_, weight)| *weight)
 }
 
-/// Weights of the fields of introspection.
+/// Weights of the introspection fields that return lists.
 const INTROSPECTION: &[(&str, FieldWeight)] = &[
     ("types", FieldWeight::about(20)),
     ("fields", FieldWeight::about(5)),
@@ -17,7 +17,7 @@ const INTROSPECTION: &[(&str, FieldWeight)] = &[
     ("args", FieldWeight::about(2)),
     ("interfaces", FieldWeight::about(2)),
     ("possibleTypes", FieldWeight::about(2)),
-    // Names without a selection.
+    // Locations are enum values, which have no selection.
     ("locations", FieldWeight::DEFAULT),
 ];
 
@@ -33,7 +33,7 @@ mod tests {
 
     use super::*;
 
-    /// Returns the fields of all objects with their types, those of introspection included.
+    /// Returns the names and types of all fields, including the fields of introspection.
     async fn fields() -> Vec<(String, String)> {
         let query = "{ __schema { types { name fields { name type { kind ofType { kind } } } } } }";
         let response = crate::graphql::schema::builder().finish().execute(query).await;

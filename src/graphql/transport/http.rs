@@ -113,8 +113,8 @@ pub async fn get(
     }
 }
 
-/// Returns whether to send the playground. Browsers ask for HTML explicitly. Clients without a preference get the
-/// playground only if they send no query.
+/// Returns whether to send the playground. Browsers request HTML explicitly. Clients without a preference get
+/// the playground only if they send no query.
 fn wants_playground(headers: &HeaderMap, has_query: bool) -> bool {
     let supported = |range: &str| match range {
         "text/html" | "application/xhtml+xml" => Some(true),
@@ -176,7 +176,7 @@ pub fn post(
     request: HttpRequest,
 ) -> impl Future<Output = Response> {
     let media_type = ResponseMediaType::negotiate(request.headers());
-    // Created outside the async block, whose future would otherwise have to store the request.
+    // This future is created outside the async block, which would otherwise store the request.
     let body = read_body(request, body);
     async move {
         match body.await {
@@ -257,7 +257,7 @@ async fn execute_batch(service: Service, requests: Vec<Request>, media_type: Res
         return response::request_error(StatusCode::BAD_REQUEST, error, media_type);
     }
     let mut responses = Vec::with_capacity(requests.len());
-    // Sequential, like the mutations of one request.
+    // Requests are executed one by one, like the mutations of one request.
     for request in requests {
         responses.push(match service.prepare(request) {
             Ok(prepared) => service.execute(prepared, identity).await,

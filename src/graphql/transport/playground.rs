@@ -1,5 +1,5 @@
-//! Playground for queries in a browser (GraphiQL). It is embedded if `scripts/playground` ran before compilation, and
-//! comes from a CDN otherwise.
+//! Playground for queries in a browser (GraphiQL). Its files are embedded if `scripts/playground` ran before
+//! compilation. Otherwise, browsers load them from a CDN.
 
 use std::io::Read;
 
@@ -16,7 +16,7 @@ use crate::{domain::Error, http::problem::Problem};
 /// Route of the playground's files. The path contains a hash of the files, so clients may cache them forever.
 pub const FILES_ROUTE: &str = "/graphql/playground/{build}/{file}";
 
-/// Hash of the embedded files, set by `build.rs`. `None` if they are not embedded.
+/// Hash of the embedded files, set by `build.rs`. `None` if no files are embedded.
 const BUILD: Option<&str> = option_env!("PLAYGROUND_BUILD");
 
 /// Name, content type and gzip-compressed content.
@@ -58,7 +58,7 @@ pub fn page() -> Response {
     ([(header::VARY, "accept")], Html(html)).into_response()
 }
 
-/// Serves an embedded file.
+/// Returns an embedded file, compressed if the client accepts gzip.
 pub async fn file(
     Path((build, file)): Path<(String, String)>,
     headers: HeaderMap,

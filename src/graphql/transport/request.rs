@@ -21,7 +21,7 @@ pub enum RequestBody {
 pub struct RequestFields<'a> {
     query: Option<String>,
     operation_name: Option<String>,
-    /// Parsed only after the values have been counted.
+    /// Variables as JSON, parsed only after their values have been counted.
     #[serde(borrow)]
     variables: Option<&'a RawValue>,
     extensions: Option<HashMap<String, Value>>,
@@ -38,16 +38,16 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// Returns whether the client sent a document or a hash.
+    /// Returns whether the client sent a document, or extensions, which may contain a document's hash.
     pub fn has_query(&self) -> bool {
         self.query.is_some() || self.extensions.is_some()
     }
 
-    /// Parses the parameters.
+    /// Parses the JSON in the parameters and returns the request.
     ///
     /// # Errors
-    /// Returns a problem if the JSON is invalid, the document is missing, or the variables have more than `max_values`
-    /// values.
+    /// Returns a problem if the JSON is invalid, the document is missing, or the variables have more than
+    /// `max_values` values.
     pub fn into_request(self, max_values: usize) -> Result<Request, Problem> {
         let Self { query, operation_name, variables, extensions } = self;
         let variables = variables.as_deref().filter(|text| !text.is_empty()).map(parse).transpose()?;
@@ -56,11 +56,11 @@ impl Parameters {
     }
 }
 
-/// Parses a body.
+/// Parses the body of a `POST` request.
 ///
 /// # Errors
-/// Returns a problem if the body is not a GraphQL request or an array of them, or the variables of a request have more
-/// than `max_values` values.
+/// Returns a problem if the body is not a GraphQL request or an array of them, or the variables of a request
+/// have more than `max_values` values.
 pub fn parse_body(body: &str, max_values: usize) -> Result<RequestBody, Problem> {
     if body.trim_ascii_start().starts_with('[') {
         let items: Vec<&RawValue> = parse(body)?;
@@ -79,10 +79,11 @@ fn malformed(error: &serde_json::Error) -> Problem {
 }
 
 impl RequestFields<'_> {
-    /// Parses the variables.
+    /// Parses the variables and returns the request.
     ///
     /// # Errors
-    /// Returns a problem if the document is missing, or the variables are invalid or have more than `max_values` values.
+    /// Returns a problem if the document is missing, or the variables are invalid or have more than
+    /// `max_values` values.
     pub fn into_request(self, max_values: usize) -> Result<Request, Problem> {
         let Self { query, operation_name, variables, extensions } = self;
         let mut request = Request::new(query.unwrap_or_default());
@@ -106,7 +107,7 @@ fn parse_variables(variables: &str, max_values: usize) -> Result<Variables, Prob
     exact_numbers::parse_variables(variables).map_err(|error| malformed(&error))
 }
 
-/// Estimates the number of values in a JSON text, without parsing it.
+/// Returns an upper bound for the number of values in a JSON text, without parsing the text.
 fn count_values(json: &str) -> usize {
     let (mut count, mut in_string, mut escaped) = (1, false, false);
     for byte in json.bytes() {

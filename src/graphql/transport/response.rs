@@ -1,4 +1,5 @@
-//! HTTP responses: JSON (GraphQL over HTTP, section 6) and server-sent events (graphql-sse, distinct connections mode).
+//! HTTP responses: JSON (GraphQL over HTTP, section 6) and server-sent events (graphql-sse, distinct
+//! connections mode).
 
 use std::{collections::BTreeMap, convert::Infallible};
 
@@ -30,16 +31,16 @@ use crate::{
 /// Media type of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResponseMediaType {
-    /// Legacy type: the status is 200 even for request errors.
+    /// Legacy type: the status is 200 even if the document is rejected.
     Json,
-    /// Type of the specification: request errors have an error status.
+    /// Type of the specification: rejected documents have an error status.
     GraphQLResponse,
     /// Server-sent events, one for each response.
     EventStream,
 }
 
 impl ResponseMediaType {
-    /// Chooses the type by the `Accept` header. Defaults to JSON.
+    /// Returns the type that the `Accept` header prefers, or JSON if it accepts no supported type.
     pub fn negotiate(headers: &HeaderMap) -> Self {
         let supported = |range: &str| match range {
             "application/graphql-response+json" => Some(Self::GraphQLResponse),
@@ -58,10 +59,10 @@ impl ResponseMediaType {
     }
 }
 
-/// A response as clients see it.
+/// Serialized form of a response.
 #[derive(Serialize)]
 pub struct ResponseBody<'a> {
-    /// Absent if the request was rejected before execution.
+    /// `None` if the response has only errors, see [`is_request_error`].
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<&'a Value>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -77,8 +78,8 @@ impl<'a> From<&'a GraphqlResponse> for ResponseBody<'a> {
     }
 }
 
-/// Returns whether the request was rejected before execution. Executed operations have data, because all root fields
-/// are nullable.
+/// Returns whether a response has errors and no data. Such an operation was rejected, has timed out, or is a
+/// failed subscription. Other operations have data, because all root fields are nullable.
 pub fn is_request_error(response: &GraphqlResponse) -> bool {
     response.data == Value::Null && !response.errors.is_empty()
 }
@@ -93,12 +94,12 @@ pub fn single(response: &GraphqlResponse, media_type: ResponseMediaType) -> Resp
     with_status(status, response, media_type)
 }
 
-/// Returns the HTTP response for a successful operation with this `data`, which is JSON.
+/// Returns the HTTP response for a successful operation. `data` is JSON.
 pub fn data(data: &[u8], media_type: ResponseMediaType) -> Response {
     with_body(StatusCode::OK, [b"{\"data\":", data, b"}"].concat(), media_type)
 }
 
-/// Returns the HTTP response for a batch, in the order of its requests.
+/// Returns the HTTP response for a batch. `responses` has the order of the requests.
 pub fn batch(responses: &[GraphqlResponse], media_type: ResponseMediaType) -> Response {
     respond(StatusCode::OK, &responses.iter().map(ResponseBody::from).collect::<Vec<_>>(), media_type)
 }
@@ -122,10 +123,11 @@ fn with_status(status: StatusCode, response: &GraphqlResponse, media_type: Respo
     respond(status, &ResponseBody::from(response), media_type)
 }
 
-/// Sends the responses as server-sent events, with a final `complete` event. A shutdown ends the stream without
-/// `complete`, which makes clients reconnect.
+/// Returns the responses as server-sent events, with a final `complete` event. A shutdown ends the stream
+/// without `complete`, so that clients reconnect.
 pub async fn sse(responses: ResponseStream, stop: CancellationToken) -> Response {
-    // The headers are sent once a subscription has started, or a query or mutation has been executed.
+    // An error can change the status, so the headers are sent only after a subscription has started or
+    // another operation has ended.
     let is_subscription = responses.is_subscription();
     let mut responses = responses.wait_until_subscribed().await.stream;
     let first =

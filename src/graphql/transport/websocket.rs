@@ -36,12 +36,12 @@ use crate::{
 };
 
 const PROTOCOL: &str = "graphql-transport-ws";
-/// Maximum number of active operations on a connection.
+/// Maximum number of active operations on a connection, which bounds its memory.
 const MAX_OPERATIONS: usize = 100;
-/// Maximum time from opening a connection to its `connection_init` message.
+/// Maximum time between the opening of a connection and its `connection_init` message.
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Registry of open sockets, to close them at shutdown. Cheap to clone.
+/// Registry of open sockets, which closes them at shutdown. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct WebSockets(Arc<Inner>);
 
@@ -54,14 +54,14 @@ struct Inner {
 }
 
 impl WebSockets {
-    /// Creates an empty registry. A connection without any message between two pings is closed. `max_message_size` is in
-    /// bytes.
+    /// Creates an empty registry. A connection is closed if no message arrives between two pings.
+    /// `max_message_size` is in bytes.
     pub fn new(ping_interval: Duration, max_message_size: usize) -> Self {
         let (open, stop) = (TaskTracker::new(), CancellationToken::new());
         Self(Arc::new(Inner { open, stop, ping_interval, max_message_size }))
     }
 
-    /// Closes all connections with code 1001 (going away).
+    /// Requests that all connections close with code 1001 (going away). Returns without waiting.
     pub fn stop(&self) {
         self.0.stop.cancel();
         self.0.open.close();
@@ -78,7 +78,8 @@ impl WebSockets {
     }
 }
 
-/// Upgrades a request to a WebSocket.
+/// Upgrades a request to a WebSocket, which the background runtime serves. Returns the response to the
+/// request.
 pub async fn open(service: Service, sockets: WebSockets, request: Request) -> Response {
     match upgrade(request, sockets.0.max_message_size).await {
         Ok(upgrade) => {
@@ -98,7 +99,7 @@ async fn upgrade(mut request: Request, max_message_size: usize) -> Result<WebSoc
     let protocol = request.extract_parts::<GraphQLProtocol>().await;
     let upgrade: Result<WebSocketUpgrade, _> = request.extract().await;
     let upgrade = upgrade.map_err(|error| Problem::malformed(error.body_text()))?.protocols([PROTOCOL]);
-    // The extractor also accepts the older protocol graphql-ws.
+    // `GraphQLProtocol` also accepts the older protocol graphql-ws.
     if protocol.is_err() || upgrade.selected_protocol().is_none() {
         let detail = format!("unsupported WebSocket protocol: set Sec-WebSocket-Protocol to {PROTOCOL}");
         return Err(Problem::malformed(detail));
@@ -113,7 +114,7 @@ async fn serve(mut socket: WebSocket, mut session: Session, sockets: &Inner) {
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let message = tokio::select! {
-            // Shutdown comes first, so that operations ended by it are not reported as complete.
+            // Shutdown is polled first, so that operations that it ends are not reported as complete.
             biased;
             () = sockets.stop.cancelled() => Err(Close(close_code::AWAY, "the server is shutting down".into())),
             received = socket.recv() => {
@@ -177,7 +178,7 @@ impl Session {
         Self { service, stop, initialised: false, operations: StreamMap::new() }
     }
 
-    /// Handles a client's message and returns the reply, or `None` if it has none.
+    /// Handles a client's message. Returns the reply, or `None` if the message needs no reply.
     async fn handle_message(&mut self, text: &str) -> Result<Option<Message>, Close> {
         let invalid = || Close::invalid("not a message of graphql-transport-ws");
         let ClientMessage { kind, id, payload } = serde_json::from_str(text).map_err(|_| invalid())?;
@@ -214,8 +215,8 @@ impl Session {
         Ok(self.start_operation(id, fields).await)
     }
 
-    /// Starts an operation, or returns an error message. Later messages are handled only after a subscription has
-    /// started.
+    /// Starts an operation, and waits until a subscription has started. Returns an error message, or `None`
+    /// if the operation was accepted.
     async fn start_operation(&mut self, id: String, fields: RequestFields<'_>) -> Option<Message> {
         let responses = match self.execute(fields) {
             Ok(responses) => responses,
@@ -256,7 +257,7 @@ impl Session {
             }
         };
         if is_request_error(&response) {
-            // `error` ends the operation, without `complete`.
+            // An `error` message ends the operation. No `complete` message follows.
             self.operations.remove(id);
             return ServerMessage::Error { id, payload: &response.errors }.into();
         }

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::response::ResponseBody;
 use crate::graphql::prebuilt_json::to_json;
 
-/// Message of a client. async-graphql's type would round the numbers in variables.
+/// Message from a client. async-graphql's type would round the numbers in variables.
 #[derive(Deserialize)]
 pub struct ClientMessage<'a> {
     #[serde(rename = "type")]
@@ -20,7 +20,6 @@ pub struct ClientMessage<'a> {
     pub payload: Option<&'a RawValue>,
 }
 
-/// Type of a client's message.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientMessageKind {
@@ -59,7 +58,7 @@ impl From<ServerMessage<'_>> for Message {
     }
 }
 
-/// Close code of the protocol, and the reason.
+/// Code and reason of a close frame.
 pub struct Close(pub u16, pub Cow<'static, str>);
 
 impl Close {

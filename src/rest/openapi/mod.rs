@@ -1,6 +1,6 @@
 //! Types that describe parameters, bodies and error responses in the OpenAPI document.
 //!
-//! The handlers parse and write JSON by hand, for speed and exact numbers, and never use these types.
+//! The handlers do not use these types. They parse and write JSON directly, for speed and exact numbers.
 
 mod parameters;
 mod problems;

@@ -1,5 +1,7 @@
-//! Parameters of the REST routes. Their patterns allow fewer digits than the largest valid numbers have,
-//! because a regular expression cannot state a maximum.
+//! Parameters of the REST routes.
+//!
+//! The patterns allow fewer digits than the largest valid numbers have. A regular expression with as many
+//! digits would also allow numbers above the maximum.
 
 #![expect(dead_code, reason = "only the descriptions are used")]
 

@@ -6,7 +6,8 @@ use utoipa::IntoResponses;
 
 use super::Problem;
 
-/// Declares response types by status and description, each with an example of its body.
+/// Declares a type for each error response, with an example of its body. A doc comment lists the codes of a
+/// response that has several.
 macro_rules! problem_responses {
     ($(
         $(#[$doc:meta])*
@@ -33,64 +34,56 @@ macro_rules! problem_responses {
 }
 
 problem_responses! {
-    /// `MALFORMED`.
     Malformed(
         400, "The request is malformed",
         "malformed", "MALFORMED", "Malformed request",
         "the body is not valid JSON: expected value at line 1 column 1"
     );
-    /// `NOT_FOUND`.
     NotFound(404, "The product does not exist", "not-found", "NOT_FOUND", "Not found", "product 7 not found");
-    /// `BODY_TOO_SLOW`.
     BodyTooSlow(
         408, "The body did not arrive in time",
         "body-too-slow", "BODY_TOO_SLOW", "Body too slow", "the body did not arrive in time"
     );
-    /// `DUPLICATE_ID`, `IDS_EXHAUSTED`, `IDEMPOTENCY_KEY_IN_USE`.
+    /// Codes: `DUPLICATE_ID`, `IDS_EXHAUSTED`, `IDEMPOTENCY_KEY_IN_USE`.
     Conflict(
         409, "An id is in use, no more ids can be generated, or a request with this key is in progress",
         "duplicate-id", "DUPLICATE_ID", "Id already in use", "id 7 is taken"
     );
-    /// `INSUFFICIENT_STOCK`, `TOO_MUCH_STOCK`, `IDEMPOTENCY_KEY_IN_USE`.
+    /// Codes: `INSUFFICIENT_STOCK`, `TOO_MUCH_STOCK`, `IDEMPOTENCY_KEY_IN_USE`.
     StockConflict(
         409, "The amount would be out of range, or a request with this key is in progress",
         "insufficient-stock", "INSUFFICIENT_STOCK", "Insufficient stock", "insufficient stock: 2 available"
     );
-    /// `VERSION_MISMATCH`.
     VersionMismatch(
         412, "The product has another version",
         "version-mismatch", "VERSION_MISMATCH", "Version mismatch",
         "the product has changed: its current version is 1c0f3b5e7a9d2468"
     );
-    /// `BODY_TOO_LARGE`.
     BodyTooLarge(
         413, "The body is too large",
         "body-too-large", "BODY_TOO_LARGE", "Body too large",
         "the body is larger than 10485760 bytes: split it into several requests"
     );
-    /// `UNSUPPORTED_MEDIA_TYPE`.
     UnsupportedMediaType(
         415, "The body has an unsupported media type",
         "unsupported-media-type", "UNSUPPORTED_MEDIA_TYPE", "Unsupported media type",
         "unsupported media type: send Content-Type application/json"
     );
-    /// `INVALID`, `IDEMPOTENCY_KEY_REUSED`.
+    /// Codes: `INVALID`, `IDEMPOTENCY_KEY_REUSED`.
     Invalid(
         422, "Validation failed; see `errors`",
         "invalid", "INVALID", "Invalid values", "name must not be empty"
     );
-    /// `VERSION_REQUIRED`.
     VersionRequired(
         428, "`If-Match` is required",
         "version-required", "VERSION_REQUIRED", "Version required",
         "a version is required: send If-Match (REST) or expectedVersion (GraphQL)"
     );
-    /// `INTERNAL`.
     Internal(
         500, "Internal server error",
         "internal", "INTERNAL", "Internal error", "internal error: details are in the server log"
     );
-    /// `UNAVAILABLE`, `OVERLOADED`, `TIMEOUT`.
+    /// Codes: `UNAVAILABLE`, `OVERLOADED`, `TIMEOUT`.
     Unavailable(
         503, "The server or its database is overloaded or unavailable; retry after the seconds in `Retry-After`",
         "unavailable", "UNAVAILABLE", "Database unavailable", "the database is unavailable: retry later"

@@ -1,4 +1,4 @@
-//! Schemas of the bodies of requests and responses.
+//! Schemas of request and response bodies.
 
 #![expect(dead_code, reason = "only the schemas are used")]
 

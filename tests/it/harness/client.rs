@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::Server;
 
-/// Installs the ring crypto provider and returns a client builder. The server's dependencies build reqwest with
-/// `rustls-no-provider`.
+/// Installs the TLS provider `ring` and returns a client builder. The provider must be installed because the
+/// server's dependencies enable `rustls-no-provider` in reqwest.
 pub fn http_client() -> reqwest::ClientBuilder {
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
@@ -35,7 +35,7 @@ impl Response {
         assert_eq!((self.status, self.text.as_str()), (status, text));
     }
 
-    /// Asserts a problem with this status, code and these error pointers, in the common format (RFC 9457).
+    /// Asserts that the response is a problem (RFC 9457) with this status, code and list of error pointers.
     #[track_caller]
     pub fn is_problem(&self, status: u16, code: &str, pointers: &[&str]) {
         let problem = self.json();
@@ -54,7 +54,7 @@ impl Response {
         assert!(!problem["detail"].as_str().unwrap().is_empty());
     }
 
-    /// Asserts a GraphQL response without data whose first error has this code.
+    /// Asserts that the response has this status and no data, and that its first error has this code.
     #[track_caller]
     pub fn is_graphql_error(&self, status: u16, code: &str) {
         let body = self.json();
@@ -96,7 +96,7 @@ impl Server {
         self.send(request.body(json)).await
     }
 
-    /// Executes a GraphQL document and returns the response body; panics unless the status is 200.
+    /// Executes a GraphQL document and returns the response body. Panics if the status is not 200.
     pub async fn graphql(&self, query: &str, variables: Value) -> Value {
         let body = json!({ "query": query, "variables": variables }).to_string();
         let response = self.post("/graphql", body).await;
@@ -104,7 +104,7 @@ impl Server {
         response.json()
     }
 
-    /// Returns the value of a series in `/metrics`; `None` if the series is missing.
+    /// Returns the value of a series in `/metrics`, or `None` if the series is missing.
     pub async fn metric(&self, series: &str) -> Option<f64> {
         let text = self.get("/metrics").await.text;
         let line =

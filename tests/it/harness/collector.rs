@@ -46,7 +46,7 @@ impl Collector {
         self.received.borrow().clone()
     }
 
-    /// Waits until the received telemetry satisfies the condition and returns it.
+    /// Waits until the received telemetry meets the condition, and returns the telemetry.
     pub async fn wait_for(&self, is_complete: impl Fn(&Received) -> bool) -> Received {
         let mut received = self.received.clone();
         let complete =

@@ -12,7 +12,7 @@ pub struct Event {
     pub data: Value,
 }
 
-/// An event stream. Dropping it closes the connection.
+/// An open event stream. Dropping it closes the connection.
 pub struct Events {
     response: Response,
     buffer: String,
@@ -25,7 +25,7 @@ impl Events {
         Self { response, buffer: String::new() }
     }
 
-    /// Waits for the next event; `None` at the end of the stream.
+    /// Waits for the next event and returns it, or `None` at the end of the stream.
     pub async fn next(&mut self) -> Option<Event> {
         loop {
             while let Some(end) = self.buffer.find("\n\n") {
@@ -50,7 +50,7 @@ impl Events {
     }
 }
 
-/// Parses one event; `None` for a keep-alive comment.
+/// Parses one event. Returns `None` for a keep-alive comment.
 fn parse(block: &str) -> Option<Event> {
     let field = |name: &str| {
         let line = block.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
@@ -61,13 +61,13 @@ fn parse(block: &str) -> Option<Event> {
 }
 
 impl Server {
-    /// Subscribes to `GET /products/changes`.
+    /// Opens the event stream of `GET /products/changes`.
     pub async fn follow(&self, query: &str, last_event_id: &str) -> Events {
         let request = self.request("GET", &format!("/products/changes{query}"));
         Events::open(request.header("last-event-id", last_event_id)).await
     }
 
-    /// Executes a GraphQL subscription over server-sent events.
+    /// Opens a GraphQL subscription over server-sent events.
     pub async fn subscribe(&self, query: &str, variables: Value) -> Events {
         let request = self.request("POST", "/graphql").header("accept", "text/event-stream");
         let body = json!({ "query": query, "variables": variables }).to_string();

@@ -4,7 +4,7 @@ use std::{fmt::Display, time::Duration};
 
 use super::TIMEOUT;
 
-/// Pause between two polls. Without it a test would take the processor from the server that it waits for.
+/// Pause between two polls. Without a pause, polling would use processor time that the server needs.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Polls the condition until it holds. Panics with `what` after [`TIMEOUT`].

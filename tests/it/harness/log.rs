@@ -1,4 +1,4 @@
-//! Collects the log lines of a server and waits for specific ones.
+//! Collects the log lines of a server, and waits for lines with a given content.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tokio::{
     sync::watch,
 };
 
-/// Maximum wait for an expected event, long enough even for a heavily loaded machine.
+/// Maximum wait for an expected event. It is long enough for a heavily loaded machine.
 pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Lines logged so far.
@@ -26,7 +26,7 @@ impl Log {
         Self(receiver)
     }
 
-    /// Waits for a line that contains `text` and returns it.
+    /// Waits for a line that contains `text`, and returns the line.
     pub async fn wait_for_line(&self, text: &str) -> String {
         let mut log = self.0.clone();
         let found = log.wait_for(|lines| lines.iter().any(|line| line.contains(text)));
@@ -55,7 +55,7 @@ impl Log {
         self.0.borrow().join("\n")
     }
 
-    /// Waits until the program has closed its log and returns all lines.
+    /// Waits until the server has closed its log, and returns all lines.
     pub async fn read_to_end(&self) -> String {
         let mut log = self.0.clone();
         while log.changed().await.is_ok() {}

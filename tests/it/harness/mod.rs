@@ -1,4 +1,5 @@
-//! Test harness: starts the real binary on a free port, each server with its own folder and database.
+//! Test harness. It runs the server's binary on a free port, with a separate folder and database for each
+//! server.
 
 mod client;
 mod collector;
@@ -25,7 +26,7 @@ pub enum Store {
     PostgreSql,
 }
 
-/// Declares two tests for each `async fn(Store)`: one on SQLite and one on PostgreSQL.
+/// Declares two tests for each `async fn(Store)`, one on SQLite and one on PostgreSQL.
 macro_rules! on_both_stores {
     ($($case:ident),* $(,)?) => {
         mod sqlite {

@@ -1,4 +1,4 @@
-//! A temporary PostgreSQL cluster, started from the installed binaries and shared by all tests of a run.
+//! A temporary PostgreSQL cluster, which uses the installed binaries. All tests of a run share it.
 
 use std::{
     net::TcpListener,
@@ -12,8 +12,8 @@ use tokio::sync::OnceCell;
 
 use super::eventually;
 
-/// A running cluster. The supervisor's standard input closes when the test process ends for any reason. The
-/// supervisor then stops PostgreSQL and deletes its folder.
+/// A running cluster. If the test process ends for any reason, the standard input of the supervisor closes.
+/// The supervisor stops PostgreSQL and deletes its folder.
 #[derive(Debug)]
 pub struct Cluster {
     port: u16,
@@ -23,10 +23,11 @@ pub struct Cluster {
 static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
-/// Password of the database user; it must not appear in any log.
+/// Password of the database user, which must not appear in any log.
 pub const PASSWORD: &str = "correct-horse";
 
-/// Shell script of the supervisor. Arguments: directory of the binaries, folder of the cluster, port.
+/// Shell script of the supervisor. `$0` is the folder of the binaries, `$1` the folder of the cluster and
+/// `$2` the port.
 const SUPERVISE: &str = r#"
 "$0/postgres" -D "$1/data" -p "$2" -c unix_socket_directories="$1" -c max_connections=400 -c fsync=off \
     >"$1/log" 2>&1 &
@@ -78,7 +79,7 @@ impl Cluster {
         format!("postgresql://postgres:{PASSWORD}@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// Opens a connection that bypasses the server.
+    /// Opens a connection to a database without the server.
     pub async fn connect(&self, database: &str) -> DatabaseConnection {
         Database::connect(self.url(database)).await.unwrap()
     }
@@ -92,8 +93,8 @@ impl Cluster {
     }
 }
 
-/// Returns a command for `program`. PostgreSQL does not run as root, so root runs it as `postgres`, the user that
-/// Debian's packages create.
+/// Returns a command that runs `program`. PostgreSQL does not run as root. Root therefore runs it as the user
+/// `postgres`, which Debian's packages create.
 fn as_postgres(program: &Path) -> Command {
     if !is_root() {
         return Command::new(program);
@@ -107,7 +108,8 @@ fn is_root() -> bool {
     rustix::process::getuid().is_root()
 }
 
-/// Returns the `bin` folder of the newest version that Debian installed, or the first on `PATH` with `initdb`.
+/// Returns the `bin` folder of the newest version that Debian's packages installed. If there is none, returns
+/// the first folder on `PATH` that contains `initdb`.
 fn binaries() -> PathBuf {
     let version = |bin: &PathBuf| bin.parent()?.file_name()?.to_str()?.parse::<u32>().ok();
     let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();

@@ -1,4 +1,4 @@
-//! Starts the server under test: the real binary, killed when the test ends.
+//! Starts the binary of the server, and kills it when the test ends.
 
 use std::{
     path::{Path, PathBuf},
@@ -33,15 +33,15 @@ pub struct Setup {
     pub database_url: String,
     pub database: Option<String>,
     settings: Vec<(&'static str, String)>,
-    /// Number of request threads; `None` for the program's default.
+    /// Number of request threads; `None` for the server's default.
     workers: Option<&'static str>,
 }
 
 impl Setup {
-    /// Creates a temporary folder and an empty database.
+    /// Creates a temporary folder and an empty database, and returns their configuration.
     pub async fn new(store: Store) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
-        // Covers the single-threaded and the multi-threaded scheduler on every machine.
+        // With these numbers, the tests cover both schedulers of Tokio on every machine.
         let workers = Some(if store == Store::Sqlite { "1" } else { "2" });
         let (database_url, database) = match store {
             Store::Sqlite => ("sqlite://stockmeter.db".to_owned(), None),
@@ -63,7 +63,7 @@ impl Setup {
         self.folder.path().join("stockmeter.db")
     }
 
-    /// Leaves the number of request threads to the program.
+    /// Uses the server's default for the number of request threads.
     pub fn with_default_workers(self) -> Self {
         Self { workers: None, ..self }
     }
@@ -72,21 +72,21 @@ impl Setup {
     pub fn command(&self) -> Command {
         let mut command = binary(self.folder.path());
         command.env("DATABASE_URL", &self.database_url).env("STOCKMETER_LISTEN", "127.0.0.1:0");
-        // On a busy machine, a long wait for a database connection is not a failure.
+        // On a busy machine, requests may wait long for a database connection. They must not fail.
         command.env("STOCKMETER_DATABASE_ACQUIRE_TIMEOUT", "60s");
         command.envs(self.workers.map(|workers| ("TOKIO_WORKER_THREADS", workers)));
         command.envs(self.settings.iter().cloned());
         command
     }
 
-    /// Starts the server and returns without waiting until it is ready.
+    /// Starts the server without waiting until it listens. Returns its process and its log.
     pub fn spawn(&self) -> (Child, Log) {
         let mut child = self.command().stderr(Stdio::piped()).spawn().unwrap();
         let log = Log::read_from(child.stderr.take().unwrap());
         (child, log)
     }
 
-    /// Starts the server and waits until it listens.
+    /// Starts the server, waits until it listens and returns it.
     pub async fn start(self) -> Server {
         let (child, log) = self.spawn();
         let line: Value = serde_json::from_str(&log.wait_for_line("listening on").await).unwrap();
@@ -125,7 +125,7 @@ impl Server {
         line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
     }
 
-    /// Kills the server with SIGKILL and starts another one on the same database.
+    /// Kills the server with SIGKILL. Returns a new server on the same database.
     pub async fn kill_and_restart(mut self) -> Self {
         self.child.kill().await.unwrap();
         self.setup.clone().start().await
@@ -140,7 +140,7 @@ impl Server {
         tokio::time::timeout(TIMEOUT, self.child.wait()).await.expect("the server exits in time").unwrap()
     }
 
-    /// Opens a connection to the server's database that bypasses the server.
+    /// Opens a connection from the test to the server's database.
     pub async fn direct_connection(&self) -> DatabaseConnection {
         match &self.setup.database {
             Some(name) => cluster().await.connect(name).await,

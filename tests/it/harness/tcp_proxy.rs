@@ -1,4 +1,4 @@
-//! A TCP proxy between a server and PostgreSQL that can delay connections and responses.
+//! A TCP proxy between the server and PostgreSQL. It can reject connections and delay responses.
 
 use std::time::Duration;
 
@@ -9,12 +9,13 @@ use tokio::{
 
 use super::{Setup, cluster};
 
-/// A proxy to the PostgreSQL cluster. Its port is reserved but rejects connections until [`TcpProxy::open`] is called.
+/// A proxy to the PostgreSQL cluster. Its port is reserved, but rejects connections until [`TcpProxy::open`]
+/// is called.
 #[derive(Debug)]
 pub struct TcpProxy(TcpSocket);
 
 impl Setup {
-    /// Routes the database connections through a new proxy and returns that proxy, still closed.
+    /// Routes the database connections through a new proxy. Returns the setup and the unopened proxy.
     pub async fn through_proxy(mut self) -> (Self, TcpProxy) {
         let proxy = TcpProxy::new();
         let port = cluster().await.port().to_string();
@@ -34,7 +35,7 @@ impl TcpProxy {
         self.0.local_addr().unwrap().port()
     }
 
-    /// Accepts connections and forwards them to the cluster. Each chunk from the cluster is delayed by `delay`.
+    /// Accepts connections and forwards them to the cluster. Delays each chunk from the cluster by `delay`.
     pub async fn open(self, delay: Duration) {
         let listener = self.0.listen(1024).unwrap();
         let cluster = cluster().await.port();

@@ -4,7 +4,7 @@ use tokio::{task::JoinHandle, time::sleep};
 
 use super::*;
 
-/// A request with its weight and the time that its batch takes.
+/// A request with its weight and its effect on the batch.
 #[derive(Clone, Copy)]
 struct Request {
     id: u32,
@@ -19,12 +19,12 @@ enum Work {
     Panics,
 }
 
-/// Returns a request of weight 1 that takes this many milliseconds.
+/// Returns a request of weight 1 that takes `millis` milliseconds.
 fn request(id: u32, millis: u64) -> Request {
     Request { id, weight: 1, work: Work::Takes(Duration::from_millis(millis)) }
 }
 
-/// Handles batches and records the ids of each.
+/// Handler that records the start and the ids of each batch.
 #[derive(Clone)]
 struct Recorder {
     created_at: tokio::time::Instant,
@@ -51,7 +51,7 @@ impl BatchHandler<Request, u32> for Recorder {
     }
 }
 
-/// A batcher whose batches weigh at most 5.
+/// A batcher with a weight limit of 5, and its recorder.
 struct Queued {
     batcher: Arc<Batcher<Request, u32>>,
     recorder: Recorder,
@@ -65,7 +65,7 @@ impl Queued {
         Self { batcher, recorder }
     }
 
-    /// Submits a request in a task of its own. Requests are enqueued in the order of these calls.
+    /// Submits a request in its own task. Requests are enqueued in the order of these calls.
     fn submit(&self, request: Request) -> JoinHandle<Result<u32, Error>> {
         let (batcher, recorder) = (self.batcher.clone(), self.recorder.clone());
         tokio::spawn(async move { batcher.submit(request, || recorder).await })
@@ -132,7 +132,7 @@ async fn slow_batches_start_further_workers_up_to_the_maximum() {
     for task in [first, second, third, fourth] {
         task.await.unwrap().unwrap();
     }
-    // Each worker looks every 10 ms. The fourth request waits until one of the three has ended its batch.
+    // A worker may be started every 10 ms. The fourth request waits until one of the three batches ends.
     assert_eq!(queued.batches(), [(0, vec![1]), (10, vec![2]), (20, vec![3]), (1000, vec![4])]);
 }
 

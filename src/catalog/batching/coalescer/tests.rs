@@ -4,10 +4,10 @@ use tokio::{task::JoinHandle, time::sleep};
 
 use super::*;
 
-/// Key of the query and number of its run, from 1.
+/// Key of the query and number of the run, from 1.
 type Outcome = Result<(u32, usize), Error>;
 
-/// Coalesces queries that take 10 ms each.
+/// A coalescer with queries that take 10 ms each.
 #[derive(Clone, Default)]
 struct Pages {
     coalescer: Coalescer<u32, (u32, usize)>,
@@ -15,15 +15,15 @@ struct Pages {
     runs: Arc<Mutex<Vec<u32>>>,
 }
 
-/// Its query fails.
+/// Key whose query fails.
 const FAILS: u32 = 100;
-/// Its query panics.
+/// Key whose query panics.
 const PANICS: u32 = 101;
-/// Its first query never ends.
+/// Key whose query never ends if it is the first run.
 const HANGS: u32 = 102;
 
 impl Pages {
-    /// Requests a page in a task of its own.
+    /// Requests a page in its own task.
     fn get(&self, key: u32) -> JoinHandle<Outcome> {
         let pages = self.clone();
         let runs = self.runs.clone();

@@ -1,6 +1,6 @@
 use super::*;
 
-/// Returns how many of the next thousand inserts expect a conflict.
+/// Returns the number of inserts that expect a conflict among the next thousand.
 fn count_expected(conflicts: &RecentConflicts) -> usize {
     (0..1000).filter(|_| conflicts.expected()).count()
 }

@@ -19,7 +19,7 @@ const LIMITS: Limits = Limits {
 
 const QUERY: &str = "{ product(id: 1) { name } }";
 
-/// Parses and inserts a document as a request with a valid document does.
+/// Parses and caches a document in the same way as a valid request.
 fn use_document(cache: &DocumentCache, text: &str) -> Arc<CachedDocument> {
     let document = cache.parse(text, &LIMITS).unwrap();
     if let Some((_, operation)) = document.single_operation() {
@@ -58,7 +58,7 @@ fn a_document_is_parsed_once() {
     assert!(!Arc::ptr_eq(&first, &cache.parse(QUERY, &LIMITS).unwrap()));
     cache.insert(None, QUERY, &first);
     assert!(Arc::ptr_eq(&first, &cache.parse(QUERY, &LIMITS).unwrap()));
-    // Another insert, as of a request that was prepared at the same time, changes nothing.
+    // A second insert, as from a concurrent request, changes nothing.
     let second = Arc::new(CachedDocument::new(parse_query(QUERY).unwrap()));
     cache.insert(None, QUERY, &second);
     assert!(Arc::ptr_eq(&first, &cache.parse(QUERY, &LIMITS).unwrap()));
@@ -90,7 +90,7 @@ fn old_documents_are_evicted_when_the_cache_is_full() {
 #[test]
 fn fields_of_repeated_fragments_count_towards_the_weight() {
     let cache = DocumentCache::default();
-    // Each level doubles the fields.
+    // Each level doubles the number of fields.
     let levels: String = (0..12)
         .map(|n| {
             let next = n + 1;
@@ -136,7 +136,7 @@ fn a_persisted_query_is_found_by_its_hash_once_inserted() {
     assert_eq!(resolve(&cache, "", persisted.clone()), Err(GraphqlErrorCode::PersistedQueryNotFound));
     let (text, hash) = resolve(&cache, QUERY, persisted.clone()).unwrap();
     assert_eq!((text.as_str(), hash.is_some()), (QUERY, true));
-    // The request may still be rejected.
+    // The text is not cached yet, because the request may still be rejected.
     assert_eq!(resolve(&cache, "", persisted.clone()), Err(GraphqlErrorCode::PersistedQueryNotFound));
     cache.insert(hash, &text, &cache.parse(&text, &LIMITS).unwrap());
     assert_eq!(resolve(&cache, "", persisted), Ok((QUERY.to_owned(), None)));
@@ -175,7 +175,7 @@ fn a_malformed_hash_is_rejected() {
             assert_eq!(result, Err(GraphqlErrorCode::Malformed), "{persisted}");
         }
     }
-    // An extension of another type is ignored.
+    // A `persistedQuery` that is not an object is ignored.
     assert_eq!(resolve(&cache, QUERY, json!(true)), Ok((QUERY.to_owned(), None)));
 }
 
