@@ -30,11 +30,11 @@ impl Catalog {
     /// was requested, or a database error.
     pub async fn create(&self, new: NewProduct, on_conflict: OnConflict) -> Result<Product, Error> {
         if on_conflict == OnConflict::Replace {
-            return Box::pin(self.products.create(new, on_conflict)).await;
+            return Box::pin(self.inner.products.create(new, on_conflict)).await;
         }
-        match self.batches.creates.submit(new, || CreateBatch(self.products.clone())).await? {
+        match self.inner.batches.creates.submit(new, || CreateBatch(self.inner.products.clone())).await? {
             BatchOutcome::Done(result) => result,
-            BatchOutcome::RetryAlone(new) => Box::pin(self.products.create(new, on_conflict)).await,
+            BatchOutcome::RetryAlone(new) => Box::pin(self.inner.products.create(new, on_conflict)).await,
         }
     }
 
@@ -49,12 +49,18 @@ impl Catalog {
         on_conflict: OnConflict,
     ) -> Result<Vec<Product>, Error> {
         if on_conflict == OnConflict::Replace || new.is_empty() {
-            return self.products.create_many(new, on_conflict).await;
+            return self.inner.products.create_many(new, on_conflict).await;
         }
         reject_duplicate_ids(&new)?;
-        match self.batches.array_creates.submit(new, || CreateBatch(self.products.clone())).await? {
+        match self
+            .inner
+            .batches
+            .array_creates
+            .submit(new, || CreateBatch(self.inner.products.clone()))
+            .await?
+        {
             BatchOutcome::Done(result) => result,
-            BatchOutcome::RetryAlone(new) => self.products.create_many(new, on_conflict).await,
+            BatchOutcome::RetryAlone(new) => self.inner.products.create_many(new, on_conflict).await,
         }
     }
 }

@@ -25,8 +25,8 @@ impl Catalog {
     /// # Errors
     /// Returns [`Error::NotFound`] or a database error.
     pub async fn get(&self, id: ProductId) -> Result<Product, Error> {
-        let batch = || GetBatch(self.products.clone());
-        self.batches.reads.submit(id, batch).await??.ok_or_else(|| Error::not_found(id))
+        let batch = || GetBatch(self.inner.products.clone());
+        self.inner.batches.reads.submit(id, batch).await??.ok_or_else(|| Error::not_found(id))
     }
 }
 

@@ -62,7 +62,7 @@ impl Catalog {
         E: From<Error> + Send + 'static,
         F: Future<Output = Result<String, E>> + Send,
     {
-        let guard = self.active_keys.enter(&request.key).ok_or(Error::KeyInUse)?;
+        let guard = self.inner.active_keys.enter(&request.key).ok_or(Error::KeyInUse)?;
         self.in_transaction(async move |products: Products| {
             let _guard = guard;
             if let Some(response) = products.stored_response(&request).await? {

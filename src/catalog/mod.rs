@@ -68,8 +68,14 @@ fn write_workers(kind: Kind) -> Workers {
 /// Reads of one product, pages and creates share statements. All other operations are those of [`Products`].
 #[derive(Clone, Debug)]
 pub struct Catalog {
+    /// One pointer, because each request clones the catalog.
+    inner: Arc<Batching>,
+}
+
+#[derive(Debug)]
+struct Batching {
     products: Products,
-    batches: Arc<Batches>,
+    batches: Batches,
     active_keys: idempotency::ActiveKeys,
 }
 
@@ -77,7 +83,7 @@ impl Deref for Catalog {
     type Target = Products;
 
     fn deref(&self) -> &Products {
-        &self.products
+        &self.inner.products
     }
 }
 
@@ -142,7 +148,8 @@ impl Catalog {
             ),
         };
         let products = Products::new(database, options, changes::feed::Feed::default());
-        Self { products, batches: Arc::new(batches), active_keys: idempotency::ActiveKeys::default() }
+        let active_keys = idempotency::ActiveKeys::default();
+        Self { inner: Arc::new(Batching { products, batches, active_keys }) }
     }
 }
 

@@ -79,7 +79,7 @@ impl Catalog {
         // The last ten by ascending id and the first ten by descending id have the same statement, but are
         // different pages.
         let key = PageKey { statement, from_end, is_after, is_before };
-        self.batches.pages.get(key, move |key| read(key.statement)).await
+        self.inner.batches.pages.get(key, move |key| read(key.statement)).await
     }
 }
 

@@ -20,14 +20,15 @@ impl ProductSelection {
     /// # Errors
     /// Returns [`Error::Invalid`] if an id is invalid or there are more than 1000 ids.
     pub fn from_ids<'a>(ids: impl Iterator<Item = &'a str>, field: &'static str) -> Result<Self, Error> {
-        let parse = |text: &str| {
-            text.trim().parse().map_err(|error: InvalidValue| Error::invalid(field, error.to_string()))
-        };
-        let ids = ids.take(Self::MAX_IDS + 1).map(parse).collect::<Result<HashSet<_>, _>>()?;
-        if ids.len() > Self::MAX_IDS {
-            return Err(Error::invalid(field, format!("accepts at most {} values", Self::MAX_IDS)));
+        let mut selected = HashSet::new();
+        for text in ids {
+            let id = text.trim().parse();
+            selected.insert(id.map_err(|error: InvalidValue| Error::invalid(field, error.to_string()))?);
+            if selected.len() > Self::MAX_IDS {
+                return Err(Error::invalid(field, format!("accepts at most {} values", Self::MAX_IDS)));
+            }
         }
-        Ok(Self(Some(ids)))
+        Ok(Self(Some(selected)))
     }
 
     /// Returns whether the subscriber receives this item. Errors and resync events are always delivered.
@@ -36,5 +37,23 @@ impl ProductSelection {
             (Ok(Event::Change(change)), Some(ids)) => ids.contains(&change.id),
             _ => true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repeated_ids_displace_no_others() {
+        let ids: Vec<String> = (1..=1000).chain(1..=1000).map(|id| id.to_string()).collect();
+        let ProductSelection(selected) =
+            ProductSelection::from_ids(ids.iter().rev().map(String::as_str), "id").unwrap();
+        assert_eq!(selected.unwrap().len(), 1000);
+        let ids: Vec<String> = (1..=1001).map(|id| id.to_string()).collect();
+        assert!(ProductSelection::from_ids(ids.iter().map(String::as_str), "id").is_err());
+        let repeated: Vec<&str> = std::iter::repeat_n("1", 1000).chain(["2"]).collect();
+        let ProductSelection(selected) = ProductSelection::from_ids(repeated.into_iter(), "id").unwrap();
+        assert_eq!(selected.unwrap().len(), 2);
     }
 }

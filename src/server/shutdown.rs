@@ -10,14 +10,14 @@ use super::{
     listener::{self, ConnectionTimeouts},
 };
 
-/// Maximum time that WebSockets may take to close after the grace period.
+/// Maximum time that sockets may take to close after the grace period.
 const WEBSOCKET_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Server {
     /// Serves until `stop` resolves, then shuts down:
     ///
     /// 1. Readiness checks fail, but the server continues to serve requests for the shutdown delay.
-    /// 2. The listeners close. Subscriptions and WebSockets end with a reason.
+    /// 2. The listeners close. Subscriptions and sockets end with a reason.
     /// 3. Active requests may finish within the grace period.
     /// 4. The last metrics are pushed, if a collector is configured.
     pub async fn run(self, stop: impl Future<Output = ()>) {

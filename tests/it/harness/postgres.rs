@@ -108,7 +108,7 @@ fn is_root() -> bool {
     rustix::process::getuid().is_root()
 }
 
-/// Returns the `bin` folder of the newest version that Debian's packages installed. If there is none, returns
+/// Returns the `bin` folder of the newest version that Debian's packages installed. If no version is installed, returns
 /// the first folder on `PATH` that contains `initdb`.
 fn binaries() -> PathBuf {
     let version = |bin: &PathBuf| bin.parent()?.file_name()?.to_str()?.parse::<u32>().ok();
