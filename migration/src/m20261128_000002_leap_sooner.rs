@@ -1,7 +1,7 @@
-//! Reduces the threshold for jumps of the id sequence on PostgreSQL from 1000 to 900 ids. The sequence then
-//! also jumps over an insert of 1000 consecutive ids. `nextval` for each id would take a tenth of the time of
-//! the insert. A much lower threshold is unsafe: concurrent transactions could generate ids beyond the
-//! jump, and `setval` would then decrease the sequence.
+//! Lowers the gap above which PostgreSQL's id sequence jumps to the highest client id, from 1000 to 900 ids. The
+//! sequence then also jumps after an insert of 1000 consecutive client ids. Advancing it with `nextval` for each
+//! id would take a tenth of the insert's time. A much lower threshold is unsafe: concurrent transactions could
+//! advance the sequence past the target of the jump, and `setval` would then move it back.
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 

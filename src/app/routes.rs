@@ -1,5 +1,4 @@
-//! The list of routes, shared by dispatch, metrics, concurrency limits, access control, the index and the
-//! document tests.
+//! The list of routes, shared by dispatch, metrics, concurrency limits, the index and the document tests.
 
 use std::{collections::HashMap, sync::Arc};
 

@@ -93,8 +93,8 @@ impl Database {
     }
 }
 
-/// Returns the options that both databases share. `scheme` is only the start of the URL, because SeaORM logs
-/// the URL at level `trace`. The callers set the rest as parsed options.
+/// Returns the options that both databases share. SeaORM gets the scheme alone, because it logs the URL at level
+/// `trace`, and the URL may contain a password. The callers pass the other parts as parsed options.
 fn base_options(scheme: &str, options: PoolOptions) -> ConnectOptions {
     let mut connect_options = ConnectOptions::new(scheme);
     connect_options.acquire_timeout(options.acquire_timeout).test_before_acquire_if_idle_for(TEST_AFTER_IDLE);

@@ -21,7 +21,8 @@ enum Source<R> {
 }
 
 impl<R: BufRead> ProductBatches<R> {
-    /// Creates an iterator over a CSV or NDJSON file. No file has [`Format::Json`], which is read as NDJSON.
+    /// Creates an iterator over a CSV or NDJSON file. [`Format::Json`] is not a format of files; it is treated
+    /// as NDJSON.
     pub fn new(format: Format, source: R) -> Self {
         let source = match format {
             Format::Csv => Source::Csv(CsvReader::new(source)),

@@ -24,7 +24,7 @@ pub enum GraphqlErrorCode {
     DuplicateId,
     /// No more IDs can be generated; send an ID of 4503599627370496 or more.
     IdsExhausted,
-    /// The product has another version than expected.
+    /// The product's version is not the expected one.
     VersionMismatch,
     /// The server requires `expectedVersion` for this mutation.
     VersionRequired,

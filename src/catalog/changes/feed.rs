@@ -98,7 +98,8 @@ impl Products {
                 return Ok((sender.subscribe(), position));
             }
             drop(published_up_to);
-            // No position is final while a transaction older than every row of the log is running.
+            // While a transaction that is older than every row of the log is running, its changes can still precede
+            // any position.
             tokio::time::sleep(JOIN_RETRY_DELAY).await;
         }
         Err(Error::Unavailable)

@@ -9,9 +9,9 @@ use crate::{
     domain::{NewProduct, Version},
 };
 
-/// `{rows}` are the products, those with client ids first. Ids to generate are numbered -1, -2 and so on.
-/// `{generated_count}` is their number. If fewer ids can be generated, no row is stored. `{highest}` is the
-/// highest client id below 2^52, or 0. `{conflict}` is [`RowConflict::clause`].
+/// `{rows}` are the products, those with client ids first. Products without an id have the placeholder ids -1,
+/// -2 and so on; `{generated_count}` is their number. If too few ids can be generated, no row is stored.
+/// `{highest}` is the highest client id below 2^52, or 0. `{conflict}` is [`RowConflict::clause`].
 ///
 /// The last used id is a subquery, which runs only if it is needed. A join would slow down every row.
 const INSERT_ROWS: &str = "

@@ -115,7 +115,7 @@ impl Mutation {
     }
 }
 
-/// Validates all inputs. Returns the errors of all inputs if any input is invalid.
+/// Validates all inputs. If any is invalid, returns the errors of every invalid one, up to 100 in total.
 fn validate<T: Into<Draft<'static>>>(inputs: Vec<T>) -> Result<Vec<NewProduct>, Error> {
     let mut new = NewProducts::default();
     for input in inputs {

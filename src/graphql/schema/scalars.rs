@@ -18,7 +18,7 @@ use crate::{
 /// Decimal number as text, so that no digit is lost to floating point.
 pub struct Decimal(pub String);
 
-/// An exact decimal number in JSON notation. Responses have a string (`"999.99"`); inputs may be a string or a number.
+/// An exact decimal number in JSON notation: a string in responses (`"999.99"`), a string or a number in inputs.
 #[Scalar(specified_by_url = "https://datatracker.ietf.org/doc/html/rfc8259#section-6")]
 impl ScalarType for Decimal {
     fn parse(value: Value) -> InputValueResult<Self> {

@@ -41,7 +41,8 @@ impl Setup {
     /// Creates a temporary folder and an empty database, and returns their configuration.
     pub async fn new(store: Store) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
-        // With these numbers, the tests cover both schedulers of Tokio on every machine.
+        // One thread selects Tokio's current-thread scheduler, two select the multi-threaded one. The tests cover
+        // both on every machine.
         let workers = Some(if store == Store::Sqlite { "1" } else { "2" });
         let (database_url, database) = match store {
             Store::Sqlite => ("sqlite://stockmeter.db".to_owned(), None),
