@@ -1,11 +1,11 @@
 //! Stockmeter: a product inventory server with REST, GraphQL and Prometheus metrics.
 //!
 //! Modules depend on each other in one direction:
-//! `entity ← domain | database ← catalog ← rest | graphql ← app ← server ← main`.
+//! `entity ← domain ← store ← catalog ← rest | graphql ← app ← server ← main`.
 //!
-//! - [`database`]: connections, transactions and migrations
 //! - [`domain`]: types and rules of products, changes, filters and pages, without I/O
-//! - [`catalog`]: the only module that reads and writes products in the database
+//! - [`store`]: the databases: all SQL, connections, transactions and migrations
+//! - [`catalog`]: the only module that reads and writes products in a store
 //! - [`formats`]: products as JSON, CSV and NDJSON
 //! - [`json_string`]: JSON string escaping
 //! - [`http`]: problems, request bodies, content negotiation and media types, shared by REST and GraphQL
@@ -29,7 +29,6 @@ pub mod catalog;
 pub mod cli;
 #[warn(missing_docs)]
 pub mod config;
-pub mod database;
 pub mod domain;
 pub mod formats;
 pub mod graphql;
@@ -41,5 +40,6 @@ pub mod panics;
 pub mod request_context;
 pub mod rest;
 pub mod server;
+pub mod store;
 pub mod telemetry;
 pub mod trace_targets;

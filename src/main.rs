@@ -1,6 +1,12 @@
 //! The `stockmeter` binary: parses the command line and runs the chosen command.
 
-use std::{env, pin::pin, process::ExitCode, thread};
+use std::{
+    env, fmt,
+    path::{Path, PathBuf},
+    pin::pin,
+    process::ExitCode,
+    thread,
+};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use stockmeter::{
@@ -13,7 +19,7 @@ use stockmeter::{
     domain::OnConflict,
     graphql, logging,
     server::{self, Server, StartError},
-    telemetry,
+    store, telemetry,
 };
 
 /// jemalloc is used because it is fast and reports its memory usage.
@@ -63,6 +69,11 @@ enum Command {
     Export {
         #[command(flatten)]
         target: FileArg,
+    },
+    /// Copy a SQLite database to a new file while the server is running; on PostgreSQL, use pg_dump
+    Backup {
+        /// Path of the new file
+        file: PathBuf,
     },
     /// Print the GraphQL schema
     Schema,
@@ -124,17 +135,17 @@ fn run() -> Result<(), String> {
         Command::Import { source, merge } => {
             logging::start(&config, None)?;
             let on_conflict = if merge { OnConflict::Replace } else { OnConflict::Reject };
-            block_on(async {
-                let catalog = open_catalog(&config).await.map_err(|error| error.to_string())?;
-                import_export::import(&catalog, &source, on_conflict).await.map_err(|error| error.to_string())
-            })??;
+            block_on(with_catalog(&config, async |catalog| {
+                import_export::import(catalog, &source, on_conflict).await
+            }))??;
         }
         Command::Export { target } => {
             logging::start(&config, None)?;
-            block_on(async {
-                let catalog = open_catalog(&config).await.map_err(|error| error.to_string())?;
-                import_export::export(&catalog, &target).await.map_err(|error| error.to_string())
-            })??;
+            block_on(with_catalog(&config, async |catalog| import_export::export(catalog, &target).await))??;
+        }
+        Command::Backup { file } => {
+            logging::start(&config, None)?;
+            block_on(backup(&config, &file))??;
         }
     }
     Ok(())
@@ -192,21 +203,40 @@ async fn stop_signal() {
     }
 }
 
-async fn open_catalog(config: &Config) -> Result<Catalog, StartError> {
-    let database = server::open_database(config, None).await?;
-    database.migrate_up().await?;
-    Ok(Catalog::new(database, server::catalog_options(config)))
+/// Opens the catalog, runs `work` on it and closes the database.
+async fn with_catalog<E: fmt::Display>(
+    config: &Config,
+    work: impl AsyncFnOnce(&Catalog) -> Result<(), E>,
+) -> Result<(), String> {
+    let text = |error: StartError| error.to_string();
+    let store = server::open_store(config, None).await.map_err(text)?;
+    store::migrate_up(&*store).await.map_err(|error| error.to_string())?;
+    let result = work(&Catalog::new(store.clone(), server::catalog_options(config))).await;
+    store.close().await;
+    result.map_err(|error| error.to_string())
 }
 
 async fn migrate(config: Config, command: MigrateCommand) -> Result<(), StartError> {
-    let database = server::open_database(&config, None).await?;
-    match command {
-        MigrateCommand::Up => database.migrate_up().await?,
-        MigrateCommand::Down => database.migrate_down().await?,
-        MigrateCommand::Status => {}
-    }
-    for migration in database.migrations().await? {
+    let store = server::open_store(&config, None).await?;
+    let migrated = match command {
+        MigrateCommand::Up => store::migrate_up(&*store).await,
+        MigrateCommand::Down => store::migrate_down(&*store).await,
+        MigrateCommand::Status => Ok(()),
+    };
+    let migrations = match migrated {
+        Ok(()) => store::migrations(&*store).await,
+        Err(error) => Err(error),
+    };
+    store.close().await;
+    for migration in migrations? {
         println!("{} {}", if migration.applied { "applied" } else { "pending" }, migration.name);
     }
     Ok(())
+}
+
+async fn backup(config: &Config, file: &Path) -> Result<(), String> {
+    let store = server::open_store(config, None).await.map_err(|error| error.to_string())?;
+    let result = store.backup(file).await;
+    store.close().await;
+    result.map_err(|error| format!("cannot write the backup: {error}"))
 }

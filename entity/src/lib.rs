@@ -6,7 +6,6 @@
 pub mod idempotency_key;
 mod number;
 pub mod product;
-pub mod product_change;
 mod row_value;
 mod value;
 

@@ -88,8 +88,20 @@ impl Version {
         Self((random >> 2).cast_signed())
     }
 
+    /// Returns the version after one change.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.wrapping_add(1))
+    }
+
     pub fn get(self) -> i64 {
         self.0
+    }
+}
+
+impl From<i64> for Version {
+    fn from(column: i64) -> Self {
+        Self(column)
     }
 }
 

@@ -12,6 +12,8 @@ mod m20261125_000001_group_product_changes;
 mod m20261125_000002_lighten_inserts;
 mod m20261128_000001_group_sqlite_changes;
 mod m20261128_000002_leap_sooner;
+mod m20261130_000001_separate_id_counter;
+mod m20261130_000002_log_each_change;
 
 pub struct Migrator;
 
@@ -26,6 +28,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000002_lighten_inserts::Migration),
             Box::new(m20261128_000001_group_sqlite_changes::Migration),
             Box::new(m20261128_000002_leap_sooner::Migration),
+            Box::new(m20261130_000001_separate_id_counter::Migration),
+            Box::new(m20261130_000002_log_each_change::Migration),
         ]
     }
 }

@@ -1,6 +1,6 @@
 //! Tasks that run until the process ends. If a step of a task fails, the task continues and tries again.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use opentelemetry::metrics::Meter;
 use tokio::time::{Interval, MissedTickBehavior};
@@ -9,7 +9,7 @@ use tracing::warn;
 use crate::{
     catalog::Catalog,
     config::Config,
-    database::Database,
+    store::Store,
     telemetry::{Telemetry, catalog::CatalogMetrics, database::availability_gauge},
 };
 
@@ -17,13 +17,13 @@ use crate::{
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Starts all background tasks.
-pub fn spawn(telemetry: &Telemetry, database: &Database, catalog: &Catalog, config: &Config) {
+pub fn spawn(telemetry: &Telemetry, store: &Arc<dyn Store>, catalog: &Catalog, config: &Config) {
     if let Err(error) = telemetry.spawn_system_metrics(config.metrics_collection_interval) {
         warn!(%error, "no system metrics");
     }
     spawn_change_feed(catalog.clone());
     spawn_cleanup(catalog.clone(), config);
-    spawn_catalog_metrics(&telemetry.meter(), database.clone(), catalog.clone(), config);
+    spawn_catalog_metrics(&telemetry.meter(), store.clone(), catalog.clone(), config);
 }
 
 /// Starts the task that publishes changes to subscribers.
@@ -46,7 +46,7 @@ fn spawn_cleanup(catalog: Catalog, config: &Config) {
 
 /// Starts the tasks that measure the catalog and the database. Counting reads all products, so it has a
 /// separate interval.
-fn spawn_catalog_metrics(meter: &Meter, database: Database, catalog: Catalog, config: &Config) {
+fn spawn_catalog_metrics(meter: &Meter, store: Arc<dyn Store>, catalog: Catalog, config: &Config) {
     let subscribers = catalog.clone();
     let metrics = CatalogMetrics::new(meter, move || subscribers.subscriber_count());
     let (counted, totals) = (catalog.clone(), metrics.clone());
@@ -64,7 +64,7 @@ fn spawn_catalog_metrics(meter: &Meter, database: Database, catalog: Catalog, co
     tokio::spawn(async move {
         loop {
             checking.tick().await;
-            let is_reachable = database.is_reachable().await;
+            let is_reachable = store.is_reachable().await;
             up.record(u64::from(is_reachable), &[]);
             if is_reachable && let Ok(lag) = catalog.change_lag().await {
                 metrics.record_change_lag(lag);

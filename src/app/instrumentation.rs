@@ -6,8 +6,8 @@ use std::{sync::Arc, time::Duration};
 use opentelemetry::metrics::Meter;
 
 use crate::{
-    database::{Database, Outcome, PoolStatus, StatementObserver},
     graphql::{self, GraphqlErrorCode, OperationKind, OperationObserver},
+    store::{Outcome, PoolStatus, StatementObserver, Store},
     telemetry::{
         database::{DatabaseMetrics, register_pool_gauges},
         graphql::{GraphqlMetrics, OperationType, Outcome as OutcomeLabel},
@@ -67,9 +67,9 @@ pub fn operation_observer(meter: &Meter, names: &[String]) -> Arc<dyn OperationO
 }
 
 /// Registers the gauges of the connection pool, which is measured at each scrape.
-pub fn observe_pool(meter: &Meter, database: Database) {
+pub fn observe_pool(meter: &Meter, store: Arc<dyn Store>) {
     register_pool_gauges(meter, move || {
-        let PoolStatus { used, idle, max, pending } = database.pool_status();
+        let PoolStatus { used, idle, max, pending } = store.pool_status();
         [used, idle, max, pending]
     });
 }

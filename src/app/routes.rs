@@ -159,7 +159,6 @@ pub const ROUTES: &[Route] = &[
     Route::new("GET", "/", Scope::None, &[200]).unlimited(),
     Route::new("GET", "/products", Scope::Read, &[200, 400, 422, 500, 503])
         .direct(Direct::List)
-        .background()
         .linked("products"),
     Route::new("POST", "/products", Scope::Write, &[200, 201, 400, 408, 409, 413, 415, 422, 428, 500, 503])
         .direct(Direct::Create)

@@ -1,5 +1,7 @@
 //! Builds the applications of both listeners from the modules.
 
+use std::sync::Arc;
+
 use axum::Router;
 use tokio_util::sync::CancellationToken;
 
@@ -13,7 +15,6 @@ use super::{
 use crate::{
     catalog::Catalog,
     config::{Config, OperationNames},
-    database::Database,
     graphql::{self, GraphqlState, Limits, Service, WebSockets},
     http::request_body::BodyLimits,
     operations::{
@@ -21,13 +22,14 @@ use crate::{
         index, metrics, slow_requests,
     },
     rest::{self, RestState},
+    store::Store,
     telemetry::{HttpMetrics, Telemetry, routes::Routes, slow_requests::SlowRequestLog},
 };
 
 /// Services that the handlers use.
 pub struct Services {
     pub telemetry: Telemetry,
-    pub database: Database,
+    pub store: Arc<dyn Store>,
     pub catalog: Catalog,
     pub websockets: WebSockets,
     /// Token that is cancelled when the shutdown begins.
@@ -63,8 +65,7 @@ pub fn build(services: &Services, config: &Config) -> Result<(App, Option<App>),
         .merge(Router::from(graphql::api().with_state(graphql.clone())))
         .merge(Router::from(index::api().with_state(links())))
         .merge(openapi::router());
-    let health =
-        HealthState { database: services.database.clone(), shutting_down: services.shutting_down.clone() };
+    let health = HealthState { store: services.store.clone(), shutting_down: services.shutting_down.clone() };
     let health = Router::from(health::api().with_state(health));
     let metrics = Router::from(metrics::api().with_state(services.telemetry.clone()))
         .merge(Router::from(slow_requests::api().with_state(slow)));

@@ -7,16 +7,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use entity::idempotency_key;
-use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Statement,
-    sea_query::OnConflict,
-};
-
-use super::{Catalog, Products};
+use super::{Catalog, Transaction};
 use crate::{
-    database::Kind,
     domain::{Error, Idempotency, IdempotencyKey, IdempotentResponse},
+    store::KeyState,
 };
 
 /// Keys of the requests in progress in this process.
@@ -43,10 +37,6 @@ impl Drop for ActiveKeyGuard {
     }
 }
 
-/// Tries to lock the key, which fails if another instance is processing a request with the same key. The
-/// lock is released at the end of the transaction.
-const LOCK_POSTGRESQL: &str = "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 7264819303))";
-
 impl Catalog {
     /// Runs `work` and returns its response. If the request has already succeeded, returns the stored
     /// response instead. A request whose work failed may be sent again.
@@ -56,62 +46,34 @@ impl Catalog {
     pub async fn execute_once<E, F>(
         &self,
         request: Idempotency,
-        work: impl FnOnce(Products) -> F + Send + 'static,
+        work: impl FnOnce(Transaction) -> F + Send + 'static,
     ) -> Result<IdempotentResponse, E>
     where
         E: From<Error> + Send + 'static,
         F: Future<Output = Result<String, E>> + Send,
     {
         let guard = self.inner.active_keys.enter(&request.key).ok_or(Error::KeyInUse)?;
-        self.in_transaction(async move |products: Products| {
+        let created_after = expired_at(self.inner.options.idempotency_retention);
+        self.in_transaction(async move |transaction: Transaction| {
             let _guard = guard;
-            if let Some(response) = products.stored_response(&request).await? {
-                return Ok(IdempotentResponse { response, replayed: true });
+            let Idempotency { key, fingerprint } = &request;
+            let state = transaction.store.stored_response(key, created_after).await.map_err(Error::from)?;
+            match state {
+                KeyState::InUse => return Err(Error::KeyInUse.into()),
+                KeyState::Stored { fingerprint: stored, .. } if stored != fingerprint.0 => {
+                    return Err(Error::KeyReused.into());
+                }
+                KeyState::Stored { response, .. } => {
+                    return Ok(IdempotentResponse { response, replayed: true });
+                }
+                KeyState::Unused => {}
             }
-            let response = work(products.clone()).await?;
-            products.store_response(request, response.clone()).await?;
+            let response = work(transaction.clone()).await?;
+            let stored = transaction.store.store_response(key, fingerprint, response.clone(), now()).await;
+            stored.map_err(Error::from)?;
             Ok(IdempotentResponse { response, replayed: false })
         })
         .await
-    }
-}
-
-impl Products {
-    /// Returns the response stored for this request, or `None` if the request is new.
-    async fn stored_response(&self, request: &Idempotency) -> Result<Option<String>, Error> {
-        let database = self.0.database.writes();
-        let Idempotency { key, fingerprint } = request;
-        if self.0.database.kind() == Kind::PostgreSql {
-            let backend = database.get_database_backend();
-            let lock = Statement::from_sql_and_values(backend, LOCK_POSTGRESQL, [key.as_str().into()]);
-            let row = database.query_one_raw(lock).await?.ok_or(Error::Internal)?;
-            if !row.try_get_by_index::<bool>(0)? {
-                return Err(Error::KeyInUse);
-            }
-        }
-        let stored = idempotency_key::Entity::find_by_id(key.as_str())
-            .filter(idempotency_key::Column::CreatedAt.gt(expired_at(self.0.options.idempotency_retention)))
-            .one(database)
-            .await?;
-        match stored {
-            Some(stored) if stored.fingerprint != fingerprint.0 => Err(Error::KeyReused),
-            stored => Ok(stored.map(|stored| stored.response)),
-        }
-    }
-
-    async fn store_response(&self, request: Idempotency, response: String) -> Result<(), Error> {
-        use idempotency_key::Column::{CreatedAt, Fingerprint, Key, Response};
-        let row = idempotency_key::ActiveModel {
-            key: Set(request.key.as_str().to_owned()),
-            fingerprint: Set(request.fingerprint.0.to_vec()),
-            response: Set(response),
-            created_at: Set(now()),
-        };
-        // An existing row with this key has expired.
-        let replace = OnConflict::column(Key).update_columns([Fingerprint, Response, CreatedAt]).to_owned();
-        let insert = idempotency_key::Entity::insert(row).on_conflict(replace);
-        insert.exec_without_returning(self.0.database.writes()).await?;
-        Ok(())
     }
 
     /// Deletes the expired responses.
@@ -119,10 +81,8 @@ impl Products {
     /// # Errors
     /// Returns an error if the database fails.
     pub async fn prune_idempotency_keys(&self) -> Result<(), Error> {
-        let expired = expired_at(self.0.options.idempotency_retention);
-        let expired = idempotency_key::Column::CreatedAt.lte(expired);
-        idempotency_key::Entity::delete_many().filter(expired).exec(self.0.database.writes()).await?;
-        Ok(())
+        let expired = expired_at(self.inner.options.idempotency_retention);
+        Ok(self.store().prune_idempotency_keys(expired).await?)
     }
 }
 

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
 
-use super::{
-    Products,
-    insert::{RowConflict, StoredIds},
-    precondition,
-};
-use crate::domain::{
-    Error, MAX_FIELD_ERRORS, NewProduct, OnConflict, Version, id_taken_error, reject_duplicate_ids,
+use super::{Catalog, Transaction, insert::insert_with_retry};
+use crate::{
+    domain::{
+        Error, MAX_FIELD_ERRORS, NewProduct, OnConflict, Version, id_taken_error, new_version,
+        reject_duplicate_ids,
+    },
+    store::{Insert, LockWait, RowConflict, StoredIds},
 };
 
-impl Products {
+impl Catalog {
     /// Stores the products of all batches or none, and returns their number.
     ///
     /// The iterator may block, because it runs on Tokio's blocking threads. Until the transaction ends, other
@@ -28,24 +28,37 @@ impl Products {
         B: Iterator<Item = Result<Vec<NewProduct>, E>> + Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        self.check_replace_allowed(on_conflict)?;
-        let version = precondition::new_version();
-        self.in_transaction(async move |catalog| {
-            catalog.advance_id_sequence().await.map_err(Error::from)?;
-            let mut reading = spawn_blocking(move || next(batches));
-            let mut count = 0;
-            loop {
-                let (batch, batches) = reading.await.map_err(|_| Error::Internal)?;
-                let Some(batch) = batch.transpose()? else {
-                    return Ok(count);
-                };
-                // The next batch is read while this one is stored.
-                reading = spawn_blocking(move || next(batches));
-                count += batch.len() as u64;
-                catalog.store_batch(batch, version, on_conflict).await?;
-            }
+        self.in_transaction(async move |transaction: Transaction| {
+            transaction.import(batches, on_conflict).await
         })
         .await
+    }
+}
+
+impl Transaction {
+    /// Stores the products of all batches or none. See [`Catalog::import`].
+    ///
+    /// # Errors
+    /// Returns the errors of [`Catalog::import`]. After an error, the transaction must not be committed.
+    pub async fn import<B, E>(&self, batches: B, on_conflict: OnConflict) -> Result<u64, E>
+    where
+        B: Iterator<Item = Result<Vec<NewProduct>, E>> + Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.catalog.check_replace_allowed(on_conflict)?;
+        let version = new_version();
+        let mut reading = spawn_blocking(move || next(batches));
+        let mut count = 0;
+        loop {
+            let (batch, batches) = reading.await.map_err(|_| Error::Internal)?;
+            let Some(batch) = batch.transpose()? else {
+                return Ok(count);
+            };
+            // The next batch is read while this one is stored.
+            reading = spawn_blocking(move || next(batches));
+            count += batch.len() as u64;
+            self.store_batch(batch, version, on_conflict).await?;
+        }
     }
 
     /// Stores one batch. Ids stored by an earlier batch of the import count as taken, even if taken ids are
@@ -57,17 +70,16 @@ impl Products {
         on_conflict: OnConflict,
     ) -> Result<(), Error> {
         reject_duplicate_ids(&batch)?;
-        let batch = Arc::new(batch);
-        let row_conflict = match on_conflict {
+        let on_conflict = match on_conflict {
             OnConflict::Reject => RowConflict::Skip,
             OnConflict::Replace => RowConflict::Replace,
         };
-        let inserted = self.insert_with_retry(&batch, version, row_conflict).await?;
-        let stored = inserted.stored_client_ids;
+        let insert = Insert { products: Arc::new(batch), version, on_conflict, wait: LockWait::Default };
+        let stored = insert_with_retry(&*self.store, &insert).await?.stored_client_ids;
         if matches!(stored, StoredIds::All) {
             return Ok(());
         }
-        let sent = batch.iter().filter_map(|product| Some((product.location, product.id?)));
+        let sent = insert.products.iter().filter_map(|product| Some((product.location, product.id?)));
         let taken = sent.filter(|(_, id)| !stored.contains(*id));
         let errors = taken.take(MAX_FIELD_ERRORS).map(|(location, id)| id_taken_error(location, id));
         Err(Error::Duplicate(errors.collect()))

@@ -1,39 +1,38 @@
 //! The catalog of products: creation, reads, changes, paging and change notifications.
 //!
-//! REST and GraphQL call this module, which does not depend on them.
+//! REST and GraphQL call this module, which does not depend on them. It asks a [`Store`] for rows, and does
+//! not depend on the kind of database.
 
-use std::{fmt, ops::Deref, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
-use batching::batcher::{BatchLimit, Batcher, SpawnOn, Workers};
-use batching::coalescer::Coalescer;
-use batching::create_batch::{BatchOutcome, RecentConflicts};
+use batching::{
+    batcher::{BatchLimit, Batcher, Grouping, SpawnOn, Workers},
+    coalescer::Coalescer,
+    create_batch::{BatchOutcome, RecentConflicts},
+};
 use page::PageKey;
 use tokio::runtime::Handle;
 
 use crate::{
-    database::{Database, Kind},
-    domain::{Error, NewProduct, Page, Product, ProductId},
+    domain::{Error, Filter, NewProduct, OnConflict, Page, Product, ProductId, ProductWrite},
+    store::{Kind, Store, WriteOutcome},
 };
 
+mod assemble;
 mod batching;
-mod bulk;
+mod change_many;
 mod changes;
 mod create;
-mod database_error;
 mod get;
 mod idempotency;
 mod import;
 mod insert;
 mod page;
-mod precondition;
-mod rows;
-mod sql;
-mod stock;
-mod totals;
 mod transaction;
 mod update;
 mod writer;
 
+pub use transaction::Transaction;
 pub use writer::Writer;
 
 /// Returns the number of concurrent read batches. SQLite has one connection for them. On PostgreSQL, one
@@ -54,7 +53,7 @@ fn max_read_batch(kind: Kind) -> usize {
     }
 }
 
-/// Returns the number of concurrent create batches. SQLite allows one writer. On PostgreSQL, one statement
+/// Returns the number of concurrent write batches. SQLite allows one writer. On PostgreSQL, one statement
 /// can run while another waits for the disk.
 fn write_workers(kind: Kind) -> Workers {
     match kind {
@@ -63,41 +62,29 @@ fn write_workers(kind: Kind) -> Workers {
     }
 }
 
+/// Number of batches that may wait for rows that other programs have locked. Each occupies a connection.
+const LOCKED_WORKERS: Workers = Workers { target: 1, max: 4 };
+
+/// Maximum number of requests in a write batch.
+const MAX_WRITE_BATCH: usize = 512;
+/// Maximum number of products from several arrays in one insert.
+const MAX_ARRAY_BATCH_ROWS: usize = 4096;
+
 /// The catalog of products, through which every read and change passes. Cheap to clone.
-///
-/// Reads of one product, pages and creates share statements. All other operations are those of [`Products`].
 #[derive(Clone, Debug)]
 pub struct Catalog {
     /// One pointer, because each request clones the catalog.
-    inner: Arc<Batching>,
+    inner: Arc<Inner>,
 }
-
-#[derive(Debug)]
-struct Batching {
-    products: Products,
-    batches: Batches,
-    active_keys: idempotency::ActiveKeys,
-}
-
-impl Deref for Catalog {
-    type Target = Products;
-
-    fn deref(&self) -> &Products {
-        &self.inner.products
-    }
-}
-
-/// Operations on products without batching, on the connection pool or within a transaction of one request.
-/// Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Products(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    database: Database,
+    store: Arc<dyn Store>,
     options: CatalogOptions,
     feed: changes::feed::Feed,
     recent_conflicts: RecentConflicts,
+    batches: Batches,
+    active_keys: idempotency::ActiveKeys,
 }
 
 /// Queues of the operations that share statements.
@@ -105,7 +92,55 @@ struct Batches {
     reads: Batcher<ProductId, Result<Option<Product>, Error>>,
     pages: Coalescer<PageKey, Arc<Page>>,
     creates: Batcher<NewProduct, BatchOutcome<NewProduct, Product>>,
+    upserts: Batcher<NewProduct, BatchOutcome<NewProduct, Product>>,
     array_creates: Batcher<Vec<NewProduct>, BatchOutcome<Vec<NewProduct>, Vec<Product>>>,
+    /// Changes of single products.
+    writes: Batcher<ProductWrite, Result<WriteOutcome, Error>>,
+    /// Changes of products whose rows other programs have locked.
+    locked_writes: Batcher<ProductWrite, Result<WriteOutcome, Error>>,
+}
+
+impl Batches {
+    fn new(kind: Kind) -> Self {
+        let requests = || SpawnOn::Runtime(Handle::current());
+        let one = |max| BatchLimit { weight: |_| 1, max };
+        let workers = write_workers(kind);
+        let product_id = |write: &ProductWrite| write.id;
+        Self {
+            pages: Coalescer::default(),
+            reads: Batcher::new(
+                read_workers(kind),
+                BatchLimit { weight: |_| 1, max: max_read_batch(kind) },
+                Grouping::Any,
+                requests(),
+            ),
+            creates: Batcher::new(
+                workers,
+                BatchLimit { weight: |_| 1, max: MAX_WRITE_BATCH },
+                Grouping::Any,
+                requests(),
+            ),
+            upserts: Batcher::new(
+                workers,
+                BatchLimit { weight: |_| 1, max: MAX_WRITE_BATCH },
+                Grouping::Any,
+                requests(),
+            ),
+            array_creates: Batcher::new(
+                workers,
+                BatchLimit { weight: Vec::len, max: MAX_ARRAY_BATCH_ROWS },
+                Grouping::Any,
+                SpawnOn::Current,
+            ),
+            writes: Batcher::new(workers, one(MAX_WRITE_BATCH), Grouping::Exclusive(product_id), requests()),
+            locked_writes: Batcher::new(
+                LOCKED_WORKERS,
+                one(MAX_WRITE_BATCH),
+                Grouping::PerKey(product_id),
+                requests(),
+            ),
+        }
+    }
 }
 
 impl fmt::Debug for Batches {
@@ -128,39 +163,46 @@ pub struct CatalogOptions {
 impl Catalog {
     /// Creates a catalog for a database with the newest schema. Must be called on the request runtime, on
     /// which the short batches run.
-    pub fn new(database: Database, options: CatalogOptions) -> Self {
-        let batches = Batches {
-            pages: Coalescer::default(),
-            reads: Batcher::new(
-                read_workers(database.kind()),
-                BatchLimit { weight: |_| 1, max: max_read_batch(database.kind()) },
-                SpawnOn::Runtime(Handle::current()),
-            ),
-            creates: Batcher::new(
-                write_workers(database.kind()),
-                BatchLimit { weight: |_| 1, max: 512 },
-                SpawnOn::Runtime(Handle::current()),
-            ),
-            array_creates: Batcher::new(
-                write_workers(database.kind()),
-                BatchLimit { weight: Vec::len, max: insert::MAX_BATCHED_ROWS },
-                SpawnOn::Current,
-            ),
-        };
-        let products = Products::new(database, options, changes::feed::Feed::default());
-        let active_keys = idempotency::ActiveKeys::default();
-        Self { inner: Arc::new(Batching { products, batches, active_keys }) }
-    }
-}
-
-impl Products {
-    fn new(database: Database, options: CatalogOptions, feed: changes::feed::Feed) -> Self {
-        let recent_conflicts = RecentConflicts::default();
-        Self(Arc::new(Inner { database, options, feed, recent_conflicts }))
+    pub fn new(store: Arc<dyn Store>, options: CatalogOptions) -> Self {
+        let batches = Batches::new(store.kind());
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                options,
+                feed: changes::feed::Feed::default(),
+                recent_conflicts: RecentConflicts::default(),
+                batches,
+                active_keys: idempotency::ActiveKeys::default(),
+            }),
+        }
     }
 
-    /// Returns the same operations within a transaction.
-    fn for_transaction(&self, database: Database) -> Self {
-        Self::new(database, self.0.options, self.0.feed.clone())
+    fn store(&self) -> &dyn Store {
+        &*self.inner.store
+    }
+
+    /// Returns the number of products that match the filter.
+    ///
+    /// # Errors
+    /// Returns an error if the database fails.
+    pub async fn count(&self, filter: &Filter) -> Result<u64, Error> {
+        Ok(self.store().count(filter).await?)
+    }
+
+    /// Returns the number of products and the sum of their amounts. Reads the whole table.
+    ///
+    /// # Errors
+    /// Returns an error if the database fails.
+    pub async fn totals(&self) -> Result<(u64, u64), Error> {
+        Ok(self.store().totals().await?)
+    }
+
+    /// Returns an error for replacements if versions are required, because an upsert cannot name a version.
+    fn check_replace_allowed(&self, on_conflict: OnConflict) -> Result<(), Error> {
+        if on_conflict == OnConflict::Replace && self.inner.options.require_version {
+            Err(Error::VersionRequired)
+        } else {
+            Ok(())
+        }
     }
 }

@@ -1,17 +1,36 @@
 //! Transactions of several statements.
 
-use super::Products;
-use crate::{domain::Error, panics, request_context::ContextSnapshot};
+use std::sync::Arc;
 
-impl Products {
+use super::{
+    Catalog,
+    insert::{insert_all, row_conflict},
+};
+use crate::{
+    domain::{
+        Error, NewProduct, OnConflict, Precondition, Product, ProductId, StockAdjustment, WriteAction,
+        reject_duplicate_ids,
+    },
+    panics,
+    request_context::ContextSnapshot,
+    store,
+};
+
+/// Operations within a transaction, which are not batched. Cheap to clone.
+#[derive(Clone)]
+pub struct Transaction {
+    pub(super) catalog: Catalog,
+    pub(super) store: Arc<dyn store::Transaction>,
+}
+
+impl Catalog {
     /// Runs `work` in a transaction and returns its result. The transaction is committed only if `work`
     /// succeeds.
     ///
-    /// The transaction runs in its own task, because a request is dropped if its client disconnects. Dropping
-    /// a transaction while it begins could leave its pooled connection unusable.
+    /// The transaction runs in its own task, so that it is completed even if the caller is dropped.
     pub(super) async fn in_transaction<T, E, F>(
         &self,
-        work: impl FnOnce(Self) -> F + Send + 'static,
+        work: impl FnOnce(Transaction) -> F + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
@@ -20,21 +39,52 @@ impl Products {
     {
         let catalog = self.clone();
         let task = async move {
-            let (database, transaction) = catalog.0.database.begin().await.map_err(Error::from)?;
-            let value = match work(catalog.for_transaction(database)).await {
-                Ok(value) => value,
-                Err(error) => {
-                    // The rollback releases the locks before the client gets the error. If it fails, the
-                    // connection is closed, which also ends the transaction.
-                    let _ = transaction.roll_back().await;
-                    return Err(error);
-                }
-            };
-            transaction.commit().await.map_err(Error::from)?;
-            catalog.0.feed.notify_changed();
+            let store = catalog.store().begin().await.map_err(Error::from)?;
+            // If `work` fails, the transaction is dropped, which rolls it back.
+            let value = work(Transaction { catalog: catalog.clone(), store: store.clone() }).await?;
+            store.commit().await.map_err(Error::from)?;
+            catalog.inner.feed.notify_changed();
             Ok(value)
         };
         let result = tokio::spawn(ContextSnapshot::capture().scope(task)).await;
         panics::resume_panic(result).unwrap_or_else(|| Err(Error::Unavailable.into()))
+    }
+}
+
+impl Transaction {
+    /// Creates one product. See [`Catalog::create`].
+    ///
+    /// # Errors
+    /// Returns the errors of [`Catalog::create`].
+    pub async fn create(&self, new: NewProduct, on_conflict: OnConflict) -> Result<Product, Error> {
+        self.create_many(vec![new], on_conflict).await?.pop().ok_or(Error::Internal)
+    }
+
+    /// Creates all of the products or none. See [`Catalog::create_many`].
+    ///
+    /// # Errors
+    /// Returns the errors of [`Catalog::create_many`].
+    pub async fn create_many(
+        &self,
+        new: Vec<NewProduct>,
+        on_conflict: OnConflict,
+    ) -> Result<Vec<Product>, Error> {
+        reject_duplicate_ids(&new)?;
+        self.catalog.check_replace_allowed(on_conflict)?;
+        insert_all(&*self.store, new, row_conflict(on_conflict)).await
+    }
+
+    /// Adds a quantity to the amount of a product. See [`Catalog::adjust_stock`].
+    ///
+    /// # Errors
+    /// Returns the errors of [`Catalog::adjust_stock`].
+    pub async fn adjust_stock(
+        &self,
+        id: ProductId,
+        delta: StockAdjustment,
+        precondition: &Precondition,
+    ) -> Result<Product, Error> {
+        let write = self.catalog.product_write(id, WriteAction::AdjustStock(delta), precondition)?;
+        self.store.write(write).await?
     }
 }

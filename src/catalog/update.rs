@@ -1,13 +1,14 @@
-//! Updates and deletions of one product. Each is one statement, which is atomic even if the request is
-//! dropped.
+//! Changes of one product, batched with the changes that wait at the same time.
 
-use entity::product;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, ExprTrait, QueryFilter, prelude::Expr};
+use super::{Catalog, batching::write_batch::WriteBatch};
+use crate::{
+    domain::{
+        Error, Precondition, Product, ProductChange, ProductId, ProductWrite, StockAdjustment, WriteAction,
+    },
+    store::{RowWait, WriteOutcome},
+};
 
-use super::{Products, precondition::MAX_ATTEMPTS};
-use crate::domain::{Error, Precondition, Product, ProductChange, ProductId};
-
-impl Products {
+impl Catalog {
     /// Changes one product and returns its new state.
     ///
     /// # Errors
@@ -19,33 +20,21 @@ impl Products {
         change: ProductChange,
         precondition: &Precondition,
     ) -> Result<Product, Error> {
-        let row = self.match_row(id, precondition)?;
-        let ProductChange { name, price, amount } = change;
-        let values = product::ActiveModel {
-            name: name.map(Set).unwrap_or_default(),
-            price: price.map(Set).unwrap_or_default(),
-            amount: amount.map(Set).unwrap_or_default(),
-            ..Default::default()
-        };
-        for _ in 0..MAX_ATTEMPTS {
-            let found = if values.is_changed() {
-                let changed = product::Entity::update_many()
-                    .set(values.clone())
-                    .col_expr(product::Column::Version, Expr::col(product::Column::Version).add(1))
-                    .filter(row.clone())
-                    .exec_with_returning(self.0.database.writes())
-                    .await?;
-                self.0.feed.notify_changed();
-                changed.into_iter().next()
-            } else {
-                product::Entity::find().filter(row.clone()).one(self.0.database.writes()).await?
-            };
-            match found {
-                Some(product) => return Ok(product),
-                None => self.explain_no_match(id, precondition).await?,
-            }
-        }
-        Err(Error::Unavailable)
+        self.write(id, WriteAction::Update(change), precondition).await
+    }
+
+    /// Adds a quantity to the amount of a product and returns the changed product.
+    ///
+    /// # Errors
+    /// Returns [`Error::InsufficientStock`] or [`Error::TooMuchStock`] if the amount would leave its range,
+    /// [`Error::NotFound`], [`Error::VersionMismatch`], [`Error::VersionRequired`], or a database error.
+    pub async fn adjust_stock(
+        &self,
+        id: ProductId,
+        delta: StockAdjustment,
+        precondition: &Precondition,
+    ) -> Result<Product, Error> {
+        self.write(id, WriteAction::AdjustStock(delta), precondition).await
     }
 
     /// Deletes one product and returns its last state.
@@ -54,19 +43,42 @@ impl Products {
     /// Returns [`Error::NotFound`], [`Error::VersionMismatch`], [`Error::VersionRequired`], or a database
     /// error.
     pub async fn delete(&self, id: ProductId, precondition: &Precondition) -> Result<Product, Error> {
-        let row = self.match_row(id, precondition)?;
-        for _ in 0..MAX_ATTEMPTS {
-            // `delete_by_id` would stop reading after the first returned row, before SQLite commits.
-            let deleted = product::Entity::delete_many()
-                .filter(row.clone())
-                .exec_with_returning(self.0.database.writes())
-                .await?;
-            self.0.feed.notify_changed();
-            match deleted.into_iter().next() {
-                Some(product) => return Ok(product),
-                None => self.explain_no_match(id, precondition).await?,
+        self.write(id, WriteAction::Delete, precondition).await
+    }
+
+    async fn write(
+        &self,
+        id: ProductId,
+        action: WriteAction,
+        precondition: &Precondition,
+    ) -> Result<Product, Error> {
+        let write = self.product_write(id, action, precondition)?;
+        let batches = &self.inner.batches;
+        let batch = |wait| move || WriteBatch { catalog: self.clone(), wait };
+        match batches.writes.submit(write, batch(RowWait::Skip)).await?? {
+            WriteOutcome::Done(result) => result,
+            WriteOutcome::Locked(write) => {
+                match Box::pin(batches.locked_writes.submit(write, batch(RowWait::Wait))).await?? {
+                    WriteOutcome::Done(result) => result,
+                    WriteOutcome::Locked(_) => Err(Error::Internal),
+                }
             }
         }
-        Err(Error::Unavailable)
+    }
+
+    /// Returns the change as the store carries it out.
+    ///
+    /// # Errors
+    /// Returns [`Error::VersionRequired`] if the change must name a version and does not.
+    pub(super) fn product_write(
+        &self,
+        id: ProductId,
+        action: WriteAction,
+        precondition: &Precondition,
+    ) -> Result<ProductWrite, Error> {
+        if *precondition == Precondition::None && self.inner.options.require_version {
+            return Err(Error::VersionRequired);
+        }
+        Ok(ProductWrite { id, action, precondition: precondition.clone() })
     }
 }

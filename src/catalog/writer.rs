@@ -1,27 +1,14 @@
 //! Writes of a request, which are not batched if the request has an idempotency key.
 
-use std::ops::Deref;
-
-use super::{Catalog, Products};
-use crate::domain::{Error, NewProduct, OnConflict, Product};
+use super::{Catalog, Transaction};
+use crate::domain::{Error, NewProduct, OnConflict, Precondition, Product, ProductId, StockAdjustment};
 
 /// Write access of a request with or without an idempotency key.
 pub enum Writer {
-    /// The catalog, for requests without a key. Creates share statements with other requests.
+    /// The catalog, for requests without a key. Writes share statements with other requests.
     Catalog(Catalog),
     /// The transaction that also stores the response, for requests with a key.
-    Transaction(Products),
-}
-
-impl Deref for Writer {
-    type Target = Products;
-
-    fn deref(&self) -> &Products {
-        match self {
-            Self::Catalog(catalog) => catalog,
-            Self::Transaction(products) => products,
-        }
-    }
+    Transaction(Transaction),
 }
 
 impl Writer {
@@ -32,7 +19,7 @@ impl Writer {
     pub async fn create(&self, new: NewProduct, on_conflict: OnConflict) -> Result<Product, Error> {
         match self {
             Self::Catalog(catalog) => catalog.create(new, on_conflict).await,
-            Self::Transaction(products) => Box::pin(products.create(new, on_conflict)).await,
+            Self::Transaction(transaction) => Box::pin(transaction.create(new, on_conflict)).await,
         }
     }
 
@@ -47,7 +34,40 @@ impl Writer {
     ) -> Result<Vec<Product>, Error> {
         match self {
             Self::Catalog(catalog) => catalog.create_many(new, on_conflict).await,
-            Self::Transaction(products) => products.create_many(new, on_conflict).await,
+            Self::Transaction(transaction) => transaction.create_many(new, on_conflict).await,
+        }
+    }
+
+    /// Adds a quantity to the amount of a product and returns the changed product.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Catalog::adjust_stock`].
+    pub async fn adjust_stock(
+        &self,
+        id: ProductId,
+        delta: StockAdjustment,
+        precondition: &Precondition,
+    ) -> Result<Product, Error> {
+        match self {
+            Self::Catalog(catalog) => catalog.adjust_stock(id, delta, precondition).await,
+            Self::Transaction(transaction) => {
+                Box::pin(transaction.adjust_stock(id, delta, precondition)).await
+            }
+        }
+    }
+
+    /// Stores the products of all batches or none, and returns their number.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Catalog::import`].
+    pub async fn import<B, E>(&self, batches: B, on_conflict: OnConflict) -> Result<u64, E>
+    where
+        B: Iterator<Item = Result<Vec<NewProduct>, E>> + Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        match self {
+            Self::Catalog(catalog) => catalog.import(batches, on_conflict).await,
+            Self::Transaction(transaction) => transaction.import(batches, on_conflict).await,
         }
     }
 }

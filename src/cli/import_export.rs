@@ -13,7 +13,7 @@ use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 use tempfile::NamedTempFile;
 
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, Writer as CatalogWriter},
     domain::{Cursor, Error, Filter, Listing, OnConflict, PageRequest},
     formats::{self, Format, ImportError, Writer},
 };
@@ -88,8 +88,13 @@ pub async fn import(
     let length = file.metadata().map_err(source.file_error())?.len();
     let bar = progress(length, "{msg} {wide_bar} {decimal_bytes}/{decimal_total_bytes} {eta}");
     bar.set_message("checking");
-    let result =
-        formats::import(catalog, format, ProgressReader { file, bar: bar.clone() }, on_conflict).await;
+    let result = formats::import(
+        &CatalogWriter::Catalog(catalog.clone()),
+        format,
+        ProgressReader { file, bar: bar.clone() },
+        on_conflict,
+    )
+    .await;
     bar.finish_and_clear();
     match result {
         Ok(count) => report("imported", count, start),

@@ -18,6 +18,7 @@ mod product_change;
 mod product_fields;
 mod product_id;
 mod product_selection;
+mod product_write;
 mod sort_order;
 mod stock_adjustment;
 
@@ -41,5 +42,7 @@ pub use product_change::ProductChange;
 pub use product_fields::ProductFields;
 pub use product_id::parse_product_id;
 pub use product_selection::ProductSelection;
+pub(crate) use product_write::new_version;
+pub use product_write::{ProductWrite, WriteAction, WriteEffect};
 pub use sort_order::{SortColumn, SortDirection, SortKey, SortOrder};
 pub use stock_adjustment::StockAdjustment;

@@ -3,7 +3,7 @@
 use std::io::{BufReader, Read, Seek};
 
 use super::{Format, import_error::ImportError, product_batches::ProductBatches};
-use crate::catalog::Products;
+use crate::catalog::Writer;
 use crate::domain::{Error, OnConflict};
 
 /// Size of the read buffer in bytes. With the default of 8 KiB, reading would need more system calls.
@@ -17,7 +17,7 @@ const BUFFER_SIZE: usize = 64 << 10;
 /// Returns [`ImportError::Read`] if the file cannot be read. Returns [`ImportError::Catalog`] if a product is
 /// invalid or cannot be stored.
 pub async fn import<R>(
-    products: &Products,
+    writer: &Writer,
     format: Format,
     mut file: R,
     on_conflict: OnConflict,
@@ -33,7 +33,5 @@ where
         Ok::<_, ImportError>(file)
     };
     let file = tokio::task::spawn_blocking(validate).await.map_err(|_| Error::Internal)??;
-    products
-        .import(ProductBatches::new(format, BufReader::with_capacity(BUFFER_SIZE, file)), on_conflict)
-        .await
+    writer.import(ProductBatches::new(format, BufReader::with_capacity(BUFFER_SIZE, file)), on_conflict).await
 }

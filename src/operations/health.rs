@@ -1,7 +1,7 @@
 //! Health checks. Liveness never queries the database, because an orchestrator would otherwise restart
 //! healthy servers while the database is down.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use axum::{
     Json,
@@ -14,11 +14,11 @@ use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{database::Database, http::problem::RETRY_AFTER_SECONDS};
+use crate::{http::problem::RETRY_AFTER_SECONDS, store::Store};
 
 #[derive(Clone)]
 pub struct HealthState {
-    pub database: Database,
+    pub store: Arc<dyn Store>,
     /// Token that is cancelled when the shutdown begins.
     pub shutting_down: CancellationToken,
 }
@@ -85,7 +85,7 @@ async fn live() -> Response {
     )
 )]
 async fn health(State(state): State<HealthState>) -> Response {
-    check(&state.database, false).await
+    check(&*state.store, false).await
 }
 
 #[utoipa::path(
@@ -104,16 +104,15 @@ async fn health(State(state): State<HealthState>) -> Response {
     )
 )]
 async fn ready(State(state): State<HealthState>) -> Response {
-    check(&state.database, state.shutting_down.is_cancelled()).await
+    check(&*state.store, state.shutting_down.is_cancelled()).await
 }
 
-async fn check(database: &Database, shutting_down: bool) -> Response {
+async fn check(store: &dyn Store, shutting_down: bool) -> Response {
     let start = Instant::now();
-    let is_reachable = database.is_reachable().await;
+    let is_reachable = store.is_reachable().await;
     let seconds = start.elapsed().as_secs_f64();
     let status = |is_ok| if is_ok { Status::Ok } else { Status::Unavailable };
-    let database =
-        DatabaseHealth { kind: database.kind().to_string(), status: status(is_reachable), seconds };
+    let database = DatabaseHealth { kind: store.kind().to_string(), status: status(is_reachable), seconds };
     let is_ok = is_reachable && !shutting_down;
     let body = Json(Health { status: status(is_ok), version: env!("CARGO_PKG_VERSION"), database });
     if is_ok {

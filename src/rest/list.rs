@@ -54,6 +54,15 @@ pub async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let query = ListQuery::parse(query.as_deref().unwrap_or_default())?;
+    match &query.window {
+        Window::Page(request) if !query.count && request.is_short(&query.listing) => {
+            respond(catalog, format, query).await
+        }
+        _ => Box::pin(background_runtime::run(respond(catalog, format, query))).await,
+    }
+}
+
+async fn respond(catalog: Catalog, format: Format, query: ListQuery) -> Result<Response, Problem> {
     let count = if query.count { Some(catalog.count(&query.listing.filter).await?) } else { None };
     let mut response = match &query.window {
         Window::Page(request) => {

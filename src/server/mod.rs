@@ -19,8 +19,8 @@ use crate::{
     },
     catalog::{Catalog, CatalogOptions},
     config::Config,
-    database::{ConnectError, Database, DatabaseUrl, MigrateError, PoolOptions, StatementObserver},
     graphql::WebSockets,
+    store::{self, DatabaseUrl, MigrateError, OpenError, PoolOptions, StatementObserver, Store},
     telemetry::{Telemetry, TelemetryError},
 };
 
@@ -32,7 +32,7 @@ pub enum StartError {
     #[error("{0}")]
     DatabaseUrl(String),
     #[error(transparent)]
-    Connect(#[from] ConnectError),
+    Open(#[from] OpenError),
     #[error(transparent)]
     Migrate(#[from] MigrateError),
     #[error("cannot listen on {0}: {1}")]
@@ -60,7 +60,7 @@ impl Server {
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let start = Instant::now();
         let services = open_services(&config).await?;
-        background_tasks::spawn(&services.telemetry, &services.database, &services.catalog, &config);
+        background_tasks::spawn(&services.telemetry, &services.store, &services.catalog, &config);
         let (app, metrics_app) = wiring::build(&services, &config)?;
         let main = (listen(config.listen).await?, app);
         let metrics = match config.metrics_listen.zip(metrics_app) {
@@ -91,23 +91,23 @@ impl Server {
 async fn open_services(config: &Config) -> Result<Services, StartError> {
     let telemetry = Telemetry::new()?;
     let observer = statement_observer(&telemetry.meter());
-    let database = open_database(config, Some(observer)).await?;
-    database.migrate_up().await?;
-    observe_pool(&telemetry.meter(), database.clone());
-    let catalog = Catalog::new(database.clone(), catalog_options(config));
+    let store = open_store(config, Some(observer)).await?;
+    store::migrate_up(&*store).await?;
+    observe_pool(&telemetry.meter(), store.clone());
+    let catalog = Catalog::new(store.clone(), catalog_options(config));
     // Pings are sent more often than the idle timeout, so that connections of responsive clients stay open.
     let websockets = WebSockets::new(config.idle_timeout / 3, config.body_limit);
-    Ok(Services { telemetry, database, catalog, websockets, shutting_down: CancellationToken::new() })
+    Ok(Services { telemetry, store, catalog, websockets, shutting_down: CancellationToken::new() })
 }
 
 /// Opens the configured database.
 ///
 /// # Errors
 /// [`StartError`].
-pub async fn open_database(
+pub async fn open_store(
     config: &Config,
     observer: Option<Arc<dyn StatementObserver>>,
-) -> Result<Database, StartError> {
+) -> Result<Arc<dyn Store>, StartError> {
     let url: DatabaseUrl = config.database_url.expose().parse().map_err(StartError::DatabaseUrl)?;
     let options = PoolOptions {
         connections: config.database_connections,
@@ -115,9 +115,9 @@ pub async fn open_database(
         acquire_timeout: config.database_acquire_timeout,
         statement_timeout: config.database_statement_timeout,
     };
-    let database = Database::connect(&url, options, observer).await?;
+    let store = store::open(&url, options, observer).await?;
     info!(database = %url, "connected");
-    Ok(database)
+    Ok(store)
 }
 
 /// Returns the catalog's options from the configuration.

@@ -20,6 +20,7 @@ impl Server {
     /// 2. The listeners close. Subscriptions and sockets end with a reason.
     /// 3. Active requests may finish within the grace period.
     /// 4. The last metrics are pushed, if a collector is configured.
+    /// 5. The connections to the database are closed. A SQLite file then holds everything.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let Self { main, metrics, services, config } = self;
         let stopping = CancellationToken::new();
@@ -47,8 +48,10 @@ impl Server {
         if tokio::time::timeout(WEBSOCKET_CLOSE_TIMEOUT, services.websockets.closed()).await.is_err() {
             warn!("closing WebSockets whose clients did not close them");
         }
+        let telemetry = services.telemetry;
         // Runs on a blocking thread, because it waits until the collector has received the metrics.
-        let _ = tokio::task::spawn_blocking(move || services.telemetry.shutdown()).await;
+        let _ = tokio::task::spawn_blocking(move || telemetry.shutdown()).await;
+        services.store.close().await;
         info!("stopped");
     }
 }

@@ -50,18 +50,18 @@ fn each_module_names_only_those_below_it() {
     for (module, forbidden) in [
         ("entity/src", [&http[..], &["serde", "tokio"]].concat()),
         ("migration/src", [&http[..], &["useentity", "tokio"]].concat()),
-        ("src/request_context.rs", [&http[..], &upper[..], &["crate::catalog", "crate::database"]].concat()),
-        ("src/database", [&http[..], &upper[..], &["crate::catalog", "crate::domain"]].concat()),
+        ("src/request_context.rs", [&http[..], &upper[..], &["crate::catalog", "crate::store"]].concat()),
+        ("src/store", [&http[..], &upper[..], &["crate::catalog", "crate::formats"]].concat()),
         (
             "src/domain",
             [
                 &http[..],
                 &upper[..],
-                &["sea_orm", "rusqlite", "tokio", "crate::catalog", "crate::database", "crate::formats"],
+                &["sea_orm", "rusqlite", "tokio", "crate::catalog", "crate::store", "crate::formats"],
             ]
             .concat(),
         ),
-        ("src/catalog", [&http[..], &upper[..], &["crate::formats"]].concat()),
+        ("src/catalog", [&http[..], &upper[..], &["sea_orm", "rusqlite", "crate::formats"]].concat()),
         ("src/formats", [&http[..], &upper[..], &["sea_orm"]].concat()),
         (
             "src/rest",
@@ -170,8 +170,8 @@ fn dependencies(file: &Path) -> Vec<PathBuf> {
 #[test]
 fn no_module_reaches_one_above_it_through_others() {
     for (module, forbidden) in [
-        ("domain", &["catalog", "database", "formats", "rest", "graphql", "http", "telemetry", "app"][..]),
-        ("database", &["domain", "catalog", "formats", "rest", "graphql", "http", "telemetry", "app"]),
+        ("domain", &["catalog", "store", "formats", "rest", "graphql", "http", "telemetry", "app"][..]),
+        ("store", &["catalog", "formats", "rest", "graphql", "http", "telemetry", "app"]),
         ("catalog", &["formats", "rest", "graphql", "http", "telemetry", "app", "server"]),
         ("formats", &["rest", "graphql", "http", "telemetry", "app", "server"]),
         ("telemetry", &["catalog", "rest", "graphql", "operations", "app", "server"]),

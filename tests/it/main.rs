@@ -9,6 +9,7 @@ mod harness;
 mod architecture;
 mod background_runtime;
 mod bad_input;
+mod batched_writes;
 mod bulk;
 mod changes;
 mod command_line;

@@ -3,6 +3,7 @@
 //! request.
 
 use std::{
+    collections::HashSet,
     pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -12,7 +13,7 @@ use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 
 use super::waiter::{Waiter, run_shared};
-use crate::domain::Error;
+use crate::domain::{Error, ProductId};
 
 /// Run time after which a batch is slow, because it may be waiting for a lock or a lost connection. If
 /// requests are waiting, another worker is started, up to the maximum.
@@ -44,6 +45,26 @@ pub(in crate::catalog) struct BatchLimit<Req> {
     pub max: usize,
 }
 
+/// Requests that may share a batch. The key is the product that a request changes.
+pub(in crate::catalog) enum Grouping<Req> {
+    /// All requests.
+    Any,
+    /// All requests, but no two batches with the same key run at the same time, so that requests for one
+    /// product do not wait for locks of each other.
+    Exclusive(fn(&Req) -> ProductId),
+    /// Only requests with the same key. No two batches with the same key run at the same time.
+    PerKey(fn(&Req) -> ProductId),
+}
+
+impl<Req> Grouping<Req> {
+    fn key(&self, request: &Req) -> Option<ProductId> {
+        match self {
+            Self::Any => None,
+            Self::Exclusive(key) | Self::PerKey(key) => Some(key(request)),
+        }
+    }
+}
+
 /// Runtime on which workers are started.
 pub(in crate::catalog) enum SpawnOn {
     /// A fixed runtime. It keeps short batches off the background runtime, even if a task of that runtime
@@ -69,19 +90,29 @@ struct Shared<Req, Res> {
     queue: Mutex<Queue<Req, Res>>,
     workers: Workers,
     limit: BatchLimit<Req>,
+    grouping: Grouping<Req>,
     spawn_on: SpawnOn,
 }
 
 struct Queue<Req, Res> {
     waiting: Vec<(Req, Waiter<Res>)>,
+    /// Keys of the running batches.
+    running: HashSet<ProductId>,
     /// Number of running workers.
     workers: usize,
 }
 
+/// Requests of a batch with their waiters and keys.
+struct Batch<Req, Res> {
+    requests: Vec<Req>,
+    waiters: Vec<Waiter<Res>>,
+    keys: Vec<ProductId>,
+}
+
 impl<Req: Send + 'static, Res: Send + 'static> Batcher<Req, Res> {
-    pub fn new(workers: Workers, limit: BatchLimit<Req>, spawn_on: SpawnOn) -> Self {
-        let queue = Mutex::new(Queue { waiting: Vec::new(), workers: 0 });
-        Self(Arc::new(Shared { queue, workers, limit, spawn_on }))
+    pub fn new(workers: Workers, limit: BatchLimit<Req>, grouping: Grouping<Req>, spawn_on: SpawnOn) -> Self {
+        let queue = Mutex::new(Queue { waiting: Vec::new(), running: HashSet::new(), workers: 0 });
+        Self(Arc::new(Shared { queue, workers, limit, grouping, spawn_on }))
     }
 
     /// Submits a request and returns its response. Once its batch has started, the request is carried out
@@ -117,10 +148,9 @@ where
             // second runs tasks of connections whose data has just arrived.
             tokio::task::yield_now().await;
             tokio::task::yield_now().await;
-            let Some(batch) = shared.next_batch() else {
+            let Some(Batch { requests, waiters, keys }) = shared.next_batch() else {
                 return;
             };
-            let (requests, waiters): (Vec<Req>, Vec<Waiter<Res>>) = batch.into_iter().unzip();
             let context = waiters.first().map(|first| first.context.clone()).unwrap_or_default();
             let mut batch = pin!(run_shared(context, handler.handle(requests)));
             let (result, timing) = loop {
@@ -132,6 +162,7 @@ where
                     Err(_) => {}
                 }
             };
+            shared.release(&keys);
             match result {
                 Ok(responses) => {
                     let completed = waiters.into_iter().zip(responses);
@@ -170,22 +201,47 @@ impl<Req, Res> Shared<Req, Res> {
         starts
     }
 
-    /// Returns the oldest waiting requests, up to the weight limit. Returns `None` if no request waits; the
-    /// worker must end.
-    fn next_batch(&self) -> Option<Vec<(Req, Waiter<Res>)>> {
+    /// Returns the oldest waiting requests that may share a batch, up to the weight limit. Returns `None` if
+    /// no such request; the worker must end. A worker that ends although requests wait leaves them to the
+    /// workers of the running batches, which have the same keys.
+    fn next_batch(&self) -> Option<Batch<Req, Res>> {
         let mut queue = self.queue();
         queue.waiting.retain(|(_, waiter)| waiter.is_waiting());
-        if queue.waiting.is_empty() {
-            queue.workers -= 1;
+        let Queue { waiting, running, workers } = &mut *queue;
+        let is_ready = |request: &Req| self.grouping.key(request).is_none_or(|key| !running.contains(&key));
+        let Some(first) = waiting.iter().position(|(request, _)| is_ready(request)) else {
+            *workers -= 1;
             return None;
+        };
+        let only = match self.grouping {
+            Grouping::PerKey(key) => Some(key(&waiting[first].0)),
+            Grouping::Any | Grouping::Exclusive(_) => None,
+        };
+        let (mut total, mut is_full) = (0, false);
+        let mut takes = |request: &Req| {
+            if is_full || !is_ready(request) || (only.is_some() && self.grouping.key(request) != only) {
+                return false;
+            }
+            let weight = (self.limit.weight)(request);
+            is_full = total > 0 && total + weight > self.limit.max;
+            total += weight;
+            !is_full
+        };
+        let taken: Vec<_> = waiting.extract_if(first.., |(request, _)| takes(request)).collect();
+        let (requests, waiters): (Vec<Req>, Vec<Waiter<Res>>) = taken.into_iter().unzip();
+        let keys: Vec<ProductId> = requests.iter().filter_map(|request| self.grouping.key(request)).collect();
+        running.extend(&keys);
+        Some(Batch { requests, waiters, keys })
+    }
+
+    /// Allows other batches with these keys.
+    fn release(&self, keys: &[ProductId]) {
+        if !keys.is_empty() {
+            let mut queue = self.queue();
+            for key in keys {
+                queue.running.remove(key);
+            }
         }
-        let weights = queue.waiting.iter().map(|(request, _)| (self.limit.weight)(request));
-        let totals = weights.scan(0, |total, weight| {
-            *total += weight;
-            Some(*total)
-        });
-        let count = totals.take_while(|total| *total <= self.limit.max).count().max(1);
-        Some(queue.waiting.drain(..count).collect())
     }
 }
 

@@ -9,18 +9,12 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use sea_orm::DbErr;
 
 use super::batcher::BatchHandler;
 use crate::{
-    catalog::{
-        Products,
-        database_error::is_database_error,
-        insert::{InsertOutcome, Inserted, LockWait, RowConflict, assemble::assemble_products},
-        precondition,
-    },
-    database::is_unique_violation,
-    domain::{Error, NewProduct, Product, Version, id_taken_error},
+    catalog::{Catalog, assemble::assemble_products, insert::id_conflicts},
+    domain::{Error, NewProduct, Product, Version, id_taken_error, new_version},
+    store::{Insert, InsertOutcome, Inserted, LockWait, RowConflict, StoreError},
 };
 
 /// Outcome of one request in a batch.
@@ -33,36 +27,40 @@ pub(in crate::catalog) enum BatchOutcome<Req, Res> {
 
 /// Handler of create batches.
 #[derive(Clone)]
-pub(in crate::catalog) struct CreateBatch(pub Products);
+pub(in crate::catalog) struct CreateBatch {
+    pub catalog: Catalog,
+    pub row_conflict: RowConflict,
+}
 
 /// Creates all arrays of a batch with one insert. If the database rejects it, arrays with taken ids get an
 /// error, and all others are retried alone.
 impl BatchHandler<Vec<NewProduct>, BatchOutcome<Vec<NewProduct>, Vec<Product>>> for CreateBatch {
     async fn handle(&self, arrays: Vec<Vec<NewProduct>>) -> Vec<BatchOutcome<Vec<NewProduct>, Vec<Product>>> {
-        let Self(catalog) = self;
+        let Self { catalog, row_conflict } = self;
         let lengths: Vec<usize> = arrays.iter().map(Vec::len).collect();
         // `flatten` would not reserve the total length.
         let mut new = Vec::with_capacity(lengths.iter().sum());
         for array in arrays {
             new.extend(array);
         }
-        let new = Arc::new(new);
-        let version = precondition::new_version();
-        let products = match catalog.insert(&new, version, RowConflict::Fail, LockWait::Short).await {
+        let insert = shared_insert(Arc::new(new), new_version(), *row_conflict);
+        let products = match catalog.store().insert(&insert).await {
             Ok(InsertOutcome::Inserted(inserted)) => {
-                catalog.0.feed.notify_changed();
-                assemble_products(Arc::unwrap_or_clone(new), inserted.generated_ids, version)
+                catalog.inner.feed.notify_changed();
+                let Insert { products, version, .. } = insert;
+                assemble_products(Arc::unwrap_or_clone(products), inserted.generated_ids, version)
             }
-            Err(error) if !is_database_error(&error) => Err(error.into()),
+            Err(error) if !error.is_rejection() => Err(error.into()),
             rejected => {
-                let has_conflict = rejected.is_err_and(|error| is_unique_violation(&error));
-                let outcome = async |array: Vec<NewProduct>| match catalog.id_conflicts(&array).await {
+                let has_conflict = matches!(rejected, Err(StoreError::IdTaken));
+                let outcome = async |array: Vec<NewProduct>| match id_conflicts(catalog.store(), &array).await
+                {
                     Ok(conflicts) if !conflicts.is_empty() => {
                         BatchOutcome::Done(Err(Error::Duplicate(conflicts)))
                     }
                     _ => BatchOutcome::RetryAlone(array),
                 };
-                let arrays = split(Arc::unwrap_or_clone(new), &lengths);
+                let arrays = split(Arc::unwrap_or_clone(insert.products), &lengths);
                 return if has_conflict {
                     join_all(arrays.map(outcome)).await
                 } else {
@@ -81,18 +79,21 @@ impl BatchHandler<Vec<NewProduct>, BatchOutcome<Vec<NewProduct>, Vec<Product>>> 
 
 impl BatchHandler<NewProduct, BatchOutcome<NewProduct, Product>> for CreateBatch {
     async fn handle(&self, new: Vec<NewProduct>) -> Vec<BatchOutcome<NewProduct, Product>> {
-        let Self(catalog) = self;
-        // Of several requests with the same id, the first is inserted. The others usually get a conflict.
+        let Self { catalog, row_conflict } = self;
+        // Of several requests with the same id, the first is stored. The others usually get a conflict.
         let mut ids = HashSet::new();
         let (first, repeated): (Vec<_>, Vec<_>) =
             new.into_iter().enumerate().partition(|(_, new)| new.id.is_none_or(|id| ids.insert(id)));
         let (indices, first): (Vec<usize>, Vec<NewProduct>) = first.into_iter().unzip();
         let first_ids: Vec<_> = first.iter().map(|new| new.id).collect();
-        let mut outcomes: Vec<_> = indices.into_iter().zip(catalog.create_each(first).await).collect();
+        let mut outcomes: Vec<_> =
+            indices.into_iter().zip(catalog.create_each(first, *row_conflict).await).collect();
         for (index, new) in repeated {
             let first = first_ids.iter().position(|id| *id == new.id).map(|first| &outcomes[first].1);
             let outcome = match (new.id, first) {
-                (Some(id), Some(BatchOutcome::Done(Ok(_) | Err(Error::Duplicate(_))))) => {
+                (Some(id), Some(BatchOutcome::Done(Ok(_) | Err(Error::Duplicate(_)))))
+                    if *row_conflict == RowConflict::Fail =>
+                {
                     BatchOutcome::Done(Err(Error::Duplicate(vec![id_taken_error(new.location, id)])))
                 }
                 (_, Some(BatchOutcome::Done(Err(error)))) => BatchOutcome::Done(Err(error.clone())),
@@ -125,22 +126,32 @@ impl RecentConflicts {
     }
 }
 
-impl Products {
-    /// Creates the products whose ids are free, and returns the outcomes in the order of the products. No two
-    /// products may have the same id.
-    async fn create_each(&self, new: Vec<NewProduct>) -> Vec<BatchOutcome<NewProduct, Product>> {
-        let (new, version) = (Arc::new(new), precondition::new_version());
-        let Inserted { generated_ids, stored_client_ids } = match self.insert_free_ids(&new, version).await {
+impl Catalog {
+    /// Stores the products whose ids are free, or all of them with [`RowConflict::Replace`]. Returns the
+    /// outcomes in the order of the products. No two products may have the same id.
+    async fn create_each(
+        &self,
+        new: Vec<NewProduct>,
+        row_conflict: RowConflict,
+    ) -> Vec<BatchOutcome<NewProduct, Product>> {
+        let (new, version) = (Arc::new(new), new_version());
+        let inserted = match row_conflict {
+            RowConflict::Replace => {
+                self.store().insert(&shared_insert(new.clone(), version, row_conflict)).await
+            }
+            RowConflict::Fail | RowConflict::Skip => self.insert_free_ids(&new, version).await,
+        };
+        let Inserted { generated_ids, stored_client_ids } = match inserted {
             Ok(InsertOutcome::Inserted(inserted)) => inserted,
-            Err(error) if !is_database_error(&error) => {
+            Err(error) if !error.is_rejection() => {
                 let error = Error::from(error);
                 return new.iter().map(|_| BatchOutcome::Done(Err(error.clone()))).collect();
             }
             // Usually one request is the cause. Its id may be locked by another transaction, or no more ids
-            // can be generated, or another program has inserted a row with a generated id.
+            // can be generated, or a client has used a generated id.
             _ => return Arc::unwrap_or_clone(new).into_iter().map(BatchOutcome::RetryAlone).collect(),
         };
-        self.0.feed.notify_changed();
+        self.inner.feed.notify_changed();
         let conflict = |new: &NewProduct| {
             let id = new.id.filter(|id| !stored_client_ids.contains(*id))?;
             Some(Error::Duplicate(vec![id_taken_error(new.location, id)]))
@@ -166,15 +177,20 @@ impl Products {
         &self,
         new: &Arc<Vec<NewProduct>>,
         version: Version,
-    ) -> Result<InsertOutcome, DbErr> {
-        if !self.0.recent_conflicts.expected() {
-            match self.insert(new, version, RowConflict::Fail, LockWait::Short).await {
-                Err(error) if is_unique_violation(&error) => self.0.recent_conflicts.record(),
+    ) -> Result<InsertOutcome, StoreError> {
+        if !self.inner.recent_conflicts.expected() {
+            match self.store().insert(&shared_insert(new.clone(), version, RowConflict::Fail)).await {
+                Err(StoreError::IdTaken) => self.inner.recent_conflicts.record(),
                 result => return result,
             }
         }
-        self.insert(new, version, RowConflict::Skip, LockWait::Short).await
+        self.store().insert(&shared_insert(new.clone(), version, RowConflict::Skip)).await
     }
+}
+
+/// Returns an insert for several requests.
+fn shared_insert(products: Arc<Vec<NewProduct>>, version: Version, on_conflict: RowConflict) -> Insert {
+    Insert { products, version, on_conflict, wait: LockWait::Short }
 }
 
 /// Splits the items into consecutive vectors of the given lengths.

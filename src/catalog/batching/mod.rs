@@ -4,3 +4,4 @@ pub(super) mod batcher;
 pub(super) mod coalescer;
 pub(super) mod create_batch;
 pub(super) mod waiter;
+pub(super) mod write_batch;

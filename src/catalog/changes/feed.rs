@@ -7,12 +7,12 @@ use tokio::sync::{Mutex, Notify, broadcast};
 
 use super::{
     broadcast::{CAPACITY, Channel},
-    log::LogRead,
     subscription::Subscriber,
 };
 use crate::{
-    catalog::Products,
+    catalog::Catalog,
     domain::{Error, Event, LogPosition, ProductSelection},
+    store::LogRead,
 };
 
 /// Maximum number of changes read by one query.
@@ -66,7 +66,7 @@ impl Feed {
     }
 }
 
-impl Products {
+impl Catalog {
     /// Returns the events of the selected products: new ones, or all after a position received earlier. The
     /// stream ends with [`Error::TooSlow`] if the client reads too slowly, which bounds the memory for
     /// events.
@@ -86,13 +86,13 @@ impl Products {
     /// Returns a receiver and the position after which it gets all changes.
     async fn join_subscribers(&self) -> Result<(broadcast::Receiver<Event>, LogPosition), Error> {
         for _ in 0..MAX_JOIN_ATTEMPTS {
-            let mut published_up_to = self.0.feed.0.published_up_to.lock().await;
-            let sender = self.0.feed.0.channel.open().ok_or(Error::Unavailable)?;
-            if sender.receiver_count() >= self.0.options.max_subscriptions {
+            let mut published_up_to = self.inner.feed.0.published_up_to.lock().await;
+            let sender = self.inner.feed.0.channel.open().ok_or(Error::Unavailable)?;
+            if sender.receiver_count() >= self.inner.options.max_subscriptions {
                 return Err(Error::TooManySubscriptions);
             }
             if sender.receiver_count() == 0 || published_up_to.is_none() {
-                *published_up_to = self.newest_position().await?;
+                *published_up_to = self.store().newest_position().await?;
             }
             if let Some(position) = *published_up_to {
                 return Ok((sender.subscribe(), position));
@@ -105,30 +105,48 @@ impl Products {
         Err(Error::Unavailable)
     }
 
+    /// Returns the age of the oldest change that cannot be published yet. It waits for older PostgreSQL
+    /// transactions to end. Returns zero if no change is waiting.
+    ///
+    /// # Errors
+    /// Returns an error if the database fails.
+    pub async fn change_lag(&self) -> Result<Duration, Error> {
+        Ok(self.store().change_lag().await?)
+    }
+
+    /// Deletes changes older than `max_age`. Keeps the newest, because a client's cursor may refer to it.
+    ///
+    /// # Errors
+    /// Returns an error if the database fails.
+    pub async fn prune_change_log(&self, max_age: Duration) -> Result<(), Error> {
+        Ok(self.store().prune_change_log(max_age).await?)
+    }
+
     /// Publishes changes to the subscribers and notifies other instances of local changes. Never returns.
     pub async fn run_feed(&self) {
         let name = uuid::Uuid::new_v4().to_string();
+        let wake = || self.inner.feed.0.wakeup.notify_one();
         tokio::join!(
             self.run_publisher(),
             self.notify_peers(&name),
-            self.0.database.on_notification(&name, || self.0.feed.0.wakeup.notify_one()),
+            self.store().on_notification(&name, &wake),
         );
     }
 
     /// Ends all subscriptions and prevents new ones.
     pub fn close_feed(&self) {
-        self.0.feed.0.channel.close();
+        self.inner.feed.0.channel.close();
     }
 
     /// Returns the number of open subscriptions.
     pub fn subscriber_count(&self) -> usize {
-        self.0.feed.0.channel.subscriber_count()
+        self.inner.feed.0.channel.subscriber_count()
     }
 
     async fn run_publisher(&self) {
         loop {
-            let _ = tokio::time::timeout(POLL_INTERVAL, self.0.feed.0.wakeup.notified()).await;
-            let mut published_up_to = self.0.feed.0.published_up_to.lock().await;
+            let _ = tokio::time::timeout(POLL_INTERVAL, self.inner.feed.0.wakeup.notified()).await;
+            let mut published_up_to = self.inner.feed.0.published_up_to.lock().await;
             // The error has been logged. The next iteration retries.
             let _ = self.publish(&mut published_up_to).await;
         }
@@ -137,7 +155,8 @@ impl Products {
     /// Publishes all new changes. Publishes a resync event if there are too many, or if the log no longer
     /// contains them all.
     async fn publish(&self, published_up_to: &mut Option<LogPosition>) -> Result<(), Error> {
-        let (Some(sender), Some(mut position)) = (self.0.feed.0.channel.sender(), *published_up_to) else {
+        let (Some(sender), Some(mut position)) = (self.inner.feed.0.channel.sender(), *published_up_to)
+        else {
             *published_up_to = None;
             return Ok(());
         };
@@ -145,19 +164,22 @@ impl Products {
         let send = |event| drop(sender.send(event));
         let mut count = 0;
         loop {
-            let (changes, last, is_complete) = match self.changes_after(position, CHANGES_PER_READ).await? {
-                LogRead::Changes { changes, last, is_complete } if count + changes.len() <= MAX_BACKLOG => {
-                    (changes, last, is_complete)
-                }
-                LogRead::Changes { .. } | LogRead::Expired => {
-                    // If a running transaction can still precede every row, the next call retries.
-                    if let Some(newest) = self.newest_position().await? {
-                        send(Event::Resync(newest));
-                        *published_up_to = Some(newest);
+            let (changes, last, is_complete) =
+                match self.store().changes_after(position, CHANGES_PER_READ).await? {
+                    LogRead::Changes { changes, last, is_complete }
+                        if count + changes.len() <= MAX_BACKLOG =>
+                    {
+                        (changes, last, is_complete)
                     }
-                    return Ok(());
-                }
-            };
+                    LogRead::Changes { .. } | LogRead::Expired => {
+                        // If a running transaction can still precede every row, the next call retries.
+                        if let Some(newest) = self.store().newest_position().await? {
+                            send(Event::Resync(newest));
+                            *published_up_to = Some(newest);
+                        }
+                        return Ok(());
+                    }
+                };
             count += changes.len();
             changes.into_iter().map(Event::Change).for_each(send);
             position = last;
@@ -170,8 +192,8 @@ impl Products {
 
     async fn notify_peers(&self, name: &str) {
         loop {
-            self.0.feed.0.local_change.notified().await;
-            if let Err(error) = self.0.database.notify_peers(name).await {
+            self.inner.feed.0.local_change.notified().await;
+            if let Err(error) = self.store().notify_peers(name).await {
                 tracing::debug!(%error, "failed to notify other instances");
             }
             tokio::time::sleep(NOTIFY_INTERVAL).await;

@@ -1,6 +1,5 @@
-//! The change log and its subscribers.
+//! The feed of changes and its subscribers.
 
 pub(super) mod broadcast;
 pub(super) mod feed;
-pub(super) mod log;
 pub(super) mod subscription;

@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use futures_util::{Stream, StreamExt, stream};
 use tokio::sync::broadcast::{self, error::RecvError};
 
-use super::log::LogRead;
 use crate::{
-    catalog::Products,
+    catalog::Catalog,
     domain::{Change, Error, Event, LogPosition, ProductSelection},
+    store::LogRead,
 };
 
 /// Maximum number of missed changes read by one query, and held in memory for each returning subscriber.
@@ -16,7 +16,7 @@ const BACKLOG_PAGE_SIZE: u32 = 100;
 
 /// A subscriber and its position in the feed.
 pub(in crate::catalog) struct Subscriber {
-    catalog: Products,
+    catalog: Catalog,
     /// Missed changes up to `live_from`; `None` if there are no more to deliver.
     backlog: Option<Backlog>,
     receiver: broadcast::Receiver<Event>,
@@ -36,7 +36,7 @@ impl Subscriber {
     /// Creates a subscriber that gets changes after `live_from` through the receiver. Changes between
     /// `after` and `live_from` are read from the log.
     pub fn new(
-        catalog: Products,
+        catalog: Catalog,
         receiver: broadcast::Receiver<Event>,
         live_from: LogPosition,
         after: Option<LogPosition>,
@@ -66,7 +66,7 @@ impl Subscriber {
             if let Some(change) = backlog.changes.pop_front() {
                 return Some((Ok(Event::Change(change)), Some(self)));
             }
-            match self.catalog.changes_after(backlog.after, BACKLOG_PAGE_SIZE).await {
+            match self.catalog.store().changes_after(backlog.after, BACKLOG_PAGE_SIZE).await {
                 Ok(LogRead::Changes { changes, last, is_complete }) => {
                     backlog.after = last;
                     let missed = changes.into_iter().filter(|change| change.position <= self.live_from);
@@ -80,7 +80,7 @@ impl Subscriber {
                     (self.backlog, self.delivered_up_to) = (None, self.live_from);
                     return Some((Ok(Event::Resync(self.live_from)), Some(self)));
                 }
-                Err(error) => return Some((Err(error), None)),
+                Err(error) => return Some((Err(error.into()), None)),
             }
         }
         loop {

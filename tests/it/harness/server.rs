@@ -9,6 +9,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use sea_orm::DatabaseConnection;
 use serde_json::Value;
+use stockmeter::store::PoolOptions;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
@@ -146,7 +147,15 @@ impl Server {
         match &self.setup.database {
             Some(name) => cluster().await.connect(name).await,
             None => {
-                sea_orm::Database::connect(format!("sqlite://{}", self.setup.file().display())).await.unwrap()
+                let url = format!("sqlite://{}", self.setup.file().display()).parse().unwrap();
+                let options = PoolOptions {
+                    connections: 1,
+                    wait: TIMEOUT,
+                    acquire_timeout: TIMEOUT,
+                    statement_timeout: TIMEOUT,
+                };
+                let store = stockmeter::store::open(&url, options, None).await.unwrap();
+                store.schema_connection().await.unwrap()
             }
         }
     }

@@ -60,7 +60,7 @@ struct Queued {
 impl Queued {
     fn new(target: usize, max: usize) -> Self {
         let limit = BatchLimit { weight: |request: &Request| request.weight, max: 5 };
-        let batcher = Arc::new(Batcher::new(Workers { target, max }, limit, SpawnOn::Current));
+        let batcher = Arc::new(Batcher::new(Workers { target, max }, limit, Grouping::Any, SpawnOn::Current));
         let recorder = Recorder { created_at: tokio::time::Instant::now(), batches: Arc::default() };
         Self { batcher, recorder }
     }

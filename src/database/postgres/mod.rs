@@ -1,3 +1,0 @@
-//! Features of PostgreSQL that SQLite does not have.
-
-mod notify;

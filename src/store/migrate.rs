@@ -1,0 +1,101 @@
+//! Migrates the schema, even if several instances start at the same time.
+
+use migration::{Migrator, MigratorTrait};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait};
+
+use super::{Kind, Store, StoreError};
+
+/// Reason why the schema cannot be migrated.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// A newer version of Stockmeter has migrated the database.
+    #[error(
+        "the database has a newer schema ({0}) than this version of Stockmeter supports: run a newer version"
+    )]
+    Newer(String),
+    /// A statement failed.
+    #[error("cannot migrate the database: {0}")]
+    Statement(#[from] DbErr),
+    /// No connection is available.
+    #[error("cannot migrate the database: {0}")]
+    Store(#[from] StoreError),
+}
+
+/// A migration and whether it is applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MigrationStatus {
+    pub name: String,
+    pub applied: bool,
+}
+
+/// Acquires the lock that allows only one migration at a time. The number is arbitrary, but no other lock
+/// uses it.
+const LOCK: &str = "SELECT pg_advisory_xact_lock(7264819301)";
+
+/// Applies all pending migrations in one transaction.
+///
+/// # Errors
+/// Returns a [`MigrateError`] if the schema is newer or a statement fails.
+pub async fn migrate_up(store: &dyn Store) -> Result<(), MigrateError> {
+    let connection = store.schema_connection().await?;
+    let transaction = lock_schema(store.kind(), &connection).await?;
+    Migrator::up(&transaction, None).await?;
+    commit(transaction, connection).await
+}
+
+/// Reverts the last migration.
+///
+/// # Errors
+/// Returns a [`MigrateError`] if the schema is newer or a statement fails.
+pub async fn migrate_down(store: &dyn Store) -> Result<(), MigrateError> {
+    let connection = store.schema_connection().await?;
+    let transaction = lock_schema(store.kind(), &connection).await?;
+    Migrator::down(&transaction, Some(1)).await?;
+    commit(transaction, connection).await
+}
+
+/// Returns all migrations in order, and whether each is applied.
+///
+/// # Errors
+/// Returns a [`MigrateError`] if the schema is newer or a statement fails.
+pub async fn migrations(store: &dyn Store) -> Result<Vec<MigrationStatus>, MigrateError> {
+    let connection = store.schema_connection().await?;
+    let transaction = lock_schema(store.kind(), &connection).await?;
+    let applied = Migrator::get_migration_models(&transaction).await?;
+    commit(transaction, connection).await?;
+    let known = Migrator::migrations().into_iter().map(|migration| migration.name().to_owned());
+    Ok(known
+        .map(|name| MigrationStatus { applied: applied.iter().any(|row| row.version == name), name })
+        .collect())
+}
+
+/// Begins a transaction during which no other instance can migrate.
+async fn lock_schema(
+    kind: Kind,
+    connection: &DatabaseConnection,
+) -> Result<DatabaseTransaction, MigrateError> {
+    let transaction = connection.begin().await?;
+    if kind == Kind::PostgreSql {
+        // A migration or the wait for the lock may exceed the statement timeout of requests.
+        transaction.execute_unprepared("SET LOCAL statement_timeout = 0").await?;
+        // This suppresses notices about objects that already exist.
+        transaction.execute_unprepared("SET LOCAL client_min_messages = warning").await?;
+        transaction.execute_unprepared(LOCK).await?;
+    }
+    let known = Migrator::migrations();
+    let applied = Migrator::get_migration_models(&transaction).await?;
+    match applied.into_iter().find(|row| !known.iter().any(|migration| migration.name() == row.version)) {
+        Some(unknown) => Err(MigrateError::Newer(unknown.version)),
+        None => Ok(transaction),
+    }
+}
+
+async fn commit(
+    transaction: DatabaseTransaction,
+    connection: DatabaseConnection,
+) -> Result<(), MigrateError> {
+    transaction.commit().await?;
+    // On SQLite, a failed commit is reported here, because SeaORM's extension point cannot return it.
+    connection.ping().await?;
+    Ok(())
+}

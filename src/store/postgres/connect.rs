@@ -1,0 +1,69 @@
+//! Options of connections, and the wait for a server that is not available yet.
+
+use std::time::{Duration, Instant};
+
+use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _, PgConnection, postgres::PgConnectOptions};
+use tracing::info;
+
+use crate::store::{DatabaseUrl, OpenError, PoolOptions};
+
+/// Timeout of one attempt to connect.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Shortest and longest pause between attempts. Each pause is twice the previous one.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+
+/// Returns the options of every connection.
+pub(super) fn connect_options(server: &PgConnectOptions, options: PoolOptions) -> PgConnectOptions {
+    server
+        .clone()
+        .application_name("stockmeter")
+        .options([
+            ("statement_timeout", options.statement_timeout.as_millis().to_string()),
+            // Safeguard: no request should leave a transaction idle. If one does, the transaction must not
+            // keep its locks.
+            ("idle_in_transaction_session_timeout", "10s".to_owned()),
+        ])
+        .disable_statement_logging()
+}
+
+/// Tries to connect to PostgreSQL, with increasing pauses, until an attempt succeeds or `wait` has elapsed.
+pub(in crate::store) async fn wait_for_server(
+    url: &DatabaseUrl,
+    server: &PgConnectOptions,
+    wait: Duration,
+) -> Result<(), OpenError> {
+    let start = Instant::now();
+    let mut pause = BACKOFF.0;
+    loop {
+        let remaining = wait.saturating_sub(start.elapsed());
+        let timeout = ATTEMPT_TIMEOUT.min(remaining.max(BACKOFF.0));
+        let reason = match tokio::time::timeout(timeout, PgConnection::connect_with(server)).await {
+            Ok(Ok(connection)) => {
+                // The connection was only a test, so an error on close does not matter.
+                drop(connection.close().await);
+                return Ok(());
+            }
+            Ok(Err(error)) if is_permanent(&error) => return Err(OpenError::Rejected(url.clone(), error)),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no response".to_owned(),
+        };
+        let remaining = wait.saturating_sub(start.elapsed());
+        if remaining.is_zero() {
+            return Err(OpenError::TimedOut(url.clone(), wait, reason));
+        }
+        info!(database = %url, reason, "waiting for the database, giving up in {} s", remaining.as_secs());
+        tokio::time::sleep(pause.min(remaining)).await;
+        pause = (pause * 2).min(BACKOFF.1);
+    }
+}
+
+/// Returns whether a retry would fail as well: the user, password, database or a permission is wrong.
+fn is_permanent(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(error) => error
+            .code()
+            .is_some_and(|code| code.starts_with("28") || ["3D000", "42501"].contains(&code.as_ref())),
+        sqlx::Error::Configuration(_) => true,
+        _ => false,
+    }
+}

@@ -1,0 +1,131 @@
+//! A connection of the pool, and the execution of statements on it.
+
+use std::time::Instant;
+
+use deadpool::managed::Object;
+use sea_orm::{
+    Statement,
+    sea_query::Values,
+    sqlx::{
+        self, AssertSqlSafe, Executor, Postgres,
+        postgres::{PgQueryResult, PgRow},
+        query::Query,
+    },
+};
+use sea_query_sqlx::SqlxValues;
+
+use super::connection_manager::{Connections, PooledConnection};
+use crate::store::{
+    Kind, StoreError,
+    observer::{OptionalObserver, operation_name},
+    spans,
+};
+
+/// A connection, which returns to the pool when it is dropped. If a statement was given up or a transaction
+/// was left open, the connection is closed instead, which also ends the transaction.
+pub(super) struct Connection {
+    /// `None` only while it is dropped.
+    pooled: Option<PooledConnection>,
+    pool: Connections,
+    observer: OptionalObserver,
+    state: State,
+    is_in_transaction: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Ready,
+    /// A statement is running, was given up or has lost the connection.
+    Busy,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if (self.state == State::Busy || self.is_in_transaction)
+            && let Some(pooled) = self.pooled.take()
+        {
+            drop(Object::take(pooled));
+        }
+    }
+}
+
+/// Runs the expression with the connection, and keeps the state of the connection up to date.
+macro_rules! run {
+    ($self:ident, $connection:ident => $run:expr) => {{
+        let Some($connection) = $self.pooled.as_deref_mut() else {
+            return Err(StoreError::unavailable("the connection is closed"));
+        };
+        $self.state = State::Busy;
+        let result: Result<_, sqlx::Error> = $run.await;
+        $self.finish(result)
+    }};
+}
+
+impl Connection {
+    pub fn new(pooled: PooledConnection, pool: Connections, observer: OptionalObserver) -> Self {
+        Self { pooled: Some(pooled), pool, observer, state: State::Ready, is_in_transaction: false }
+    }
+
+    /// Runs a statement and returns its rows.
+    pub async fn query(&mut self, statement: Statement) -> Result<Vec<PgRow>, StoreError> {
+        let (operation, start) = (operation_name(&statement.sql), Instant::now());
+        let span = spans::statement_span(Kind::PostgreSql, operation, &statement.sql);
+        let run = async { run!(self, connection => query(statement).fetch_all(connection)) };
+        let result = spans::instrument(span, run).await;
+        self.observer.statement_finished(operation, start, &result);
+        result
+    }
+
+    /// Runs a statement and returns the number of rows that it affected.
+    pub async fn execute(&mut self, statement: Statement) -> Result<u64, StoreError> {
+        let (operation, start) = (operation_name(&statement.sql), Instant::now());
+        let span = spans::statement_span(Kind::PostgreSql, operation, &statement.sql);
+        let run = async { run!(self, connection => query(statement).execute(connection)) };
+        let result = spans::instrument(span, run).await;
+        self.observer.statement_finished(operation, start, &result);
+        result.map(|result: PgQueryResult| result.rows_affected())
+    }
+
+    pub async fn begin(&mut self) -> Result<(), StoreError> {
+        self.is_in_transaction = true;
+        self.control("BEGIN").await
+    }
+
+    pub async fn commit(&mut self) -> Result<(), StoreError> {
+        self.control("COMMIT").await?;
+        self.is_in_transaction = false;
+        Ok(())
+    }
+
+    pub async fn roll_back(&mut self) -> Result<(), StoreError> {
+        self.control("ROLLBACK").await?;
+        self.is_in_transaction = false;
+        Ok(())
+    }
+
+    /// Runs a statement without parameters that controls the transaction. It is not observed.
+    pub async fn control(&mut self, sql: &'static str) -> Result<(), StoreError> {
+        run!(self, connection => connection.execute(sql)).map(drop)
+    }
+
+    fn finish<T>(&mut self, result: Result<T, sqlx::Error>) -> Result<T, StoreError> {
+        match &result {
+            Ok(_) => self.state = State::Ready,
+            Err(sqlx::Error::Database(error)) if !is_shutdown(error.as_ref()) => self.state = State::Ready,
+            // If the server has closed this connection, it is likely to have closed all.
+            Err(_) => drop(self.pool.retain(|_, _| false)),
+        }
+        result.map_err(StoreError::from)
+    }
+}
+
+/// Returns whether the server has ended the connection (SQLSTATE 57P01 to 57P05).
+fn is_shutdown(error: &dyn sqlx::error::DatabaseError) -> bool {
+    error.code().is_some_and(|code| code.starts_with("57P"))
+}
+
+/// Builds the query as SeaORM does, but without cloning its values.
+fn query(statement: Statement) -> Query<'static, Postgres, SqlxValues> {
+    let values = statement.values.unwrap_or(Values(Vec::new()));
+    sqlx::query_with(AssertSqlSafe(statement.sql), SqlxValues(values))
+}

@@ -1,0 +1,196 @@
+//! The PostgreSQL engine: sqlx with one pool.
+
+mod change_log;
+pub(super) mod connect;
+mod connection;
+mod connection_manager;
+mod insert;
+mod notify;
+mod pool;
+mod products;
+mod rows;
+mod transaction;
+mod update;
+
+use std::{collections::HashMap, fmt, path::Path, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use sea_orm::{
+    DatabaseConnection, DbBackend,
+    sqlx::{
+        PgPool, Row,
+        postgres::{PgConnectOptions, PgPoolOptions},
+    },
+};
+use tokio::sync::Mutex;
+
+use self::{pool::Pool, transaction::PostgresTransaction};
+use super::{
+    HEALTH_CHECK_TIMEOUT, Insert, InsertOutcome, Inserts, Kind, LogRead, PoolOptions, PoolStatus, RowWait,
+    Store, StoreError, Transaction, WriteOutcome, observer::OptionalObserver, sql,
+};
+use crate::domain::{
+    Filter, Listing, LogPosition, NewProduct, PageRequest, Product, ProductId, ProductWrite, Version,
+};
+
+const BACKEND: DbBackend = DbBackend::Postgres;
+
+/// Maximum number of connections outside the pool: for health checks and migrations, and for notifications.
+const SEPARATE_CONNECTIONS: u32 = 2;
+
+/// A PostgreSQL database. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Postgres {
+    pool: Pool,
+    /// Connections outside the pool, so that health checks and notifications work even if the pool is busy.
+    separate: PgPool,
+}
+
+impl fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Postgres")
+    }
+}
+
+impl Postgres {
+    /// Creates the pools, which open connections when they are needed.
+    pub fn open(
+        server: &PgConnectOptions,
+        options: PoolOptions,
+        observer: OptionalObserver,
+    ) -> Result<Self, StoreError> {
+        let server = connect::connect_options(server, options);
+        let separate = PgPoolOptions::new().max_connections(SEPARATE_CONNECTIONS);
+        let separate = separate.acquire_timeout(options.acquire_timeout).connect_lazy_with(server.clone());
+        Ok(Self { pool: Pool::new(server, options, observer)?, separate })
+    }
+}
+
+#[async_trait]
+impl Store for Postgres {
+    fn kind(&self) -> Kind {
+        Kind::PostgreSql
+    }
+
+    fn pool_status(&self) -> PoolStatus {
+        self.pool.status()
+    }
+
+    async fn is_reachable(&self) -> bool {
+        let query = sea_orm::sqlx::query("SELECT id FROM product LIMIT 1").fetch_optional(&self.separate);
+        matches!(tokio::time::timeout(HEALTH_CHECK_TIMEOUT, query).await, Ok(Ok(_)))
+    }
+
+    async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
+        products::get_many(&mut self.pool.acquire().await?, ids).await
+    }
+
+    async fn page(&self, listing: &Listing, page: &PageRequest) -> Result<Vec<Product>, StoreError> {
+        let statement = sql::page::statement(listing, page, BACKEND);
+        rows::products(&self.pool.acquire().await?.query(statement).await?)
+    }
+
+    async fn count(&self, filter: &Filter) -> Result<u64, StoreError> {
+        let rows = self.pool.acquire().await?.query(sql::count(filter, BACKEND)).await?;
+        let counts: Vec<i64> = rows::first_column(&rows)?;
+        Ok(counts.first().and_then(|count| u64::try_from(*count).ok()).unwrap_or_default())
+    }
+
+    async fn totals(&self) -> Result<(u64, u64), StoreError> {
+        let rows = self.pool.acquire().await?.query(sql::totals(BACKEND)).await?;
+        let Some(row) = rows.first() else {
+            return Ok((0, 0));
+        };
+        let (products, stock): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+        Ok((u64::try_from(products).unwrap_or_default(), u64::try_from(stock).unwrap_or_default()))
+    }
+
+    async fn write_each(
+        &self,
+        writes: Vec<ProductWrite>,
+        wait: RowWait,
+    ) -> Result<Vec<WriteOutcome>, StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        connection.begin().await?;
+        let outcomes = update::write_each(&mut connection, writes, wait).await;
+        if outcomes.is_ok() {
+            connection.commit().await?
+        } else {
+            connection.roll_back().await?
+        }
+        outcomes
+    }
+
+    async fn replace_many(
+        &self,
+        products: Arc<Vec<NewProduct>>,
+    ) -> Result<HashMap<ProductId, Version>, StoreError> {
+        products::replace_many(&mut self.pool.acquire().await?, &products).await
+    }
+
+    async fn delete_many(&self, filter: &Filter) -> Result<u64, StoreError> {
+        self.pool.acquire().await?.execute(sql::delete_many(filter, BACKEND)).await
+    }
+
+    async fn begin(&self) -> Result<Arc<dyn Transaction>, StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        connection.begin().await?;
+        Ok(Arc::new(PostgresTransaction(Mutex::new(connection))))
+    }
+
+    async fn changes_after(&self, position: LogPosition, limit: u32) -> Result<LogRead, StoreError> {
+        change_log::changes_after(&mut self.pool.acquire().await?, position, limit).await
+    }
+
+    async fn newest_position(&self) -> Result<Option<LogPosition>, StoreError> {
+        change_log::newest_position(&mut self.pool.acquire().await?).await
+    }
+
+    async fn change_lag(&self) -> Result<Duration, StoreError> {
+        change_log::change_lag(&mut self.pool.acquire().await?).await
+    }
+
+    async fn prune_change_log(&self, max_age: Duration) -> Result<(), StoreError> {
+        change_log::prune(&mut self.pool.acquire().await?, max_age).await
+    }
+
+    async fn prune_idempotency_keys(&self, created_until: i64) -> Result<(), StoreError> {
+        self.pool.acquire().await?.execute(sql::idempotency::prune(created_until, BACKEND)).await.map(drop)
+    }
+
+    async fn notify_peers(&self, name: &str) -> Result<(), StoreError> {
+        notify::notify_peers(&mut self.pool.acquire().await?, name).await
+    }
+
+    async fn on_notification(&self, name: &str, notified: &(dyn Fn() + Send + Sync)) {
+        notify::on_notification(&self.separate, name, notified).await;
+    }
+
+    async fn schema_connection(&self) -> Result<DatabaseConnection, StoreError> {
+        Ok(DatabaseConnection::from(self.separate.clone()))
+    }
+
+    async fn backup(&self, _: &Path) -> Result<(), StoreError> {
+        Err(StoreError::Unsupported("PostgreSQL has its own tools for backups: use pg_dump or pg_basebackup"))
+    }
+
+    async fn close(&self) {
+        self.pool.close();
+        self.separate.close().await;
+    }
+}
+
+#[async_trait]
+impl Inserts for Postgres {
+    async fn insert(&self, insert: &Insert) -> Result<InsertOutcome, StoreError> {
+        insert::insert(&mut self.pool.acquire().await?, insert).await
+    }
+
+    async fn existing_ids(&self, ids: Vec<ProductId>) -> Result<Vec<ProductId>, StoreError> {
+        products::existing_ids(&mut self.pool.acquire().await?, &ids).await
+    }
+
+    async fn skip_used_ids(&self, ids: &[ProductId]) -> Result<(), StoreError> {
+        insert::skip_used_ids(&mut self.pool.acquire().await?, ids).await
+    }
+}

@@ -1,0 +1,94 @@
+//! A transaction of several statements.
+
+use async_trait::async_trait;
+use sea_orm::{Statement, sqlx::Row};
+use tokio::sync::Mutex;
+
+use super::{BACKEND, connection::Connection, insert, products, rows, update};
+use crate::{
+    domain::{Error, Fingerprint, IdempotencyKey, Product, ProductId, ProductWrite},
+    store::{Insert, InsertOutcome, Inserts, KeyState, RowWait, StoreError, Transaction, WriteOutcome, sql},
+};
+
+/// Tries to lock the key, which fails if another instance is processing a request with the same key. The
+/// lock is released at the end of the transaction.
+const LOCK_KEY: &str = "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 7264819303))";
+
+/// A connection on which a transaction has begun.
+pub(super) struct PostgresTransaction(pub Mutex<Connection>);
+
+/// Runs the expression in a savepoint. If it fails, it has no effect, and the transaction goes on.
+macro_rules! in_savepoint {
+    ($self:ident, $connection:ident => $run:expr) => {{
+        let mut connection = $self.0.lock().await;
+        let $connection = &mut *connection;
+        $connection.control("SAVEPOINT statement").await?;
+        let result = $run.await;
+        if result.is_err() {
+            $connection.control("ROLLBACK TO SAVEPOINT statement").await?;
+        }
+        $connection.control("RELEASE SAVEPOINT statement").await?;
+        result
+    }};
+}
+
+#[async_trait]
+impl Inserts for PostgresTransaction {
+    async fn insert(&self, insert: &Insert) -> Result<InsertOutcome, StoreError> {
+        in_savepoint!(self, connection => insert::insert(connection, insert))
+    }
+
+    async fn existing_ids(&self, ids: Vec<ProductId>) -> Result<Vec<ProductId>, StoreError> {
+        in_savepoint!(self, connection => products::existing_ids(connection, &ids))
+    }
+
+    async fn skip_used_ids(&self, ids: &[ProductId]) -> Result<(), StoreError> {
+        in_savepoint!(self, connection => insert::skip_used_ids(connection, ids))
+    }
+}
+
+#[async_trait]
+impl Transaction for PostgresTransaction {
+    async fn write(&self, write: ProductWrite) -> Result<Result<Product, Error>, StoreError> {
+        let writes = vec![write];
+        let outcomes =
+            in_savepoint!(self, connection => update::write_each(connection, writes, RowWait::Wait))?;
+        match outcomes.into_iter().next() {
+            Some(WriteOutcome::Done(result)) => Ok(result),
+            _ => Ok(Err(Error::Internal)),
+        }
+    }
+
+    async fn stored_response(
+        &self,
+        key: &IdempotencyKey,
+        created_after: i64,
+    ) -> Result<KeyState, StoreError> {
+        let mut connection = self.0.lock().await;
+        let lock = Statement::from_sql_and_values(BACKEND, LOCK_KEY, [key.as_str().into()]);
+        let is_locked: Vec<bool> = rows::first_column(&connection.query(lock).await?)?;
+        if is_locked != [true] {
+            return Ok(KeyState::InUse);
+        }
+        let rows = connection.query(sql::idempotency::select(key, created_after, BACKEND)).await?;
+        match rows.first() {
+            Some(row) => Ok(KeyState::Stored { fingerprint: row.try_get(0)?, response: row.try_get(1)? }),
+            None => Ok(KeyState::Unused),
+        }
+    }
+
+    async fn store_response(
+        &self,
+        key: &IdempotencyKey,
+        fingerprint: &Fingerprint,
+        response: String,
+        created_at: i64,
+    ) -> Result<(), StoreError> {
+        let insert = sql::idempotency::insert(key, fingerprint, response, created_at, BACKEND);
+        self.0.lock().await.execute(insert).await.map(drop)
+    }
+
+    async fn commit(&self) -> Result<(), StoreError> {
+        self.0.lock().await.commit().await
+    }
+}

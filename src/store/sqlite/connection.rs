@@ -1,0 +1,60 @@
+//! Opens connections to the SQLite file.
+
+use std::{path::Path, time::Duration};
+
+use rusqlite::{Connection, OpenFlags, Result, config::DbConfig};
+
+/// Access of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    Write,
+}
+
+/// Size of the page cache of a connection, in KiB. It is small, because the operating system also caches the
+/// file.
+const CACHE_KIB: u32 = 4 << 10;
+
+/// Maximum wait for a lock that another process holds on the file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Maximum wait of a read for a lock, which is rare in WAL mode. It is short because it can block a thread of
+/// the runtime.
+const READ_BUSY_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// Number of prepared statements that a connection keeps.
+const CACHED_STATEMENTS: usize = 64;
+
+/// Opens a connection. The file must exist, unless `create` is set.
+pub(super) fn open(file: &Path, access: Access, create: bool) -> Result<Connection> {
+    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    flags.set(OpenFlags::SQLITE_OPEN_CREATE, create);
+    let connection = Connection::open_with_flags(file, flags)?;
+    connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+    // Without this guarantee, SQLite prepares a statement again whenever a value of a range condition changes.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    // A negative number is a size in KiB.
+    connection.pragma_update(None, "cache_size", format!("-{CACHE_KIB}"))?;
+    match access {
+        Access::Read => {
+            connection.busy_timeout(READ_BUSY_TIMEOUT)?;
+            connection.pragma_update(None, "query_only", "on")?;
+        }
+        Access::Write => {
+            connection.busy_timeout(BUSY_TIMEOUT)?;
+            connection.pragma_update(None, "journal_mode", "wal")?;
+            // With FULL, a commit is on disk before it is acknowledged.
+            connection.pragma_update(None, "synchronous", "full")?;
+            connection.pragma_update(None, "foreign_keys", "on")?;
+        }
+    }
+    Ok(connection)
+}
+
+/// Copies the log into the file and closes the connection. If no other connection is open, the file then
+/// holds everything, and SQLite deletes the log.
+pub(super) fn close(connection: Connection) -> Result<()> {
+    let checkpointed = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    connection.close().map_err(|(_, error)| error)?;
+    checkpointed
+}

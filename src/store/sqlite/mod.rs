@@ -1,0 +1,341 @@
+//! The SQLite engine: rusqlite with one writer and several readers.
+
+mod change_log;
+mod connection;
+mod insert;
+mod readers;
+mod schema;
+mod session;
+mod transaction;
+mod update;
+mod values;
+mod write_transaction;
+mod writer;
+
+use std::{
+    collections::HashMap,
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension, params};
+use sea_orm::{DatabaseConnection, DbBackend};
+
+use self::{
+    connection::Access,
+    readers::Readers,
+    transaction::SqliteTransaction,
+    write_transaction::WriteTransaction,
+    writer::{Job, Writer},
+};
+use super::{
+    HEALTH_CHECK_TIMEOUT, Insert, InsertOutcome, Inserts, Kind, LogRead, PoolOptions, PoolStatus, RowWait,
+    Store, StoreError, Transaction, WriteOutcome,
+    log_read::{self, EntriesRead},
+    observer::OptionalObserver,
+    spans, sql,
+    url::SqliteFile,
+};
+use crate::domain::{
+    Filter, Listing, LogPosition, NewProduct, PageRequest, Product, ProductId, ProductWrite, Version,
+};
+
+const BACKEND: DbBackend = DbBackend::Sqlite;
+
+/// Maximum number of log rows deleted in one transaction, which bounds the time that other writes wait.
+const ROWS_PER_PRUNE: u32 = 1000;
+
+const SELECT_ID: &str = "SELECT id FROM product WHERE id = ?";
+
+/// A SQLite database. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Sqlite {
+    file: PathBuf,
+    writer: Writer,
+    readers: Readers,
+    observer: OptionalObserver,
+}
+
+impl fmt::Debug for Sqlite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sqlite({})", self.file.display())
+    }
+}
+
+impl Sqlite {
+    /// Opens the file, and creates it if it is missing and the URL allows it.
+    pub fn open(
+        file: &SqliteFile,
+        options: PoolOptions,
+        observer: OptionalObserver,
+    ) -> Result<Self, StoreError> {
+        // The first connection also sets the journal mode, which the file keeps.
+        drop(connection::open(&file.path, Access::Write, file.create)?);
+        let file = file.path.clone();
+        let (writer, readers) = (Writer::start(file.clone()), Readers::new(file.clone(), options));
+        Ok(Self { file, writer, readers, observer })
+    }
+
+    /// Runs a read on a pooled connection. `operation` and `sql` describe it in metrics and spans.
+    async fn read<T: Send + 'static>(
+        &self,
+        sql: &str,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.observe("SELECT", sql, self.readers.read(work)).await
+    }
+
+    /// Runs a read of a few rows by key.
+    async fn read_short<T: Send + 'static>(
+        &self,
+        sql: &str,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let start = Instant::now();
+        self.observe("SELECT", sql, async { (self.readers.read_short(work).await, start) }).await
+    }
+
+    /// Runs a write in a transaction of the writer.
+    async fn write<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        sql: &str,
+        work: impl FnOnce(&mut WriteTransaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.observe(operation, sql, self.writer.run(work)).await
+    }
+
+    /// Reports a statement and traces it. `run` returns the result and the time at which the statement began.
+    async fn observe<T>(
+        &self,
+        operation: &'static str,
+        sql: &str,
+        run: impl Future<Output = (Result<T, StoreError>, Instant)>,
+    ) -> Result<T, StoreError> {
+        let enqueued_at = Instant::now();
+        let span = spans::statement_span(Kind::Sqlite, operation, sql);
+        let mut began = enqueued_at;
+        let run = async {
+            let (result, began_at) = run.await;
+            began = began_at;
+            result
+        };
+        let result = spans::instrument(span, run).await;
+        self.observer.connection_acquired(began.saturating_duration_since(enqueued_at));
+        self.observer.statement_finished(operation, began, &result);
+        result
+    }
+}
+
+#[async_trait]
+impl Store for Sqlite {
+    fn kind(&self) -> Kind {
+        Kind::Sqlite
+    }
+
+    fn pool_status(&self) -> PoolStatus {
+        let (PoolStatus { used, idle, max, pending }, jobs) = (self.readers.status(), self.writer.jobs());
+        let writing = jobs.min(1);
+        PoolStatus {
+            used: used + writing,
+            idle: idle + 1 - writing,
+            max: max + 1,
+            pending: pending + jobs.saturating_sub(1),
+        }
+    }
+
+    async fn is_reachable(&self) -> bool {
+        let read = self.readers.read_short(|connection| {
+            let mut select = connection.prepare_cached("SELECT id FROM product LIMIT 1")?;
+            select.query_row([], |row| row.get::<_, i64>(0)).optional()
+        });
+        matches!(tokio::time::timeout(HEALTH_CHECK_TIMEOUT, read).await, Ok(Ok(_)))
+    }
+
+    async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
+        let ids = ids.to_vec();
+        let read = move |connection: &Connection| {
+            let found = ids.iter().map(|id| update::find(connection, *id));
+            found.filter_map(Result::transpose).collect()
+        };
+        self.read_short(update::SELECT_ONE, read).await
+    }
+
+    async fn page(&self, listing: &Listing, page: &PageRequest) -> Result<Vec<Product>, StoreError> {
+        let statement = sql::page::statement(listing, page, BACKEND);
+        let sql = statement.sql.clone();
+        let read = move |connection: &Connection| values::products(connection, &statement);
+        if page.is_short(listing) { self.read_short(&sql, read).await } else { self.read(&sql, read).await }
+    }
+
+    async fn count(&self, filter: &Filter) -> Result<u64, StoreError> {
+        let statement = sql::count(filter, BACKEND);
+        let sql = statement.sql.clone();
+        let read = move |connection: &Connection| {
+            let mut prepared = values::prepare(connection, &statement)?;
+            prepared.raw_query().next()?.map_or(Ok(0), |row| row.get(0))
+        };
+        let count: i64 = self.read(&sql, read).await?;
+        Ok(u64::try_from(count).unwrap_or_default())
+    }
+
+    async fn totals(&self) -> Result<(u64, u64), StoreError> {
+        let statement = sql::totals(BACKEND);
+        let sql = statement.sql.clone();
+        let read = move |connection: &Connection| {
+            let mut prepared = values::prepare(connection, &statement)?;
+            let row = prepared.raw_query().next()?.map_or(Ok((0, 0)), <(i64, i64)>::try_from)?;
+            Ok(row)
+        };
+        let (products, stock) = self.read(&sql, read).await?;
+        Ok((u64::try_from(products).unwrap_or_default(), u64::try_from(stock).unwrap_or_default()))
+    }
+
+    async fn write_each(
+        &self,
+        writes: Vec<ProductWrite>,
+        _: RowWait,
+    ) -> Result<Vec<WriteOutcome>, StoreError> {
+        let work = move |transaction: &mut WriteTransaction<'_>| {
+            writes.iter().map(|write| Ok(WriteOutcome::Done(update::write(transaction, write)?))).collect()
+        };
+        self.write("UPDATE", update::UPDATE, work).await
+    }
+
+    async fn replace_many(
+        &self,
+        products: Arc<Vec<NewProduct>>,
+    ) -> Result<HashMap<ProductId, Version>, StoreError> {
+        self.write("UPDATE", update::UPDATE, move |transaction| update::replace_many(transaction, &products))
+            .await
+    }
+
+    async fn delete_many(&self, filter: &Filter) -> Result<u64, StoreError> {
+        let statement = sql::delete_many(filter, BACKEND);
+        let sql = statement.sql.clone();
+        self.write("DELETE", &sql, move |transaction| update::delete_many(transaction, &statement)).await
+    }
+
+    async fn begin(&self) -> Result<Arc<dyn Transaction>, StoreError> {
+        let (session, handle, began) = session::session();
+        let enqueued_at = Instant::now();
+        self.writer.send(Job::Session(session));
+        let (result, began) = writer::receive(began).await;
+        self.observer.connection_acquired(began.saturating_duration_since(enqueued_at));
+        result?;
+        Ok(Arc::new(SqliteTransaction { store: self.clone(), session: handle }))
+    }
+
+    async fn changes_after(&self, position: LogPosition, limit: u32) -> Result<LogRead, StoreError> {
+        let read = move |connection: &Connection| {
+            let entries = change_log::entries_from(connection, position, limit)?;
+            let EntriesRead::Entries { changes, last, is_complete } =
+                log_read::read(&entries, position, limit)
+            else {
+                return Ok(LogRead::Expired);
+            };
+            let products = log_read::current_ids(&changes).into_iter().map(|id| update::find(connection, id));
+            let products = products.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+            Ok(LogRead::Changes { changes: log_read::with_products(changes, products), last, is_complete })
+        };
+        self.read(change_log::SELECT_FROM, read).await
+    }
+
+    async fn newest_position(&self) -> Result<Option<LogPosition>, StoreError> {
+        if let Some(newest) = self.read(change_log::SELECT_LAST, change_log::newest_position).await? {
+            return Ok(Some(newest));
+        }
+        let insert =
+            |transaction: &mut WriteTransaction<'_>| change_log::insert_sentinel(transaction.connection);
+        self.write("INSERT", change_log::INSERT_SENTINEL, insert).await?;
+        self.read(change_log::SELECT_LAST, change_log::newest_position).await
+    }
+
+    async fn change_lag(&self) -> Result<Duration, StoreError> {
+        Ok(Duration::ZERO)
+    }
+
+    async fn prune_change_log(&self, max_age: Duration) -> Result<(), StoreError> {
+        let seconds = i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX);
+        loop {
+            let prune = move |transaction: &mut WriteTransaction<'_>| {
+                change_log::prune(transaction.connection, seconds, ROWS_PER_PRUNE)
+            };
+            if self.write("DELETE", change_log::PRUNE, prune).await? < ROWS_PER_PRUNE as usize {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn prune_idempotency_keys(&self, created_until: i64) -> Result<(), StoreError> {
+        let statement = sql::idempotency::prune(created_until, BACKEND);
+        let sql = statement.sql.clone();
+        let prune = move |transaction: &mut WriteTransaction<'_>| {
+            values::prepare(transaction.connection, &statement)?.raw_execute().map(drop)
+        };
+        self.write("DELETE", &sql, prune).await
+    }
+
+    async fn notify_peers(&self, _: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn on_notification(&self, _: &str, _: &(dyn Fn() + Send + Sync)) {
+        std::future::pending().await
+    }
+
+    async fn schema_connection(&self) -> Result<DatabaseConnection, StoreError> {
+        schema::connect(connection::open(&self.file, Access::Write, false)?).await
+    }
+
+    async fn backup(&self, file: &Path) -> Result<(), StoreError> {
+        let Some(file) = file.to_str().map(str::to_owned) else {
+            return Err(StoreError::Unsupported("the name of the backup file is not UTF-8"));
+        };
+        let backup = move |connection: &Connection| {
+            connection.pragma_update(None, "query_only", "off")?;
+            let result = connection.execute("VACUUM INTO ?", params![file]);
+            connection.pragma_update(None, "query_only", "on")?;
+            result.map(drop)
+        };
+        self.read("VACUUM INTO ?", backup).await
+    }
+
+    async fn close(&self) {
+        // SQLite deletes the log only if the writer's connection is the last one.
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+#[async_trait]
+impl Inserts for Sqlite {
+    async fn insert(&self, insert: &Insert) -> Result<InsertOutcome, StoreError> {
+        let insert = insert.clone();
+        self.write("INSERT", insert::INSERT_ONE, move |transaction| insert::insert(transaction, &insert))
+            .await
+    }
+
+    async fn existing_ids(&self, ids: Vec<ProductId>) -> Result<Vec<ProductId>, StoreError> {
+        self.read(SELECT_ID, move |connection| existing_ids(connection, &ids)).await
+    }
+
+    /// The ids are skipped when they are generated.
+    async fn skip_used_ids(&self, _: &[ProductId]) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+fn existing_ids(connection: &Connection, ids: &[ProductId]) -> rusqlite::Result<Vec<ProductId>> {
+    let mut exists = connection.prepare_cached(SELECT_ID)?;
+    let mut existing = Vec::new();
+    for id in ids {
+        if exists.exists([id.get()])? {
+            existing.push(*id);
+        }
+    }
+    Ok(existing)
+}

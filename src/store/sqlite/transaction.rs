@@ -1,0 +1,92 @@
+//! A transaction of several statements on the writer.
+
+use std::time::Instant;
+
+use async_trait::async_trait;
+use rusqlite::Result;
+
+use super::{
+    BACKEND, SELECT_ID, Sqlite, existing_ids, insert, session::SessionHandle, update, values,
+    write_transaction::WriteTransaction,
+};
+use crate::{
+    domain::{Error, Fingerprint, IdempotencyKey, Product, ProductId, ProductWrite},
+    store::{Insert, InsertOutcome, Inserts, KeyState, StoreError, Transaction, sql},
+};
+
+pub(super) struct SqliteTransaction {
+    pub store: Sqlite,
+    pub session: SessionHandle,
+}
+
+impl SqliteTransaction {
+    async fn run<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        sql: &str,
+        work: impl FnOnce(&mut WriteTransaction<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let start = Instant::now();
+        self.store.observe(operation, sql, async { (self.session.run(work).await.0, start) }).await
+    }
+}
+
+#[async_trait]
+impl Inserts for SqliteTransaction {
+    async fn insert(&self, insert: &Insert) -> Result<InsertOutcome, StoreError> {
+        let insert = insert.clone();
+        self.run("INSERT", insert::INSERT_ONE, move |transaction| insert::insert(transaction, &insert)).await
+    }
+
+    async fn existing_ids(&self, ids: Vec<ProductId>) -> Result<Vec<ProductId>, StoreError> {
+        self.run("SELECT", SELECT_ID, move |transaction| existing_ids(transaction.connection, &ids)).await
+    }
+
+    async fn skip_used_ids(&self, _: &[ProductId]) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Transaction for SqliteTransaction {
+    async fn write(&self, write: ProductWrite) -> Result<Result<Product, Error>, StoreError> {
+        self.run("UPDATE", update::UPDATE, move |transaction| update::write(transaction, &write)).await
+    }
+
+    async fn stored_response(
+        &self,
+        key: &IdempotencyKey,
+        created_after: i64,
+    ) -> Result<KeyState, StoreError> {
+        let statement = sql::idempotency::select(key, created_after, BACKEND);
+        let sql = statement.sql.clone();
+        let select = move |transaction: &mut WriteTransaction<'_>| {
+            let mut prepared = values::prepare(transaction.connection, &statement)?;
+            let mut rows = prepared.raw_query();
+            let Some(row) = rows.next()? else {
+                return Ok(KeyState::Unused);
+            };
+            Ok(KeyState::Stored { fingerprint: row.get(0)?, response: row.get(1)? })
+        };
+        self.run("SELECT", &sql, select).await
+    }
+
+    async fn store_response(
+        &self,
+        key: &IdempotencyKey,
+        fingerprint: &Fingerprint,
+        response: String,
+        created_at: i64,
+    ) -> Result<(), StoreError> {
+        let statement = sql::idempotency::insert(key, fingerprint, response, created_at, BACKEND);
+        let sql = statement.sql.clone();
+        let insert = move |transaction: &mut WriteTransaction<'_>| {
+            values::prepare(transaction.connection, &statement)?.raw_execute().map(drop)
+        };
+        self.run("INSERT", &sql, insert).await
+    }
+
+    async fn commit(&self) -> Result<(), StoreError> {
+        self.session.commit().await
+    }
+}

@@ -1,0 +1,66 @@
+//! Binds the values of SeaORM's statements, and reads rows.
+
+use rusqlite::{
+    CachedStatement, Connection, Error, Result, Row, ToSql,
+    types::{Null, ToSqlOutput},
+};
+use sea_orm::{Statement, Value};
+
+use crate::{
+    domain::Product,
+    store::{StoreError, row},
+};
+
+/// A value of a statement that SeaORM has built.
+struct Bound<'a>(&'a Value);
+
+impl ToSql for Bound<'_> {
+    fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
+        match self.0 {
+            Value::Bool(Some(value)) => value.to_sql(),
+            Value::SmallInt(Some(value)) => value.to_sql(),
+            Value::Int(Some(value)) => value.to_sql(),
+            Value::BigInt(Some(value)) => value.to_sql(),
+            Value::BigUnsigned(Some(value)) => i64::try_from(*value)
+                .map(ToSqlOutput::from)
+                .map_err(|error| Error::ToSqlConversionFailure(error.into())),
+            Value::String(Some(value)) => value.to_sql(),
+            Value::Bytes(Some(value)) => value.to_sql(),
+            Value::Char(Some(_)) | Value::Float(Some(_)) | Value::Double(Some(_)) => {
+                Err(Error::ToSqlConversionFailure("the schema has no columns of this type".into()))
+            }
+            _ => Ok(ToSqlOutput::from(Null)),
+        }
+    }
+}
+
+/// Prepares a statement and binds its values.
+pub(super) fn prepare<'c>(connection: &'c Connection, statement: &Statement) -> Result<CachedStatement<'c>> {
+    let mut prepared = connection.prepare_cached(&statement.sql)?;
+    let values = statement.values.iter().flat_map(|values| &values.0);
+    for (index, value) in values.enumerate() {
+        prepared.raw_bind_parameter(index + 1, Bound(value))?;
+    }
+    Ok(prepared)
+}
+
+/// Returns the products that a statement selects.
+pub(super) fn products(connection: &Connection, statement: &Statement) -> Result<Vec<Product>> {
+    let mut prepared = prepare(connection, statement)?;
+    let (mut rows, mut products) = (prepared.raw_query(), Vec::new());
+    while let Some(row) = rows.next()? {
+        products.push(product(row)?);
+    }
+    Ok(products)
+}
+
+/// Converts a row with the entity's columns to a product.
+pub(super) fn product(row: &Row<'_>) -> Result<Product> {
+    let name = row.get_ref(1)?.as_str()?.to_owned();
+    row::product((row.get(0)?, name, row.get(2)?, row.get(3)?, row.get(4)?)).map_err(invalid_data)
+}
+
+/// Wraps an error in the only error type that closures on a connection may return.
+pub(super) fn invalid_data(error: StoreError) -> Error {
+    Error::FromSqlConversionFailure(0, rusqlite::types::Type::Null, Box::new(error))
+}

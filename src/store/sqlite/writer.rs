@@ -1,0 +1,316 @@
+//! The writer: one thread that owns the only write connection. It carries out the work that waits in its
+//! queue in one transaction (group commit), so that many writes share one flush of the disk.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Instant,
+};
+
+use rusqlite::{Connection, Result};
+use tokio::sync::oneshot;
+
+use super::{
+    change_log::TriggerSwitch,
+    connection::{self, Access},
+    session::Session,
+    write_transaction::{self, WriteTransaction},
+};
+use crate::store::StoreError;
+
+/// Maximum number of units of work in one transaction.
+const MAX_GROUP: usize = 64;
+
+/// Result of a unit of work with the time at which it began, or its panic.
+pub(super) type Reply<T> = (thread::Result<Result<T, StoreError>>, Instant);
+
+/// Handle to the writer thread. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Writer {
+    queue: mpsc::Sender<Job>,
+    /// Number of jobs that wait or run.
+    jobs: Arc<AtomicU64>,
+}
+
+pub(super) enum Job {
+    /// Work that may share a transaction with other work.
+    Work(Box<dyn Work>),
+    /// A transaction of several statements, which the caller sends one by one.
+    Session(Session),
+    /// Checkpoint and end of the thread.
+    Close(oneshot::Sender<()>),
+}
+
+/// Work of one caller.
+pub(super) trait Work: Send {
+    /// Returns whether the caller still waits. Work that has not begun is skipped if it does not.
+    fn is_awaited(&self) -> bool;
+
+    /// Runs the work. Returns the result, which is sent when the transaction has ended.
+    fn run(
+        self: Box<Self>,
+        connection: &Connection,
+        triggers: &mut TriggerSwitch,
+        alone: bool,
+    ) -> Box<dyn Finished>;
+
+    /// Sends an error without running the work.
+    fn fail(self: Box<Self>, error: rusqlite::Error);
+}
+
+/// Result of work that waits for the end of its transaction.
+pub(super) trait Finished {
+    fn end(&self) -> End;
+
+    /// Sends the result. `commit` is the error of the transaction, if it failed.
+    fn send(self: Box<Self>, commit: Option<&str>);
+}
+
+/// How work has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Succeeded,
+    /// The work failed and has no effect.
+    Failed,
+    /// The work panicked or the connection failed, so the whole transaction has to be rolled back.
+    Broken,
+}
+
+impl Writer {
+    /// Starts the thread. The file must have the newest schema when the first work is sent.
+    pub fn start(file: PathBuf) -> Self {
+        let (queue, jobs) = mpsc::channel();
+        let pending = Arc::<AtomicU64>::default();
+        let mut state = WriterThread { file, jobs, pending: pending.clone(), open: None };
+        #[expect(clippy::expect_used, reason = "the server cannot run without its threads")]
+        thread::Builder::new()
+            .name("sqlite-writer".to_owned())
+            .spawn(move || state.run())
+            .expect("failed to start the writer thread");
+        Self { queue, jobs: pending }
+    }
+
+    /// Returns the number of jobs that wait or run.
+    pub fn jobs(&self) -> u64 {
+        self.jobs.load(Ordering::Relaxed)
+    }
+
+    /// Runs `work` on the writer thread, and returns its result once it is on disk. Work that has begun is
+    /// completed even if the caller is dropped.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut WriteTransaction<'_>) -> Result<T> + Send + 'static,
+    ) -> (Result<T, StoreError>, Instant) {
+        let (sender, receiver) = oneshot::channel();
+        self.send(Job::Work(Box::new(WorkWithReply { work, sender })));
+        receive(receiver).await
+    }
+
+    /// Sends a job. If the writer has been closed, the job is dropped, and its caller gets an error.
+    pub fn send(&self, job: Job) {
+        self.jobs.fetch_add(1, Ordering::Relaxed);
+        if self.queue.send(job).is_err() {
+            self.jobs.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Completes the waiting jobs, checkpoints and closes the connection, and ends the thread.
+    pub async fn close(&self) {
+        let (sender, closed) = oneshot::channel();
+        self.send(Job::Close(sender));
+        let _ = closed.await;
+    }
+}
+
+/// Waits for a reply, and resumes a panic of the work.
+pub(super) async fn receive<T>(receiver: oneshot::Receiver<Reply<T>>) -> (Result<T, StoreError>, Instant) {
+    match receiver.await {
+        Ok((Ok(result), began)) => (result, began),
+        Ok((Err(panic), _)) => std::panic::resume_unwind(panic),
+        Err(_) => (Err(StoreError::unavailable("the database is closed")), Instant::now()),
+    }
+}
+
+struct WorkWithReply<T, F> {
+    work: F,
+    sender: oneshot::Sender<Reply<T>>,
+}
+
+struct FinishedWithReply<T> {
+    result: thread::Result<Result<T>>,
+    began: Instant,
+    sender: oneshot::Sender<Reply<T>>,
+}
+
+impl<T: Send + 'static, F> Work for WorkWithReply<T, F>
+where
+    F: FnOnce(&mut WriteTransaction<'_>) -> Result<T> + Send,
+{
+    fn is_awaited(&self) -> bool {
+        !self.sender.is_closed()
+    }
+
+    fn run(
+        self: Box<Self>,
+        connection: &Connection,
+        triggers: &mut TriggerSwitch,
+        alone: bool,
+    ) -> Box<dyn Finished> {
+        let Self { work, sender } = *self;
+        let began = Instant::now();
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            if alone {
+                write_transaction::run(connection, triggers, work)
+            } else {
+                write_transaction::run_in_savepoint(connection, triggers, work)
+            }
+        }));
+        Box::new(FinishedWithReply { result, began, sender })
+    }
+
+    fn fail(self: Box<Self>, error: rusqlite::Error) {
+        drop(self.sender.send((Ok(Err(error.into())), Instant::now())));
+    }
+}
+
+impl<T> Finished for FinishedWithReply<T> {
+    fn end(&self) -> End {
+        match &self.result {
+            Ok(Ok(_)) => End::Succeeded,
+            Ok(Err(error)) if write_transaction::is_usable_after(error) => End::Failed,
+            Ok(Err(_)) | Err(_) => End::Broken,
+        }
+    }
+
+    fn send(self: Box<Self>, commit: Option<&str>) {
+        let Self { result, began, sender } = *self;
+        let result = match (result, commit) {
+            (Ok(Ok(_)), Some(error)) => Ok(Err(StoreError::unavailable(error))),
+            (result, _) => result.map(|result| result.map_err(StoreError::from)),
+        };
+        drop(sender.send((result, began)));
+    }
+}
+
+/// State of the writer thread.
+struct WriterThread {
+    file: PathBuf,
+    jobs: mpsc::Receiver<Job>,
+    pending: Arc<AtomicU64>,
+    /// The connection, which is opened on first use and again after a failure.
+    open: Option<(Connection, TriggerSwitch)>,
+}
+
+impl WriterThread {
+    fn run(&mut self) {
+        let mut next = None;
+        while let Some(job) = next.take().or_else(|| self.jobs.recv().ok()) {
+            match job {
+                Job::Work(work) => {
+                    let mut group = vec![work];
+                    while group.len() < MAX_GROUP {
+                        match self.jobs.try_recv() {
+                            Ok(Job::Work(work)) => group.push(work),
+                            Ok(other) => {
+                                next = Some(other);
+                                break;
+                            }
+                            Err(_) => break,
+                        }
+                    }
+                    let count = group.len() as u64;
+                    self.run_group(group);
+                    self.pending.fetch_sub(count, Ordering::Relaxed);
+                }
+                Job::Session(session) => {
+                    self.run_session(session);
+                    self.pending.fetch_sub(1, Ordering::Relaxed);
+                }
+                Job::Close(closed) => {
+                    self.close();
+                    let _ = closed.send(());
+                    return;
+                }
+            }
+        }
+        self.close();
+    }
+
+    /// Runs the work in one transaction, and sends the results after the commit.
+    fn run_group(&mut self, mut group: Vec<Box<dyn Work>>) {
+        group.retain(|work| work.is_awaited());
+        if group.is_empty() {
+            return;
+        }
+        let (connection, triggers) = match self.begin() {
+            Ok(open) => open,
+            Err(error) => {
+                let reason = error.to_string();
+                return group.into_iter().for_each(|work| work.fail(closed_error(&reason)));
+            }
+        };
+        let alone = group.len() == 1;
+        let finished: Vec<_> = group.into_iter().map(|work| work.run(connection, triggers, alone)).collect();
+        let is_broken = finished.iter().any(|work| work.end() == End::Broken);
+        let has_effect = finished.iter().any(|work| work.end() == End::Succeeded);
+        // SQLite itself may have rolled the transaction back, for example if the disk is full.
+        let ended = if is_broken || !has_effect || connection.is_autocommit() {
+            let _ = write_transaction::roll_back(connection);
+            Err("the transaction was rolled back".to_owned())
+        } else {
+            write_transaction::commit(connection).map_err(|error| error.to_string())
+        };
+        if is_broken || !connection.is_autocommit() {
+            self.open = None;
+        }
+        let commit_error = ended.as_ref().err().map(String::as_str);
+        finished.into_iter().for_each(|work| work.send(commit_error));
+    }
+
+    /// Runs a transaction whose statements arrive one by one.
+    fn run_session(&mut self, session: Session) {
+        match self.begin() {
+            Ok((connection, triggers)) => {
+                session.run(connection, triggers);
+                if !connection.is_autocommit() && write_transaction::roll_back(connection).is_err() {
+                    self.open = None;
+                }
+            }
+            Err(error) => session.fail(error.into()),
+        }
+    }
+
+    /// Opens the connection if necessary, and begins a transaction.
+    fn begin(&mut self) -> Result<(&Connection, &mut TriggerSwitch)> {
+        let opened = match self.open.take() {
+            Some(open) => open,
+            None => (connection::open(&self.file, Access::Write, false)?, TriggerSwitch::default()),
+        };
+        let (connection, triggers) = self.open.insert(opened);
+        write_transaction::begin(connection)?;
+        Ok((connection, triggers))
+    }
+
+    fn close(&mut self) {
+        let connection = self.open.take().map(|(connection, _)| connection);
+        // The log must be copied into the file even if nothing was written since the start.
+        let connection = connection.map_or_else(|| connection::open(&self.file, Access::Write, false), Ok);
+        if let Err(error) = connection.and_then(connection::close) {
+            tracing::warn!(%error, "the database was not closed cleanly; its changes are still in the -wal file");
+        }
+    }
+}
+
+/// Returns an error with the text of another one, which cannot be cloned.
+fn closed_error(reason: &str) -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(
+        rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR),
+        Some(reason.to_owned()),
+    )
+}

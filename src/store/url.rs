@@ -1,0 +1,93 @@
+//! Parses `DATABASE_URL`. Error messages must not repeat the URL, because it may contain a password.
+
+use std::{fmt, path::PathBuf, str::FromStr};
+
+use percent_encoding::percent_decode_str;
+use sea_orm::sqlx::postgres::PgConnectOptions;
+use tracing::subscriber::NoSubscriber;
+
+/// The parsed URL of the database. Its display form contains no password.
+#[derive(Clone)]
+pub enum DatabaseUrl {
+    Sqlite(SqliteFile),
+    PostgreSql(Box<PgConnectOptions>),
+}
+
+/// File of a SQLite database.
+#[derive(Clone)]
+pub struct SqliteFile {
+    pub(super) path: PathBuf,
+    /// Whether a missing file is created.
+    pub(super) create: bool,
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(location) = text.strip_prefix("sqlite:") {
+            return parse_sqlite(location.strip_prefix("//").unwrap_or(location)).map(Self::Sqlite);
+        }
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            // Logging is disabled, because sqlx logs unknown parameters, which may be part of a password.
+            let parsed = tracing::subscriber::with_default(NoSubscriber::default(), || text.parse());
+            let options: PgConnectOptions =
+                // sqlx's message may repeat part of the URL.
+                parsed.map_err(|_| {
+                    "DATABASE_URL is not a valid PostgreSQL URL: \
+                     expected postgresql://user:password@host:5432/database"
+                })?;
+            // An unescaped `/`, `?` or `#` in a password ends the host, so the `@` is after the host.
+            let after_host = text.split_once("://").and_then(|(_, rest)| rest.split_once(['/', '?', '#']));
+            if after_host.is_some_and(|(_, rest)| rest.contains('@')) {
+                return Err(
+                    "DATABASE_URL has an @ after the host: write /, ? and # in a password as %2F, %3F and %23"
+                        .to_owned(),
+                );
+            }
+            return Ok(Self::PostgreSql(Box::new(options)));
+        }
+        Err("DATABASE_URL must start with sqlite://, postgres:// or postgresql://".to_owned())
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(file) => write!(f, "SQLite in {}", file.path.display()),
+            Self::PostgreSql(options) => {
+                let (host, port) = (options.get_host(), options.get_port());
+                write!(f, "PostgreSQL at {host}:{port}")?;
+                options.get_database().map_or(Ok(()), |name| write!(f, "/{name}"))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Parses the part of a SQLite URL after `sqlite://`: a file name and `?mode=rw` or `?mode=rwc`, the default.
+fn parse_sqlite(location: &str) -> Result<SqliteFile, String> {
+    let (path, query) = location.split_once('?').unwrap_or((location, ""));
+    let path = percent_decode_str(path)
+        .decode_utf8()
+        .map_err(|_| "DATABASE_URL is not a valid SQLite URL: the file name is not UTF-8")?;
+    if path.is_empty() || path.contains(":memory:") || query.contains("mode=memory") {
+        return Err("DATABASE_URL must name a file, such as sqlite://stockmeter.db: \
+                    in-memory databases are not supported"
+            .to_owned());
+    }
+    let create = match query {
+        "" | "mode=rwc" => true,
+        "mode=rw" => false,
+        _ => {
+            return Err("DATABASE_URL has unsupported parameters: for SQLite, use only mode=rw or mode=rwc"
+                .to_owned());
+        }
+    };
+    Ok(SqliteFile { path: PathBuf::from(path.as_ref()), create })
+}
