@@ -19,7 +19,8 @@ use stockmeter::{
     domain::OnConflict,
     graphql, logging,
     server::{self, Server, StartError},
-    store, telemetry,
+    store::{self, DatabaseUrl},
+    telemetry,
 };
 
 /// jemalloc is used because it is fast and reports its memory usage.
@@ -135,17 +136,22 @@ fn run() -> Result<(), String> {
         Command::Import { source, merge } => {
             logging::start(&config, None)?;
             let on_conflict = if merge { OnConflict::Replace } else { OnConflict::Reject };
-            block_on(with_catalog(&config, async |catalog| {
+            let url = server::database_url(&config).map_err(|error| error.to_string())?;
+            block_on(with_catalog(url, &config, async |catalog| {
                 import_export::import(catalog, &source, on_conflict).await
             }))??;
         }
         Command::Export { target } => {
             logging::start(&config, None)?;
-            block_on(with_catalog(&config, async |catalog| import_export::export(catalog, &target).await))??;
+            let url = server::database_url(&config).map_err(|error| error.to_string())?.of_existing();
+            block_on(with_catalog(url, &config, async |catalog| {
+                import_export::export(catalog, &target).await
+            }))??;
         }
         Command::Backup { file } => {
             logging::start(&config, None)?;
-            block_on(backup(&config, &file))??;
+            let url = server::database_url(&config).map_err(|error| error.to_string())?.of_existing();
+            block_on(backup(url, &config, &file))??;
         }
     }
     Ok(())
@@ -205,11 +211,11 @@ async fn stop_signal() {
 
 /// Opens the catalog, runs `work` on it and closes the database.
 async fn with_catalog<E: fmt::Display>(
+    url: DatabaseUrl,
     config: &Config,
     work: impl AsyncFnOnce(&Catalog) -> Result<(), E>,
 ) -> Result<(), String> {
-    let text = |error: StartError| error.to_string();
-    let store = server::open_store(config, None).await.map_err(text)?;
+    let store = server::open_store(&url, config, None).await.map_err(|error| error.to_string())?;
     store::migrate_up(&*store).await.map_err(|error| error.to_string())?;
     let result = work(&Catalog::new(store.clone(), server::catalog_options(config))).await;
     store.close().await;
@@ -217,7 +223,7 @@ async fn with_catalog<E: fmt::Display>(
 }
 
 async fn migrate(config: Config, command: MigrateCommand) -> Result<(), StartError> {
-    let store = server::open_store(&config, None).await?;
+    let store = server::open_store(&server::database_url(&config)?, &config, None).await?;
     let migrated = match command {
         MigrateCommand::Up => store::migrate_up(&*store).await,
         MigrateCommand::Down => store::migrate_down(&*store).await,
@@ -234,8 +240,8 @@ async fn migrate(config: Config, command: MigrateCommand) -> Result<(), StartErr
     Ok(())
 }
 
-async fn backup(config: &Config, file: &Path) -> Result<(), String> {
-    let store = server::open_store(config, None).await.map_err(|error| error.to_string())?;
+async fn backup(url: DatabaseUrl, config: &Config, file: &Path) -> Result<(), String> {
+    let store = server::open_store(&url, config, None).await.map_err(|error| error.to_string())?;
     let result = store.backup(file).await;
     store.close().await;
     result.map_err(|error| format!("cannot write the backup: {error}"))

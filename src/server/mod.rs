@@ -91,7 +91,7 @@ impl Server {
 async fn open_services(config: &Config) -> Result<Services, StartError> {
     let telemetry = Telemetry::new()?;
     let observer = statement_observer(&telemetry.meter());
-    let store = open_store(config, Some(observer)).await?;
+    let store = open_store(&database_url(config)?, config, Some(observer)).await?;
     store::migrate_up(&*store).await?;
     observe_pool(&telemetry.meter(), store.clone());
     let catalog = Catalog::new(store.clone(), catalog_options(config));
@@ -100,22 +100,30 @@ async fn open_services(config: &Config) -> Result<Services, StartError> {
     Ok(Services { telemetry, store, catalog, websockets, shutting_down: CancellationToken::new() })
 }
 
-/// Opens the configured database.
+/// Returns the configured database.
+///
+/// # Errors
+/// [`StartError`].
+pub fn database_url(config: &Config) -> Result<DatabaseUrl, StartError> {
+    config.database_url.expose().parse().map_err(StartError::DatabaseUrl)
+}
+
+/// Opens a database with the configured options.
 ///
 /// # Errors
 /// [`StartError`].
 pub async fn open_store(
+    url: &DatabaseUrl,
     config: &Config,
     observer: Option<Arc<dyn StatementObserver>>,
 ) -> Result<Arc<dyn Store>, StartError> {
-    let url: DatabaseUrl = config.database_url.expose().parse().map_err(StartError::DatabaseUrl)?;
     let options = PoolOptions {
         connections: config.database_connections,
         wait: config.database_wait,
         acquire_timeout: config.database_acquire_timeout,
         statement_timeout: config.database_statement_timeout,
     };
-    let store = store::open(&url, options, observer).await?;
+    let store = store::open(url, options, observer).await?;
     info!(database = %url, "connected");
     Ok(store)
 }

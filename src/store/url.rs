@@ -21,6 +21,17 @@ pub struct SqliteFile {
     pub(super) create: bool,
 }
 
+impl DatabaseUrl {
+    /// Returns a URL that does not create a missing SQLite file.
+    #[must_use]
+    pub fn of_existing(self) -> Self {
+        match self {
+            Self::Sqlite(file) => Self::Sqlite(SqliteFile { create: false, ..file }),
+            server @ Self::PostgreSql(_) => server,
+        }
+    }
+}
+
 impl FromStr for DatabaseUrl {
     type Err = String;
 

@@ -1,15 +1,27 @@
 //! Durability: no acknowledged write is lost if the server is killed or clients disconnect.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use futures_util::future::join_all;
+use rustix::process::{Pid, Signal, kill_process};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use crate::harness::{Server, Setup, Store, eventually_within, http_client};
+use crate::harness::{Cluster, Server, Setup, Store, eventually, eventually_within, http_client};
 
-on_both_stores!(a_killed_server_keeps_acknowledged_writes, disconnecting_clients_leave_no_open_transaction);
+on_both_stores!(
+    a_killed_server_keeps_acknowledged_writes,
+    a_killed_server_applies_each_change_once,
+    disconnecting_clients_leave_no_open_transaction,
+);
 
 async fn stored_ids(server: &Server) -> BTreeSet<u64> {
     let products = server.get("/products").await.json();
@@ -45,6 +57,159 @@ async fn a_killed_server_keeps_acknowledged_writes(store: Store) {
     }
     let lost: Vec<_> = progress.borrow().difference(&stored_ids(&server).await).copied().collect();
     assert!(lost.is_empty(), "lost: {lost:?}");
+}
+
+/// State of a product as its only client knows it.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Known {
+    /// Amount after the last acknowledged change; `None` if the product was deleted.
+    amount: Option<i64>,
+    /// Amount after a change whose response did not arrive.
+    pending: Option<Option<i64>>,
+}
+
+/// Changes one product with all kinds of writes until the server is gone. Returns what is known.
+async fn change_until_killed(
+    http: reqwest::Client,
+    url: String,
+    id: usize,
+    changes: Arc<AtomicUsize>,
+) -> Known {
+    let mut known = Known { amount: Some(0), pending: None };
+    for round in 1.. {
+        let product = format!("{url}/{id}");
+        let (request, after) = match (round % 5, known.amount) {
+            (_, None) => (
+                http.post(&url)
+                    .body(json!({ "id": id, "name": "x", "price": 1, "amount": round }).to_string()),
+                Some(round),
+            ),
+            (0, _) => (
+                http.put(&product).body(json!({ "name": "y", "price": 2, "amount": round }).to_string()),
+                Some(round),
+            ),
+            (1, _) => (http.patch(&product).body(json!({ "amount": round }).to_string()), Some(round)),
+            (4, _) if round % 3 == 0 => (http.delete(&product), None),
+            (_, Some(amount)) => {
+                (http.post(format!("{product}/stock")).body(r#"{"delta":3}"#), Some(amount + 3))
+            }
+        };
+        known.pending = Some(after);
+        let Ok(response) = request.send().await else { break };
+        if response.status() == 503 {
+            break;
+        }
+        assert!(response.status().is_success(), "{response:?}");
+        let Ok(_) = response.bytes().await else { break };
+        known = Known { amount: after, pending: None };
+        changes.fetch_add(1, Ordering::Relaxed);
+    }
+    known
+}
+
+/// Starts a client per product, calls `kill` in the middle of the changes, and compares what is stored with
+/// what each client knows.
+async fn assert_changes_survive(server: Server, kill: impl AsyncFnOnce(Server) -> Server) {
+    let products: Vec<Value> =
+        (1..=24).map(|id| json!({ "id": id, "name": "x", "price": 1, "amount": 0 })).collect();
+    assert_eq!(server.post("/products", Value::from(products).to_string()).await.status, 201);
+    let changes = Arc::new(AtomicUsize::new(0));
+    let clients: Vec<_> = (1..=24)
+        .map(|id| {
+            let (http, url) = (http_client().build().unwrap(), server.url("/products"));
+            tokio::spawn(change_until_killed(http, url, id, changes.clone()))
+        })
+        .collect();
+    eventually("the clients are at work", async || changes.load(Ordering::Relaxed) >= 600).await;
+    let server = kill(server).await;
+    for (id, client) in (1..).zip(join_all(clients).await) {
+        let known = client.unwrap();
+        let stored = server.get(&format!("/products/{id}")).await;
+        let amount = (stored.status == 200).then(|| stored.json()["amount"].as_i64().unwrap());
+        assert!(amount == known.amount || Some(amount) == known.pending, "{id}: {amount:?}, {known:?}");
+    }
+}
+
+async fn a_killed_server_applies_each_change_once(store: Store) {
+    assert_changes_survive(Server::start(store).await, Server::kill_and_restart).await;
+}
+
+/// After the loss of one of its processes, PostgreSQL ends all connections and recovers from its log.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_database_applies_each_change_once() {
+    let cluster = Cluster::start().await;
+    let mut setup = Setup::new(Store::PostgreSql).await;
+    setup.database_url = cluster.url(&cluster.new_database().await);
+    let admin = cluster.connect("postgres").await;
+    assert_changes_survive(setup.start().await, async |server| {
+        let pid =
+            "SELECT pid FROM pg_stat_activity WHERE application_name = 'stockmeter' AND state <> 'idle'";
+        let select = Statement::from_string(DbBackend::Postgres, pid);
+        let pid = loop {
+            // The server is idle for moments.
+            if let Some(row) = admin.query_one_raw(select.clone()).await.unwrap() {
+                break row.try_get_by_index::<i32>(0).unwrap();
+            }
+        };
+        kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+        eventually("the database has recovered", async || server.get("/products/1").await.status != 503)
+            .await;
+        server
+    })
+    .await;
+}
+
+/// SQLite's file alone holds everything after an orderly stop, so that it can be copied.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_orderly_stop_leaves_only_the_database_file() {
+    for round in 0..4 {
+        let mut server = Server::start(Store::Sqlite).await;
+        let work = join_all((0..40).map(async |client: i32| {
+            let product = json!({ "name": "x", "price": 1, "amount": client }).to_string();
+            assert_eq!(server.post("/products", product).await.status, 201);
+            server.get(if client % 2 == 0 { "/products" } else { "/products?name=contains.x&limit=5" }).await;
+        }));
+        if round > 0 {
+            work.await;
+        } else {
+            drop(work);
+        }
+        server.signal(Signal::TERM);
+        assert!(server.wait_for_exit().await.success());
+        let files = std::fs::read_dir(server.setup.folder.path()).unwrap();
+        let names: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
+        assert_eq!(names, ["stockmeter.db"]);
+        let copy = Setup::new(Store::Sqlite).await;
+        std::fs::copy(server.setup.file(), copy.file()).unwrap();
+        let products = copy.start().await.get("/products").await.json();
+        assert_eq!(products.as_array().unwrap().len(), if round > 0 { 40 } else { 0 });
+    }
+}
+
+/// `stockmeter backup` copies a SQLite database that is in use.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_of_a_running_server_is_complete() {
+    let server = Server::start(Store::Sqlite).await;
+    let product = r#"{"name":"x","price":1,"amount":1}"#;
+    let create = async || assert_eq!(server.post("/products", product).await.status, 201);
+    for _ in 0..20 {
+        create().await;
+    }
+    let copy = Setup::new(Store::Sqlite).await;
+    let command = || server.setup.command().arg("backup").arg(copy.file()).output();
+    let writes = async {
+        for _ in 0..20 {
+            create().await;
+        }
+    };
+    let (output, ()) = tokio::join!(command(), writes);
+    assert!(output.as_ref().unwrap().status.success(), "{output:?}");
+    // An existing file is not replaced.
+    let output = command().await.unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("already exists"), "{output:?}");
+    let ids = stored_ids(&copy.start().await).await;
+    assert!((20..=40).contains(&ids.len()) && ids.iter().copied().eq(1..=ids.len() as u64), "{ids:?}");
 }
 
 /// Clients disconnect at any moment of a write, as in sqlx issue 4393. Later writes over the same database

@@ -4,6 +4,7 @@ mod change_log;
 mod connection;
 mod insert;
 mod readers;
+mod reply;
 mod schema;
 mod session;
 mod transaction;
@@ -223,7 +224,7 @@ impl Store for Sqlite {
         let (session, handle, began) = session::session();
         let enqueued_at = Instant::now();
         self.writer.send(Job::Session(session));
-        let (result, began) = writer::receive(began).await;
+        let (result, began) = reply::receive(began).await;
         self.observer.connection_acquired(began.saturating_duration_since(enqueued_at));
         result?;
         Ok(Arc::new(SqliteTransaction { store: self.clone(), session: handle }))

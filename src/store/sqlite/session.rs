@@ -12,8 +12,8 @@ use tokio::sync::oneshot;
 
 use super::{
     change_log::TriggerSwitch,
+    reply::{Reply, receive},
     write_transaction::{self, WriteTransaction},
-    writer::{Reply, receive},
 };
 use crate::store::StoreError;
 

@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 use super::{
     change_log::TriggerSwitch,
     connection::{self, Access},
+    reply::{Reply, receive},
     session::Session,
     write_transaction::{self, WriteTransaction},
 };
@@ -26,9 +27,6 @@ use crate::store::StoreError;
 
 /// Maximum number of units of work in one transaction.
 const MAX_GROUP: usize = 64;
-
-/// Result of a unit of work with the time at which it began, or its panic.
-pub(super) type Reply<T> = (thread::Result<Result<T, StoreError>>, Instant);
 
 /// Handle to the writer thread. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -125,15 +123,6 @@ impl Writer {
         let (sender, closed) = oneshot::channel();
         self.send(Job::Close(sender));
         let _ = closed.await;
-    }
-}
-
-/// Waits for a reply, and resumes a panic of the work.
-pub(super) async fn receive<T>(receiver: oneshot::Receiver<Reply<T>>) -> (Result<T, StoreError>, Instant) {
-    match receiver.await {
-        Ok((Ok(result), began)) => (result, began),
-        Ok((Err(panic), _)) => std::panic::resume_unwind(panic),
-        Err(_) => (Err(StoreError::unavailable("the database is closed")), Instant::now()),
     }
 }
 

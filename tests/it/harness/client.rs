@@ -91,6 +91,10 @@ impl Server {
         self.send_json("PUT", path, json).await
     }
 
+    pub async fn patch(&self, path: &str, json: impl Into<reqwest::Body>) -> Response {
+        self.send_json("PATCH", path, json).await
+    }
+
     async fn send_json(&self, method: &str, path: &str, json: impl Into<reqwest::Body>) -> Response {
         let request = self.request(method, path).header("content-type", "application/json");
         self.send(request.body(json)).await

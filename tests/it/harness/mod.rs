@@ -15,7 +15,7 @@ pub use collector::{Collector, attributes};
 pub use events::Events;
 pub use eventually::{eventually, eventually_within};
 pub use log::{Log, TIMEOUT};
-pub use postgres::{PASSWORD, cluster, free_port};
+pub use postgres::{Cluster, PASSWORD, cluster, free_port};
 pub use server::{Server, Setup, binary, send_signal};
 pub use tcp_proxy::TcpProxy;
 

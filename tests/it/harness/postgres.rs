@@ -42,7 +42,8 @@ pub async fn cluster() -> &'static Cluster {
 }
 
 impl Cluster {
-    async fn start() -> Self {
+    /// Starts a cluster. Most tests share the one of [`cluster`].
+    pub async fn start() -> Self {
         let bin = binaries();
         let dir = tempfile::tempdir().unwrap().keep();
         let password = dir.join("password");

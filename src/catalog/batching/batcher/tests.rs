@@ -59,8 +59,12 @@ struct Queued {
 
 impl Queued {
     fn new(target: usize, max: usize) -> Self {
+        Self::grouped(target, max, Grouping::Any)
+    }
+
+    fn grouped(target: usize, max: usize, grouping: Grouping<Request>) -> Self {
         let limit = BatchLimit { weight: |request: &Request| request.weight, max: 5 };
-        let batcher = Arc::new(Batcher::new(Workers { target, max }, limit, Grouping::Any, SpawnOn::Current));
+        let batcher = Arc::new(Batcher::new(Workers { target, max }, limit, grouping, SpawnOn::Current));
         let recorder = Recorder { created_at: tokio::time::Instant::now(), batches: Arc::default() };
         Self { batcher, recorder }
     }
@@ -95,6 +99,31 @@ impl Queued {
 
 async fn after(millis: u64) {
     sleep(Duration::from_millis(millis)).await;
+}
+
+fn id_key(request: &Request) -> ProductId {
+    i64::from(request.id).try_into().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_two_batches_with_the_same_key_run_at_the_same_time() {
+    let queued = Queued::grouped(2, 2, Grouping::Exclusive(id_key));
+    let first = queued.submit(request(1, 8));
+    after(1).await;
+    let others = queued.submit_all([request(1, 1), request(2, 1), request(1, 1)]);
+    let results = others.await.into_iter().collect::<Result<Vec<_>, _>>().unwrap();
+    assert_eq!(results, [1, 2, 1]);
+    assert_eq!(first.await.unwrap().unwrap(), 1);
+    assert_eq!(queued.batches(), [(0, vec![1]), (1, vec![2]), (8, vec![1, 1])]);
+    after(1).await;
+    assert_eq!(queued.running_workers(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_per_key_contains_only_requests_with_that_key() {
+    let queued = Queued::grouped(1, 1, Grouping::PerKey(id_key));
+    queued.submit_all([request(1, 1), request(2, 1), request(1, 1), request(2, 1), request(3, 1)]).await;
+    assert_eq!(queued.batched_ids(), [vec![1, 1], vec![2, 2], vec![3]]);
 }
 
 #[tokio::test(start_paused = true)]
