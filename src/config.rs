@@ -3,10 +3,17 @@
 //! The precedence is defaults < TOML file < environment < flags. clap reads the environment and the flags.
 //! [`with_file`] makes the file's values clap's defaults, so that clap also validates them.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+use std::{
+    fmt,
+    net::{SocketAddr, ToSocketAddrs},
+    path::PathBuf,
+    str::FromStr,
+    time::Duration,
+};
 
 use axum::http::HeaderValue;
-use clap::{Args, Command, ValueEnum};
+use clap::{Args, Command, ValueEnum, builder::Resettable};
+use tracing::level_filters::LevelFilter;
 
 /// The settings of the server and of the other commands.
 #[derive(Args, Clone, Debug)]
@@ -18,7 +25,7 @@ pub struct Config {
 
     /// Address and port to listen on; port 0 selects a free port
     #[arg(long, global = true, env = "STOCKMETER_LISTEN", value_name = "ADDR:PORT")]
-    #[arg(default_value = "127.0.0.1:8000")]
+    #[arg(default_value = "127.0.0.1:8000", value_parser = parse_address)]
     pub listen: SocketAddr,
 
     /// Database to use: `sqlite://FILE`, `postgres://…` or `postgresql://…`
@@ -39,12 +46,12 @@ pub struct Config {
 
     /// Maximum time that a request waits for a free database connection before it fails with status 503
     #[arg(long, global = true, env = "STOCKMETER_DATABASE_ACQUIRE_TIMEOUT", value_name = "TIME")]
-    #[arg(default_value = "3s", value_parser = humantime::parse_duration)]
+    #[arg(default_value = "3s", value_parser = parse_positive)]
     pub database_acquire_timeout: Duration,
 
     /// Maximum time that PostgreSQL may spend on one statement
     #[arg(long, global = true, env = "STOCKMETER_DATABASE_STATEMENT_TIMEOUT", value_name = "TIME")]
-    #[arg(default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(default_value = "10s", value_parser = parse_positive)]
     pub database_statement_timeout: Duration,
 
     /// Reject updates and deletions without an expected version (If-Match) with status 428
@@ -79,7 +86,7 @@ pub struct Config {
 
     /// Maximum duration of a request that uploads a CSV or NDJSON file
     #[arg(long, global = true, env = "STOCKMETER_IMPORT_TIMEOUT", value_name = "TIME")]
-    #[arg(default_value = "15m", value_parser = humantime::parse_duration)]
+    #[arg(default_value = "15m", value_parser = parse_positive)]
     pub import_timeout: Duration,
 
     /// Maximum size of a GraphQL document, in bytes
@@ -121,7 +128,7 @@ pub struct Config {
 
     /// Maximum time to execute a GraphQL query or mutation
     #[arg(long, global = true, env = "STOCKMETER_GRAPHQL_TIMEOUT", value_name = "TIME")]
-    #[arg(default_value = "20s", value_parser = humantime::parse_duration)]
+    #[arg(default_value = "20s", value_parser = parse_positive)]
     pub graphql_timeout: Duration,
 
     /// Allow GraphQL clients to query the schema (introspection)
@@ -138,7 +145,7 @@ pub struct Config {
     /// Maximum time to receive a request body (otherwise status 408); the response must start within twice this
     /// time (otherwise status 503)
     #[arg(long, global = true, env = "STOCKMETER_REQUEST_TIMEOUT", value_name = "TIME")]
-    #[arg(default_value = "30s", value_parser = humantime::parse_duration)]
+    #[arg(default_value = "30s", value_parser = parse_positive)]
     pub request_timeout: Duration,
 
     /// Origins whose web pages may call the server (CORS), separated by commas; `*` allows any origin
@@ -148,7 +155,7 @@ pub struct Config {
 
     /// Maximum time without traffic before a connection is closed, unless a request on it is being processed
     #[arg(long, global = true, env = "STOCKMETER_IDLE_TIMEOUT", value_name = "TIME")]
-    #[arg(default_value = "75s", value_parser = humantime::parse_duration)]
+    #[arg(default_value = "75s", value_parser = parse_positive)]
     pub idle_timeout: Duration,
 
     /// Time to keep serving after SIGTERM or Ctrl-C while reporting "not ready", so that load balancers stop
@@ -165,6 +172,7 @@ pub struct Config {
     /// Separate address and port for /metrics and /health; the main address then serves /health but not
     /// /metrics
     #[arg(long, global = true, env = "STOCKMETER_METRICS_LISTEN", value_name = "ADDR:PORT")]
+    #[arg(value_parser = parse_address)]
     pub metrics_listen: Option<SocketAddr>,
 
     /// Bearer token required to read /metrics (`Authorization: Bearer TOKEN`)
@@ -204,7 +212,7 @@ pub struct Config {
 
     /// Log level (error, warn, info, debug or trace), also by module, such as `warn,stockmeter=debug`
     #[arg(long, global = true, env = "STOCKMETER_LOG", value_name = "FILTER")]
-    #[arg(default_value = "info")]
+    #[arg(default_value = "info", value_parser = parse_log)]
     pub log: String,
 
     /// Log format; `auto` is text on a terminal and JSON otherwise
@@ -308,6 +316,36 @@ fn parse_origin(text: &str) -> Result<HeaderValue, String> {
     value.ok_or_else(|| "must be * or an origin such as https://shop.example.com, without a path".to_owned())
 }
 
+/// Parses an address to listen on. Resolves a host name.
+fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    let example = "must be an address and a port, such as 127.0.0.1:8000, or 0.0.0.0:8000 for all networks";
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    if text.starts_with(':') || !text.contains(':') {
+        return Err(example.to_owned());
+    }
+    let mut addresses = text.to_socket_addrs().map_err(|error| format!("{error}; {example}"))?;
+    addresses.next().ok_or_else(|| example.to_owned())
+}
+
+/// Parses a level, or levels by module.
+fn parse_log(text: &str) -> Result<String, String> {
+    let is_level = |level: &str| level.parse::<LevelFilter>().is_ok();
+    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let level = part.split_once('=').map_or(part, |(_, level)| level);
+        if !is_level(level) {
+            return Err(format!("`{level}` is not a level: use error, warn, info, debug, trace or off"));
+        }
+    }
+    Ok(text.to_owned())
+}
+
+fn parse_positive(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if time.is_zero() { Err("must be longer than 0s".to_owned()) } else { Ok(time) }
+}
+
 fn parse_retention(text: &str) -> Result<Duration, String> {
     let retention = humantime::parse_duration(text).map_err(|error| error.to_string())?;
     if retention < Duration::from_secs(1) {
@@ -328,7 +366,8 @@ fn parse_interval(text: &str) -> Result<Duration, String> {
 ///
 /// # Errors
 /// Returns a message if the file cannot be read, is not valid TOML, or has an unknown key.
-pub fn with_file(mut command: Command) -> Result<Command, String> {
+pub fn with_file(command: Command) -> Result<Command, String> {
+    let mut command = without_empty_variables(command);
     let Some(path) = command
         .clone()
         .ignore_errors(true)
@@ -358,6 +397,17 @@ pub fn with_file(mut command: Command) -> Result<Command, String> {
         command = command.mut_arg(key, |arg| arg.default_value(value));
     }
     Ok(command)
+}
+
+/// Makes variables that are set but empty count as unset, for example those of Compose's `${NAME:-}`.
+fn without_empty_variables(mut command: Command) -> Command {
+    let is_empty = |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    let empty = command.get_arguments().filter(|arg| arg.get_env().is_some_and(is_empty));
+    let ids: Vec<clap::Id> = empty.map(|arg| arg.get_id().clone()).collect();
+    for id in ids {
+        command = command.mut_arg(id, |arg| arg.env(Resettable::Reset));
+    }
+    command
 }
 
 /// Returns the environment variables that start with `STOCKMETER_` but are not settings. They may be

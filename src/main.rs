@@ -71,7 +71,7 @@ enum Command {
         #[command(flatten)]
         target: FileArg,
     },
-    /// Copy a SQLite database to a new file while the server is running; on PostgreSQL, use pg_dump
+    /// Copy a SQLite database to a new file while the server is running; on PostgreSQL, use `pg_dump`
     Backup {
         /// Path of the new file
         file: PathBuf,
@@ -115,7 +115,7 @@ fn run() -> Result<(), String> {
         Command::Healthcheck => healthcheck::run(config.listen)?,
         Command::Serve => {
             let traces = telemetry::otlp_tracer_provider().map_err(|error| error.to_string())?;
-            logging::start(&config, traces.as_ref())?;
+            let _log = logging::start(&config, traces.as_ref())?;
             let unknown = config::unknown_variables(&Cli::command());
             if !unknown.is_empty() {
                 tracing::warn!(
@@ -129,12 +129,12 @@ fn run() -> Result<(), String> {
             }
         }
         Command::Migrate { command } => {
-            logging::start(&config, None)?;
+            let _log = logging::start(&config, None)?;
             let migrate = migrate(config, command.unwrap_or(MigrateCommand::Up));
             block_on(migrate)?.map_err(|error| error.to_string())?;
         }
         Command::Import { source, merge } => {
-            logging::start(&config, None)?;
+            let _log = logging::start(&config, None)?;
             let on_conflict = if merge { OnConflict::Replace } else { OnConflict::Reject };
             let url = server::database_url(&config).map_err(|error| error.to_string())?;
             block_on(with_catalog(url, &config, async |catalog| {
@@ -142,14 +142,14 @@ fn run() -> Result<(), String> {
             }))??;
         }
         Command::Export { target } => {
-            logging::start(&config, None)?;
+            let _log = logging::start(&config, None)?;
             let url = server::database_url(&config).map_err(|error| error.to_string())?.of_existing();
             block_on(with_catalog(url, &config, async |catalog| {
                 import_export::export(catalog, &target).await
             }))??;
         }
         Command::Backup { file } => {
-            logging::start(&config, None)?;
+            let _log = logging::start(&config, None)?;
             let url = server::database_url(&config).map_err(|error| error.to_string())?.of_existing();
             block_on(backup(url, &config, &file))??;
         }
@@ -189,23 +189,22 @@ async fn serve(config: Config) -> Result<(), StartError> {
         // The signal is polled first, so that it also ends the wait for the database at startup.
         biased;
         () = &mut stop => {}
-        server = Server::start(config) => server?.run(stop).await,
+        server = Server::start(config) => server?.run(stop, stop_signal).await,
     }
     Ok(())
 }
 
-/// Waits for Ctrl-C or SIGTERM.
+/// Waits for Ctrl-C, SIGTERM or SIGHUP.
 async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};
-    let terminated = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut signals) => signals.recv().await,
-            Err(_) => std::future::pending().await,
-        }
+    let received = async |kind| match signal(kind) {
+        Ok(mut signals) => signals.recv().await,
+        Err(_) => std::future::pending().await,
     };
     tokio::select! {
-        _ = terminated => {}
-        _ = tokio::signal::ctrl_c() => {}
+        _ = received(SignalKind::interrupt()) => {}
+        _ = received(SignalKind::terminate()) => {}
+        _ = received(SignalKind::hangup()) => {}
     }
 }
 
@@ -216,7 +215,7 @@ async fn with_catalog<E: fmt::Display>(
     work: impl AsyncFnOnce(&Catalog) -> Result<(), E>,
 ) -> Result<(), String> {
     let store = server::open_store(&url, config, None).await.map_err(|error| error.to_string())?;
-    store::migrate_up(&*store).await.map_err(|error| error.to_string())?;
+    store::migrate_up(&*store, config.database_wait).await.map_err(|error| error.to_string())?;
     let result = work(&Catalog::new(store.clone(), server::catalog_options(config))).await;
     store.close().await;
     result.map_err(|error| error.to_string())
@@ -225,12 +224,12 @@ async fn with_catalog<E: fmt::Display>(
 async fn migrate(config: Config, command: MigrateCommand) -> Result<(), StartError> {
     let store = server::open_store(&server::database_url(&config)?, &config, None).await?;
     let migrated = match command {
-        MigrateCommand::Up => store::migrate_up(&*store).await,
-        MigrateCommand::Down => store::migrate_down(&*store).await,
+        MigrateCommand::Up => store::migrate_up(&*store, config.database_wait).await,
+        MigrateCommand::Down => store::migrate_down(&*store, config.database_wait).await,
         MigrateCommand::Status => Ok(()),
     };
     let migrations = match migrated {
-        Ok(()) => store::migrations(&*store).await,
+        Ok(()) => store::migrations(&*store, config.database_wait).await,
         Err(error) => Err(error),
     };
     store.close().await;

@@ -14,6 +14,7 @@ mod m20261128_000001_group_sqlite_changes;
 mod m20261128_000002_leap_sooner;
 mod m20261130_000001_separate_id_counter;
 mod m20261130_000002_log_each_change;
+mod m20261130_000003_number_log_rows_safely;
 
 pub struct Migrator;
 
@@ -30,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000002_leap_sooner::Migration),
             Box::new(m20261130_000001_separate_id_counter::Migration),
             Box::new(m20261130_000002_log_each_change::Migration),
+            Box::new(m20261130_000003_number_log_rows_safely::Migration),
         ]
     }
 }

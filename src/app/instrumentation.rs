@@ -7,10 +7,12 @@ use opentelemetry::metrics::Meter;
 
 use crate::{
     graphql::{self, GraphqlErrorCode, OperationKind, OperationObserver},
+    logging,
     store::{Outcome, PoolStatus, StatementObserver, Store},
     telemetry::{
         database::{DatabaseMetrics, register_pool_gauges},
         graphql::{GraphqlMetrics, OperationType, Outcome as OutcomeLabel},
+        logging::register_dropped_lines,
     },
 };
 
@@ -64,6 +66,11 @@ pub fn statement_observer(meter: &Meter) -> Arc<dyn StatementObserver> {
 /// series.
 pub fn operation_observer(meter: &Meter, names: &[String]) -> Arc<dyn OperationObserver> {
     Arc::new(OperationMetrics(GraphqlMetrics::new(meter, names, graphql::codes())))
+}
+
+/// Registers the counter of dropped log lines.
+pub fn observe_log(meter: &Meter) {
+    register_dropped_lines(meter, logging::dropped_lines);
 }
 
 /// Registers the gauges of the connection pool, which is measured at each scrape.

@@ -10,7 +10,7 @@ use std::{
 use super::{Catalog, Transaction};
 use crate::{
     domain::{Error, Idempotency, IdempotencyKey, IdempotentResponse},
-    store::KeyState,
+    store::{KeyState, StoredResponse},
 };
 
 /// Keys of the requests in progress in this process.
@@ -52,28 +52,45 @@ impl Catalog {
         E: From<Error> + Send + 'static,
         F: Future<Output = Result<String, E>> + Send,
     {
-        let guard = self.inner.active_keys.enter(&request.key).ok_or(Error::KeyInUse)?;
         let created_after = expired_at(self.inner.options.idempotency_retention);
-        self.in_transaction(async move |transaction: Transaction| {
+        let Some(guard) = self.inner.active_keys.enter(&request.key) else {
+            return Ok(self.finished_response(&request, created_after).await?);
+        };
+        let repeated = request.clone();
+        let result = self.in_transaction(async move |transaction: Transaction| {
             let _guard = guard;
             let Idempotency { key, fingerprint } = &request;
             let state = transaction.store.stored_response(key, created_after).await.map_err(Error::from)?;
             match state {
-                KeyState::InUse => return Err(Error::KeyInUse.into()),
-                KeyState::Stored { fingerprint: stored, .. } if stored != fingerprint.0 => {
-                    return Err(Error::KeyReused.into());
-                }
-                KeyState::Stored { response, .. } => {
-                    return Ok(IdempotentResponse { response, replayed: true });
-                }
+                KeyState::InUse => return Ok(None),
+                KeyState::Stored(stored) => return Ok(Some(replay(&request, stored)?)),
                 KeyState::Unused => {}
             }
             let response = work(transaction.clone()).await?;
             let stored = transaction.store.store_response(key, fingerprint, response.clone(), now()).await;
             stored.map_err(Error::from)?;
-            Ok(IdempotentResponse { response, replayed: false })
-        })
-        .await
+            Ok::<_, E>(Some(IdempotentResponse { response, replayed: false }))
+        });
+        match result.await? {
+            Some(response) => Ok(response),
+            // Another instance is processing a request with this key.
+            None => Ok(self.finished_response(&repeated, created_after).await?),
+        }
+    }
+
+    /// Returns the response of an earlier request, while another request with the same key is in progress.
+    ///
+    /// # Errors
+    /// Returns [`Error::KeyInUse`] if no response is stored, or [`Error::KeyReused`].
+    async fn finished_response(
+        &self,
+        request: &Idempotency,
+        created_after: i64,
+    ) -> Result<IdempotentResponse, Error> {
+        match self.store().finished_response(&request.key, created_after).await? {
+            Some(stored) => replay(request, stored),
+            None => Err(Error::KeyInUse),
+        }
     }
 
     /// Deletes the expired responses.
@@ -84,6 +101,17 @@ impl Catalog {
         let expired = expired_at(self.inner.options.idempotency_retention);
         Ok(self.store().prune_idempotency_keys(expired).await?)
     }
+}
+
+/// Returns the stored response to a repeated request.
+///
+/// # Errors
+/// Returns [`Error::KeyReused`] if the response belongs to another request.
+fn replay(request: &Idempotency, stored: StoredResponse) -> Result<IdempotentResponse, Error> {
+    if stored.fingerprint != request.fingerprint.0 {
+        return Err(Error::KeyReused);
+    }
+    Ok(IdempotentResponse { response: stored.response, replayed: true })
 }
 
 /// Returns the current Unix time in seconds.

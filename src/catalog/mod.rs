@@ -62,6 +62,18 @@ fn write_workers(kind: Kind) -> Workers {
     }
 }
 
+/// Returns the timeout of a batch of single products. On PostgreSQL, a batch that takes longer hangs on a lost
+/// connection. On SQLite, it may wait for an import.
+fn batch_timeout(kind: Kind) -> Duration {
+    match kind {
+        Kind::Sqlite => LONG_BATCH_TIMEOUT,
+        Kind::PostgreSql => Duration::from_secs(8),
+    }
+}
+
+/// Timeout of a batch that may take long. By default, no client waits longer.
+const LONG_BATCH_TIMEOUT: Duration = Duration::from_mins(1);
+
 /// Number of batches that may wait for rows that other programs have locked. Each occupies a connection.
 const LOCKED_WORKERS: Workers = Workers { target: 1, max: 4 };
 
@@ -103,39 +115,35 @@ struct Batches {
 impl Batches {
     fn new(kind: Kind) -> Self {
         let requests = || SpawnOn::Runtime(Handle::current());
-        let one = |max| BatchLimit { weight: |_| 1, max };
+        let timeout = batch_timeout(kind);
+        let limit = || BatchLimit { weight: |_| 1, max: MAX_WRITE_BATCH, timeout };
         let workers = write_workers(kind);
         let product_id = |write: &ProductWrite| write.id;
         Self {
             pages: Coalescer::default(),
             reads: Batcher::new(
                 read_workers(kind),
-                BatchLimit { weight: |_| 1, max: max_read_batch(kind) },
+                BatchLimit { weight: |_| 1, max: max_read_batch(kind), timeout },
                 Grouping::Any,
                 requests(),
             ),
-            creates: Batcher::new(
-                workers,
-                BatchLimit { weight: |_| 1, max: MAX_WRITE_BATCH },
-                Grouping::Any,
-                requests(),
-            ),
-            upserts: Batcher::new(
-                workers,
-                BatchLimit { weight: |_| 1, max: MAX_WRITE_BATCH },
-                Grouping::Any,
-                requests(),
-            ),
+            creates: Batcher::new(workers, limit(), Grouping::Any, requests()),
+            upserts: Batcher::new(workers, limit(), Grouping::Any, requests()),
             array_creates: Batcher::new(
                 workers,
-                BatchLimit { weight: Vec::len, max: MAX_ARRAY_BATCH_ROWS },
+                BatchLimit { weight: Vec::len, max: MAX_ARRAY_BATCH_ROWS, timeout: LONG_BATCH_TIMEOUT },
                 Grouping::Any,
                 SpawnOn::Current,
             ),
-            writes: Batcher::new(workers, one(MAX_WRITE_BATCH), Grouping::Exclusive(product_id), requests()),
+            writes: Batcher::new(
+                workers,
+                BatchLimit { weight: |_| 1, max: MAX_WRITE_BATCH, timeout },
+                Grouping::Exclusive(product_id),
+                requests(),
+            ),
             locked_writes: Batcher::new(
                 LOCKED_WORKERS,
-                one(MAX_WRITE_BATCH),
+                BatchLimit { weight: |_| 1, max: MAX_WRITE_BATCH, timeout: LONG_BATCH_TIMEOUT },
                 Grouping::PerKey(product_id),
                 requests(),
             ),

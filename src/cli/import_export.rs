@@ -2,7 +2,7 @@
 //! running server.
 
 use std::{
-    fs::File,
+    fs::{File, OpenOptions},
     io::{self, IsTerminal, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     time::Instant,
@@ -108,7 +108,7 @@ pub async fn import(
     Ok(())
 }
 
-/// Exports all products to a file. The file has a temporary name until it is complete.
+/// Exports all products to a file. A regular file has a temporary name until it is complete.
 ///
 /// # Errors
 /// Returns a [`TransferError`] if the file cannot be written or the catalog fails.
@@ -120,6 +120,12 @@ pub async fn export(catalog: &Catalog, target: &FileArg) -> Result<(), TransferE
         report("exported", count, start);
         return Ok(());
     }
+    if is_special(&target.file) {
+        let mut file = OpenOptions::new().write(true).open(&target.file).map_err(target.file_error())?;
+        let count = write_all(catalog, format, &mut file).await?.map_err(target.file_error())?;
+        report("exported", count, start);
+        return Ok(());
+    }
     let folder = target.file.parent().filter(|folder| !folder.as_os_str().is_empty());
     let mut file = NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(target.file_error())?;
     let count = write_all(catalog, format, &mut file).await?.map_err(target.file_error())?;
@@ -127,6 +133,11 @@ pub async fn export(catalog: &Catalog, target: &FileArg) -> Result<(), TransferE
     file.persist(&target.file).map_err(|error| target.file_error()(error.error))?;
     report("exported", count, start);
     Ok(())
+}
+
+/// Returns whether the path is a device, a pipe or a link, which is written to instead of replaced.
+fn is_special(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|metadata| !metadata.is_file())
 }
 
 /// Writes all products page by page and returns their number. The outer error is from the catalog, the inner

@@ -1,10 +1,17 @@
 //! Sets up logging and tracing. Log lines are written to standard error as text or JSON. Spans are sent to a
 //! collector if one is configured.
+//!
+//! A thread writes the lines, so that a full pipe delays no request. If its buffer is full, lines are dropped and
+//! counted.
 
-use std::io::{self, IsTerminal};
+use std::{
+    io::{self, IsTerminal},
+    sync::OnceLock,
+};
 
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing::{Subscriber, level_filters::LevelFilter};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{
     Layer,
     filter::{ParseError, Targets},
@@ -23,11 +30,23 @@ mod request_fields;
 
 use request_fields::{LineStyle, WithRequestFields};
 
-/// Starts logging for the whole process. Also starts tracing if `traces` is given.
+/// Maximum number of lines that wait to be written.
+const MAX_BUFFERED_LINES: usize = 8192;
+
+/// Counter of dropped lines; unset before the start.
+static DROPPED_LINES: OnceLock<ErrorCounter> = OnceLock::new();
+
+/// Returns the number of lines that were dropped because the buffer was full.
+pub fn dropped_lines() -> u64 {
+    DROPPED_LINES.get().map_or(0, |counter| counter.dropped_lines() as u64)
+}
+
+/// Starts logging for the whole process. Also starts tracing if `traces` is given. Dropping the returned guard
+/// writes the remaining lines, for at most a second.
 ///
 /// # Errors
 /// Returns a message if the log filter is invalid.
-pub fn start(config: &Config, traces: Option<&SdkTracerProvider>) -> Result<(), String> {
+pub fn start(config: &Config, traces: Option<&SdkTracerProvider>) -> Result<WorkerGuard, String> {
     let filter = parse_filter(&config.log).map_err(|error| format!("--log `{}`: {error}", config.log))?;
     let filter = filter.with_target(OTEL_TARGET, LevelFilter::OFF);
     let terminal = io::stderr().is_terminal();
@@ -37,23 +56,29 @@ pub fn start(config: &Config, traces: Option<&SdkTracerProvider>) -> Result<(), 
         LogFormat::Auto => !terminal,
     };
     trace_targets::set_export_enabled(traces.is_some());
+    let (writer, guard) = NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(MAX_BUFFERED_LINES)
+        .thread_name("log-writer")
+        .finish(io::stderr());
+    let _ = DROPPED_LINES.set(writer.error_counter());
     let registry = tracing_subscriber::registry();
     match traces {
         // A global filter is evaluated once per callsite, a per-layer filter at every span entry.
-        None => registry.with(log_layer(json, terminal)).with(filter).init(),
+        None => registry.with(log_layer(writer, json, terminal)).with(filter).init(),
         Some(provider) => {
-            let log_layer = log_layer(json, terminal).with_filter(filter);
+            let log_layer = log_layer(writer, json, terminal).with_filter(filter);
             registry.with(log_layer).with(traces::layer(provider)).init();
         }
     }
-    Ok(())
+    Ok(guard)
 }
 
-fn log_layer<S>(json: bool, terminal: bool) -> Box<dyn Layer<S> + Send + Sync>
+fn log_layer<S>(writer: NonBlocking, json: bool, terminal: bool) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    let layer = fmt::layer().with_writer(io::stderr);
+    let layer = fmt::layer().with_writer(writer);
     if json {
         let format = fmt::format().json().flatten_event(true).with_current_span(false).with_span_list(false);
         layer.json().event_format(WithRequestFields { format, style: LineStyle::Json }).boxed()

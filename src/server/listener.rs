@@ -7,7 +7,11 @@ use std::{
     time::Duration,
 };
 
-use axum::{body::Body, http::Request};
+use axum::{
+    body::Body,
+    http::{HeaderValue, Request, header},
+};
+use futures_util::TryFutureExt;
 use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
@@ -40,10 +44,16 @@ pub struct ConnectionTimeouts {
     pub shutdown_grace: Duration,
 }
 
-/// Serves HTTP/1.1 and HTTP/2 until `stop` resolves. Active requests may finish within the grace period.
+/// Time for which an idle HTTP/1 connection stays open after the listener has closed, because its next request
+/// may already be under way. The response to that request closes the connection.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// Serves HTTP/1.1 and HTTP/2 until `stop` resolves. From the cancellation of `draining` on, responses ask
+/// clients to open another connection. Active requests may finish within the grace period.
 pub async fn serve(
     listener: TcpListener,
     app: App,
+    draining: CancellationToken,
     stop: impl Future<Output = ()>,
     timeouts: ConnectionTimeouts,
 ) {
@@ -58,7 +68,8 @@ pub async fn serve(
         };
         // Each connection has a child token, because all connections would contend for the lock of a shared
         // token.
-        let connection = serve_connection(stream, app.clone(), idle, stopping.child_token());
+        let signals = Signals { draining: draining.child_token(), stopping: stopping.child_token() };
+        let connection = serve_connection(stream, app.clone(), idle, signals);
         connections.spawn(async move {
             if let Err(error) = connection.await {
                 debug!(%peer, error, "connection failed");
@@ -74,12 +85,20 @@ pub async fn serve(
     }
 }
 
+/// Phases of the shutdown.
+struct Signals {
+    /// Cancelled when the server is no longer ready.
+    draining: CancellationToken,
+    /// Cancelled when the listener has closed.
+    stopping: CancellationToken,
+}
+
 /// Serves a connection until either side closes it.
 async fn serve_connection(
     stream: TcpStream,
     app: App,
     idle: Duration,
-    stopping: CancellationToken,
+    Signals { draining, stopping }: Signals,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let is_http2 = tokio::select! {
         biased;
@@ -88,35 +107,47 @@ async fn serve_connection(
     };
     let active = ActiveRequests::default();
     let tracker = active.clone();
-    let service =
-        service_fn(move |request: Request<Incoming>| tracker.clone().track(app.call(request.map(Body::new))));
+    let drains = draining.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (response, drains) = (app.call(request.map(Body::new)), drains.clone());
+        tracker.clone().track(response.map_ok(move |mut response| {
+            if !is_http2 && drains.is_cancelled() {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            response
+        }))
+    });
     if is_http2 {
         let stream = TokioIo::new(IdleTimeout::http2(stream, idle, active));
         let connection = http2::Builder::new(TokioExecutor::new()).serve_connection(stream, service);
         // Boxed, because the large HTTP/2 state would enlarge the task of every HTTP/1 connection.
         let mut connection = Box::pin(connection);
         let shut_down = http2::Connection::graceful_shutdown;
-        return Ok(run_until_shutdown(stopping, connection.as_mut(), shut_down).await?);
+        return Ok(run_until_shutdown(draining.cancelled(), connection.as_mut(), shut_down).await?);
     }
     let stream = TokioIo::new(IdleTimeout::http1(stream, idle, active));
     // `IdleTimeout` already limits the time for headers.
     let connection =
         http1::Builder::new().header_read_timeout(None).serve_connection(stream, service).with_upgrades();
     let connection = pin!(connection);
-    Ok(run_until_shutdown(stopping, connection, http1::UpgradeableConnection::graceful_shutdown).await?)
+    let stop = async {
+        stopping.cancelled().await;
+        tokio::time::sleep(LINGER).await;
+    };
+    Ok(run_until_shutdown(stop, connection, http1::UpgradeableConnection::graceful_shutdown).await?)
 }
 
-/// Runs a connection to its end and returns its output. On shutdown, the connection completes its active
+/// Runs a connection to its end and returns its output. After `stop`, the connection completes its active
 /// requests and accepts no further requests.
 async fn run_until_shutdown<C: Future>(
-    stopping: CancellationToken,
+    stop: impl Future<Output = ()>,
     mut connection: Pin<&mut C>,
     shut_down: fn(Pin<&mut C>),
 ) -> C::Output {
     tokio::select! {
         biased;
         output = &mut connection => return output,
-        () = stopping.cancelled() => shut_down(connection.as_mut()),
+        () = stop => shut_down(connection.as_mut()),
     }
     connection.await
 }

@@ -14,7 +14,7 @@ mod shutdown;
 use crate::{
     app::{
         background_tasks,
-        instrumentation::{observe_pool, statement_observer},
+        instrumentation::{observe_log, observe_pool, statement_observer},
         wiring::{self, Services},
     },
     catalog::{Catalog, CatalogOptions},
@@ -92,7 +92,8 @@ async fn open_services(config: &Config) -> Result<Services, StartError> {
     let telemetry = Telemetry::new()?;
     let observer = statement_observer(&telemetry.meter());
     let store = open_store(&database_url(config)?, config, Some(observer)).await?;
-    store::migrate_up(&*store).await?;
+    store::migrate_up(&*store, config.database_wait).await?;
+    observe_log(&telemetry.meter());
     observe_pool(&telemetry.meter(), store.clone());
     let catalog = Catalog::new(store.clone(), catalog_options(config));
     // Pings are sent more often than the idle timeout, so that connections of responsive clients stay open.

@@ -16,21 +16,29 @@ const WEBSOCKET_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 impl Server {
     /// Serves until `stop` resolves, then shuts down:
     ///
-    /// 1. Readiness checks fail, but the server continues to serve requests for the shutdown delay.
+    /// 1. Readiness checks fail, but the server continues to serve requests for the shutdown delay. Responses
+    ///    close their HTTP/1 connections, and HTTP/2 connections accept no further requests.
     /// 2. The listeners close. Subscriptions and sockets end with a reason.
     /// 3. Active requests may finish within the grace period.
     /// 4. The last metrics are pushed, if a collector is configured.
     /// 5. The connections to the database are closed. A SQLite file then holds everything.
-    pub async fn run(self, stop: impl Future<Output = ()>) {
+    ///
+    /// `stop_again` returns a future that resolves at the next signal, which ends the shutdown delay.
+    pub async fn run<F: Future<Output = ()>>(
+        self,
+        stop: impl Future<Output = ()>,
+        stop_again: impl FnOnce() -> F,
+    ) {
         let Self { main, metrics, services, config } = self;
         let stopping = CancellationToken::new();
+        let draining = services.shutting_down.clone();
         let stop = async {
             stop.await;
             services.shutting_down.cancel();
             let delay = config.shutdown_delay;
             if !delay.is_zero() {
                 info!("shutting down in {}: no longer ready", humantime::format_duration(delay));
-                tokio::time::sleep(delay).await;
+                let _ = tokio::time::timeout(delay, stop_again()).await;
             }
             stopping.cancel();
             info!("shutting down: no new connections, requests under way may finish");
@@ -41,10 +49,10 @@ impl Server {
             ConnectionTimeouts { idle: config.idle_timeout, shutdown_grace: config.shutdown_grace };
         let metrics = async {
             if let Some((listener, app)) = metrics {
-                listener::serve(listener, app, stopping.cancelled(), timeouts).await;
+                listener::serve(listener, app, draining.clone(), stopping.cancelled(), timeouts).await;
             }
         };
-        tokio::join!(listener::serve(main.0, main.1, stop, timeouts), metrics);
+        tokio::join!(listener::serve(main.0, main.1, draining.clone(), stop, timeouts), metrics);
         if tokio::time::timeout(WEBSOCKET_CLOSE_TIMEOUT, services.websockets.closed()).await.is_err() {
             warn!("closing WebSockets whose clients did not close them");
         }

@@ -96,7 +96,6 @@ impl From<rusqlite::Error> for StoreError {
         match (failure.code, failure.extended_code) {
             (_, ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY) => Self::IdTaken,
             (ErrorCode::ConstraintViolation, _) => Self::InvalidData(error.into()),
-            (ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _) => Self::Unavailable(error.into()),
             (ErrorCode::Unknown, _) => Self::Rejected(error.into()),
             _ => Self::Unavailable(error.into()),
         }

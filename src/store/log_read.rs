@@ -92,8 +92,8 @@ pub(super) fn read(entries: &[LogEntry], position: LogPosition, limit: u32) -> E
 
 /// Returns the ids of the products that subscribers receive with these changes.
 pub(super) fn current_ids(changes: &[Change]) -> Vec<ProductId> {
-    let changed = changes.iter().filter(|change| change.kind != ChangeKind::Deleted);
-    let mut ids: Vec<ProductId> = changed.map(|change| change.id).collect();
+    let remaining = changes.iter().filter(|change| change.kind != ChangeKind::Deleted);
+    let mut ids: Vec<ProductId> = remaining.map(|change| change.id).collect();
     ids.sort_unstable();
     ids.dedup();
     ids

@@ -1,7 +1,12 @@
 //! Migrates the schema, even if several instances start at the same time.
 
+use std::time::{Duration, Instant};
+
 use migration::{Migrator, MigratorTrait};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Statement, TransactionTrait,
+};
+use tracing::info;
 
 use super::{Kind, Store, StoreError};
 
@@ -13,6 +18,9 @@ pub enum MigrateError {
         "the database has a newer schema ({0}) than this version of Stockmeter supports: run a newer version"
     )]
     Newer(String),
+    /// Another instance has not finished its migration in time.
+    #[error("another instance has been migrating the database for more than {}", humantime::format_duration(*.0))]
+    Locked(Duration),
     /// A statement failed.
     #[error("cannot migrate the database: {0}")]
     Statement(#[from] DbErr),
@@ -28,17 +36,20 @@ pub struct MigrationStatus {
     pub applied: bool,
 }
 
-/// Acquires the lock that allows only one migration at a time. The number is arbitrary, but no other lock
-/// uses it.
-const LOCK: &str = "SELECT pg_advisory_xact_lock(7264819301)";
+/// Tries to acquire the lock that allows only one migration at a time. The number is arbitrary, but no other
+/// lock uses it.
+const LOCK: &str = "SELECT pg_try_advisory_xact_lock(7264819301)";
+
+/// Pause between two attempts to acquire the lock.
+const LOCK_PAUSE: Duration = Duration::from_millis(200);
 
 /// Applies all pending migrations in one transaction.
 ///
 /// # Errors
 /// Returns a [`MigrateError`] if the schema is newer or a statement fails.
-pub async fn migrate_up(store: &dyn Store) -> Result<(), MigrateError> {
+pub async fn migrate_up(store: &dyn Store, wait: Duration) -> Result<(), MigrateError> {
     let connection = store.schema_connection().await?;
-    let transaction = lock_schema(store.kind(), &connection).await?;
+    let transaction = lock_schema(store.kind(), &connection, wait).await?;
     Migrator::up(&transaction, None).await?;
     commit(transaction, connection).await
 }
@@ -47,9 +58,9 @@ pub async fn migrate_up(store: &dyn Store) -> Result<(), MigrateError> {
 ///
 /// # Errors
 /// Returns a [`MigrateError`] if the schema is newer or a statement fails.
-pub async fn migrate_down(store: &dyn Store) -> Result<(), MigrateError> {
+pub async fn migrate_down(store: &dyn Store, wait: Duration) -> Result<(), MigrateError> {
     let connection = store.schema_connection().await?;
-    let transaction = lock_schema(store.kind(), &connection).await?;
+    let transaction = lock_schema(store.kind(), &connection, wait).await?;
     Migrator::down(&transaction, Some(1)).await?;
     commit(transaction, connection).await
 }
@@ -58,9 +69,9 @@ pub async fn migrate_down(store: &dyn Store) -> Result<(), MigrateError> {
 ///
 /// # Errors
 /// Returns a [`MigrateError`] if the schema is newer or a statement fails.
-pub async fn migrations(store: &dyn Store) -> Result<Vec<MigrationStatus>, MigrateError> {
+pub async fn migrations(store: &dyn Store, wait: Duration) -> Result<Vec<MigrationStatus>, MigrateError> {
     let connection = store.schema_connection().await?;
-    let transaction = lock_schema(store.kind(), &connection).await?;
+    let transaction = lock_schema(store.kind(), &connection, wait).await?;
     let applied = Migrator::get_migration_models(&transaction).await?;
     commit(transaction, connection).await?;
     let known = Migrator::migrations().into_iter().map(|migration| migration.name().to_owned());
@@ -73,6 +84,7 @@ pub async fn migrations(store: &dyn Store) -> Result<Vec<MigrationStatus>, Migra
 async fn lock_schema(
     kind: Kind,
     connection: &DatabaseConnection,
+    wait: Duration,
 ) -> Result<DatabaseTransaction, MigrateError> {
     let transaction = connection.begin().await?;
     if kind == Kind::PostgreSql {
@@ -80,13 +92,32 @@ async fn lock_schema(
         transaction.execute_unprepared("SET LOCAL statement_timeout = 0").await?;
         // This suppresses notices about objects that already exist.
         transaction.execute_unprepared("SET LOCAL client_min_messages = warning").await?;
-        transaction.execute_unprepared(LOCK).await?;
+        wait_for_lock(&transaction, wait).await?;
     }
     let known = Migrator::migrations();
     let applied = Migrator::get_migration_models(&transaction).await?;
     match applied.into_iter().find(|row| !known.iter().any(|migration| migration.name() == row.version)) {
         Some(unknown) => Err(MigrateError::Newer(unknown.version)),
         None => Ok(transaction),
+    }
+}
+
+/// Waits until no other instance migrates the schema.
+async fn wait_for_lock(transaction: &DatabaseTransaction, wait: Duration) -> Result<(), MigrateError> {
+    let start = Instant::now();
+    let try_lock = Statement::from_string(DbBackend::Postgres, LOCK);
+    loop {
+        let row = transaction.query_one_raw(try_lock.clone()).await?;
+        if row.is_some_and(|row| row.try_get_by_index(0).unwrap_or(false)) {
+            return Ok(());
+        }
+        if start.elapsed() >= wait {
+            return Err(MigrateError::Locked(wait));
+        }
+        if start.elapsed() < LOCK_PAUSE {
+            info!("waiting for another instance that is migrating the database");
+        }
+        tokio::time::sleep(LOCK_PAUSE).await;
     }
 }
 

@@ -93,6 +93,13 @@ pub trait Store: Inserts + fmt::Debug {
     /// Deletes changes older than `max_age`. Keeps the newest, because a client's cursor may refer to it.
     async fn prune_change_log(&self, max_age: Duration) -> Result<(), StoreError>;
 
+    /// Returns the response stored for a key after a Unix time in seconds, without a lock.
+    async fn finished_response(
+        &self,
+        key: &IdempotencyKey,
+        created_after: i64,
+    ) -> Result<Option<StoredResponse>, StoreError>;
+
     /// Deletes stored responses that were created at or before a Unix time in seconds.
     async fn prune_idempotency_keys(&self, created_until: i64) -> Result<(), StoreError>;
 
@@ -157,8 +164,14 @@ pub enum KeyState {
     Unused,
     /// Another instance is processing a request with the key.
     InUse,
-    /// The key has a stored response. Holds also the digest of its request.
-    Stored { fingerprint: Vec<u8>, response: String },
+    Stored(StoredResponse),
+}
+
+/// Response stored for an idempotency key, and the digest of its request.
+#[derive(Debug)]
+pub struct StoredResponse {
+    pub fingerprint: Vec<u8>,
+    pub response: String,
 }
 
 /// Handling of rows that other transactions have locked. On SQLite, no row is ever locked.

@@ -31,7 +31,13 @@ pub enum OpenError {
     /// No successful connection within [`PoolOptions::wait`].
     #[error("{0} did not respond within {wait}: {reason}", wait = humantime::format_duration(*.1), reason = .2)]
     TimedOut(DatabaseUrl, Duration, String),
-    /// The SQLite file cannot be opened.
+    /// A connection pooler that shares connections between clients.
+    #[error(
+        "{0} is a connection pooler that shares connections between clients: set its pool mode to session, or \
+         connect to PostgreSQL directly"
+    )]
+    Pooler(DatabaseUrl),
+    /// The database cannot be opened.
     #[error("cannot open {0}: {1}")]
     Open(DatabaseUrl, StoreError),
 }
@@ -52,6 +58,9 @@ pub async fn open(
         DatabaseUrl::Sqlite(file) => Arc::new(Sqlite::open(file, options, observer).map_err(failed)?),
         DatabaseUrl::PostgreSql(server) => {
             connect::wait_for_server(url, server, options.wait).await?;
+            if Postgres::shares_connections(server).await.map_err(failed)? {
+                return Err(OpenError::Pooler(url.clone()));
+            }
             Arc::new(Postgres::open(server, options, observer).map_err(failed)?)
         }
     })

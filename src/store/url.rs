@@ -40,6 +40,7 @@ impl FromStr for DatabaseUrl {
             return parse_sqlite(location.strip_prefix("//").unwrap_or(location)).map(Self::Sqlite);
         }
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            check_postgres(text)?;
             // Logging is disabled, because sqlx logs unknown parameters, which may be part of a password.
             let parsed = tracing::subscriber::with_default(NoSubscriber::default(), || text.parse());
             let options: PgConnectOptions =
@@ -48,14 +49,13 @@ impl FromStr for DatabaseUrl {
                     "DATABASE_URL is not a valid PostgreSQL URL: \
                      expected postgresql://user:password@host:5432/database"
                 })?;
-            // An unescaped `/`, `?` or `#` in a password ends the host, so the `@` is after the host.
-            let after_host = text.split_once("://").and_then(|(_, rest)| rest.split_once(['/', '?', '#']));
-            if after_host.is_some_and(|(_, rest)| rest.contains('@')) {
-                return Err(
-                    "DATABASE_URL has an @ after the host: write /, ? and # in a password as %2F, %3F and %23"
-                        .to_owned(),
-                );
-            }
+            // The URL's notation of an IPv6 address has brackets, which are not part of the address.
+            let host = options.get_host();
+            let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).map(str::to_owned);
+            let options = match address {
+                Some(address) => options.host(&address),
+                None => options,
+            };
             return Ok(Self::PostgreSql(Box::new(options)));
         }
         Err("DATABASE_URL must start with sqlite://, postgres:// or postgresql://".to_owned())
@@ -101,4 +101,48 @@ fn parse_sqlite(location: &str) -> Result<SqliteFile, String> {
         }
     };
     Ok(SqliteFile { path: PathBuf::from(path.as_ref()), create })
+}
+
+/// Parameters of a PostgreSQL URL that sqlx reads.
+const POSTGRES_PARAMETERS: [&str; 17] = [
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "statement-cache-capacity",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+];
+
+/// Checks what sqlx would ignore or misunderstand.
+fn check_postgres(text: &str) -> Result<(), String> {
+    // An unescaped `/`, `?` or `#` in a password ends the host, so the `@` is after the host.
+    let after_host = text.split_once("://").and_then(|(_, rest)| rest.split_once(['/', '?', '#']));
+    if after_host.is_some_and(|(_, rest)| rest.split_once('?').map_or(rest, |(path, _)| path).contains('@')) {
+        return Err(
+            "DATABASE_URL has an @ after the host: write /, ? and # in a password as %2F, %3F and %23"
+                .to_owned(),
+        );
+    }
+    let query = text.split_once('?').map_or("", |(_, query)| query);
+    for name in
+        query.split('&').filter(|part| !part.is_empty()).map(|part| part.split('=').next().unwrap_or(part))
+    {
+        if !POSTGRES_PARAMETERS.contains(&name) {
+            let hint =
+                if name.to_lowercase().starts_with("ssl") { ", for TLS use sslmode=require" } else { "" };
+            return Err(format!("DATABASE_URL has the unknown parameter `{name}`{hint}"));
+        }
+    }
+    Ok(())
 }

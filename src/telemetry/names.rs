@@ -39,6 +39,9 @@ pub const OTHER_METHOD: &str = "_OTHER";
 /// Value of [`ENDPOINT`] for requests that match no route.
 pub const UNMATCHED: &str = "unmatched";
 
+/// Counter of log lines that were dropped because standard error was not read.
+pub const LOG_LINES_DROPPED: &str = "log.lines_dropped";
+
 /// Counter in seconds: user and system CPU time.
 pub const PROCESS_CPU: &str = "process.cpu";
 /// Gauge in bytes: physical memory.

@@ -219,7 +219,7 @@ async fn disconnecting_clients_leave_no_open_transaction(store: Store) {
     if store == Store::PostgreSql {
         // With this delay, most disconnects happen while a request waits for the database.
         let (proxied, proxy) = setup.through_proxy().await;
-        proxy.open(Duration::from_millis(5)).await;
+        let _network = proxy.open(Duration::from_millis(5)).await;
         setup = proxied;
     }
     let server = setup.start().await;

@@ -26,6 +26,7 @@ mod http_behaviour;
 mod idempotency;
 mod interfaces_agree;
 mod metrics;
+mod outages;
 mod paging;
 mod preconditions;
 mod prometheus;

@@ -112,7 +112,12 @@ async fn an_unusable_database_url_is_rejected_at_once() {
         (format!("postgres://a:{PASSWORD}@localhost:port/db"), "DATABASE_URL is not a valid PostgreSQL URL"),
         (good.replace(PASSWORD, &format!("12/{PASSWORD}")), "DATABASE_URL has an @"),
         (format!("postgres://postgres:47?{PASSWORD}@127.0.0.1/db"), "DATABASE_URL has an @"),
-        (format!("{good}_missing?sslpassword={PASSWORD}"), "does not exist"),
+        (format!("{good}_missing?sslpassword={PASSWORD}"), "has the unknown parameter `sslpassword`"),
+        (format!("{good}?sslMode=require"), "unknown parameter `sslMode`, for TLS use sslmode=require"),
+        (format!("{good}?ssl=true"), "unknown parameter `ssl`, for TLS use sslmode=require"),
+        (format!("{good}?channel_binding=require"), "unknown parameter `channel_binding`"),
+        (format!("{good}?sslmode=require"), "rejected the connection: "),
+        (format!("postgres://postgres:47#{PASSWORD}@127.0.0.1/db"), "DATABASE_URL has an @"),
         ("sqlite::memory:".to_owned(), "DATABASE_URL must name a file"),
         ("sqlite://?cache=private".to_owned(), "DATABASE_URL must name a file"),
         ("sqlite://stock.db?mode=ro".to_owned(), "DATABASE_URL has unsupported parameters"),
@@ -121,6 +126,52 @@ async fn an_unusable_database_url_is_rejected_at_once() {
         setup.database_url = url;
         assert_rejected(&setup, reason).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_database_may_have_an_ipv6_address() {
+    let mut setup = Setup::new(Store::PostgreSql).await;
+    setup.database_url = setup.database_url.replace("127.0.0.1", "[::1]");
+    assert_eq!(setup.start().await.get("/products").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invalid_settings_are_rejected_by_name() {
+    for (name, value, reason) in [
+        ("STOCKMETER_LOG", "verbose", "`verbose` is not a level"),
+        ("STOCKMETER_LOG", "info,stockmeter=loud", "`loud` is not a level"),
+        ("STOCKMETER_REQUEST_TIMEOUT", "0s", "must be longer than 0s"),
+        ("STOCKMETER_DATABASE_STATEMENT_TIMEOUT", "0ms", "must be longer than 0s"),
+        ("STOCKMETER_LISTEN", ":8000", "such as 127.0.0.1:8000"),
+        ("STOCKMETER_LISTEN", "8000", "such as 127.0.0.1:8000"),
+        ("STOCKMETER_METRICS_LISTEN", "no.such.host.invalid:1", "such as 127.0.0.1:8000"),
+    ] {
+        let setup = Setup::new(Store::Sqlite).await.with(name, value);
+        let (mut child, log) = setup.spawn();
+        assert_eq!(child.wait().await.unwrap().code(), Some(2), "{name}={value}");
+        let text = log.read_to_end().await;
+        let flag = name.trim_start_matches("STOCKMETER_").to_lowercase().replace('_', "-");
+        assert!(text.contains(reason) && text.contains(&flag), "{text}");
+    }
+}
+
+/// Compose passes `${NAME:-}` as an empty variable.
+#[tokio::test(flavor = "multi_thread")]
+async fn empty_variables_count_as_unset() {
+    let names = [
+        "STOCKMETER_METRICS_TOKEN",
+        "STOCKMETER_METRICS_LISTEN",
+        "STOCKMETER_CORS_ORIGINS",
+        "STOCKMETER_REQUEST_TIMEOUT",
+        "STOCKMETER_LOG",
+        "STOCKMETER_CONFIG",
+        "STOCKMETER_REQUIRE_IF_MATCH",
+        "STOCKMETER_GRAPHQL_OPERATION_NAMES",
+    ];
+    let setup = Setup::new(Store::Sqlite).await;
+    let setup = names.into_iter().fold(setup, |setup, name| setup.with(name, ""));
+    let server = setup.with("STOCKMETER_LISTEN", "localhost:0").start().await;
+    assert_eq!(server.get("/metrics").await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -36,13 +36,16 @@ pub(in crate::catalog) struct Workers {
     pub max: usize,
 }
 
-/// Size limit of a batch.
+/// Limits of a batch.
 #[derive(Clone, Copy)]
 pub(in crate::catalog) struct BatchLimit<Req> {
     /// Weight of one request.
     pub weight: fn(&Req) -> usize,
     /// Maximum total weight of a batch; a single heavier request forms its own batch.
     pub max: usize,
+    /// Timeout of a batch. It ends batches that hang on a lost connection, which would otherwise block later
+    /// requests.
+    pub timeout: Duration,
 }
 
 /// Requests that may share a batch. The key is the product that a request changes.
@@ -152,7 +155,7 @@ where
                 return;
             };
             let context = waiters.first().map(|first| first.context.clone()).unwrap_or_default();
-            let mut batch = pin!(run_shared(context, handler.handle(requests)));
+            let mut batch = pin!(run_shared(context, shared.limit.timeout, handler.handle(requests)));
             let (result, timing) = loop {
                 match tokio::time::timeout(SLOW_BATCH, &mut batch).await {
                     Ok(result) => break result,
@@ -218,7 +221,7 @@ impl<Req, Res> Shared<Req, Res> {
             Grouping::Any | Grouping::Exclusive(_) => None,
         };
         let (mut total, mut is_full) = (0, false);
-        let mut takes = |request: &Req| {
+        let mut fits = |request: &Req| {
             if is_full || !is_ready(request) || (only.is_some() && self.grouping.key(request) != only) {
                 return false;
             }
@@ -227,7 +230,7 @@ impl<Req, Res> Shared<Req, Res> {
             total += weight;
             !is_full
         };
-        let taken: Vec<_> = waiting.extract_if(first.., |(request, _)| takes(request)).collect();
+        let taken: Vec<_> = waiting.extract_if(first.., |(request, _)| fits(request)).collect();
         let (requests, waiters): (Vec<Req>, Vec<Waiter<Res>>) = taken.into_iter().unzip();
         let keys: Vec<ProductId> = requests.iter().filter_map(|request| self.grouping.key(request)).collect();
         running.extend(&keys);

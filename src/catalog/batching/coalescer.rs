@@ -6,11 +6,15 @@
 use std::{
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::waiter::{Waiter, run_shared};
 use crate::domain::Error;
+
+/// Timeout of a query. By default, no client waits longer. It ends queries that hang on a lost connection,
+/// which would otherwise block later requests.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Running queries by key, each with the requests that wait for its next run. Cheap to clone.
 pub(in crate::catalog) struct Coalescer<K, V>(Arc<Mutex<Vec<Flight<K, V>>>>);
@@ -73,7 +77,7 @@ where
         F: Future<Output = Result<V, Error>> + Send,
     {
         while let Some(first) = waiters.first() {
-            let (result, timing) = run_shared(first.context.clone(), query(key.clone())).await;
+            let (result, timing) = run_shared(first.context.clone(), QUERY_TIMEOUT, query(key.clone())).await;
             let result = result.flatten();
             for waiter in waiters {
                 waiter.complete(result.clone(), timing);

@@ -15,10 +15,6 @@ use crate::{
     request_context::{self, ContextSnapshot},
 };
 
-/// Timeout of a shared statement. By default, no client of a batched request waits longer. It ends statements
-/// that hang on a lost connection, which would otherwise block later requests.
-const MAX_SHARED_TIME: Duration = Duration::from_secs(60);
-
 /// Result of a shared statement, and its timing.
 pub(in crate::catalog) type SharedResult<T> = (Result<T, Error>, Timing);
 
@@ -71,11 +67,12 @@ impl<T> Waiter<T> {
 /// Runs a shared statement in the context of one of its requests, with a timeout.
 pub(in crate::catalog) async fn run_shared<T>(
     context: ContextSnapshot,
+    timeout: Duration,
     work: impl Future<Output = T>,
 ) -> SharedResult<T> {
     let started_at = Instant::now();
     let work = async {
-        match tokio::time::timeout(MAX_SHARED_TIME, AssertUnwindSafe(work).catch_unwind()).await {
+        match tokio::time::timeout(timeout, AssertUnwindSafe(work).catch_unwind()).await {
             Ok(result) => result.map_err(|panic| log_panic(&*panic)),
             Err(_) => Err(Error::Unavailable),
         }

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _, PgConnection, postgres::PgConnectOptions};
+use sea_orm::sqlx::{
+    self, AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection,
+    postgres::PgConnectOptions,
+};
 use tracing::info;
 
 use crate::store::{DatabaseUrl, OpenError, PoolOptions};
@@ -12,18 +15,23 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Shortest and longest pause between attempts. Each pause is twice the previous one.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
-/// Returns the options of every connection.
-pub(super) fn connect_options(server: &PgConnectOptions, options: PoolOptions) -> PgConnectOptions {
-    server
-        .clone()
-        .application_name("stockmeter")
-        .options([
-            ("statement_timeout", options.statement_timeout.as_millis().to_string()),
-            // Safeguard: no request should leave a transaction idle. If one does, the transaction must not
-            // keep its locks.
-            ("idle_in_transaction_session_timeout", "10s".to_owned()),
-        ])
-        .disable_statement_logging()
+/// Returns the options of every connection. Poolers reject unknown startup parameters, so none is sent.
+pub(super) fn connect_options(server: &PgConnectOptions) -> PgConnectOptions {
+    server.clone().application_name("stockmeter").extra_float_digits(None).disable_statement_logging()
+}
+
+/// Opens a connection and sets its timeouts.
+pub(super) async fn connect(
+    server: &PgConnectOptions,
+    options: PoolOptions,
+) -> Result<PgConnection, sqlx::Error> {
+    let mut connection = server.connect().await?;
+    let timeout = options.statement_timeout.as_millis();
+    // Safeguard: no request should leave a transaction idle. If one does, the transaction must not keep its
+    // locks.
+    let set = format!("SET statement_timeout = {timeout}; SET idle_in_transaction_session_timeout = '10s'");
+    connection.execute(AssertSqlSafe(set)).await?;
+    Ok(connection)
 }
 
 /// Tries to connect to PostgreSQL, with increasing pauses, until an attempt succeeds or `wait` has elapsed.
@@ -37,7 +45,7 @@ pub(in crate::store) async fn wait_for_server(
     loop {
         let remaining = wait.saturating_sub(start.elapsed());
         let timeout = ATTEMPT_TIMEOUT.min(remaining.max(BACKOFF.0));
-        let reason = match tokio::time::timeout(timeout, PgConnection::connect_with(server)).await {
+        let reason = match tokio::time::timeout(timeout, connect_options(server).connect()).await {
             Ok(Ok(connection)) => {
                 // The connection was only a test, so an error on close does not matter.
                 drop(connection.close().await);
@@ -63,7 +71,8 @@ fn is_permanent(error: &sqlx::Error) -> bool {
         sqlx::Error::Database(error) => error
             .code()
             .is_some_and(|code| code.starts_with("28") || ["3D000", "42501"].contains(&code.as_ref())),
-        sqlx::Error::Configuration(_) => true,
+        // The server has no TLS although the URL requires it, or its certificate is not trusted.
+        sqlx::Error::Configuration(_) | sqlx::Error::Tls(_) => true,
         _ => false,
     }
 }

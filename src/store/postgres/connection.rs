@@ -119,9 +119,10 @@ impl Connection {
     }
 }
 
-/// Returns whether the server has ended the connection (SQLSTATE 57P01 to 57P05).
+/// Returns whether another connection may succeed: the server has ended this one (SQLSTATE 57P01 to 57P05),
+/// or it has become a read-only standby (25006).
 fn is_shutdown(error: &dyn sqlx::error::DatabaseError) -> bool {
-    error.code().is_some_and(|code| code.starts_with("57P"))
+    error.code().is_some_and(|code| code.starts_with("57P") || code == "25006")
 }
 
 /// Builds the query as SeaORM does, but without cloning its values.

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use deadpool::managed::{Manager, Metrics, Object, Pool, RecycleError, RecycleResult};
-use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _, PgConnection, postgres::PgConnectOptions};
+use sea_orm::sqlx::{self, Connection as _, PgConnection, postgres::PgConnectOptions};
 use tokio::runtime::Handle;
 
-use crate::panics;
+use super::connect;
+use crate::{panics, store::PoolOptions};
 
 /// Idle time after which a connection is tested before use, because a proxy may have closed it.
 const TEST_AFTER_IDLE: Duration = Duration::from_secs(10);
@@ -23,6 +24,7 @@ pub(super) type PooledConnection = Object<ConnectionManager>;
 /// Opens and tests connections.
 pub(super) struct ConnectionManager {
     pub server: PgConnectOptions,
+    pub options: PoolOptions,
     /// The runtime that opens a connection also drives its I/O. Connections opened by background work would
     /// otherwise depend on the background runtime.
     pub runtime: Handle,
@@ -33,8 +35,8 @@ impl Manager for ConnectionManager {
     type Error = sqlx::Error;
 
     async fn create(&self) -> Result<PgConnection, sqlx::Error> {
-        let server = self.server.clone();
-        let connect = self.runtime.spawn(async move { server.connect().await });
+        let (server, options) = (self.server.clone(), self.options);
+        let connect = self.runtime.spawn(async move { connect::connect(&server, options).await });
         panics::resume_panic(connect.await).unwrap_or(Err(sqlx::Error::PoolClosed))
     }
 

@@ -7,6 +7,7 @@ mod connection_manager;
 mod insert;
 mod notify;
 mod pool;
+mod pooler;
 mod products;
 mod rows;
 mod transaction;
@@ -16,7 +17,7 @@ use std::{collections::HashMap, fmt, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use sea_orm::{
-    DatabaseConnection, DbBackend,
+    DatabaseConnection, DbBackend, Statement,
     sqlx::{
         PgPool, Row,
         postgres::{PgConnectOptions, PgPoolOptions},
@@ -27,22 +28,25 @@ use tokio::sync::Mutex;
 use self::{pool::Pool, transaction::PostgresTransaction};
 use super::{
     HEALTH_CHECK_TIMEOUT, Insert, InsertOutcome, Inserts, Kind, LogRead, PoolOptions, PoolStatus, RowWait,
-    Store, StoreError, Transaction, WriteOutcome, observer::OptionalObserver, sql,
+    Store, StoreError, StoredResponse, Transaction, WriteOutcome, observer::OptionalObserver, sql,
 };
 use crate::domain::{
-    Filter, Listing, LogPosition, NewProduct, PageRequest, Product, ProductId, ProductWrite, Version,
+    Filter, IdempotencyKey, Listing, LogPosition, NewProduct, PageRequest, Product, ProductId, ProductWrite,
+    Version,
 };
 
 const BACKEND: DbBackend = DbBackend::Postgres;
 
-/// Maximum number of connections outside the pool: for health checks and migrations, and for notifications.
+/// Maximum number of connections for migrations and notifications.
 const SEPARATE_CONNECTIONS: u32 = 2;
 
 /// A PostgreSQL database. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Postgres {
     pool: Pool,
-    /// Connections outside the pool, so that health checks and notifications work even if the pool is busy.
+    /// A pool with one connection, so that health checks succeed even if the pool is busy.
+    health: Pool,
+    /// Connections for migrations and for notifications.
     separate: PgPool,
 }
 
@@ -53,16 +57,29 @@ impl fmt::Debug for Postgres {
 }
 
 impl Postgres {
+    /// Returns whether the server is a pooler that shares connections between clients.
+    ///
+    /// # Errors
+    /// Returns an error if no connection can be opened.
+    pub async fn shares_connections(server: &PgConnectOptions) -> Result<bool, StoreError> {
+        Ok(pooler::shares_connections(&connect::connect_options(server)).await?)
+    }
+
     /// Creates the pools, which open connections when they are needed.
     pub fn open(
         server: &PgConnectOptions,
         options: PoolOptions,
         observer: OptionalObserver,
     ) -> Result<Self, StoreError> {
-        let server = connect::connect_options(server, options);
+        let server = connect::connect_options(server);
         let separate = PgPoolOptions::new().max_connections(SEPARATE_CONNECTIONS);
         let separate = separate.acquire_timeout(options.acquire_timeout).connect_lazy_with(server.clone());
-        Ok(Self { pool: Pool::new(server, options, observer)?, separate })
+        let health = PoolOptions { connections: 1, acquire_timeout: HEALTH_CHECK_TIMEOUT, ..options };
+        Ok(Self {
+            pool: Pool::new(server.clone(), options, observer)?,
+            health: Pool::new(server, health, OptionalObserver(None))?,
+            separate,
+        })
     }
 }
 
@@ -77,7 +94,11 @@ impl Store for Postgres {
     }
 
     async fn is_reachable(&self) -> bool {
-        let query = sea_orm::sqlx::query("SELECT id FROM product LIMIT 1").fetch_optional(&self.separate);
+        // A check that is given up closes its connection, so that the next one opens another.
+        let query = async {
+            let query = Statement::from_string(BACKEND, "SELECT id FROM product LIMIT 1");
+            self.health.acquire().await?.query(query).await
+        };
         matches!(tokio::time::timeout(HEALTH_CHECK_TIMEOUT, query).await, Ok(Ok(_)))
     }
 
@@ -110,13 +131,14 @@ impl Store for Postgres {
         writes: Vec<ProductWrite>,
         wait: RowWait,
     ) -> Result<Vec<WriteOutcome>, StoreError> {
-        let mut connection = self.pool.acquire().await?;
+        let mut write = self.pool.acquire_for_write().await?;
+        let connection = &mut write.connection;
         connection.begin().await?;
-        let outcomes = update::write_each(&mut connection, writes, wait).await;
+        let outcomes = update::write_each(connection, writes, wait).await;
         if outcomes.is_ok() {
-            connection.commit().await?
+            connection.commit().await?;
         } else {
-            connection.roll_back().await?
+            connection.roll_back().await?;
         }
         outcomes
     }
@@ -125,17 +147,17 @@ impl Store for Postgres {
         &self,
         products: Arc<Vec<NewProduct>>,
     ) -> Result<HashMap<ProductId, Version>, StoreError> {
-        products::replace_many(&mut self.pool.acquire().await?, &products).await
+        products::replace_many(&mut self.pool.acquire_for_write().await?.connection, &products).await
     }
 
     async fn delete_many(&self, filter: &Filter) -> Result<u64, StoreError> {
-        self.pool.acquire().await?.execute(sql::delete_many(filter, BACKEND)).await
+        self.pool.acquire_for_write().await?.connection.execute(sql::delete_many(filter, BACKEND)).await
     }
 
     async fn begin(&self) -> Result<Arc<dyn Transaction>, StoreError> {
-        let mut connection = self.pool.acquire().await?;
-        connection.begin().await?;
-        Ok(Arc::new(PostgresTransaction(Mutex::new(connection))))
+        let mut write = self.pool.acquire_for_write().await?;
+        write.connection.begin().await?;
+        Ok(Arc::new(PostgresTransaction(Mutex::new(write))))
     }
 
     async fn changes_after(&self, position: LogPosition, limit: u32) -> Result<LogRead, StoreError> {
@@ -143,7 +165,7 @@ impl Store for Postgres {
     }
 
     async fn newest_position(&self) -> Result<Option<LogPosition>, StoreError> {
-        change_log::newest_position(&mut self.pool.acquire().await?).await
+        change_log::newest_position(&mut self.pool.acquire_for_write().await?.connection).await
     }
 
     async fn change_lag(&self) -> Result<Duration, StoreError> {
@@ -151,15 +173,30 @@ impl Store for Postgres {
     }
 
     async fn prune_change_log(&self, max_age: Duration) -> Result<(), StoreError> {
-        change_log::prune(&mut self.pool.acquire().await?, max_age).await
+        change_log::prune(&mut self.pool.acquire_for_write().await?.connection, max_age).await
+    }
+
+    async fn finished_response(
+        &self,
+        key: &IdempotencyKey,
+        created_after: i64,
+    ) -> Result<Option<StoredResponse>, StoreError> {
+        let select = sql::idempotency::select(key, created_after, BACKEND);
+        rows::stored_response(&self.pool.acquire().await?.query(select).await?)
     }
 
     async fn prune_idempotency_keys(&self, created_until: i64) -> Result<(), StoreError> {
-        self.pool.acquire().await?.execute(sql::idempotency::prune(created_until, BACKEND)).await.map(drop)
+        self.pool
+            .acquire_for_write()
+            .await?
+            .connection
+            .execute(sql::idempotency::prune(created_until, BACKEND))
+            .await
+            .map(drop)
     }
 
     async fn notify_peers(&self, name: &str) -> Result<(), StoreError> {
-        notify::notify_peers(&mut self.pool.acquire().await?, name).await
+        notify::notify_peers(&mut self.pool.acquire_for_write().await?.connection, name).await
     }
 
     async fn on_notification(&self, name: &str, notified: &(dyn Fn() + Send + Sync)) {
@@ -176,6 +213,7 @@ impl Store for Postgres {
 
     async fn close(&self) {
         self.pool.close();
+        self.health.close();
         self.separate.close().await;
     }
 }
@@ -183,7 +221,7 @@ impl Store for Postgres {
 #[async_trait]
 impl Inserts for Postgres {
     async fn insert(&self, insert: &Insert) -> Result<InsertOutcome, StoreError> {
-        insert::insert(&mut self.pool.acquire().await?, insert).await
+        insert::insert(&mut self.pool.acquire_for_write().await?.connection, insert).await
     }
 
     async fn existing_ids(&self, ids: Vec<ProductId>) -> Result<Vec<ProductId>, StoreError> {
@@ -191,6 +229,6 @@ impl Inserts for Postgres {
     }
 
     async fn skip_used_ids(&self, ids: &[ProductId]) -> Result<(), StoreError> {
-        insert::skip_used_ids(&mut self.pool.acquire().await?, ids).await
+        insert::skip_used_ids(&mut self.pool.acquire_for_write().await?.connection, ids).await
     }
 }

@@ -1,10 +1,19 @@
 //! The connection pool.
 
-use std::time::Instant;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
 
 use deadpool::managed::PoolError;
 use sea_orm::sqlx::postgres::PgConnectOptions;
-use tokio::runtime::Handle;
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
 
 use super::{
     connection::Connection,
@@ -16,7 +25,18 @@ use crate::store::{PoolOptions, PoolStatus, StoreError, observer::OptionalObserv
 #[derive(Clone)]
 pub(super) struct Pool {
     connections: Connections,
+    /// Permits of writes, fewer than connections. Writes may hang in a commit, for example while a
+    /// synchronous standby is unavailable, and must not take the last connections from reads.
+    writes: Arc<Semaphore>,
+    pending_writes: Arc<AtomicU64>,
+    options: PoolOptions,
     observer: OptionalObserver,
+}
+
+/// A connection for writes.
+pub(super) struct WriteConnection {
+    pub connection: Connection,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Pool {
@@ -26,20 +46,40 @@ impl Pool {
         options: PoolOptions,
         observer: OptionalObserver,
     ) -> Result<Self, StoreError> {
-        let manager = ConnectionManager { server, runtime: Handle::current() };
+        let max = usize::try_from(options.connections).unwrap_or(Semaphore::MAX_PERMITS);
+        let manager = ConnectionManager { server, options, runtime: Handle::current() };
         let connections = Connections::builder(manager)
-            .max_size(usize::try_from(options.connections).unwrap_or(usize::MAX))
+            .max_size(max)
             .wait_timeout(Some(options.acquire_timeout))
             .create_timeout(Some(options.acquire_timeout))
             .runtime(deadpool::Runtime::Tokio1)
             .build()
             .map_err(StoreError::unavailable)?;
-        Ok(Self { connections, observer })
+        // A quarter of the connections is reserved for reads, but at least one is for writes.
+        let writes = Arc::new(Semaphore::new((max - max.div_ceil(4)).max(1)));
+        Ok(Self { connections, writes, pending_writes: Arc::default(), options, observer })
     }
 
-    /// Returns a connection.
+    /// Returns a connection for reads.
     pub async fn acquire(&self) -> Result<Connection, StoreError> {
+        self.acquire_since(Instant::now()).await
+    }
+
+    /// Returns a connection for writes.
+    pub async fn acquire_for_write(&self) -> Result<WriteConnection, StoreError> {
         let start = Instant::now();
+        let pending = PendingGuard::new(&self.pending_writes);
+        let permit = self.writes.clone().acquire_owned();
+        let permit = tokio::time::timeout(self.options.acquire_timeout, permit).await;
+        drop(pending);
+        let Ok(Ok(permit)) = permit else {
+            self.observer.connection_acquired(start.elapsed());
+            return Err(StoreError::unavailable("no connection was free for a write in time"));
+        };
+        Ok(WriteConnection { connection: self.acquire_since(start).await?, _permit: permit })
+    }
+
+    async fn acquire_since(&self, start: Instant) -> Result<Connection, StoreError> {
         let connection = self.connections.get().await;
         self.observer.connection_acquired(start.elapsed());
         match connection {
@@ -58,11 +98,27 @@ impl Pool {
             used: size.saturating_sub(idle),
             idle,
             max: status.max_size as u64,
-            pending: status.waiting as u64,
+            pending: status.waiting as u64 + self.pending_writes.load(Ordering::Relaxed),
         }
     }
 
     pub fn close(&self) {
         self.connections.close();
+    }
+}
+
+/// Counts one write as waiting until the guard is dropped.
+struct PendingGuard<'a>(&'a AtomicU64);
+
+impl<'a> PendingGuard<'a> {
+    fn new(pending: &'a AtomicU64) -> Self {
+        pending.fetch_add(1, Ordering::Relaxed);
+        Self(pending)
+    }
+}
+
+impl Drop for PendingGuard<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

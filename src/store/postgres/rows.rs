@@ -4,7 +4,7 @@ use sea_orm::sqlx::{Decode, Postgres, Row, Type, postgres::PgRow};
 
 use crate::{
     domain::Product,
-    store::{StoreError, row},
+    store::{StoreError, StoredResponse, row},
 };
 
 /// Returns the products of rows that consist of the entity's columns.
@@ -22,4 +22,11 @@ where
     T: Decode<'r, Postgres> + Type<Postgres>,
 {
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
+
+/// Returns the stored response of the first row.
+pub(super) fn stored_response(rows: &[PgRow]) -> Result<Option<StoredResponse>, StoreError> {
+    let response =
+        |row: &PgRow| Ok(StoredResponse { fingerprint: row.try_get(0)?, response: row.try_get(1)? });
+    rows.first().map(response).transpose()
 }

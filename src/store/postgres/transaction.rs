@@ -1,10 +1,10 @@
 //! A transaction of several statements.
 
 use async_trait::async_trait;
-use sea_orm::{Statement, sqlx::Row};
+use sea_orm::Statement;
 use tokio::sync::Mutex;
 
-use super::{BACKEND, connection::Connection, insert, products, rows, update};
+use super::{BACKEND, insert, pool::WriteConnection, products, rows, update};
 use crate::{
     domain::{Error, Fingerprint, IdempotencyKey, Product, ProductId, ProductWrite},
     store::{Insert, InsertOutcome, Inserts, KeyState, RowWait, StoreError, Transaction, WriteOutcome, sql},
@@ -15,13 +15,13 @@ use crate::{
 const LOCK_KEY: &str = "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 7264819303))";
 
 /// A connection on which a transaction has begun.
-pub(super) struct PostgresTransaction(pub Mutex<Connection>);
+pub(super) struct PostgresTransaction(pub Mutex<WriteConnection>);
 
 /// Runs the expression in a savepoint. If it fails, it has no effect, and the transaction goes on.
 macro_rules! in_savepoint {
     ($self:ident, $connection:ident => $run:expr) => {{
-        let mut connection = $self.0.lock().await;
-        let $connection = &mut *connection;
+        let mut write = $self.0.lock().await;
+        let $connection = &mut write.connection;
         $connection.control("SAVEPOINT statement").await?;
         let result = $run.await;
         if result.is_err() {
@@ -64,17 +64,15 @@ impl Transaction for PostgresTransaction {
         key: &IdempotencyKey,
         created_after: i64,
     ) -> Result<KeyState, StoreError> {
-        let mut connection = self.0.lock().await;
+        let mut write = self.0.lock().await;
+        let connection = &mut write.connection;
         let lock = Statement::from_sql_and_values(BACKEND, LOCK_KEY, [key.as_str().into()]);
         let is_locked: Vec<bool> = rows::first_column(&connection.query(lock).await?)?;
         if is_locked != [true] {
             return Ok(KeyState::InUse);
         }
         let rows = connection.query(sql::idempotency::select(key, created_after, BACKEND)).await?;
-        match rows.first() {
-            Some(row) => Ok(KeyState::Stored { fingerprint: row.try_get(0)?, response: row.try_get(1)? }),
-            None => Ok(KeyState::Unused),
-        }
+        Ok(rows::stored_response(&rows)?.map_or(KeyState::Unused, KeyState::Stored))
     }
 
     async fn store_response(
@@ -85,10 +83,10 @@ impl Transaction for PostgresTransaction {
         created_at: i64,
     ) -> Result<(), StoreError> {
         let insert = sql::idempotency::insert(key, fingerprint, response, created_at, BACKEND);
-        self.0.lock().await.execute(insert).await.map(drop)
+        self.0.lock().await.connection.execute(insert).await.map(drop)
     }
 
     async fn commit(&self) -> Result<(), StoreError> {
-        self.0.lock().await.commit().await
+        self.0.lock().await.connection.commit().await
     }
 }

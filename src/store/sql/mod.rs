@@ -17,7 +17,7 @@ use crate::domain::Filter;
 
 /// Returns a statement whose only value is the number of products that match the filter.
 pub(super) fn count(filter: &Filter, backend: DbBackend) -> Statement {
-    let query = product::Entity::find().filter(filter::condition(filter)).select_only();
+    let query = product::Entity::find().filter(filter::condition(filter, backend)).select_only();
     query.expr(Expr::col(product::Column::Id).count()).build(backend)
 }
 
@@ -36,10 +36,10 @@ pub(super) fn delete_many(filter: &Filter, backend: DbBackend) -> Statement {
     delete.from_table(product::Entity);
     if backend == DbBackend::Postgres {
         let selected = product::Entity::find().select_only().column(product::Column::Id);
-        let selected = selected.filter(filter::condition(filter)).order_by_asc(product::Column::Id);
+        let selected = selected.filter(filter::condition(filter, backend)).order_by_asc(product::Column::Id);
         delete.and_where(product::Column::Id.in_subquery(selected.lock_exclusive().into_query()));
     } else {
-        delete.cond_where(filter::condition(filter));
+        delete.cond_where(filter::condition(filter, backend));
         delete.returning(Query::returning().columns([product::Column::Id, product::Column::Version]));
     }
     backend.build(&delete)

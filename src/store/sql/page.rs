@@ -14,7 +14,7 @@ use crate::domain::{Listing, PageRequest};
 pub(in crate::store) fn statement(listing: &Listing, page: &PageRequest, backend: DbBackend) -> Statement {
     let PageRequest { size, from_end, after, before } = page;
     let order = &listing.order;
-    let mut query = product::Entity::find().filter(filter::condition(&listing.filter));
+    let mut query = product::Entity::find().filter(filter::condition(&listing.filter, backend));
     if let Some(after) = after {
         query = query.filter(keyset::seek_condition(order, after, Reading::Forwards));
     }

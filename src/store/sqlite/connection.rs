@@ -22,6 +22,10 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// the runtime.
 const READ_BUSY_TIMEOUT: Duration = Duration::from_millis(100);
 
+/// Size in bytes to which the log is cut once all of it is copied into the file. It may be longer while a read
+/// is running.
+const MAX_IDLE_LOG_BYTES: u32 = 16 << 20;
+
 /// Number of prepared statements that a connection keeps.
 const CACHED_STATEMENTS: usize = 64;
 
@@ -46,6 +50,7 @@ pub(super) fn open(file: &Path, access: Access, create: bool) -> Result<Connecti
             // With FULL, a commit is on disk before it is acknowledged.
             connection.pragma_update(None, "synchronous", "full")?;
             connection.pragma_update(None, "foreign_keys", "on")?;
+            connection.pragma_update(None, "journal_size_limit", MAX_IDLE_LOG_BYTES)?;
         }
     }
     Ok(connection)

@@ -2,11 +2,13 @@
 
 mod change_log;
 mod connection;
+mod database_file;
 mod insert;
 mod readers;
 mod reply;
 mod schema;
 mod session;
+mod startup_check;
 mod transaction;
 mod update;
 mod values;
@@ -16,7 +18,7 @@ mod writer;
 use std::{
     collections::HashMap,
     fmt,
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -27,6 +29,7 @@ use sea_orm::{DatabaseConnection, DbBackend};
 
 use self::{
     connection::Access,
+    database_file::DatabaseFile,
     readers::Readers,
     transaction::SqliteTransaction,
     write_transaction::WriteTransaction,
@@ -34,14 +37,15 @@ use self::{
 };
 use super::{
     HEALTH_CHECK_TIMEOUT, Insert, InsertOutcome, Inserts, Kind, LogRead, PoolOptions, PoolStatus, RowWait,
-    Store, StoreError, Transaction, WriteOutcome,
+    Store, StoreError, StoredResponse, Transaction, WriteOutcome,
     log_read::{self, EntriesRead},
     observer::OptionalObserver,
     spans, sql,
     url::SqliteFile,
 };
 use crate::domain::{
-    Filter, Listing, LogPosition, NewProduct, PageRequest, Product, ProductId, ProductWrite, Version,
+    Filter, IdempotencyKey, Listing, LogPosition, NewProduct, PageRequest, Product, ProductId, ProductWrite,
+    Version,
 };
 
 const BACKEND: DbBackend = DbBackend::Sqlite;
@@ -54,7 +58,7 @@ const SELECT_ID: &str = "SELECT id FROM product WHERE id = ?";
 /// A SQLite database. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Sqlite {
-    file: PathBuf,
+    file: DatabaseFile,
     writer: Writer,
     readers: Readers,
     observer: OptionalObserver,
@@ -62,7 +66,7 @@ pub(super) struct Sqlite {
 
 impl fmt::Debug for Sqlite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Sqlite({})", self.file.display())
+        write!(f, "Sqlite({})", self.file.path().display())
     }
 }
 
@@ -74,8 +78,8 @@ impl Sqlite {
         observer: OptionalObserver,
     ) -> Result<Self, StoreError> {
         // The first connection also sets the journal mode, which the file keeps.
-        drop(connection::open(&file.path, Access::Write, file.create)?);
-        let file = file.path.clone();
+        startup_check::check(&connection::open(&file.path, Access::Write, file.create)?, options.wait)?;
+        let file = DatabaseFile::new(&file.path).map_err(StoreError::unavailable)?;
         let (writer, readers) = (Writer::start(file.clone()), Readers::new(file.clone(), options));
         Ok(Self { file, writer, readers, observer })
     }
@@ -271,6 +275,16 @@ impl Store for Sqlite {
         }
     }
 
+    async fn finished_response(
+        &self,
+        key: &IdempotencyKey,
+        created_after: i64,
+    ) -> Result<Option<StoredResponse>, StoreError> {
+        let statement = sql::idempotency::select(key, created_after, BACKEND);
+        let sql = statement.sql.clone();
+        self.read(&sql, move |connection| values::stored_response(connection, &statement)).await
+    }
+
     async fn prune_idempotency_keys(&self, created_until: i64) -> Result<(), StoreError> {
         let statement = sql::idempotency::prune(created_until, BACKEND);
         let sql = statement.sql.clone();
@@ -285,11 +299,11 @@ impl Store for Sqlite {
     }
 
     async fn on_notification(&self, _: &str, _: &(dyn Fn() + Send + Sync)) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     async fn schema_connection(&self) -> Result<DatabaseConnection, StoreError> {
-        schema::connect(connection::open(&self.file, Access::Write, false)?).await
+        schema::connect(connection::open(self.file.path(), Access::Write, false)?).await
     }
 
     async fn backup(&self, file: &Path) -> Result<(), StoreError> {

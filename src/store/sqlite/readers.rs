@@ -2,7 +2,6 @@
 //! than a switch to another thread. All other reads run on blocking threads.
 
 use std::{
-    path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -15,6 +14,7 @@ use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use super::{
     connection::{self, Access},
+    database_file::DatabaseFile,
     write_transaction::is_usable_after,
 };
 use crate::{
@@ -37,7 +37,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) struct Readers(Arc<Inner>);
 
 struct Inner {
-    file: PathBuf,
+    file: DatabaseFile,
     short: Mutex<ShortReader>,
     /// Open connections that are not in use.
     idle: Mutex<Vec<Connection>>,
@@ -59,7 +59,7 @@ struct ShortReader {
 }
 
 impl Readers {
-    pub fn new(file: PathBuf, options: PoolOptions) -> Self {
+    pub fn new(file: DatabaseFile, options: PoolOptions) -> Self {
         Self(Arc::new(Inner {
             file,
             short: Mutex::default(),
@@ -141,6 +141,7 @@ impl Inner {
         if reader.is_closed {
             return Err(closed());
         }
+        self.file.check()?;
         let start = Instant::now();
         let connection = match reader.connection.take() {
             Some(connection) => connection,
@@ -163,6 +164,7 @@ impl Inner {
         work: impl FnOnce(&Connection) -> Result<T>,
         running: &Mutex<Option<InterruptHandle>>,
     ) -> Result<T, StoreError> {
+        self.file.check()?;
         let idle = lock(&self.idle).pop();
         let connection = match idle {
             Some(connection) => connection,
@@ -179,7 +181,7 @@ impl Inner {
     }
 
     fn open(&self) -> Result<Connection> {
-        connection::open(&self.file, Access::Read, false)
+        connection::open(self.file.path(), Access::Read, false)
     }
 }
 

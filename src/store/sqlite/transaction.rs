@@ -61,14 +61,9 @@ impl Transaction for SqliteTransaction {
         let statement = sql::idempotency::select(key, created_after, BACKEND);
         let sql = statement.sql.clone();
         let select = move |transaction: &mut WriteTransaction<'_>| {
-            let mut prepared = values::prepare(transaction.connection, &statement)?;
-            let mut rows = prepared.raw_query();
-            let Some(row) = rows.next()? else {
-                return Ok(KeyState::Unused);
-            };
-            Ok(KeyState::Stored { fingerprint: row.get(0)?, response: row.get(1)? })
+            values::stored_response(transaction.connection, &statement)
         };
-        self.run("SELECT", &sql, select).await
+        Ok(self.run("SELECT", &sql, select).await?.map_or(KeyState::Unused, KeyState::Stored))
     }
 
     async fn store_response(

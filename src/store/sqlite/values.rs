@@ -8,7 +8,7 @@ use sea_orm::{Statement, Value};
 
 use crate::{
     domain::Product,
-    store::{StoreError, row},
+    store::{StoreError, StoredResponse, row},
 };
 
 /// A value of a statement that SeaORM has built.
@@ -52,6 +52,17 @@ pub(super) fn products(connection: &Connection, statement: &Statement) -> Result
         products.push(product(row)?);
     }
     Ok(products)
+}
+
+/// Returns the stored response that a statement selects.
+pub(super) fn stored_response(
+    connection: &Connection,
+    statement: &Statement,
+) -> Result<Option<StoredResponse>> {
+    let mut prepared = prepare(connection, statement)?;
+    let mut rows = prepared.raw_query();
+    let response = |row: &Row<'_>| Ok(StoredResponse { fingerprint: row.get(0)?, response: row.get(1)? });
+    rows.next()?.map(response).transpose()
 }
 
 /// Converts a row with the entity's columns to a product.

@@ -3,7 +3,6 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -19,6 +18,7 @@ use tokio::sync::oneshot;
 use super::{
     change_log::TriggerSwitch,
     connection::{self, Access},
+    database_file::DatabaseFile,
     reply::{Reply, receive},
     session::Session,
     write_transaction::{self, WriteTransaction},
@@ -59,7 +59,7 @@ pub(super) trait Work: Send {
     ) -> Box<dyn Finished>;
 
     /// Sends an error without running the work.
-    fn fail(self: Box<Self>, error: rusqlite::Error);
+    fn fail(self: Box<Self>, reason: &str);
 }
 
 /// Result of work that waits for the end of its transaction.
@@ -82,7 +82,7 @@ pub(super) enum End {
 
 impl Writer {
     /// Starts the thread. The file must have the newest schema when the first work is sent.
-    pub fn start(file: PathBuf) -> Self {
+    pub fn start(file: DatabaseFile) -> Self {
         let (queue, jobs) = mpsc::channel();
         let pending = Arc::<AtomicU64>::default();
         let mut state = WriterThread { file, jobs, pending: pending.clone(), open: None };
@@ -163,8 +163,8 @@ where
         Box::new(FinishedWithReply { result, began, sender })
     }
 
-    fn fail(self: Box<Self>, error: rusqlite::Error) {
-        drop(self.sender.send((Ok(Err(error.into())), Instant::now())));
+    fn fail(self: Box<Self>, reason: &str) {
+        drop(self.sender.send((Ok(Err(StoreError::unavailable(reason))), Instant::now())));
     }
 }
 
@@ -189,7 +189,7 @@ impl<T> Finished for FinishedWithReply<T> {
 
 /// State of the writer thread.
 struct WriterThread {
-    file: PathBuf,
+    file: DatabaseFile,
     jobs: mpsc::Receiver<Job>,
     pending: Arc<AtomicU64>,
     /// The connection, which is opened on first use and again after a failure.
@@ -241,7 +241,7 @@ impl WriterThread {
             Ok(open) => open,
             Err(error) => {
                 let reason = error.to_string();
-                return group.into_iter().for_each(|work| work.fail(closed_error(&reason)));
+                return group.into_iter().for_each(|work| work.fail(&reason));
             }
         };
         let alone = group.len() == 1;
@@ -259,7 +259,9 @@ impl WriterThread {
             self.open = None;
         }
         let commit_error = ended.as_ref().err().map(String::as_str);
-        finished.into_iter().for_each(|work| work.send(commit_error));
+        for work in finished {
+            work.send(commit_error);
+        }
     }
 
     /// Runs a transaction whose statements arrive one by one.
@@ -271,15 +273,16 @@ impl WriterThread {
                     self.open = None;
                 }
             }
-            Err(error) => session.fail(error.into()),
+            Err(error) => session.fail(error),
         }
     }
 
     /// Opens the connection if necessary, and begins a transaction.
-    fn begin(&mut self) -> Result<(&Connection, &mut TriggerSwitch)> {
+    fn begin(&mut self) -> Result<(&Connection, &mut TriggerSwitch), StoreError> {
+        self.file.check()?;
         let opened = match self.open.take() {
             Some(open) => open,
-            None => (connection::open(&self.file, Access::Write, false)?, TriggerSwitch::default()),
+            None => (connection::open(self.file.path(), Access::Write, false)?, TriggerSwitch::default()),
         };
         let (connection, triggers) = self.open.insert(opened);
         write_transaction::begin(connection)?;
@@ -289,17 +292,10 @@ impl WriterThread {
     fn close(&mut self) {
         let connection = self.open.take().map(|(connection, _)| connection);
         // The log must be copied into the file even if nothing was written since the start.
-        let connection = connection.map_or_else(|| connection::open(&self.file, Access::Write, false), Ok);
+        let connection =
+            connection.map_or_else(|| connection::open(self.file.path(), Access::Write, false), Ok);
         if let Err(error) = connection.and_then(connection::close) {
             tracing::warn!(%error, "the database was not closed cleanly; its changes are still in the -wal file");
         }
     }
-}
-
-/// Returns an error with the text of another one, which cannot be cloned.
-fn closed_error(reason: &str) -> rusqlite::Error {
-    rusqlite::Error::SqliteFailure(
-        rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR),
-        Some(reason.to_owned()),
-    )
 }

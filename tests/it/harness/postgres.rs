@@ -96,7 +96,7 @@ impl Cluster {
 
 /// Returns a command that runs `program`. PostgreSQL does not run as root. Root therefore runs it as the user
 /// `postgres`, which Debian's packages create.
-fn as_postgres(program: &Path) -> Command {
+pub fn as_postgres(program: &Path) -> Command {
     if !is_root() {
         return Command::new(program);
     }

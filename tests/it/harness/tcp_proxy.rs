@@ -1,6 +1,12 @@
 //! A TCP proxy between the server and PostgreSQL. It can reject connections and delay responses.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -36,19 +42,32 @@ impl TcpProxy {
     }
 
     /// Accepts connections and forwards them to the cluster. Delays each chunk from the cluster by `delay`.
-    pub async fn open(self, delay: Duration) {
+    pub async fn open(self, delay: Duration) -> Network {
         let listener = self.0.listen(1024).unwrap();
         let cluster = cluster().await.port();
+        let network = Network::default();
+        let frozen = network.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let (mut from_client, mut to_client) = client.into_split();
                 let database = TcpStream::connect(("127.0.0.1", cluster)).await.unwrap();
                 let (mut from_database, mut to_database) = database.into_split();
-                tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_database).await });
+                let accepted_at = frozen.0.load(Ordering::SeqCst);
+                let (requests, responses) = (frozen.clone(), frozen.clone());
+                tokio::spawn(async move {
+                    let mut buffer = vec![0; 1 << 16];
+                    while let Ok(length @ 1..) = from_client.read(&mut buffer).await {
+                        requests.wait_if_frozen(accepted_at).await;
+                        if to_database.write_all(&buffer[..length]).await.is_err() {
+                            break;
+                        }
+                    }
+                });
                 tokio::spawn(async move {
                     let mut buffer = vec![0; 1 << 16];
                     while let Ok(length @ 1..) = from_database.read(&mut buffer).await {
                         tokio::time::sleep(delay).await;
+                        responses.wait_if_frozen(accepted_at).await;
                         if to_client.write_all(&buffer[..length]).await.is_err() {
                             break;
                         }
@@ -56,5 +75,24 @@ impl TcpProxy {
                 });
             }
         });
+        network
+    }
+}
+
+/// The connections of an open proxy. Holds the number of times that they were frozen.
+#[derive(Clone, Debug, Default)]
+pub struct Network(Arc<AtomicUsize>);
+
+impl Network {
+    /// Stops forwarding over the open connections, without closing them. New connections work.
+    pub fn freeze(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Never returns if the connection was accepted before the network was frozen.
+    async fn wait_if_frozen(&self, accepted_at: usize) {
+        if self.0.load(Ordering::SeqCst) != accepted_at {
+            std::future::pending().await
+        }
     }
 }

@@ -4,6 +4,8 @@ use tokio::{task::JoinHandle, time::sleep};
 
 use super::*;
 
+const TIMEOUT: Duration = Duration::from_secs(60);
+
 /// A request with its weight and its effect on the batch.
 #[derive(Clone, Copy)]
 struct Request {
@@ -63,7 +65,7 @@ impl Queued {
     }
 
     fn grouped(target: usize, max: usize, grouping: Grouping<Request>) -> Self {
-        let limit = BatchLimit { weight: |request: &Request| request.weight, max: 5 };
+        let limit = BatchLimit { weight: |request: &Request| request.weight, max: 5, timeout: TIMEOUT };
         let batcher = Arc::new(Batcher::new(Workers { target, max }, limit, grouping, SpawnOn::Current));
         let recorder = Recorder { created_at: tokio::time::Instant::now(), batches: Arc::default() };
         Self { batcher, recorder }
