@@ -71,7 +71,7 @@ enum Command {
         #[command(flatten)]
         target: FileArg,
     },
-    /// Copy a SQLite database to a new file while the server is running; on PostgreSQL, use `pg_dump`
+    /// Copy a SQLite database to a new file while the server is running; on PostgreSQL, use its own tools
     Backup {
         /// Path of the new file
         file: PathBuf,

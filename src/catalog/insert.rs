@@ -8,7 +8,7 @@ use crate::{
         Error, FieldError, MAX_FIELD_ERRORS, NewProduct, OnConflict, Product, ProductId, id_taken_error,
         new_version,
     },
-    store::{Insert, InsertOutcome, Inserted, Inserts, LockWait, RowConflict, StoreError},
+    store::{Insert, Inserted, Inserts, LockWait, RowConflict, StoreError},
 };
 
 /// Maximum number of attempts at an insert, each of which may fail because of concurrent changes.
@@ -47,8 +47,7 @@ pub(super) async fn insert_with_retry<S: Inserts + ?Sized>(
     }
     for _ in 0..MAX_ATTEMPTS {
         match store.insert(insert).await {
-            Ok(InsertOutcome::Inserted(inserted)) => return Ok(inserted),
-            Ok(InsertOutcome::IdsExhausted) => return Err(Error::IdsExhausted),
+            Ok(inserted) => return Ok(inserted),
             Err(StoreError::LockTimeout) if insert.wait == LockWait::Short => continue,
             Err(StoreError::IdTaken) => {}
             Err(error) => return Err(error.into()),

@@ -48,7 +48,11 @@ pub fn dropped_lines() -> u64 {
 /// Returns a message if the log filter is invalid.
 pub fn start(config: &Config, traces: Option<&SdkTracerProvider>) -> Result<WorkerGuard, String> {
     let filter = parse_filter(&config.log).map_err(|error| format!("--log `{}`: {error}", config.log))?;
-    let filter = filter.with_target(OTEL_TARGET, LevelFilter::OFF);
+    let mut filter = filter.with_target(OTEL_TARGET, LevelFilter::OFF);
+    if config.log == "info" {
+        // The library reports each of its ends at this level.
+        filter = filter.with_target("opentelemetry_sdk", LevelFilter::WARN);
+    }
     let terminal = io::stderr().is_terminal();
     let json = match config.log_format {
         LogFormat::Json => true,

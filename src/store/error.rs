@@ -3,12 +3,23 @@
 
 use std::error::Error as StdError;
 
-use sea_orm::{DbErr, RuntimeErr, sqlx};
+use sea_orm::{
+    DbErr, RuntimeErr,
+    sqlx::{self, error::DatabaseError},
+};
 
 use crate::domain::{Error, InvalidValue};
 
 /// SQLSTATE of a statement that waited longer than `lock_timeout`.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
+/// SQLSTATE of `nextval` at the end of a sequence.
+const SEQUENCE_EXHAUSTED: &str = "2200H";
+
+/// Returns whether another connection may succeed: the server has ended this one (SQLSTATE 57P01 to 57P05),
+/// or it has become a read-only standby (25006).
+pub(super) fn is_connection_lost(error: &dyn DatabaseError) -> bool {
+    error.code().is_some_and(|code| code.starts_with("57P") || code == "25006")
+}
 
 type Source = Box<dyn StdError + Send + Sync>;
 
@@ -21,6 +32,9 @@ pub enum StoreError {
     /// The database rejected the statement because an id is taken.
     #[error("an id is taken")]
     IdTaken,
+    /// Too few ids can still be generated.
+    #[error("no more ids can be generated")]
+    IdsExhausted,
     /// The statement waited too long for a lock.
     #[error("a lock was not free in time")]
     LockTimeout,
@@ -40,9 +54,29 @@ impl StoreError {
         Self::Unavailable(source.into())
     }
 
+    /// Converts an error that PostgreSQL has sent.
+    fn from_rejection(error: &dyn DatabaseError) -> Self {
+        use sqlx::error::ErrorKind::{
+            CheckViolation, ForeignKeyViolation, NotNullViolation, UniqueViolation,
+        };
+        let code = error.code().unwrap_or_default();
+        let text = || format!("{} (SQLSTATE {code})", error.message()).into();
+        match (error.kind(), code.as_ref()) {
+            (UniqueViolation, _) => Self::IdTaken,
+            (_, LOCK_NOT_AVAILABLE) => Self::LockTimeout,
+            (_, SEQUENCE_EXHAUSTED) => Self::IdsExhausted,
+            (CheckViolation | ForeignKeyViolation | NotNullViolation, _) => Self::InvalidData(text()),
+            _ if is_connection_lost(error) => Self::Unavailable(text()),
+            _ => Self::Rejected(text()),
+        }
+    }
+
     /// Returns whether the database itself rejected the statement, so that another one may succeed.
     pub fn is_rejection(&self) -> bool {
-        matches!(self, Self::IdTaken | Self::LockTimeout | Self::Rejected(_) | Self::InvalidData(_))
+        matches!(
+            self,
+            Self::IdTaken | Self::IdsExhausted | Self::LockTimeout | Self::Rejected(_) | Self::InvalidData(_)
+        )
     }
 }
 
@@ -60,6 +94,7 @@ impl From<StoreError> for Error {
             StoreError::Unavailable(_) | StoreError::LockTimeout | StoreError::Rejected(_) => {
                 Self::Unavailable
             }
+            StoreError::IdsExhausted => Self::IdsExhausted,
             StoreError::IdTaken | StoreError::InvalidData(_) | StoreError::Unsupported(_) => Self::Internal,
         }
     }
@@ -67,16 +102,8 @@ impl From<StoreError> for Error {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        use sqlx::error::ErrorKind::{
-            CheckViolation, ForeignKeyViolation, NotNullViolation, UniqueViolation,
-        };
         match &error {
-            sqlx::Error::Database(rejection) => match rejection.kind() {
-                UniqueViolation => Self::IdTaken,
-                _ if rejection.code().is_some_and(|code| code == LOCK_NOT_AVAILABLE) => Self::LockTimeout,
-                CheckViolation | ForeignKeyViolation | NotNullViolation => Self::InvalidData(error.into()),
-                _ => Self::Rejected(error.into()),
-            },
+            sqlx::Error::Database(rejection) => Self::from_rejection(rejection.as_ref()),
             sqlx::Error::ColumnDecode { .. }
             | sqlx::Error::ColumnNotFound(_)
             | sqlx::Error::ColumnIndexOutOfBounds { .. }

@@ -38,15 +38,6 @@ pub enum LockWait {
     Short,
 }
 
-/// Outcome of an insert.
-#[derive(Debug)]
-pub enum InsertOutcome {
-    /// The products were inserted, except for those skipped because of a conflict.
-    Inserted(Inserted),
-    /// No product was inserted, because too few ids can still be generated.
-    IdsExhausted,
-}
-
 /// Ids of the inserted products.
 #[derive(Debug, Default)]
 pub struct Inserted {

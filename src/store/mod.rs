@@ -22,7 +22,7 @@ mod sqlite;
 mod url;
 
 pub use error::StoreError;
-pub use insert::{Insert, InsertOutcome, Inserted, LockWait, RowConflict, StoredIds};
+pub use insert::{Insert, Inserted, LockWait, RowConflict, StoredIds};
 pub use log_read::LogRead;
 pub use migrate::{MigrateError, MigrationStatus, migrate_down, migrate_up, migrations};
 pub use observer::{Outcome, StatementObserver};
@@ -123,8 +123,8 @@ pub trait Store: Inserts + fmt::Debug {
 /// Statements that insert products.
 #[async_trait]
 pub trait Inserts: Send + Sync {
-    /// Inserts products.
-    async fn insert(&self, insert: &Insert) -> Result<InsertOutcome, StoreError>;
+    /// Inserts products, all or none, and returns their ids.
+    async fn insert(&self, insert: &Insert) -> Result<Inserted, StoreError>;
 
     /// Returns those of the ids that belong to existing products.
     async fn existing_ids(&self, ids: Vec<ProductId>) -> Result<Vec<ProductId>, StoreError>;

@@ -59,7 +59,7 @@ async fn each_write_of_a_batch_has_its_own_result(store: Store) {
                 assert_eq!(request.send().await.unwrap().status(), 412);
             }
             6 => {
-                server.put(&format!("/products/{}", id + 1000), body).await.is_problem(404, "NOT_FOUND", &[])
+                server.put(&format!("/products/{}", id + 1000), body).await.is_problem(404, "NOT_FOUND", &[]);
             }
             7 => server.post("/products", product(id, 1).to_string()).await.is_problem(
                 409,
@@ -188,7 +188,7 @@ async fn adjustments_through_several_servers_add_up() {
     let client = async |client: usize| {
         let mut applied = 0;
         for round in 0..15 {
-            let delta = if (client + round) % 3 == 0 { 7 } else { -5 };
+            let delta = if (client + round).is_multiple_of(3) { 7 } else { -5 };
             let response = adjust(&servers[client % 3], 1, delta).await;
             match response.status {
                 200 => {

@@ -14,7 +14,7 @@ use super::batcher::BatchHandler;
 use crate::{
     catalog::{Catalog, assemble::assemble_products, insert::id_conflicts},
     domain::{Error, NewProduct, Product, Version, id_taken_error, new_version},
-    store::{Insert, InsertOutcome, Inserted, LockWait, RowConflict, StoreError},
+    store::{Insert, Inserted, LockWait, RowConflict, StoreError},
 };
 
 /// Outcome of one request in a batch.
@@ -45,7 +45,7 @@ impl BatchHandler<Vec<NewProduct>, BatchOutcome<Vec<NewProduct>, Vec<Product>>> 
         }
         let insert = shared_insert(Arc::new(new), new_version(), *row_conflict);
         let products = match catalog.store().insert(&insert).await {
-            Ok(InsertOutcome::Inserted(inserted)) => {
+            Ok(inserted) => {
                 catalog.inner.feed.notify_changed();
                 let Insert { products, version, .. } = insert;
                 assemble_products(Arc::unwrap_or_clone(products), inserted.generated_ids, version)
@@ -142,7 +142,7 @@ impl Catalog {
             RowConflict::Fail | RowConflict::Skip => self.insert_free_ids(&new, version).await,
         };
         let Inserted { generated_ids, stored_client_ids } = match inserted {
-            Ok(InsertOutcome::Inserted(inserted)) => inserted,
+            Ok(inserted) => inserted,
             Err(error) if !error.is_rejection() => {
                 let error = Error::from(error);
                 return new.iter().map(|_| BatchOutcome::Done(Err(error.clone()))).collect();
@@ -177,7 +177,7 @@ impl Catalog {
         &self,
         new: &Arc<Vec<NewProduct>>,
         version: Version,
-    ) -> Result<InsertOutcome, StoreError> {
+    ) -> Result<Inserted, StoreError> {
         if !self.inner.recent_conflicts.expected() {
             match self.store().insert(&shared_insert(new.clone(), version, RowConflict::Fail)).await {
                 Err(StoreError::IdTaken) => self.inner.recent_conflicts.record(),

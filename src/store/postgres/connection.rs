@@ -17,6 +17,7 @@ use sea_query_sqlx::SqlxValues;
 use super::connection_manager::{Connections, PooledConnection};
 use crate::store::{
     Kind, StoreError,
+    error::is_connection_lost,
     observer::{OptionalObserver, operation_name},
     spans,
 };
@@ -111,18 +112,14 @@ impl Connection {
     fn finish<T>(&mut self, result: Result<T, sqlx::Error>) -> Result<T, StoreError> {
         match &result {
             Ok(_) => self.state = State::Ready,
-            Err(sqlx::Error::Database(error)) if !is_shutdown(error.as_ref()) => self.state = State::Ready,
+            Err(sqlx::Error::Database(error)) if !is_connection_lost(error.as_ref()) => {
+                self.state = State::Ready;
+            }
             // If the server has closed this connection, it is likely to have closed all.
             Err(_) => drop(self.pool.retain(|_, _| false)),
         }
         result.map_err(StoreError::from)
     }
-}
-
-/// Returns whether another connection may succeed: the server has ended this one (SQLSTATE 57P01 to 57P05),
-/// or it has become a read-only standby (25006).
-fn is_shutdown(error: &dyn sqlx::error::DatabaseError) -> bool {
-    error.code().is_some_and(|code| code.starts_with("57P") || code == "25006")
 }
 
 /// Builds the query as SeaORM does, but without cloning its values.

@@ -3,14 +3,14 @@
 //! Each insert is one statement, because the request is dropped if its client disconnects. The database
 //! stores all rows of a statement or none. No connection returns to the pool inside a transaction.
 
-use sea_orm::{Statement, Value, sqlx};
+use sea_orm::{Statement, Value};
 
 use super::{BACKEND, connection::Connection, products, rows};
 use crate::{
     domain::{NewProduct, ProductId},
     store::{
         StoreError,
-        insert::{Insert, InsertOutcome, Inserted, LockWait, RowConflict, StoredIds, client_rows, count},
+        insert::{Insert, Inserted, LockWait, RowConflict, StoredIds, client_rows, count},
     },
 };
 
@@ -105,10 +105,7 @@ SELECT id FROM numbered {stored_ids}";
 const SKIP_USED_IDS: &str = "SELECT product_id_skip_used($1)";
 
 /// Inserts the products with one statement.
-pub(super) async fn insert(
-    connection: &mut Connection,
-    insert: &Insert,
-) -> Result<InsertOutcome, StoreError> {
+pub(super) async fn insert(connection: &mut Connection, insert: &Insert) -> Result<Inserted, StoreError> {
     let Insert { products, version, on_conflict, wait } = insert;
     let generated_count = count(products.iter().filter(|product| product.id.is_none()));
     let mut rows = client_rows(products);
@@ -130,19 +127,15 @@ pub(super) async fn insert(
     let sql = sql.replace("{columns}", COLUMNS).replace("{lock_timeout}", wait.condition());
     let sql = sql.replace("{conflict}", on_conflict.clause());
     let sql = sql.replace("{stored_ids}", on_conflict.stored_ids());
-    let ids = match connection.query(Statement::from_sql_and_values(BACKEND, sql, values)).await {
-        Err(StoreError::Rejected(error)) if is_sequence_exhausted(error.as_ref()) => {
-            return Ok(InsertOutcome::IdsExhausted);
-        }
-        rows => rows::first_column::<i64>(&rows?)?,
-    };
+    let rows = connection.query(Statement::from_sql_and_values(BACKEND, sql, values)).await?;
+    let ids: Vec<i64> = rows::first_column(&rows)?;
     let (generated_ids, stored): (Vec<i64>, Vec<i64>) = ids.into_iter().partition(|id| *id > 0);
     let stored_client_ids = if stored.is_empty() {
         StoredIds::All
     } else {
         StoredIds::Some(stored.into_iter().map(|id| -id).collect())
     };
-    Ok(InsertOutcome::Inserted(Inserted { generated_ids, stored_client_ids }))
+    Ok(Inserted { generated_ids, stored_client_ids })
 }
 
 fn values(rows: &[(i64, &NewProduct)], version: i64) -> Vec<Value> {
@@ -157,10 +150,4 @@ fn values(rows: &[(i64, &NewProduct)], version: i64) -> Vec<Value> {
 pub(super) async fn skip_used_ids(connection: &mut Connection, ids: &[ProductId]) -> Result<(), StoreError> {
     let statement = Statement::from_sql_and_values(BACKEND, SKIP_USED_IDS, [products::columns(ids).into()]);
     connection.execute(statement).await.map(drop)
-}
-
-/// Returns whether too few ids can still be generated (SQLSTATE 2200H).
-fn is_sequence_exhausted(error: &(dyn std::error::Error + 'static)) -> bool {
-    let error = error.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
-    error.is_some_and(|error| error.code().is_some_and(|code| code == "2200H"))
 }

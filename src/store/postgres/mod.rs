@@ -27,8 +27,8 @@ use tokio::sync::Mutex;
 
 use self::{pool::Pool, transaction::PostgresTransaction};
 use super::{
-    HEALTH_CHECK_TIMEOUT, Insert, InsertOutcome, Inserts, Kind, LogRead, PoolOptions, PoolStatus, RowWait,
-    Store, StoreError, StoredResponse, Transaction, WriteOutcome, observer::OptionalObserver, sql,
+    HEALTH_CHECK_TIMEOUT, Insert, Inserted, Inserts, Kind, LogRead, PoolOptions, PoolStatus, RowWait, Store,
+    StoreError, StoredResponse, Transaction, WriteOutcome, observer::OptionalObserver, sql,
 };
 use crate::domain::{
     Filter, IdempotencyKey, Listing, LogPosition, NewProduct, PageRequest, Product, ProductId, ProductWrite,
@@ -220,7 +220,7 @@ impl Store for Postgres {
 
 #[async_trait]
 impl Inserts for Postgres {
-    async fn insert(&self, insert: &Insert) -> Result<InsertOutcome, StoreError> {
+    async fn insert(&self, insert: &Insert) -> Result<Inserted, StoreError> {
         insert::insert(&mut self.pool.acquire_for_write().await?.connection, insert).await
     }
 

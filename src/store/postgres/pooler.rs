@@ -14,7 +14,7 @@ const ROUNDS: usize = 5;
 /// Maximum time of the comparison. A pooler whose pool has only one connection makes the second client wait.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Returns whether clients share server processes, as with `PgBouncer`'s pool mode `transaction` or
+/// Returns whether clients share server processes, as with PgBouncer's pool mode `transaction` or
 /// `statement`. Prepared statements, timeouts and notifications of one client would then reach others.
 ///
 /// # Errors

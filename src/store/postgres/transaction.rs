@@ -7,7 +7,7 @@ use tokio::sync::Mutex;
 use super::{BACKEND, insert, pool::WriteConnection, products, rows, update};
 use crate::{
     domain::{Error, Fingerprint, IdempotencyKey, Product, ProductId, ProductWrite},
-    store::{Insert, InsertOutcome, Inserts, KeyState, RowWait, StoreError, Transaction, WriteOutcome, sql},
+    store::{Insert, Inserted, Inserts, KeyState, RowWait, StoreError, Transaction, WriteOutcome, sql},
 };
 
 /// Tries to lock the key, which fails if another instance is processing a request with the same key. The
@@ -34,7 +34,7 @@ macro_rules! in_savepoint {
 
 #[async_trait]
 impl Inserts for PostgresTransaction {
-    async fn insert(&self, insert: &Insert) -> Result<InsertOutcome, StoreError> {
+    async fn insert(&self, insert: &Insert) -> Result<Inserted, StoreError> {
         in_savepoint!(self, connection => insert::insert(connection, insert))
     }
 

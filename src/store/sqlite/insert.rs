@@ -7,9 +7,7 @@ use rusqlite::{OptionalExtension, Result, Statement};
 use super::{update, write_transaction::WriteTransaction};
 use crate::{
     domain::{ChangeKind, NewProduct, Product, ProductId, Version},
-    store::insert::{
-        GENERATED_ID_LIMIT, Insert, InsertOutcome, Inserted, RowConflict, StoredIds, client_rows, count,
-    },
+    store::insert::{GENERATED_ID_LIMIT, Insert, Inserted, RowConflict, StoredIds, client_rows, count},
 };
 
 pub(super) const INSERT_ONE: &str =
@@ -28,13 +26,13 @@ static INSERT_MANY: LazyLock<String> = LazyLock::new(|| {
     INSERT_ONE.replacen("INSERT", "INSERT OR FAIL", 1) + &", (?, ?, ?, ?, ?)".repeat(ROWS_PER_STATEMENT - 1)
 });
 
-/// Inserts the products.
-pub(super) fn insert(transaction: &mut WriteTransaction<'_>, insert: &Insert) -> Result<InsertOutcome> {
+/// Inserts the products. Returns `None` and inserts none if too few ids can still be generated.
+pub(super) fn insert(transaction: &mut WriteTransaction<'_>, insert: &Insert) -> Result<Option<Inserted>> {
     let Insert { products, version, on_conflict, wait: _ } = insert;
     let mut rows = client_rows(products);
     let without_id = products.iter().filter(|new| new.id.is_none());
     let Some(generated_ids) = generate_ids(transaction, count(without_id.clone()), &rows)? else {
-        return Ok(InsertOutcome::IdsExhausted);
+        return Ok(None);
     };
     let stored_client_ids = match on_conflict {
         RowConflict::Fail => {
@@ -54,7 +52,7 @@ pub(super) fn insert(transaction: &mut WriteTransaction<'_>, insert: &Insert) ->
     };
     let generated_rows: Vec<_> = generated_ids.iter().copied().zip(without_id).collect();
     insert_all(transaction, &generated_rows, *version)?;
-    Ok(InsertOutcome::Inserted(Inserted { generated_ids, stored_client_ids }))
+    Ok(Some(Inserted { generated_ids, stored_client_ids }))
 }
 
 fn insert_all(

@@ -36,8 +36,8 @@ use self::{
     writer::{Job, Writer},
 };
 use super::{
-    HEALTH_CHECK_TIMEOUT, Insert, InsertOutcome, Inserts, Kind, LogRead, PoolOptions, PoolStatus, RowWait,
-    Store, StoreError, StoredResponse, Transaction, WriteOutcome,
+    HEALTH_CHECK_TIMEOUT, Insert, Inserted, Inserts, Kind, LogRead, PoolOptions, PoolStatus, RowWait, Store,
+    StoreError, StoredResponse, Transaction, WriteOutcome,
     log_read::{self, EntriesRead},
     observer::OptionalObserver,
     spans, sql,
@@ -328,10 +328,11 @@ impl Store for Sqlite {
 
 #[async_trait]
 impl Inserts for Sqlite {
-    async fn insert(&self, insert: &Insert) -> Result<InsertOutcome, StoreError> {
+    async fn insert(&self, insert: &Insert) -> Result<Inserted, StoreError> {
         let insert = insert.clone();
         self.write("INSERT", insert::INSERT_ONE, move |transaction| insert::insert(transaction, &insert))
-            .await
+            .await?
+            .ok_or(StoreError::IdsExhausted)
     }
 
     async fn existing_ids(&self, ids: Vec<ProductId>) -> Result<Vec<ProductId>, StoreError> {

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::{Error, Fingerprint, IdempotencyKey, Product, ProductId, ProductWrite},
-    store::{Insert, InsertOutcome, Inserts, KeyState, StoreError, Transaction, sql},
+    store::{Insert, Inserted, Inserts, KeyState, StoreError, Transaction, sql},
 };
 
 pub(super) struct SqliteTransaction {
@@ -33,9 +33,11 @@ impl SqliteTransaction {
 
 #[async_trait]
 impl Inserts for SqliteTransaction {
-    async fn insert(&self, insert: &Insert) -> Result<InsertOutcome, StoreError> {
+    async fn insert(&self, insert: &Insert) -> Result<Inserted, StoreError> {
         let insert = insert.clone();
-        self.run("INSERT", insert::INSERT_ONE, move |transaction| insert::insert(transaction, &insert)).await
+        self.run("INSERT", insert::INSERT_ONE, move |transaction| insert::insert(transaction, &insert))
+            .await?
+            .ok_or(StoreError::IdsExhausted)
     }
 
     async fn existing_ids(&self, ids: Vec<ProductId>) -> Result<Vec<ProductId>, StoreError> {

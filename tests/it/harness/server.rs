@@ -144,19 +144,17 @@ impl Server {
 
     /// Opens a connection from the test to the server's database.
     pub async fn direct_connection(&self) -> DatabaseConnection {
-        match &self.setup.database {
-            Some(name) => cluster().await.connect(name).await,
-            None => {
-                let url = format!("sqlite://{}", self.setup.file().display()).parse().unwrap();
-                let options = PoolOptions {
-                    connections: 1,
-                    wait: TIMEOUT,
-                    acquire_timeout: TIMEOUT,
-                    statement_timeout: TIMEOUT,
-                };
-                let store = stockmeter::store::open(&url, options, None).await.unwrap();
-                store.schema_connection().await.unwrap()
-            }
+        if let Some(name) = &self.setup.database {
+            return cluster().await.connect(name).await;
         }
+        let url = format!("sqlite://{}", self.setup.file().display()).parse().unwrap();
+        let options = PoolOptions {
+            connections: 1,
+            wait: TIMEOUT,
+            acquire_timeout: TIMEOUT,
+            statement_timeout: TIMEOUT,
+        };
+        let store = stockmeter::store::open(&url, options, None).await.unwrap();
+        store.schema_connection().await.unwrap()
     }
 }

@@ -92,7 +92,7 @@ impl Network {
     /// Never returns if the connection was accepted before the network was frozen.
     async fn wait_if_frozen(&self, accepted_at: usize) {
         if self.0.load(Ordering::SeqCst) != accepted_at {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }
