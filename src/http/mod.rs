@@ -1,6 +1,7 @@
-//! HTTP features that REST and GraphQL share: problems, request bodies and media types.
+//! HTTP features that REST and GraphQL share: problems, request bodies, media types and the host.
 
 pub mod content_negotiation;
+pub mod host;
 pub mod media_type;
 pub mod problem;
 pub mod problem_code;

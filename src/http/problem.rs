@@ -2,7 +2,7 @@
 
 use axum::{
     body::Body,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
@@ -23,6 +23,9 @@ pub struct Problem {
     code: ProblemCode,
     detail: String,
     errors: Vec<FieldError>,
+    /// Name and value of a header that says what the server accepts instead; `None` if there is no such header.
+    #[serde(skip)]
+    accepted: Option<(&'static str, &'static str)>,
 }
 
 /// An invalid field of the request body.
@@ -38,7 +41,7 @@ struct FieldError {
 
 impl Problem {
     fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), errors: Vec::new() }
+        Self { code, detail: detail.into(), errors: Vec::new(), accepted: None }
     }
 
     pub fn code(&self) -> ProblemCode {
@@ -58,7 +61,13 @@ impl Problem {
         Self::new(ProblemCode::Malformed, detail)
     }
 
-    /// Returns the 401 problem for a missing or wrong bearer token.
+    /// Returns the 401 problem for a bearer token that is not the expected one.
+    pub fn invalid_token() -> Self {
+        let detail = "the bearer token is not valid: send the current token";
+        Self::new(ProblemCode::Unauthorized, detail)
+    }
+
+    /// Returns the 401 problem for a missing bearer token.
     pub fn unauthorized() -> Self {
         let detail = "authentication required: send `Authorization: Bearer <token>`";
         Self::new(ProblemCode::Unauthorized, detail)
@@ -101,16 +110,30 @@ impl Problem {
         Self::new(ProblemCode::BodyTooLarge, detail)
     }
 
-    /// Returns the 415 problem for a media type that the route does not accept.
-    pub fn unsupported_media_type(accepted: &str) -> Self {
-        let detail = format!("unsupported media type: send Content-Type {accepted}");
+    /// Returns the 415 problem for a media type that the route does not accept. `accepted` is the value for the
+    /// header `Accept` (RFC 9110 section 15.5.16).
+    pub fn unsupported_media_type(accepted: &'static str) -> Self {
+        let types = match accepted.rsplit_once(", ") {
+            Some((first, last)) => format!("{first} or {last}"),
+            None => accepted.to_owned(),
+        };
+        let detail = format!("unsupported media type: send Content-Type {types}");
+        let problem = Self::new(ProblemCode::UnsupportedMediaType, detail);
+        Self { accepted: Some(("accept", accepted)), ..problem }
+    }
+
+    /// Returns the 415 problem for a parameter of the media type that the server does not support.
+    pub fn unsupported_parameter(parameter: &str, remedy: &str) -> Self {
+        let detail = format!("unsupported media type parameter {parameter}: {remedy}");
         Self::new(ProblemCode::UnsupportedMediaType, detail)
     }
 
     /// Returns the 415 problem for a body with a content coding, such as gzip.
     pub fn unsupported_content_encoding() -> Self {
         let detail = "unsupported content encoding: send the body uncompressed";
-        Self::new(ProblemCode::UnsupportedMediaType, detail)
+        let problem = Self::new(ProblemCode::UnsupportedMediaType, detail);
+        // Clients tell this cause from an unsupported media type by the header (RFC 7694 section 3).
+        Self { accepted: Some(("accept-encoding", "identity")), ..problem }
     }
 
     /// Returns the 412 problem for a create-only request whose product exists.
@@ -124,6 +147,15 @@ impl Problem {
     pub fn timeout() -> Self {
         let detail = "the request timed out: before retrying, check whether a write took effect";
         Self::new(ProblemCode::Timeout, detail)
+    }
+}
+
+impl Problem {
+    /// Adds the header that says what the server accepts instead, if there is one.
+    pub fn add_accepted(&self, headers: &mut HeaderMap) {
+        if let Some((name, value)) = self.accepted {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
     }
 }
 
@@ -170,7 +202,7 @@ impl From<Error> for Problem {
                 detail: field.detail.to_string(),
             })
             .collect();
-        Self { code: error.code().into(), detail: error.to_string(), errors }
+        Self { code: error.code().into(), detail: error.to_string(), errors, accepted: None }
     }
 }
 
@@ -206,6 +238,7 @@ pub fn render(mut response: Response, id: &RequestId) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.remove(header::CONTENT_LENGTH);
+    problem.add_accepted(headers);
     if problem.status() == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
     }

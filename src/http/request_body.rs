@@ -32,9 +32,10 @@ const MAX_DRAINED_BYTES: u64 = 64 << 20;
 /// Maximum number of bytes allocated before they arrive. The client may declare more than it sends.
 const MAX_PREALLOCATED_BYTES: usize = 128 << 10;
 
+/// Media types of JSON bodies.
 const JSON: &str = "application/json";
-/// JSON Merge Patch (RFC 7396), accepted by PATCH.
-const MERGE_PATCH: &str = "application/merge-patch+json";
+/// Media types of the bodies of PATCH, with JSON Merge Patch (RFC 7396).
+const JSON_OR_MERGE_PATCH: &str = "application/json, application/merge-patch+json";
 
 /// Checks that the body has no content coding (RFC 9110 section 8.4), because the server supports none.
 ///
@@ -89,9 +90,9 @@ impl JsonBody {
 fn json_body(request: Request, size: usize) -> Result<LimitedBody, Problem> {
     reject_content_encoding(request.headers())?;
     if let Some(essence) = media_type(request.headers()) {
-        let accepted = if request.method() == Method::PATCH { &[JSON, MERGE_PATCH][..] } else { &[JSON] };
-        if !accepted.iter().any(|accepted| essence.eq_ignore_ascii_case(accepted)) {
-            return Err(Problem::unsupported_media_type(&accepted.join(" or ")));
+        let accepted = if request.method() == Method::PATCH { JSON_OR_MERGE_PATCH } else { JSON };
+        if !accepted.split(", ").any(|accepted| essence.eq_ignore_ascii_case(accepted)) {
+            return Err(Problem::unsupported_media_type(accepted));
         }
     }
     LimitedBody::new(request, size as u64)

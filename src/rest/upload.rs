@@ -30,7 +30,7 @@ pub enum ProductsPayload {
     },
 }
 
-const ACCEPTED: &str = "application/json, text/csv or application/x-ndjson";
+const ACCEPTED: &str = "application/json, text/csv, application/x-ndjson";
 
 impl<S: Send + Sync> FromRequest<S> for ProductsPayload
 where

@@ -23,6 +23,7 @@ mod graphql_http;
 mod graphql_limits;
 mod health;
 mod http_behaviour;
+mod http_requests;
 mod idempotency;
 mod interfaces_agree;
 mod metrics;
