@@ -15,6 +15,7 @@ mod changes;
 mod command_line;
 mod concurrency;
 mod contracts;
+mod cors;
 mod durability;
 mod files;
 mod glossary;

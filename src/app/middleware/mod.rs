@@ -5,7 +5,6 @@
 
 use axum::{
     extract::Request,
-    http::HeaderValue,
     response::{IntoResponse, Response},
 };
 use tower_http::cors::CorsLayer;
@@ -33,6 +32,7 @@ pub mod trailing_slash;
 
 use bearer_auth::TokenDigest;
 use concurrency_limit::ConcurrencyLimits;
+pub use cors::CorsOptions;
 
 /// Settings and shared state of the middleware.
 pub struct Middleware {
@@ -51,10 +51,10 @@ impl Middleware {
         metrics: HttpMetrics,
         concurrency: ConcurrencyLimits,
         body: BodyLimits,
-        origins: &[HeaderValue],
+        cors: CorsOptions,
         metrics_token: Option<&Secret>,
     ) -> Self {
-        let cors = (!origins.is_empty()).then(|| cors::layer(origins));
+        let cors = cors::layer(cors);
         Self { metrics, concurrency, body, cors, metrics_token: metrics_token.map(TokenDigest::of_token) }
     }
 }
