@@ -16,6 +16,7 @@ mod command_line;
 mod concurrency;
 mod contracts;
 mod cors;
+mod csv;
 mod durability;
 mod files;
 mod glossary;
