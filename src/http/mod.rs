@@ -1,8 +1,9 @@
-//! HTTP features that REST and GraphQL share: problems, request bodies, media types and the host.
+//! HTTP features that REST and GraphQL share: problems, request bodies, media types, hosts and query strings.
 
 pub mod content_negotiation;
 pub mod host;
 pub mod media_type;
 pub mod problem;
 pub mod problem_code;
+pub mod query_string;
 pub mod request_body;

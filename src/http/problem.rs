@@ -136,6 +136,12 @@ impl Problem {
         Self { accepted: Some(("accept-encoding", "identity")), ..problem }
     }
 
+    /// Returns the 500 problem for a file that cannot be stored until its import. The log has the reason.
+    pub fn cannot_store_upload() -> Self {
+        let detail = "the server cannot store the uploaded file: its operator must check the temporary folder (TMPDIR)";
+        Self::new(ProblemCode::Internal, detail)
+    }
+
     /// Returns the 412 problem for a create-only request whose product exists.
     pub fn product_exists(product: &Product) -> Self {
         let detail =

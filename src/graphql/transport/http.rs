@@ -29,6 +29,7 @@ use crate::{
     http::{
         content_negotiation::negotiate,
         problem::Problem,
+        query_string,
         request_body::{BodyLimits, JsonBody},
     },
 };
@@ -90,9 +91,11 @@ pub async fn get(
         return websocket::open(service, sockets, request).await;
     }
     let media_type = ResponseMediaType::negotiate(headers);
+    let query = query_string::check_utf8(request.uri().query())
+        .and_then(|()| query.map_err(|error| Problem::malformed(error.body_text())));
     let Query(parameters) = match query {
         Ok(parameters) => parameters,
-        Err(error) => return response::problem(&Problem::malformed(error.body_text()), media_type),
+        Err(problem) => return response::problem(&problem, media_type),
     };
     if wants_playground(headers, parameters.has_query()) {
         return playground::page();
