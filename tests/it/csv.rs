@@ -88,7 +88,7 @@ async fn dialects_of_spreadsheet_programs_are_explained() {
             "separates fields with semicolons: export the file with commas",
         ),
         ("\u{feff}Name;Price;Amount\r\na;1;1\r\n".into(), 1, "separates fields with semicolons"),
-        ("\"name\";\"price\"\n".into(), 1, "text after a closing quote"),
+        ("\"name\";\"price\"\n".into(), 1, "separates fields with semicolons"),
         ("sep=;\nname;price;amount\n".into(), 1, "delete the line and separate fields with commas"),
         ("\u{feff}SEP=,\r\nname,price,amount\r\n".into(), 1, "delete the line"),
         ("name\tprice\tamount\n".into(), 1, "separates fields with tabs"),

@@ -84,22 +84,28 @@ impl<R: BufRead> CsvReader<R> {
                 return Ok(false);
             }
             Row::Invalid(line, detail) => products.push_error(line_error(line, detail)),
-            Row::Fields(line, count) if count != self.columns.len() => {
-                let detail = dialect::wrong_field_count(self.field(0), count, self.columns.len());
-                products.push_error(line_error(line, detail));
-            }
-            Row::Fields(line, _) => match self.to_draft() {
-                Some(draft) => match self.number_with_comma() {
-                    Some(field) => {
-                        let (location, detail) = (Location::Line(line), dialect::COMMA_IN_NUMBER.into());
-                        products.push_error(FieldError { location, field, detail });
-                    }
-                    None => products.push_at(Location::Line(line), &draft),
-                },
-                None => products.push_error(line_error(line, NOT_UTF8)),
-            },
+            Row::Fields(line, count) => self.push_fields(line, count, products),
         }
         Ok(true)
+    }
+
+    /// Adds the product in the current row, or its error, to `products`.
+    fn push_fields(&self, line: u64, count: usize, products: &mut NewProducts) {
+        if count != self.columns.len() {
+            let detail = dialect::wrong_field_count(self.field(0), count, self.columns.len());
+            return products.push_error(line_error(line, detail));
+        }
+        let Some(draft) = self.to_draft() else {
+            return products.push_error(line_error(line, NOT_UTF8));
+        };
+        let location = Location::Line(line);
+        match self.number_with_comma() {
+            Some(field) => {
+                let detail = dialect::COMMA_IN_NUMBER.into();
+                products.push_error(FieldError { location, field, detail });
+            }
+            None => products.push_at(location, &draft),
+        }
     }
 
     /// Reads the header row. Returns its columns, or the error to report to the client.
@@ -107,7 +113,11 @@ impl<R: BufRead> CsvReader<R> {
         byte_order_mark::skip(&mut self.source)?;
         let (line, count) = match self.read_row()? {
             Row::Fields(line, count) => (line, count),
-            Row::Invalid(line, detail) => return Ok(Err(line_error(line, detail))),
+            Row::Invalid(line, detail) => {
+                // Quoted columns that other separators divide look like misplaced quotes.
+                let columns = String::from_utf8_lossy(self.field(0)).to_ascii_lowercase();
+                return Ok(Err(line_error(line, dialect::foreign_header(&columns).unwrap_or(detail))));
+            }
             Row::TooLong(line) => return Ok(Err(too_long(line))),
             Row::EndOfFile => (1, 0),
         };

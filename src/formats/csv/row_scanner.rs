@@ -42,14 +42,16 @@ impl RowScanner {
             let is_crlf = *byte == b'\n' && self.after_cr;
             self.after_cr = *byte == b'\r';
             self.line_breaks += u64::from(matches!(byte, b'\r' | b'\n') && !is_crlf);
-            self.state = match (self.state, byte) {
-                (State::FieldStart | State::AfterQuote, b'"') => State::Quoted,
-                (State::Quoted, b'"') => State::AfterQuote,
-                (State::Unquoted, b'"') => self.reject(QUOTE_IN_FIELD),
-                (State::Quoted, _) => State::Quoted,
-                (_, b',' | b'\r' | b'\n') => State::FieldStart,
-                (State::AfterQuote, _) => self.reject(TEXT_AFTER_QUOTE),
-                (State::FieldStart | State::Unquoted, _) => State::Unquoted,
+            self.state = match byte {
+                b'"' => match self.state {
+                    State::FieldStart | State::AfterQuote => State::Quoted,
+                    State::Quoted => State::AfterQuote,
+                    State::Unquoted => self.reject(QUOTE_IN_FIELD),
+                },
+                _ if self.state == State::Quoted => State::Quoted,
+                b',' | b'\r' | b'\n' => State::FieldStart,
+                _ if self.state == State::AfterQuote => self.reject(TEXT_AFTER_QUOTE),
+                _ => State::Unquoted,
             };
         }
     }
