@@ -72,6 +72,14 @@ async fn line_numbers_do_not_depend_on_the_line_breaks() {
         let found = errors(&server, long.collect::<Vec<_>>().join(line_break)).await;
         assert_eq!(found, [(30_002, "must be a number".to_owned())], "{line_break:?}");
     }
+    let product = r#"{"name":"a","price":1,"amount":1}"#;
+    for line_break in ["\n", "\r\n", "\r"] {
+        let long = (0..30_000).map(|_| product).chain(["", r#"{"name":"a","price":true,"amount":1}"#]);
+        let file = long.collect::<Vec<_>>().join(line_break);
+        let request = server.request("POST", "/products").header("content-type", "application/x-ndjson");
+        let errors = server.send(request.body(file)).await.json()["errors"].take();
+        assert_eq!((errors[0]["line"].as_u64(), &errors[0]["pointer"]), (Some(30_002), &"/price".into()));
+    }
     let mixed = format!("{HEADER}\na,1,1\r\n\rb,1,1\r\n\nc,x,1");
     assert_eq!(errors(&server, mixed).await[0].0, 6);
 }

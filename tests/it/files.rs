@@ -206,6 +206,14 @@ async fn an_unusable_temporary_folder_is_reported(store: Store) {
         assert_eq!(response.header("retry-after"), "");
     }
     server.log.wait_for_line("/nonexistent/folder").await;
+    let mut import = server.setup.command();
+    let output = import.args(["import", "-", "--format", "csv"]).stdin(std::process::Stdio::null());
+    let output = output.output().await.unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        output.status.code() == Some(1) && text.contains("check the temporary folder (TMPDIR)"),
+        "{text}"
+    );
     // Other requests need no temporary folder.
     assert_eq!(server.post("/products", r#"{"name":"a","price":1,"amount":1}"#).await.status, 201);
 }

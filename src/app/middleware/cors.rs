@@ -42,7 +42,7 @@ const CLIENT_HEADERS: [HeaderName; 14] = [
 /// Origins and request headers that are allowed.
 #[derive(Clone, Copy, Default)]
 pub struct CorsOptions<'a> {
-    /// Origins whose pages may use the server; `*` is any origin. If there are none, CORS is disabled.
+    /// Origins whose pages may use the server; `*` is any origin. An empty list disables CORS.
     pub origins: &'a [HeaderValue],
     /// Request headers that are allowed in addition to the usual ones.
     pub headers: &'a [HeaderName],
