@@ -5,5 +5,6 @@ pub mod host;
 pub mod media_type;
 pub mod problem;
 pub mod problem_code;
+pub mod problem_response;
 pub mod query_string;
 pub mod request_body;

@@ -1,17 +1,12 @@
 //! RFC 9457 problems, the common format of error responses, and the conversion of errors into them.
 
-use axum::{
-    body::Body,
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
-};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 
 use super::problem_code::ProblemCode;
 use crate::{
     domain::{Error, Product},
     formats::{ImportError, json::MalformedJson},
-    request_context::{self, RequestId},
 };
 
 /// Value of `Retry-After`, in seconds. Overloads and failovers of the database are usually short.
@@ -30,7 +25,7 @@ pub struct Problem {
 
 /// An invalid field of the request body.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct FieldError {
+pub(super) struct FieldError {
     /// JSON Pointer (RFC 6901) to the field in the body, or in the line of a file.
     pointer: String,
     /// Line number in an uploaded file, from 1; `None` for other bodies.
@@ -50,6 +45,10 @@ impl Problem {
 
     pub fn detail(&self) -> &str {
         &self.detail
+    }
+
+    pub(super) fn errors(&self) -> &[FieldError] {
+        &self.errors
     }
 
     pub fn status(&self) -> StatusCode {
@@ -210,60 +209,6 @@ impl From<Error> for Problem {
             .collect();
         Self { code: error.code().into(), detail: error.to_string(), errors, accepted: None }
     }
-}
-
-impl IntoResponse for Problem {
-    /// Returns a response that has only the status and carries the problem. [`render`] adds headers and body
-    /// later, because the body contains the request id.
-    fn into_response(self) -> Response {
-        let mut response = self.status().into_response();
-        response.extensions_mut().insert(self);
-        response
-    }
-}
-
-/// Returns a response with the headers and body of the [`Problem`] that it carries. Returns other responses
-/// unchanged.
-pub fn render(mut response: Response, id: &RequestId) -> Response {
-    let Some(problem) = response.extensions_mut().remove::<Problem>() else {
-        return response;
-    };
-    if problem.status().is_server_error() {
-        request_context::record_error_code(problem.code.as_str());
-    }
-    let body = ProblemBody {
-        kind: problem.code.urn(),
-        title: problem.code.title(),
-        status: problem.status().as_u16(),
-        detail: &problem.detail,
-        code: problem.code,
-        errors: &problem.errors,
-        request_id: id.to_string(),
-    };
-    let json = serde_json::to_vec(&body).unwrap_or_default();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    headers.remove(header::CONTENT_LENGTH);
-    problem.add_accepted(headers);
-    if problem.status() == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
-    }
-    *response.body_mut() = Body::from(json);
-    response
-}
-
-/// The members of an `application/problem+json` body.
-#[derive(Serialize)]
-struct ProblemBody<'a> {
-    #[serde(rename = "type")]
-    kind: String,
-    title: &'static str,
-    status: u16,
-    detail: &'a str,
-    code: ProblemCode,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    errors: &'a [FieldError],
-    request_id: String,
 }
 
 #[cfg(test)]

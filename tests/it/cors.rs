@@ -3,7 +3,7 @@
 use crate::harness::{Setup, Store, binary};
 
 /// Headers of libraries that many pages use.
-const USUAL_HEADERS: [&str; 17] = [
+const USUAL_HEADERS: [&str; 19] = [
     "authorization",
     "content-type",
     "if-match",
@@ -21,6 +21,8 @@ const USUAL_HEADERS: [&str; 17] = [
     "apollographql-client-name",
     "apollographql-client-version",
     "apollo-require-preflight",
+    "x-apollo-operation-name",
+    "graphql-require-preflight",
 ];
 
 #[tokio::test]

@@ -22,7 +22,7 @@ const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 const MAX_AGE: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// Headers that common clients send: GraphQL and tracing libraries, and substitutes for `EventSource`.
-const CLIENT_HEADERS: [HeaderName; 14] = [
+const CLIENT_HEADERS: [HeaderName; 16] = [
     header::ACCEPT,
     header::ACCEPT_LANGUAGE,
     header::AUTHORIZATION,
@@ -37,6 +37,8 @@ const CLIENT_HEADERS: [HeaderName; 14] = [
     HeaderName::from_static("apollographql-client-name"),
     HeaderName::from_static("apollographql-client-version"),
     HeaderName::from_static("apollo-require-preflight"),
+    HeaderName::from_static("x-apollo-operation-name"),
+    HeaderName::from_static("graphql-require-preflight"),
 ];
 
 /// Origins and request headers that are allowed.

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     config::Secret,
-    http::{host, problem, request_body::BodyLimits},
+    http::{host, problem_response, request_body::BodyLimits},
     telemetry::{HttpMetrics, http::RequestRecorder},
 };
 
@@ -81,7 +81,7 @@ pub async fn handle(app: App, mut request: Request) -> Response {
             (None, Some(_)) => cors::vary_by_origin(handle_guarded(app.clone(), recognized, request).await),
             (None, None) => handle_guarded(app.clone(), recognized, request).await,
         };
-        let mut response = problem::render(response, &id);
+        let mut response = problem_response::render(response, &id);
         let time_to_headers = start.elapsed();
         access_log::log(response.status(), time_to_headers);
         response_headers::set_defaults(response.headers_mut(), time_to_headers);
