@@ -36,8 +36,8 @@ const BUCKETS: usize = 250;
 const PRODUCTS: u64 = 10_000;
 
 fn request(method: &str, path: &str, body: impl Into<Body>) -> Request<Body> {
-    let request = Request::builder().method(method).uri(path).header("content-type", "application/json");
-    request.body(body.into()).unwrap()
+    let request = Request::builder().method(method).uri(path).header("host", "localhost");
+    request.header("content-type", "application/json").body(body.into()).unwrap()
 }
 
 /// Sends a request, reads the whole response body and returns its length in bytes.

@@ -11,9 +11,11 @@ use std::{
     time::Duration,
 };
 
-use axum::http::HeaderValue;
+use axum::http::{HeaderName, HeaderValue};
 use clap::{Args, Command, ValueEnum, builder::Resettable};
 use tracing::level_filters::LevelFilter;
+
+mod origin;
 
 /// The settings of the server and of the other commands.
 #[derive(Args, Clone, Debug)]
@@ -150,8 +152,13 @@ pub struct Config {
 
     /// Origins whose web pages may call the server (CORS), separated by commas; `*` allows any origin
     #[arg(long, global = true, env = "STOCKMETER_CORS_ORIGINS", value_name = "ORIGIN,…")]
-    #[arg(value_delimiter = ',', value_parser = parse_origin)]
+    #[arg(value_delimiter = ',', value_parser = origin::parse)]
     pub cors_origins: Vec<HeaderValue>,
+
+    /// Further request headers that these pages may send, separated by commas; the usual ones are always allowed
+    #[arg(long, global = true, env = "STOCKMETER_CORS_HEADERS", value_name = "NAME,…")]
+    #[arg(value_delimiter = ',', value_parser = parse_header_name)]
+    pub cors_headers: Vec<HeaderName>,
 
     /// Maximum time without traffic before a connection is closed, unless a request on it is being processed
     #[arg(long, global = true, env = "STOCKMETER_IDLE_TIMEOUT", value_name = "TIME")]
@@ -309,11 +316,8 @@ impl FromStr for OperationNames {
     }
 }
 
-fn parse_origin(text: &str) -> Result<HeaderValue, String> {
-    let is_origin = text == "*"
-        || text.split_once("://").is_some_and(|(_, host)| !host.is_empty() && !host.contains('/'));
-    let value = HeaderValue::from_str(text).ok().filter(|_| is_origin);
-    value.ok_or_else(|| "must be * or an origin such as https://shop.example.com, without a path".to_owned())
+fn parse_header_name(text: &str) -> Result<HeaderName, String> {
+    text.trim().parse().map_err(|_| "must be the name of a header, such as X-Tenant".to_owned())
 }
 
 /// Parses an address to listen on. Resolves a host name.

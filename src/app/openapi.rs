@@ -41,7 +41,12 @@ const HEADERS: [(&str, &str); 3] = [
     ("Server-Timing", "`total;dur=` and the milliseconds until the response headers"),
     ("Cache-Control", "`no-cache`: revalidate before reuse"),
 ];
-const RETRY_AFTER: (&str, &str) = ("Retry-After", "Seconds to wait before retrying");
+/// Statuses with the names and descriptions of headers that only their responses have.
+const STATUS_HEADERS: [(&str, &str, &str); 3] = [
+    ("503", "Retry-After", "Seconds to wait before retrying"),
+    ("415", "Accept", "Media types that the request may have, if it has another one"),
+    ("415", "Accept-Encoding", "`identity`, if the body is compressed"),
+];
 
 /// Returns the OpenAPI document of all routes.
 pub fn document() -> OpenApi {
@@ -58,7 +63,8 @@ pub fn document() -> OpenApi {
         document.merge(part);
     }
     env!("CARGO_PKG_VERSION").clone_into(&mut document.info.version);
-    let headers = HEADERS.into_iter().chain([RETRY_AFTER]).map(|(name, description)| {
+    let status_headers = STATUS_HEADERS.into_iter().map(|(_, name, description)| (name, description));
+    let headers = HEADERS.into_iter().chain(status_headers).map(|(name, description)| {
         let mut header = Header::default();
         header.description = Some(description.to_owned());
         (name.to_owned(), RefOr::T(header))
@@ -80,8 +86,8 @@ fn add_common_responses(operation: &mut Operation) {
             for (name, _) in HEADERS {
                 add_header(response, name);
             }
-            if status == "503" {
-                add_header(response, RETRY_AFTER.0);
+            for (_, name, _) in STATUS_HEADERS.into_iter().filter(|(only, ..)| only == status) {
+                add_header(response, name);
             }
         }
     }

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     App, Handlers,
     instrumentation::operation_observer,
-    middleware::{Middleware, concurrency_limit::ConcurrencyLimits},
+    middleware::{CorsOptions, Middleware, concurrency_limit::ConcurrencyLimits},
     openapi,
     routes::{Listener, ROUTES, Route, RouteTable},
 };
@@ -54,10 +54,11 @@ pub fn build(services: &Services, config: &Config) -> Result<(App, Option<App>),
         routes,
         slow.clone(),
     );
-    let middleware = |origins| {
+    let middleware = |cors| {
         let token = config.metrics_token.as_ref();
-        Middleware::new(http_metrics.clone(), concurrency.clone(), body, origins, token)
+        Middleware::new(http_metrics.clone(), concurrency.clone(), body, cors, token)
     };
+    let cors = CorsOptions { origins: &config.cors_origins, headers: &config.cors_headers };
 
     let rest = RestState { catalog: services.catalog.clone(), body_limits: body };
     let graphql = graphql_state(services, config, &concurrency);
@@ -75,13 +76,13 @@ pub fn build(services: &Services, config: &Config) -> Result<(App, Option<App>),
     let main_router = api.merge(health.clone());
     let main_router = if has_metrics_listener { main_router } else { main_router.merge(metrics.clone()) };
     let handlers = Handlers { router: main_router, direct: Some((rest, graphql)) };
-    let main = App::new(RouteTable::new(main)?, middleware(&config.cors_origins[..]), handlers);
+    let main = App::new(RouteTable::new(main)?, middleware(cors), handlers);
     if !has_metrics_listener {
         return Ok((main, None));
     }
     let management = serves(|listener| listener != Listener::Main);
     let handlers = Handlers { router: health.merge(metrics), direct: None };
-    Ok((main, Some(App::new(RouteTable::new(management)?, middleware(&[]), handlers))))
+    Ok((main, Some(App::new(RouteTable::new(management)?, middleware(CorsOptions::default()), handlers))))
 }
 
 fn serves(serves: impl Fn(Listener) -> bool) -> impl Iterator<Item = &'static Route> {

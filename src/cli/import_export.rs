@@ -48,6 +48,9 @@ pub enum TransferError {
     /// Name of a file that cannot be read or written, and the reason.
     #[error("{0}: {1}")]
     File(String, io::Error),
+    /// Failure to create a temporary file.
+    #[error("cannot create a temporary file for standard input: {0}; check the temporary folder (TMPDIR)")]
+    TemporaryFile(io::Error),
     /// Invalid lines, or lines whose ids already exist.
     #[error("nothing was imported:\n{0}")]
     Lines(String),
@@ -78,7 +81,7 @@ pub async fn import(
             eprintln!("reading products from the terminal; press Ctrl-D to finish");
         }
         // The import reads its input twice, so standard input is copied to a temporary file.
-        let mut file = tempfile::tempfile().map_err(source.file_error())?;
+        let mut file = tempfile::tempfile().map_err(TransferError::TemporaryFile)?;
         io::copy(&mut io::stdin(), &mut file).map_err(source.file_error())?;
         file.rewind().map_err(source.file_error())?;
         file

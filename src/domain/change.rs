@@ -16,6 +16,11 @@ pub struct LogPosition {
     pub(crate) sequence: i64,
 }
 
+impl LogPosition {
+    /// A position that is in no change log. A subscriber that resumes from it gets a resync event first.
+    pub const UNKNOWN: Self = Self { transaction_id: -1, sequence: -1 };
+}
+
 impl fmt::Display for LogPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:x}-{:x}", self.transaction_id, self.sequence)

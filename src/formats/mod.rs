@@ -50,6 +50,20 @@ impl Format {
         known.iter().find(|(name, _)| essence.eq_ignore_ascii_case(name)).map(|(_, format)| *format)
     }
 
+    /// Returns the extension of files in this format, without a dot.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Csv => "csv",
+            Self::Ndjson => "ndjson",
+        }
+    }
+
+    /// Returns the format whose files have exactly this extension, or `None` if it is unknown.
+    pub fn from_extension(extension: &str) -> Option<Self> {
+        [Self::Json, Self::Csv, Self::Ndjson].into_iter().find(|format| format.extension() == extension)
+    }
+
     /// Returns the format for the file extension of `path`, or `None` if the extension is unknown.
     pub fn from_path(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {

@@ -1,6 +1,6 @@
 //! Newline-delimited JSON: one object per line.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead};
 
 use super::{byte_order_mark, json, line_error};
 use crate::domain::{Draft, Location, NewProducts};
@@ -15,11 +15,13 @@ pub struct NdjsonReader<R> {
     line: Vec<u8>,
     /// Number of the current line, from 1; 0 before the first line.
     line_number: u64,
+    /// Whether the previous line ended with CR. A following LF belongs to the same line break.
+    after_cr: bool,
 }
 
 impl<R: BufRead> NdjsonReader<R> {
     pub fn new(source: R) -> Self {
-        Self { source, line: Vec::new(), line_number: 0 }
+        Self { source, line: Vec::new(), line_number: 0, after_cr: false }
     }
 
     /// Adds the product or the error of the next line to `products`. Returns false at the end of the file and
@@ -28,9 +30,7 @@ impl<R: BufRead> NdjsonReader<R> {
         if self.line_number == 0 {
             byte_order_mark::skip(&mut self.source)?;
         }
-        self.line.clear();
-        let limit = MAX_LINE_BYTES as u64 + 1;
-        if self.source.by_ref().take(limit).read_until(b'\n', &mut self.line)? == 0 {
+        if !self.read_line()? {
             return Ok(false);
         }
         self.line_number += 1;
@@ -52,5 +52,28 @@ impl<R: BufRead> NdjsonReader<R> {
             Err(error) => products.push_error(line_error(self.line_number, error.without_line())),
         }
         Ok(true)
+    }
+
+    /// Reads the next line without its line break: LF, CRLF or CR. Stops after [`MAX_LINE_BYTES`] and a part of the
+    /// read buffer. Returns false at the end of the file.
+    fn read_line(&mut self) -> io::Result<bool> {
+        self.line.clear();
+        loop {
+            let input = self.source.fill_buf()?;
+            if input.is_empty() {
+                return Ok(!self.line.is_empty());
+            }
+            let skipped = usize::from(self.after_cr && input[0] == b'\n');
+            let input = &input[skipped..];
+            let end = input.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+            let part = &input[..end.unwrap_or(input.len())];
+            self.line.extend_from_slice(part);
+            self.after_cr = end.is_some_and(|end| input[end] == b'\r');
+            let read = skipped + part.len() + usize::from(end.is_some());
+            self.source.consume(read);
+            if end.is_some() || self.line.len() > MAX_LINE_BYTES {
+                return Ok(true);
+            }
+        }
     }
 }

@@ -1,7 +1,10 @@
-//! HTTP features that REST and GraphQL share: problems, request bodies and media types.
+//! HTTP features that REST and GraphQL share: problems, request bodies, media types, hosts and query strings.
 
 pub mod content_negotiation;
+pub mod host;
 pub mod media_type;
 pub mod problem;
 pub mod problem_code;
+pub mod problem_response;
+pub mod query_string;
 pub mod request_body;

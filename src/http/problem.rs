@@ -1,17 +1,12 @@
 //! RFC 9457 problems, the common format of error responses, and the conversion of errors into them.
 
-use axum::{
-    body::Body,
-    http::{HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
-};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 
 use super::problem_code::ProblemCode;
 use crate::{
     domain::{Error, Product},
     formats::{ImportError, json::MalformedJson},
-    request_context::{self, RequestId},
 };
 
 /// Value of `Retry-After`, in seconds. Overloads and failovers of the database are usually short.
@@ -23,11 +18,14 @@ pub struct Problem {
     code: ProblemCode,
     detail: String,
     errors: Vec<FieldError>,
+    /// Name and value of a header that says what the server accepts instead; `None` if there is no such header.
+    #[serde(skip)]
+    accepted: Option<(&'static str, &'static str)>,
 }
 
 /// An invalid field of the request body.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct FieldError {
+pub(super) struct FieldError {
     /// JSON Pointer (RFC 6901) to the field in the body, or in the line of a file.
     pointer: String,
     /// Line number in an uploaded file, from 1; `None` for other bodies.
@@ -38,7 +36,7 @@ struct FieldError {
 
 impl Problem {
     fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), errors: Vec::new() }
+        Self { code, detail: detail.into(), errors: Vec::new(), accepted: None }
     }
 
     pub fn code(&self) -> ProblemCode {
@@ -47,6 +45,10 @@ impl Problem {
 
     pub fn detail(&self) -> &str {
         &self.detail
+    }
+
+    pub(super) fn errors(&self) -> &[FieldError] {
+        &self.errors
     }
 
     pub fn status(&self) -> StatusCode {
@@ -58,7 +60,13 @@ impl Problem {
         Self::new(ProblemCode::Malformed, detail)
     }
 
-    /// Returns the 401 problem for a missing or wrong bearer token.
+    /// Returns the 401 problem for a bearer token that is not the expected one.
+    pub fn invalid_token() -> Self {
+        let detail = "the bearer token is not valid: send the current token";
+        Self::new(ProblemCode::Unauthorized, detail)
+    }
+
+    /// Returns the 401 problem for a missing bearer token.
     pub fn unauthorized() -> Self {
         let detail = "authentication required: send `Authorization: Bearer <token>`";
         Self::new(ProblemCode::Unauthorized, detail)
@@ -101,16 +109,36 @@ impl Problem {
         Self::new(ProblemCode::BodyTooLarge, detail)
     }
 
-    /// Returns the 415 problem for a media type that the route does not accept.
-    pub fn unsupported_media_type(accepted: &str) -> Self {
-        let detail = format!("unsupported media type: send Content-Type {accepted}");
+    /// Returns the 415 problem for a media type that the route does not accept. `accepted` is the value for the
+    /// header `Accept` (RFC 9110 section 15.5.16).
+    pub fn unsupported_media_type(accepted: &'static str) -> Self {
+        let types = match accepted.rsplit_once(", ") {
+            Some((first, last)) => format!("{first} or {last}"),
+            None => accepted.to_owned(),
+        };
+        let detail = format!("unsupported media type: send Content-Type {types}");
+        let problem = Self::new(ProblemCode::UnsupportedMediaType, detail);
+        Self { accepted: Some(("accept", accepted)), ..problem }
+    }
+
+    /// Returns the 415 problem for a parameter of the media type that the server does not support.
+    pub fn unsupported_parameter(parameter: &str, remedy: &str) -> Self {
+        let detail = format!("unsupported media type parameter {parameter}: {remedy}");
         Self::new(ProblemCode::UnsupportedMediaType, detail)
     }
 
     /// Returns the 415 problem for a body with a content coding, such as gzip.
     pub fn unsupported_content_encoding() -> Self {
         let detail = "unsupported content encoding: send the body uncompressed";
-        Self::new(ProblemCode::UnsupportedMediaType, detail)
+        let problem = Self::new(ProblemCode::UnsupportedMediaType, detail);
+        // Clients tell this cause from an unsupported media type by the header (RFC 7694 section 3).
+        Self { accepted: Some(("accept-encoding", "identity")), ..problem }
+    }
+
+    /// Returns the 500 problem for a file that cannot be stored until its import. The log has the reason.
+    pub fn cannot_store_upload() -> Self {
+        let detail = "the server cannot store the uploaded file: its operator must check the temporary folder (TMPDIR)";
+        Self::new(ProblemCode::Internal, detail)
     }
 
     /// Returns the 412 problem for a create-only request whose product exists.
@@ -124,6 +152,15 @@ impl Problem {
     pub fn timeout() -> Self {
         let detail = "the request timed out: before retrying, check whether a write took effect";
         Self::new(ProblemCode::Timeout, detail)
+    }
+}
+
+impl Problem {
+    /// Adds the header that says what the server accepts instead, if there is one.
+    pub fn add_accepted(&self, headers: &mut HeaderMap) {
+        if let Some((name, value)) = self.accepted {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
     }
 }
 
@@ -170,61 +207,8 @@ impl From<Error> for Problem {
                 detail: field.detail.to_string(),
             })
             .collect();
-        Self { code: error.code().into(), detail: error.to_string(), errors }
+        Self { code: error.code().into(), detail: error.to_string(), errors, accepted: None }
     }
-}
-
-impl IntoResponse for Problem {
-    /// Returns a response that has only the status and carries the problem. [`render`] adds headers and body
-    /// later, because the body contains the request id.
-    fn into_response(self) -> Response {
-        let mut response = self.status().into_response();
-        response.extensions_mut().insert(self);
-        response
-    }
-}
-
-/// Returns a response with the headers and body of the [`Problem`] that it carries. Returns other responses
-/// unchanged.
-pub fn render(mut response: Response, id: &RequestId) -> Response {
-    let Some(problem) = response.extensions_mut().remove::<Problem>() else {
-        return response;
-    };
-    if problem.status().is_server_error() {
-        request_context::record_error_code(problem.code.as_str());
-    }
-    let body = ProblemBody {
-        kind: problem.code.urn(),
-        title: problem.code.title(),
-        status: problem.status().as_u16(),
-        detail: &problem.detail,
-        code: problem.code,
-        errors: &problem.errors,
-        request_id: id.to_string(),
-    };
-    let json = serde_json::to_vec(&body).unwrap_or_default();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    headers.remove(header::CONTENT_LENGTH);
-    if problem.status() == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
-    }
-    *response.body_mut() = Body::from(json);
-    response
-}
-
-/// The members of an `application/problem+json` body.
-#[derive(Serialize)]
-struct ProblemBody<'a> {
-    #[serde(rename = "type")]
-    kind: String,
-    title: &'static str,
-    status: u16,
-    detail: &'a str,
-    code: ProblemCode,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    errors: &'a [FieldError],
-    request_id: String,
 }
 
 #[cfg(test)]

@@ -9,7 +9,10 @@ use axum::{
 };
 use futures_util::StreamExt;
 
-use super::{media_type::media_type, problem::Problem};
+use super::{
+    media_type::{check_charset, media_type},
+    problem::Problem,
+};
 
 /// Limits of size and time for request bodies.
 #[derive(Clone, Copy, Debug)]
@@ -32,9 +35,12 @@ const MAX_DRAINED_BYTES: u64 = 64 << 20;
 /// Maximum number of bytes allocated before they arrive. The client may declare more than it sends.
 const MAX_PREALLOCATED_BYTES: usize = 128 << 10;
 
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// Media types of JSON bodies.
 const JSON: &str = "application/json";
-/// JSON Merge Patch (RFC 7396), accepted by PATCH.
-const MERGE_PATCH: &str = "application/merge-patch+json";
+/// Media types of the bodies of PATCH, with JSON Merge Patch (RFC 7396).
+const JSON_OR_MERGE_PATCH: &str = "application/json, application/merge-patch+json";
 
 /// Checks that the body has no content coding (RFC 9110 section 8.4), because the server supports none.
 ///
@@ -77,10 +83,15 @@ impl JsonBody {
         async move {
             let bytes = tokio::time::timeout(limits.time, body?.collect());
             let bytes = bytes.await.map_err(|_| Problem::body_too_slow())??;
-            String::from_utf8(bytes).map(Self).map_err(|error| {
+            let mut text = String::from_utf8(bytes).map_err(|error| {
                 let position = error.utf8_error().valid_up_to();
                 Problem::malformed(format!("the body is not valid UTF-8 at byte {position}"))
-            })
+            })?;
+            // RFC 8259 section 8.1 lets a parser ignore the mark, which some programs write.
+            if text.starts_with(BYTE_ORDER_MARK) {
+                text.drain(..BYTE_ORDER_MARK.len_utf8());
+            }
+            Ok(Self(text))
         }
     }
 }
@@ -89,10 +100,11 @@ impl JsonBody {
 fn json_body(request: Request, size: usize) -> Result<LimitedBody, Problem> {
     reject_content_encoding(request.headers())?;
     if let Some(essence) = media_type(request.headers()) {
-        let accepted = if request.method() == Method::PATCH { &[JSON, MERGE_PATCH][..] } else { &[JSON] };
-        if !accepted.iter().any(|accepted| essence.eq_ignore_ascii_case(accepted)) {
-            return Err(Problem::unsupported_media_type(&accepted.join(" or ")));
+        let accepted = if request.method() == Method::PATCH { JSON_OR_MERGE_PATCH } else { JSON };
+        if !accepted.split(", ").any(|accepted| essence.eq_ignore_ascii_case(accepted)) {
+            return Err(Problem::unsupported_media_type(accepted));
         }
+        check_charset(request.headers())?;
     }
     LimitedBody::new(request, size as u64)
 }

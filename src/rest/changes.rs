@@ -3,8 +3,8 @@
 use std::convert::Infallible;
 
 use axum::{
-    extract::{Query, State},
-    http::HeaderMap,
+    extract::{Query, RawQuery, State},
+    http::{HeaderMap, HeaderValue},
     response::{
         IntoResponse, Response,
         sse::{Event as SseEvent, KeepAlive, Sse},
@@ -13,12 +13,12 @@ use axum::{
 use futures_util::StreamExt;
 use serde::Deserialize;
 
-use super::openapi;
+use super::{filter_query, openapi};
 use crate::{
     catalog::Catalog,
     domain::{Change, ChangeKind, Error, Event, LogPosition, ProductSelection},
     formats::json,
-    http::{problem::Problem, problem_code::ProblemCode},
+    http::{problem::Problem, problem_code::ProblemCode, query_string},
 };
 
 /// Query parameters of `GET /products/changes`.
@@ -53,27 +53,31 @@ const LAST_EVENT_ID: &str = "last-event-id";
 pub async fn changes(
     State(catalog): State<Catalog>,
     headers: HeaderMap,
+    RawQuery(raw): RawQuery,
     query: Result<Query<ChangesQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response, Problem> {
+    query_string::check_utf8(raw.as_deref())?;
     let Query(ChangesQuery { id }) = query.map_err(|error| Problem::malformed(error.body_text()))?;
     let selection = id.as_deref().map_or(Ok(ProductSelection::ALL), parse_selection)?;
-    let last_id = headers.get(LAST_EVENT_ID).map(|value| value.to_str().unwrap_or_default());
-    let after = last_id.filter(|id| !id.is_empty()).map(parse_position).transpose()?;
+    let after = headers.get(LAST_EVENT_ID).filter(|id| !id.is_empty()).map(position);
     let events = catalog.subscribe(selection, after).await?;
     let events =
         events.map(|event| Ok::<_, Infallible>(event.map_or_else(|error| error_event(&error), sse_event)));
     Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
 }
 
-fn parse_position(text: &str) -> Result<LogPosition, Error> {
-    text.parse().map_err(|_| Error::invalid("Last-Event-ID", "is not a valid event id"))
+/// Returns the position in `Last-Event-ID`. An invalid id becomes a position that is in no log, because a browser
+/// does not reconnect after an error response.
+fn position(last_event_id: &HeaderValue) -> LogPosition {
+    let text = last_event_id.to_str().unwrap_or_default();
+    text.parse().unwrap_or(LogPosition::UNKNOWN)
 }
 
 fn parse_selection(filter: &str) -> Result<ProductSelection, Error> {
-    match filter.split_once('.') {
-        Some(("in", ids)) => ProductSelection::from_ids(ids.split(','), "id"),
-        Some(("eq", id)) => ProductSelection::from_ids([id].into_iter(), "id"),
-        _ => Err(Error::invalid("id", "must be a filter with eq or in")),
+    match filter_query::split(filter) {
+        ("in", ids) => ProductSelection::from_ids(ids.split(','), "id"),
+        ("eq", id) => ProductSelection::from_ids([id].into_iter(), "id"),
+        _ => Err(filter_query::invalid_operator("id", filter, &["eq", "in"])),
     }
 }
 

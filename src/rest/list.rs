@@ -42,6 +42,7 @@ use crate::{
                     example = "{\"id\":1,\"name\":\"Laptop\",\"price\":999.99,\"amount\":10}\n")
             ),
             headers(
+                ("Content-Disposition" = String, description = "Name of the file to save, with `format`"),
                 ("Link" = String, description = "Links to the `first`, `prev` and `next` pages (RFC 8288)"),
                 ("X-Total-Count" = u64, description = "Number of matching products, with `count=exact`")
             )),
@@ -54,6 +55,7 @@ pub async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let query = ListQuery::parse(query.as_deref().unwrap_or_default())?;
+    let format = query.format.unwrap_or(format);
     match &query.window {
         Window::Page(request) if !query.count && request.is_short(&query.listing) => {
             respond(catalog, format, query).await
@@ -76,6 +78,12 @@ async fn respond(catalog: Catalog, format: Format, query: ListQuery) -> Result<R
         Window::AllAfter(cursor) => stream_all(catalog, query.listing, cursor.clone(), format).await?,
     };
     response.headers_mut().append(header::VARY, HeaderValue::from_static("accept"));
+    if let Some(format) = query.format
+        && let Ok(disposition) =
+            HeaderValue::try_from(format!("attachment; filename=products.{}", format.extension()))
+    {
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, disposition);
+    }
     if let Some(count) = count {
         response.headers_mut().insert("x-total-count", count.into());
     }

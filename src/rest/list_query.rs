@@ -8,7 +8,8 @@ use crate::{
         Cursor, Error, Filter, Listing, PageRequest, SortColumn, SortDirection, SortKey, SortOrder,
         parse_cursor,
     },
-    http::problem::Problem,
+    formats::Format,
+    http::{problem::Problem, query_string::check_utf8},
 };
 
 /// Parsed query string of `GET /products`.
@@ -18,6 +19,8 @@ pub struct ListQuery {
     pub window: Window,
     /// Whether `X-Total-Count` is requested.
     pub count: bool,
+    /// Format of a file to download; `None` if `Accept` decides.
+    pub format: Option<Format>,
     /// Parameters other than `after` and `before`, for links to other pages.
     link_params: Vec<(String, String)>,
 }
@@ -34,7 +37,7 @@ const SORT_COLUMNS: [SortColumn; 4] =
     [SortColumn::Id, SortColumn::Name, SortColumn::Price, SortColumn::Amount];
 
 /// Parameters of `GET /products`, for error messages.
-const LIST_PARAMETERS: &str = "limit, after, before, sort, count, id, name, price and amount";
+const LIST_PARAMETERS: &str = "limit, after, before, sort, count, format, id, name, price and amount";
 /// Parameters of `DELETE /products`, for error messages.
 const FILTER_PARAMETERS: &str = "id, name, price and amount";
 
@@ -45,8 +48,10 @@ impl ListQuery {
     /// Returns a 400 problem for unknown, repeated or conflicting parameters, and a 422 problem for invalid
     /// values.
     pub fn parse(query: &str) -> Result<Self, Problem> {
+        check_utf8(Some(query))?;
         let mut filter = Filter::default();
-        let [mut limit, mut after, mut before, mut sort, mut count] = [const { None::<String> }; 5];
+        let [mut limit, mut after, mut before, mut sort, mut count, mut format] =
+            [const { None::<String> }; 6];
         let mut link_params = Vec::new();
         for (name, value) in parse(query.as_bytes()) {
             let slot = match &*name {
@@ -55,6 +60,7 @@ impl ListQuery {
                 "before" => &mut before,
                 "sort" => &mut sort,
                 "count" => &mut count,
+                "format" => &mut format,
                 _ => {
                     if !add_filter(&mut filter, &name, &value)? {
                         return Err(unknown_parameter(&name, LIST_PARAMETERS));
@@ -89,7 +95,12 @@ impl ListQuery {
             Some("exact") => true,
             Some(_) => return Err(Problem::malformed("count must be `exact`")),
         };
-        Ok(Self { listing: Listing { filter, order }, window, count, link_params })
+        let format = format.map(|name| {
+            let unknown = || Problem::malformed("format must be csv, ndjson or json");
+            Format::from_extension(&name).ok_or_else(unknown)
+        });
+        let listing = Listing { filter, order };
+        Ok(Self { listing, window, count, format: format.transpose()?, link_params })
     }
 
     /// Returns a link to another page of the list, for the `Link` header. `position` is `after` or `before`
@@ -107,6 +118,7 @@ impl ListQuery {
 /// # Errors
 /// Returns a 400 problem for other parameters, and a 422 problem for invalid filters.
 pub fn parse_filter(query: &str) -> Result<Filter, Problem> {
+    check_utf8(Some(query))?;
     let mut filter = Filter::default();
     for (name, value) in parse(query.as_bytes()) {
         if !add_filter(&mut filter, &name, &value)? {

@@ -3,15 +3,17 @@
 
 use std::fs::File;
 
-use axum::extract::{FromRef, FromRequest, Request};
+use axum::{
+    extract::{FromRef, FromRequest, Request},
+    http::HeaderMap,
+};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncSeekExt, AsyncWriteExt, BufWriter};
 
 use crate::{
-    domain::Error,
     formats::Format,
     http::{
-        media_type::media_type,
+        media_type::{check_charset, media_type, parameter},
         problem::Problem,
         request_body::{BodyLimits, JsonBody, LimitedBody, reject_content_encoding},
     },
@@ -30,7 +32,7 @@ pub enum ProductsPayload {
     },
 }
 
-const ACCEPTED: &str = "application/json, text/csv or application/x-ndjson";
+const ACCEPTED: &str = "application/json, text/csv, application/x-ndjson";
 
 impl<S: Send + Sync> FromRequest<S> for ProductsPayload
 where
@@ -46,6 +48,8 @@ where
                 JsonBody::from_request(request, state).await.map(|JsonBody(text)| Self::Json(text))
             }
             Some(Some(format)) => {
+                check_charset(request.headers())?;
+                check_header_row(format, request.headers())?;
                 let limits = BodyLimits::from_ref(state);
                 let spool = spool_to_disk(LimitedBody::new(request, limits.import_size)?, limits);
                 let (file, digest) = Box::pin(spool).await?;
@@ -53,6 +57,20 @@ where
             }
             Some(None) => Err(Problem::unsupported_media_type(ACCEPTED)),
         }
+    }
+}
+
+/// Checks that a CSV file is declared with a header row (RFC 4180 section 3), or without this parameter.
+///
+/// # Errors
+/// Returns a 415 problem for a file without a header row.
+fn check_header_row(format: Format, headers: &HeaderMap) -> Result<(), Problem> {
+    match parameter(headers, "header").filter(|header| !header.eq_ignore_ascii_case("present")) {
+        Some(header) if format == Format::Csv => {
+            let remedy = "send a header row that names the columns";
+            Err(Problem::unsupported_parameter(&format!("header={header}"), remedy))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -78,5 +96,5 @@ async fn spool_to_disk(mut body: LimitedBody, limits: BodyLimits) -> Result<(Fil
 #[expect(clippy::needless_pass_by_value, reason = "map_err passes the error by value")]
 fn spool_error(error: std::io::Error) -> Problem {
     tracing::error!(%error, folder = %std::env::temp_dir().display(), "cannot store an uploaded file");
-    Error::Unavailable.into()
+    Problem::cannot_store_upload()
 }

@@ -118,9 +118,7 @@ async fn invalid_paths_are_rejected(store: Store) {
         server.delete(&format!("/products/{id}")).await.is_problem(404, "NOT_FOUND", &[]);
     }
     server.get("/products/%ff").await.is_problem(400, "MALFORMED", &[]);
-    for path in
-        ["/products/", "/products/1/", "/products/1/2", "/Products", "//products", "/%2e%2e/etc/passwd"]
-    {
+    for path in ["/products/1/2", "/Products", "//products", "/%2e%2e/etc/passwd"] {
         server.get(path).await.is_problem(404, "NOT_FOUND", &[]);
     }
 }

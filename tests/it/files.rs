@@ -15,6 +15,7 @@ on_both_stores!(
     one_invalid_line_rejects_the_whole_file,
     files_can_replace_existing_products,
     an_aborted_upload_stores_nothing,
+    an_unusable_temporary_folder_is_reported,
     large_files_can_be_imported_and_exported,
     the_command_line_imports_and_exports_files,
 );
@@ -129,7 +130,7 @@ async fn errors_name_the_invalid_lines(store: Store) {
         assert!(problem["detail"].as_str().unwrap().contains(&format!("line {}", lines[0].0)), "{problem}");
     }
     let not_utf8 = send(&server, CSV, "", &b"name,price,amount\n\xff\xfe,1,1\n"[..]).await;
-    assert_eq!(not_utf8.json()["detail"], "line 2 is not UTF-8");
+    assert_eq!(not_utf8.json()["detail"], "line 2 is not UTF-8: save the file with the encoding UTF-8");
     send(&server, "text/html", "", "x").await.is_problem(415, "UNSUPPORTED_MEDIA_TYPE", &[]);
     send(&server, NDJSON, "", "").await.is(201, r#"{"products":0}"#);
     server.get("/products").await.is(200, "[]");
@@ -191,6 +192,30 @@ async fn an_aborted_upload_stores_nothing(store: Store) {
     let aborted = r#"http_requests_total{endpoint="/products",method="POST",status_code="499"}"#;
     eventually("the aborted request is counted", async || server.metric(aborted).await == Some(1.0)).await;
     server.get("/products").await.is(200, "[]");
+}
+
+async fn an_unusable_temporary_folder_is_reported(store: Store) {
+    let server = Setup::new(store).await.with("TMPDIR", "/nonexistent/folder").start().await;
+    for (kind, file) in [(CSV, csv_file(1, 2)), (NDJSON, String::new())] {
+        let response = send(&server, kind, "", file).await;
+        response.is_problem(500, "INTERNAL", &[]);
+        let detail = response.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains("cannot store the uploaded file") && detail.contains("TMPDIR"), "{detail}");
+        // A retry would not help, and clients do not learn names of folders.
+        assert!(!detail.contains("retry") && !detail.contains("nonexistent"), "{detail}");
+        assert_eq!(response.header("retry-after"), "");
+    }
+    server.log.wait_for_line("/nonexistent/folder").await;
+    let mut import = server.setup.command();
+    let output = import.args(["import", "-", "--format", "csv"]).stdin(std::process::Stdio::null());
+    let output = output.output().await.unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        output.status.code() == Some(1) && text.contains("check the temporary folder (TMPDIR)"),
+        "{text}"
+    );
+    // Other requests need no temporary folder.
+    assert_eq!(server.post("/products", r#"{"name":"a","price":1,"amount":1}"#).await.status, 201);
 }
 
 async fn large_files_can_be_imported_and_exported(store: Store) {

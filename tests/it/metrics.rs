@@ -9,7 +9,7 @@ use serde_json::json;
 use stockmeter::{
     app::{
         App, Handlers,
-        middleware::{Middleware, concurrency_limit::ConcurrencyLimits},
+        middleware::{CorsOptions, Middleware, concurrency_limit::ConcurrencyLimits},
         routes::{Route, RouteTable, Scope},
     },
     config::OperationNames,
@@ -353,7 +353,7 @@ async fn a_panic_gives_500_and_is_counted() {
     let slow = SlowRequestLog::new(&routes);
     let metrics = HttpMetrics::new(&telemetry.meter(), &[0.1], &[100.0], routes, slow);
     let body = BodyLimits { size: 1000, time: TIMEOUT, import_size: 1000, import_time: TIMEOUT };
-    let middleware = Middleware::new(metrics, ConcurrencyLimits::new(10), body, &[], None);
+    let middleware = Middleware::new(metrics, ConcurrencyLimits::new(10), body, CorsOptions::default(), None);
     let handlers = Router::new()
         .route("/panics", get(panics))
         .route("/panics/background", get(panics))
@@ -361,7 +361,7 @@ async fn a_panic_gives_500_and_is_counted() {
     let app =
         App::new(RouteTable::new(&ROUTES).unwrap(), middleware, Handlers { router: handlers, direct: None });
     let fetch = async |path: &str| {
-        let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+        let request = Request::builder().uri(path).header("host", "x").body(Body::empty()).unwrap();
         read_response(app.call(request).await.unwrap()).await
     };
     for path in ["/panics", "/panics/background"] {
@@ -388,7 +388,11 @@ async fn metrics_can_have_their_own_listener(store: Store) {
     for token in [None, Some(""), Some("s3cre"), Some("s3cret2")] {
         let rejected = fetch("/metrics", token).await;
         rejected.is_problem(401, "UNAUTHORIZED", &[]);
-        assert_eq!(rejected.header("www-authenticate"), "Bearer");
+        let challenge = match token {
+            None | Some("") => "Bearer",
+            Some(_) => r#"Bearer error="invalid_token""#,
+        };
+        assert_eq!(rejected.header("www-authenticate"), challenge);
     }
     let response = fetch("/metrics", Some("s3cret")).await;
     // Rejected requests to the metrics listener are counted, too.

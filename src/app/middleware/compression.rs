@@ -40,11 +40,32 @@ pub fn should_compress(response: &Response) -> bool {
         && !has(header::CONTENT_ENCODING)
 }
 
+/// Returns the accepted encodings as one list. It has `gzip` instead of `*`, or nothing if the list names gzip
+/// itself. The layer would choose zstd for `*`, which few clients that send `*` can decode.
+fn gzip_for_wildcard(accepted_encodings: &[HeaderValue]) -> String {
+    let fields = accepted_encodings.iter().filter_map(|field| field.to_str().ok());
+    let encodings: Vec<_> =
+        fields.flat_map(|field| field.split(',')).map(|encoding| split_weight(encoding.trim())).collect();
+    let is_gzip = |name: &str| name.eq_ignore_ascii_case("gzip") || name.eq_ignore_ascii_case("x-gzip");
+    let names_gzip = encodings.iter().any(|(name, _)| is_gzip(name));
+    let encodings = encodings.into_iter().filter(|(name, _)| *name != "*" || !names_gzip);
+    let encodings =
+        encodings.map(|(name, weight)| if name == "*" { ("gzip", weight) } else { (name, weight) });
+    encodings.map(|(name, weight)| format!("{name}{weight}")).collect::<Vec<_>>().join(", ")
+}
+
+/// Splits an element of `Accept-Encoding` into the encoding and its weight, which begins with `;` or is empty.
+fn split_weight(element: &str) -> (&str, &str) {
+    let (name, weight) = element.split_at(element.find(';').unwrap_or(element.len()));
+    (name.trim_end(), weight)
+}
+
 /// Compresses a response with the encoding that the client prefers, on the background runtime.
 pub async fn compress(accepted_encodings: Vec<HeaderValue>, response: Response) -> Response {
     let mut request = Request::new(());
-    let accepted = accepted_encodings.into_iter().map(|encoding| (header::ACCEPT_ENCODING, encoding));
-    request.headers_mut().extend(accepted);
+    if let Ok(accepted) = HeaderValue::try_from(gzip_for_wildcard(&accepted_encodings)) {
+        request.headers_mut().insert(header::ACCEPT_ENCODING, accepted);
+    }
     let status = response.status();
     let mut response = Some(response);
     let service = service_fn(move |_| ready(Ok::<_, Infallible>(response.take().unwrap_or_default())));

@@ -1,6 +1,6 @@
 //! Cross-origin resource sharing (CORS): allows web pages of other origins to use the server.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, time::Duration};
 
 use axum::{
     extract::Request,
@@ -8,7 +8,7 @@ use axum::{
     response::Response,
 };
 use tower::{Layer, ServiceExt, service_fn};
-use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use super::{request_id::REQUEST_ID, response_headers::SERVER_TIMING};
 use crate::rest::{
@@ -18,32 +18,68 @@ use crate::rest::{
 
 const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 
-/// Returns a layer that allows pages of these origins to use the server; `*` allows any origin.
-pub fn layer(origins: &[HeaderValue]) -> CorsLayer {
+/// Time for which a browser may reuse the response to a preflight request. Chromium limits it to two hours.
+const MAX_AGE: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// Headers that common clients send: GraphQL and tracing libraries, and substitutes for `EventSource`.
+const CLIENT_HEADERS: [HeaderName; 16] = [
+    header::ACCEPT,
+    header::ACCEPT_LANGUAGE,
+    header::AUTHORIZATION,
+    header::CACHE_CONTROL,
+    header::PRAGMA,
+    HeaderName::from_static("last-event-id"),
+    HeaderName::from_static("x-requested-with"),
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+    HeaderName::from_static("baggage"),
+    HeaderName::from_static("sentry-trace"),
+    HeaderName::from_static("apollographql-client-name"),
+    HeaderName::from_static("apollographql-client-version"),
+    HeaderName::from_static("apollo-require-preflight"),
+    HeaderName::from_static("x-apollo-operation-name"),
+    HeaderName::from_static("graphql-require-preflight"),
+];
+
+/// Origins and request headers that are allowed.
+#[derive(Clone, Copy, Default)]
+pub struct CorsOptions<'a> {
+    /// Origins whose pages may use the server; `*` is any origin. An empty list disables CORS.
+    pub origins: &'a [HeaderValue],
+    /// Request headers that are allowed in addition to the usual ones.
+    pub headers: &'a [HeaderName],
+}
+
+/// Returns a layer that allows pages of other origins to use the server, or `None` if no origin is allowed.
+pub fn layer(CorsOptions { origins, headers }: CorsOptions) -> Option<CorsLayer> {
+    if origins.is_empty() {
+        return None;
+    }
+    let own_headers =
+        [header::CONTENT_TYPE, header::IF_MATCH, header::IF_NONE_MATCH, IDEMPOTENCY_KEY, PREFER, REQUEST_ID];
+    let allowed_headers = own_headers.into_iter().chain(CLIENT_HEADERS).chain(headers.iter().cloned());
     let any = origins.iter().any(|origin| origin == "*");
     let origins = if any { AllowOrigin::any() } else { AllowOrigin::list(origins.iter().cloned()) };
-    CorsLayer::new()
+    let layer = CorsLayer::new()
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
-        .allow_headers([
-            header::CONTENT_TYPE,
-            header::IF_MATCH,
-            header::IF_NONE_MATCH,
-            IDEMPOTENCY_KEY,
-            PREFER,
-            REQUEST_ID,
-        ])
+        .allow_headers(AllowHeaders::list(allowed_headers))
+        .max_age(MAX_AGE)
         .expose_headers([
+            header::ALLOW,
+            header::CONTENT_DISPOSITION,
             header::ETAG,
             header::LINK,
             header::LOCATION,
             header::RETRY_AFTER,
+            header::WWW_AUTHENTICATE,
             PREFERENCE_APPLIED,
             IDEMPOTENT_REPLAYED,
             REQUEST_ID,
             SERVER_TIMING,
             TOTAL_COUNT,
-        ])
+        ]);
+    Some(layer)
 }
 
 /// Returns whether a request has an `Origin` header. Browsers send the header with cross-origin requests and

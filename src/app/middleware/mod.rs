@@ -5,7 +5,6 @@
 
 use axum::{
     extract::Request,
-    http::HeaderValue,
     response::{IntoResponse, Response},
 };
 use tower_http::cors::CorsLayer;
@@ -16,7 +15,7 @@ use super::{
 };
 use crate::{
     config::Secret,
-    http::{problem, request_body::BodyLimits},
+    http::{host, problem_response, request_body::BodyLimits},
     telemetry::{HttpMetrics, http::RequestRecorder},
 };
 
@@ -29,9 +28,11 @@ pub mod panic;
 pub mod request_id;
 pub mod response_headers;
 pub mod timeout;
+pub mod trailing_slash;
 
 use bearer_auth::TokenDigest;
 use concurrency_limit::ConcurrencyLimits;
+pub use cors::CorsOptions;
 
 /// Settings and shared state of the middleware.
 pub struct Middleware {
@@ -50,11 +51,11 @@ impl Middleware {
         metrics: HttpMetrics,
         concurrency: ConcurrencyLimits,
         body: BodyLimits,
-        origins: &[HeaderValue],
+        cors: CorsOptions,
         metrics_token: Option<&Secret>,
     ) -> Self {
-        let cors = (!origins.is_empty()).then(|| cors::layer(origins));
-        Self { metrics, concurrency, body, cors, metrics_token: metrics_token.map(TokenDigest::of_bearer) }
+        let cors = cors::layer(cors);
+        Self { metrics, concurrency, body, cors, metrics_token: metrics_token.map(TokenDigest::of_token) }
     }
 }
 
@@ -68,17 +69,19 @@ pub async fn handle(app: App, mut request: Request) -> Response {
     let recorder = RequestRecorder::start(metrics, recognized.template, id.clone(), &mut request);
     let start = recorder.started_at();
     let respond = async move {
-        let response = match &app.0.middleware.cors {
+        let invalid_host = host::check(request.version(), request.headers()).err();
+        let response = match (invalid_host, &app.0.middleware.cors) {
+            (Some(problem), _) => problem.into_response(),
             // Boxed to keep the outer future small, because most requests have no origin.
-            Some(layer) if cors::has_origin(&request) => {
+            (None, Some(layer)) if cors::has_origin(&request) => {
                 let (app, layer) = (app.clone(), layer.clone());
                 let next = move |request| handle_guarded(app, recognized, request);
                 Box::pin(cors::handle(layer, request, next)).await
             }
-            Some(_) => cors::vary_by_origin(handle_guarded(app.clone(), recognized, request).await),
-            None => handle_guarded(app.clone(), recognized, request).await,
+            (None, Some(_)) => cors::vary_by_origin(handle_guarded(app.clone(), recognized, request).await),
+            (None, None) => handle_guarded(app.clone(), recognized, request).await,
         };
-        let mut response = problem::render(response, &id);
+        let mut response = problem_response::render(response, &id);
         let time_to_headers = start.elapsed();
         access_log::log(response.status(), time_to_headers);
         response_headers::set_defaults(response.headers_mut(), time_to_headers);
@@ -96,6 +99,11 @@ pub async fn handle(app: App, mut request: Request) -> Response {
 async fn handle_guarded(app: App, recognized: Recognized, request: Request) -> Response {
     let App(app) = app;
     let Middleware { concurrency, body, metrics_token, .. } = &app.middleware;
+    if recognized.template.is_none()
+        && let Some(response) = trailing_slash::redirect(&app.routes, request.uri())
+    {
+        return response;
+    }
     let is_import = concurrency_limit::is_import(recognized.route, request.headers());
     if recognized.route.is_some_and(|route| route.scope == Scope::Metrics)
         && let Some(token) = metrics_token

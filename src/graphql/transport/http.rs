@@ -5,7 +5,7 @@ use std::convert::identity;
 use async_graphql::{Request, ServerError, parser::types::OperationType};
 use axum::{
     extract::{Query, Request as HttpRequest, State, rejection::QueryRejection},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, Version, header},
     response::Response,
 };
 use futures_util::{FutureExt, TryFutureExt, future::ready};
@@ -29,6 +29,7 @@ use crate::{
     http::{
         content_negotiation::negotiate,
         problem::Problem,
+        query_string,
         request_body::{BodyLimits, JsonBody},
     },
 };
@@ -86,13 +87,15 @@ pub async fn get(
     request: HttpRequest,
 ) -> Response {
     let headers = request.headers();
-    if headers.contains_key(header::UPGRADE) {
+    if requests_websocket(&request) {
         return websocket::open(service, sockets, request).await;
     }
     let media_type = ResponseMediaType::negotiate(headers);
+    let query = query_string::check_utf8(request.uri().query())
+        .and_then(|()| query.map_err(|error| Problem::malformed(error.body_text())));
     let Query(parameters) = match query {
         Ok(parameters) => parameters,
-        Err(error) => return response::problem(&Problem::malformed(error.body_text()), media_type),
+        Err(problem) => return response::problem(&problem, media_type),
     };
     if wants_playground(headers, parameters.has_query()) {
         return playground::page();
@@ -111,6 +114,14 @@ pub async fn get(
         }
         prepared => execute_single(&service, &sockets, prepared, media_type).await,
     }
+}
+
+/// Returns whether the client requests a WebSocket. Upgrades to other protocols, such as `h2c`, are ignored, and
+/// so are all upgrades in HTTP/1.0 (RFC 9110 section 7.8).
+fn requests_websocket(request: &HttpRequest) -> bool {
+    let upgrade = request.headers().get(header::UPGRADE);
+    request.version() > Version::HTTP_10
+        && upgrade.is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
 /// Returns whether to send the playground. Browsers request HTML explicitly. Clients without a preference get
@@ -185,7 +196,11 @@ pub fn post(
                 let response = execute_body(service, sockets, body, media_type);
                 background_runtime::run_if_large(size, response).await
             }
-            Err(problem) => response::problem(&problem, media_type),
+            Err(problem) => {
+                let mut response = response::problem(&problem, media_type);
+                problem.add_accepted(response.headers_mut());
+                response
+            }
         }
     }
 }

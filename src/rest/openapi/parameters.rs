@@ -31,6 +31,9 @@ pub struct PageParams {
     /// `exact` returns the number of matching products in `X-Total-Count`
     #[param(pattern = "^exact$")]
     count: Option<String>,
+    /// Format of the response, instead of `Accept`; browsers save it as a file
+    #[param(example = "csv", pattern = "^(csv|ndjson|json)$")]
+    format: Option<String>,
 }
 
 #[derive(IntoParams)]
@@ -70,7 +73,7 @@ pub struct ChangesParams {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 pub struct LastEventIdHeader {
-    /// `id` of the last event received; the stream continues after it
+    /// `id` of the last event received; the stream continues after it. After an unknown id, it starts with `resync`
     #[param(rename = "Last-Event-ID")]
     last_event_id: Option<String>,
 }

@@ -2,8 +2,12 @@
 
 use reqwest::{Method, RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
-use super::Server;
+use super::{Server, TIMEOUT};
 
 /// Installs the TLS provider `ring` and returns a client builder. The provider must be installed because the
 /// server's dependencies enable `rustls-no-provider` in reqwest.
@@ -98,6 +102,17 @@ impl Server {
     async fn send_json(&self, method: &str, path: &str, json: impl Into<reqwest::Body>) -> Response {
         let request = self.request(method, path).header("content-type", "application/json");
         self.send(request.body(json)).await
+    }
+
+    /// Sends the text as it is over a new connection. Returns everything received until the server closes the
+    /// connection, for which the request must ask.
+    pub async fn send_raw(&self, request: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut received = Vec::new();
+        let closed = tokio::time::timeout(TIMEOUT, stream.read_to_end(&mut received)).await;
+        closed.expect("the server closes the connection").unwrap();
+        String::from_utf8(received).unwrap()
     }
 
     /// Executes a GraphQL document and returns the response body. Panics if the status is not 200.

@@ -1,15 +1,17 @@
-//! CSV (RFC 4180) with a header row that names the columns, in any order. Product names are not escaped for
-//! spreadsheets, even if they look like formulas, so that an exported file can be imported without loss.
+//! Reader of CSV files.
 
-use std::io::{self, BufRead, Write};
+use std::{
+    borrow::Cow,
+    io::{self, BufRead},
+};
 
 use csv_core::{ReadRecordResult, Reader};
 
-use super::{byte_order_mark, line_error};
-use crate::domain::{Draft, FieldError, Location, NewProducts, Product, Value};
-
-/// Header row of every CSV file that the server writes.
-pub const HEADER: &[u8] = b"id,name,price,amount\r\n";
+use super::{dialect, row_scanner::RowScanner};
+use crate::{
+    domain::{Draft, FieldError, Location, NewProducts, Value},
+    formats::{byte_order_mark, line_error},
+};
 
 /// Maximum size of a row in bytes, far above that of any valid product. An unclosed quote makes the rest of
 /// the file one row, which must not fill the memory.
@@ -17,18 +19,7 @@ const MAX_ROW_BYTES: usize = 64 << 10;
 /// Maximum number of fields in a row, far above the four columns.
 const MAX_FIELDS: usize = 64;
 
-/// Appends a product as a row to `out`.
-pub fn write(out: &mut Vec<u8>, product: &Product) {
-    let Product { id, name, price, amount, version: _ } = product;
-    // Writing to a `Vec` cannot fail.
-    let _ = write!(out, "{id},");
-    if name.as_str().contains([',', '"']) {
-        let _ = write!(out, "\"{}\"", name.as_str().replace('"', "\"\""));
-    } else {
-        out.extend_from_slice(name.as_str().as_bytes());
-    }
-    let _ = write!(out, ",{price},{}\r\n", amount.get());
-}
+const NOT_UTF8: &str = "is not UTF-8: save the file with the encoding UTF-8";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Column {
@@ -47,8 +38,7 @@ impl Column {
 pub struct CsvReader<R> {
     source: R,
     parser: Box<Reader>,
-    /// Number of line breaks consumed.
-    lines: u64,
+    scanner: RowScanner,
     /// Unquoted fields of the current row, without separators.
     bytes: Vec<u8>,
     /// End of each field in `bytes`.
@@ -61,6 +51,8 @@ pub struct CsvReader<R> {
 enum Row {
     /// A row: the number of its first line, and its number of fields.
     Fields(u64, usize),
+    /// A row with a misplaced quote: the number of its first line, and what is wrong.
+    Invalid(u64, &'static str),
     /// A row that exceeds a limit: the number of its first line.
     TooLong(u64),
     EndOfFile,
@@ -70,7 +62,7 @@ impl<R: BufRead> CsvReader<R> {
     pub fn new(source: R) -> Self {
         let parser = Box::new(Reader::new());
         let (bytes, ends) = (vec![0; MAX_ROW_BYTES], vec![0; MAX_FIELDS]);
-        Self { source, parser, lines: 0, bytes, ends, columns: Vec::new() }
+        Self { source, parser, scanner: RowScanner::default(), bytes, ends, columns: Vec::new() }
     }
 
     /// Adds the product or the error of the next row to `products`. Returns false at the end of the file, and
@@ -91,17 +83,29 @@ impl<R: BufRead> CsvReader<R> {
                 products.push_error(too_long(line));
                 return Ok(false);
             }
-            Row::Fields(line, count) if count != self.columns.len() => {
-                let expected = self.columns.len();
-                let detail = format!("has {count} fields, but the header row has {expected}");
-                products.push_error(line_error(line, detail));
-            }
-            Row::Fields(line, _) => match self.to_draft() {
-                Some(draft) => products.push_at(Location::Line(line), &draft),
-                None => products.push_error(line_error(line, "is not UTF-8")),
-            },
+            Row::Invalid(line, detail) => products.push_error(line_error(line, detail)),
+            Row::Fields(line, count) => self.push_fields(line, count, products),
         }
         Ok(true)
+    }
+
+    /// Adds the product in the current row, or its error, to `products`.
+    fn push_fields(&self, line: u64, count: usize, products: &mut NewProducts) {
+        if count != self.columns.len() {
+            let detail = dialect::wrong_field_count(self.field(0), count, self.columns.len());
+            return products.push_error(line_error(line, detail));
+        }
+        let Some(draft) = self.to_draft() else {
+            return products.push_error(line_error(line, NOT_UTF8));
+        };
+        let location = Location::Line(line);
+        match self.number_with_comma() {
+            Some(field) => {
+                let detail = dialect::COMMA_IN_NUMBER.into();
+                products.push_error(FieldError { location, field, detail });
+            }
+            None => products.push_at(location, &draft),
+        }
     }
 
     /// Reads the header row. Returns its columns, or the error to report to the client.
@@ -109,14 +113,24 @@ impl<R: BufRead> CsvReader<R> {
         byte_order_mark::skip(&mut self.source)?;
         let (line, count) = match self.read_row()? {
             Row::Fields(line, count) => (line, count),
+            Row::Invalid(line, detail) => {
+                // Quoted columns that other separators divide look like misplaced quotes.
+                let columns = String::from_utf8_lossy(self.field(0)).to_ascii_lowercase();
+                return Ok(Err(line_error(line, dialect::foreign_header(&columns).unwrap_or(detail))));
+            }
             Row::TooLong(line) => return Ok(Err(too_long(line))),
             Row::EndOfFile => (1, 0),
         };
         let mut columns = Vec::new();
         for index in 0..count {
-            let name = String::from_utf8_lossy(self.field(index)).trim().to_ascii_lowercase();
+            let Ok(name) = std::str::from_utf8(self.field(index)) else {
+                return Ok(Err(line_error(line, NOT_UTF8)));
+            };
+            let name = name.trim().to_ascii_lowercase();
             let Some((_, column)) = Column::ALL.iter().find(|(known, _)| *known == name) else {
-                let detail = format!("has the unknown column {name:?}: use only id, name, price and amount");
+                let unknown =
+                    || format!("has the unknown column {name:?}: use only id, name, price and amount").into();
+                let detail = dialect::foreign_header(&name).map_or_else(unknown, Cow::Borrowed);
                 return Ok(Err(line_error(line, detail)));
             };
             if columns.contains(column) {
@@ -139,16 +153,16 @@ impl<R: BufRead> CsvReader<R> {
             let Some(byte) = input.first().filter(|byte| matches!(byte, b'\r' | b'\n')) else {
                 break;
             };
-            self.lines += u64::from(*byte == b'\n');
+            self.scanner.scan(&[*byte]);
             self.source.consume(1);
         }
-        let line = self.lines + 1;
+        let line = self.scanner.start_row();
         let (mut length, mut count) = (0, 0);
         loop {
             let input = self.source.fill_buf()?;
             let (result, read, written, fields) =
                 self.parser.read_record(input, &mut self.bytes[length..], &mut self.ends[count..]);
-            self.lines += memchr::memchr_iter(b'\n', &input[..read]).count() as u64;
+            self.scanner.scan(&input[..read]);
             self.source.consume(read);
             length += written;
             count += fields;
@@ -157,7 +171,12 @@ impl<R: BufRead> CsvReader<R> {
                 ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => {
                     return Ok(Row::TooLong(line));
                 }
-                ReadRecordResult::Record => return Ok(Row::Fields(line, count)),
+                ReadRecordResult::Record => {
+                    return Ok(match self.scanner.end_row() {
+                        Some(detail) => Row::Invalid(line, detail),
+                        None => Row::Fields(line, count),
+                    });
+                }
                 ReadRecordResult::End => return Ok(Row::EndOfFile),
             }
         }
@@ -166,6 +185,14 @@ impl<R: BufRead> CsvReader<R> {
     fn field(&self, index: usize) -> &[u8] {
         let start = if index == 0 { 0 } else { self.ends[index - 1] };
         &self.bytes[start..self.ends[index]]
+    }
+
+    /// Returns the name of the first numeric column whose field has a comma, or `None` if no such field has one.
+    fn number_with_comma(&self) -> Option<&'static str> {
+        let mut columns = self.columns.iter().enumerate();
+        let (_, column) =
+            columns.find(|(index, column)| **column != Column::Name && self.field(*index).contains(&b','))?;
+        Column::ALL.iter().find(|(_, known)| known == column).map(|(name, _)| *name)
     }
 
     /// Returns the current row as a draft, or `None` if it is not UTF-8.

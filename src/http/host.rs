@@ -1,0 +1,39 @@
+//! Check of the host that a request is for (RFC 9112 section 3.2).
+
+use axum::http::{HeaderMap, HeaderValue, Version, header, uri::Authority};
+
+use super::problem::Problem;
+
+/// Checks `Host`. HTTP/1.1 requires exactly one. HTTP/2 has the pseudo-header `:authority` instead, and HTTP/1.0
+/// needs neither.
+///
+/// # Errors
+/// Returns a 400 problem if the header is missing, repeated or invalid.
+pub fn check(version: Version, headers: &HeaderMap) -> Result<(), Problem> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) if is_valid(host) => Ok(()),
+        (Some(_), None) => Err(Problem::malformed("Host is invalid: send a host name and an optional port")),
+        (Some(_), Some(_)) => Err(Problem::malformed("Host must be sent only once")),
+        (None, _) if version == Version::HTTP_11 => {
+            Err(Problem::malformed("Host is missing: HTTP/1.1 requires the header"))
+        }
+        (None, _) => Ok(()),
+    }
+}
+
+/// Returns whether the value is a host with an optional port. An empty value is valid too: clients send it for
+/// an address without a host.
+fn is_valid(host: &HeaderValue) -> bool {
+    if host.is_empty() {
+        return true;
+    }
+    let Ok(authority) = Authority::try_from(host.as_bytes()) else {
+        return false;
+    };
+    // `Authority` also accepts user information, and it accepts any text as a port.
+    let (text, name) = (authority.as_str(), authority.host());
+    let port =
+        text.strip_prefix(name).and_then(|rest| rest.strip_prefix(':').or(rest.is_empty().then_some("")));
+    port.is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()))
+}
