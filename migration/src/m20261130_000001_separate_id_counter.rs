@@ -2,7 +2,8 @@
 //! highest id below 2^52, so one product near this limit ended the generation of ids. Now it skips ids in use
 //! only when it reaches them.
 //!
-//! A counter that a client has pushed beyond 2^40 goes back to the highest id below.
+//! A counter that a client has pushed beyond 2^40 goes back to the highest id in use below. The function
+//! `product_id_used` stays, because instances of the previous version call it during an upgrade.
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
@@ -45,7 +46,7 @@ CREATE TRIGGER product_id_changed AFTER UPDATE OF id ON product WHEN OLD.id < 45
 END";
 
 /// Creates a function that advances the sequence past the ids in use that it would reach next, and past
-/// `others`, which are about to be used. It looks ahead in windows of 1024 to 65,536 ids and skips a whole
+/// `others`, which are about to be used, until `wanted` ids are free. It looks ahead in windows of 1024 to 65,536 ids and skips a whole
 /// window up to its highest id in use, so that it passes a million of them quickly, but one id cannot push the
 /// sequence far.
 ///
@@ -61,13 +62,12 @@ BEGIN
     END IF;
 END
 $$;
-DROP FUNCTION product_id_used;
-CREATE FUNCTION product_id_skip_used(others bigint[]) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION product_id_skip_used(others bigint[], wanted bigint) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     last bigint;
     target bigint;
     used bigint;
-    size bigint := 1024;
+    size bigint := greatest(1024, wanted);
 BEGIN
     PERFORM pg_advisory_lock(7264819302);
     BEGIN
@@ -80,9 +80,11 @@ BEGIN
             );
             EXIT WHEN used IS NULL;
             target := used;
-            size := least(2 * size, 65536);
+            size := greatest(least(2 * size, 65536), wanted);
         END LOOP;
-        target := least(target, 4503599627370495);
+        -- Other transactions have generated ids since.
+        last := coalesce(pg_sequence_last_value('product_id'), 0);
+        target := least(greatest(target, last), 4503599627370495);
         IF target - last > 900 THEN
             PERFORM setval('product_id', target);
         ELSE
@@ -100,7 +102,7 @@ $$";
 
 const DOWN_POSTGRESQL: &str = "
 DROP FUNCTION product_id_skip_used;
-CREATE FUNCTION product_id_used(highest bigint, wanted bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION product_id_used(highest bigint, wanted bigint) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     last bigint := coalesce(pg_sequence_last_value('product_id'), 0);
 BEGIN

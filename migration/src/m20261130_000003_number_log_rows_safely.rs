@@ -28,6 +28,8 @@ async fn run(manager: &SchemaManager<'_>, sql: &str) -> Result<(), DbErr> {
 const UP: &str = "
 LOCK TABLE product_change_log IN ACCESS EXCLUSIVE MODE;
 CREATE SEQUENCE product_change_number AS bigint;
+-- An identity column needs no privilege on its sequence, and triggers run with the rights of any writer.
+GRANT USAGE ON SEQUENCE product_change_number TO PUBLIC;
 SELECT setval('product_change_number', coalesce(max(seq), 0) + 1) FROM product_change_log;
 ALTER TABLE product_change_log ALTER seq DROP IDENTITY;
 ALTER TABLE product_change_log ALTER seq SET DEFAULT nextval('product_change_number')";

@@ -39,13 +39,27 @@ impl Transaction {
     /// Stores the products of all batches or none. See [`Catalog::import`].
     ///
     /// # Errors
-    /// Returns the errors of [`Catalog::import`]. After an error, the transaction must not be committed.
+    /// Returns the errors of [`Catalog::import`].
     pub async fn import<B, E>(&self, batches: B, on_conflict: OnConflict) -> Result<u64, E>
     where
         B: Iterator<Item = Result<Vec<NewProduct>, E>> + Send + 'static,
         E: From<Error> + Send + 'static,
     {
         self.catalog.check_replace_allowed(on_conflict)?;
+        self.store.begin_part().await.map_err(Error::from)?;
+        let result = self.store_all(batches, on_conflict).await;
+        if result.is_err() {
+            // The transaction may go on, for example to store the response for an idempotency key.
+            self.store.roll_back_part().await.map_err(Error::from)?;
+        }
+        result
+    }
+
+    async fn store_all<B, E>(&self, batches: B, on_conflict: OnConflict) -> Result<u64, E>
+    where
+        B: Iterator<Item = Result<Vec<NewProduct>, E>> + Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
         let version = new_version();
         let mut reading = spawn_blocking(move || next(batches));
         let mut count = 0;

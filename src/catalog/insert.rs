@@ -60,7 +60,7 @@ pub(super) async fn insert_with_retry<S: Inserts + ?Sized>(
             }
         }
         // Either the conflicting product has been deleted, or a client has used a generated id.
-        store.skip_used_ids(&ids).await?;
+        store.skip_used_ids(&ids, insert.products.len() - ids.len()).await?;
     }
     tracing::warn!("an insert was abandoned after {MAX_ATTEMPTS} id conflicts in a row");
     Err(Error::Unavailable)

@@ -74,8 +74,12 @@ fn batch_timeout(kind: Kind) -> Duration {
 /// Timeout of a batch that may take long. By default, no client waits longer.
 const LONG_BATCH_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Number of batches that may wait for rows that other programs have locked. Each occupies a connection.
-const LOCKED_WORKERS: Workers = Workers { target: 1, max: 4 };
+/// Returns the number of batches that may wait for rows that other programs have locked. Each occupies a
+/// connection, so others must remain for writes.
+fn locked_workers(connections: u64) -> Workers {
+    let max = usize::try_from(connections / 3).unwrap_or(usize::MAX);
+    Workers { target: 1, max: max.clamp(1, 4) }
+}
 
 /// Maximum number of requests in a write batch.
 const MAX_WRITE_BATCH: usize = 512;
@@ -113,7 +117,7 @@ struct Batches {
 }
 
 impl Batches {
-    fn new(kind: Kind) -> Self {
+    fn new(kind: Kind, connections: u64) -> Self {
         let requests = || SpawnOn::Runtime(Handle::current());
         let timeout = batch_timeout(kind);
         let limit = || BatchLimit { weight: |_| 1, max: MAX_WRITE_BATCH, timeout };
@@ -142,7 +146,7 @@ impl Batches {
                 requests(),
             ),
             locked_writes: Batcher::new(
-                LOCKED_WORKERS,
+                locked_workers(connections),
                 BatchLimit { weight: |_| 1, max: MAX_WRITE_BATCH, timeout: LONG_BATCH_TIMEOUT },
                 Grouping::PerKey(product_id),
                 requests(),
@@ -172,7 +176,7 @@ impl Catalog {
     /// Creates a catalog for a database with the newest schema. Must be called on the request runtime, on
     /// which the short batches run.
     pub fn new(store: Arc<dyn Store>, options: CatalogOptions) -> Self {
-        let batches = Batches::new(store.kind());
+        let batches = Batches::new(store.kind(), store.pool_status().max);
         Self {
             inner: Arc::new(Inner {
                 store,

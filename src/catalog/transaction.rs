@@ -27,7 +27,8 @@ impl Catalog {
     /// Runs `work` in a transaction and returns its result. The transaction is committed only if `work`
     /// succeeds.
     ///
-    /// The transaction runs in its own task, so that it is completed even if the caller is dropped.
+    /// Once the transaction has begun, it runs in its own task, so that it is completed even if the caller is
+    /// dropped.
     pub(super) async fn in_transaction<T, E, F>(
         &self,
         work: impl FnOnce(Transaction) -> F + Send + 'static,
@@ -38,13 +39,21 @@ impl Catalog {
         F: Future<Output = Result<T, E>> + Send,
     {
         let catalog = self.clone();
+        // A request that is dropped while it waits for the transaction leaves nothing.
+        let store = catalog.store().begin().await.map_err(Error::from)?;
         let task = async move {
-            let store = catalog.store().begin().await.map_err(Error::from)?;
-            // If `work` fails, the transaction is dropped, which rolls it back.
-            let value = work(Transaction { catalog: catalog.clone(), store: store.clone() }).await?;
-            store.commit().await.map_err(Error::from)?;
-            catalog.inner.feed.notify_changed();
-            Ok(value)
+            match work(Transaction { catalog: catalog.clone(), store: store.clone() }).await {
+                Ok(value) => {
+                    store.commit().await.map_err(Error::from)?;
+                    catalog.inner.feed.notify_changed();
+                    Ok(value)
+                }
+                Err(error) => {
+                    // If this fails, the transaction ends when it is dropped.
+                    let _ = store.roll_back().await;
+                    Err(error)
+                }
+            }
         };
         let result = tokio::spawn(ContextSnapshot::capture().scope(task)).await;
         panics::resume_panic(result).unwrap_or_else(|| Err(Error::Unavailable.into()))

@@ -41,12 +41,24 @@ pub fn dropped_lines() -> u64 {
     DROPPED_LINES.get().map_or(0, |counter| counter.dropped_lines() as u64)
 }
 
+/// Writes the remaining lines when it is dropped, for at most a second.
+pub struct LogGuard(Option<WorkerGuard>);
+
+impl Drop for LogGuard {
+    fn drop(&mut self) {
+        // If standard error is not read, the library would wait for it.
+        if dropped_lines() > 0 {
+            std::mem::forget(self.0.take());
+        }
+    }
+}
+
 /// Starts logging for the whole process. Also starts tracing if `traces` is given. Dropping the returned guard
 /// writes the remaining lines, for at most a second.
 ///
 /// # Errors
 /// Returns a message if the log filter is invalid.
-pub fn start(config: &Config, traces: Option<&SdkTracerProvider>) -> Result<WorkerGuard, String> {
+pub fn start(config: &Config, traces: Option<&SdkTracerProvider>) -> Result<LogGuard, String> {
     let filter = parse_filter(&config.log).map_err(|error| format!("--log `{}`: {error}", config.log))?;
     let mut filter = filter.with_target(OTEL_TARGET, LevelFilter::OFF);
     if config.log == "info" {
@@ -75,7 +87,7 @@ pub fn start(config: &Config, traces: Option<&SdkTracerProvider>) -> Result<Work
             registry.with(log_layer).with(traces::layer(provider)).init();
         }
     }
-    Ok(guard)
+    Ok(LogGuard(Some(guard)))
 }
 
 fn log_layer<S>(writer: NonBlocking, json: bool, terminal: bool) -> Box<dyn Layer<S> + Send + Sync>

@@ -13,6 +13,9 @@ use super::{
 /// Maximum time that sockets may take to close after the grace period.
 const WEBSOCKET_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Maximum time to close the database, which may hang on a lost connection.
+const DATABASE_CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+
 impl Server {
     /// Serves until `stop` resolves, then shuts down:
     ///
@@ -59,7 +62,9 @@ impl Server {
         let telemetry = services.telemetry;
         // Runs on a blocking thread, because it waits until the collector has received the metrics.
         let _ = tokio::task::spawn_blocking(move || telemetry.shutdown()).await;
-        services.store.close().await;
+        if tokio::time::timeout(DATABASE_CLOSE_TIMEOUT, services.store.close()).await.is_err() {
+            warn!("the database was not closed in time");
+        }
         info!("stopped");
     }
 }

@@ -5,7 +5,11 @@ use std::error::Error as StdError;
 
 use sea_orm::{
     DbErr, RuntimeErr,
-    sqlx::{self, error::DatabaseError},
+    sqlx::{
+        self,
+        error::DatabaseError,
+        postgres::{PgDatabaseError, PgSeverity},
+    },
 };
 
 use crate::domain::{Error, InvalidValue};
@@ -15,10 +19,15 @@ const LOCK_NOT_AVAILABLE: &str = "55P03";
 /// SQLSTATE of `nextval` at the end of a sequence.
 const SEQUENCE_EXHAUSTED: &str = "2200H";
 
-/// Returns whether another connection may succeed: the server has ended this one (SQLSTATE 57P01 to 57P05),
-/// or it has become a read-only standby (25006).
+/// Returns whether another connection may succeed: the server or a pooler has ended this one (SQLSTATE 57P01 to
+/// 57P05, class 08), or it leads to a read-only standby (25006). Whether the statement has had its effect is
+/// unknown.
 pub(super) fn is_connection_lost(error: &dyn DatabaseError) -> bool {
-    error.code().is_some_and(|code| code.starts_with("57P") || code == "25006")
+    let is_fatal = error
+        .try_downcast_ref::<PgDatabaseError>()
+        .is_some_and(|error| matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic));
+    let code = error.code().unwrap_or_default();
+    is_fatal || code.starts_with("57P") || code.starts_with("08") || code == "25006"
 }
 
 type Source = Box<dyn StdError + Send + Sync>;

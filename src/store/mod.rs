@@ -129,8 +129,9 @@ pub trait Inserts: Send + Sync {
     /// Returns those of the ids that belong to existing products.
     async fn existing_ids(&self, ids: Vec<ProductId>) -> Result<Vec<ProductId>, StoreError>;
 
-    /// Advances the counter of generated ids past ids that clients have used, or are about to use.
-    async fn skip_used_ids(&self, ids: &[ProductId]) -> Result<(), StoreError>;
+    /// Advances the counter of generated ids past ids that clients have used, or are about to use, until
+    /// `wanted` ids are free.
+    async fn skip_used_ids(&self, ids: &[ProductId], wanted: usize) -> Result<(), StoreError>;
 }
 
 /// A transaction of several statements. A failed statement has no effect, and the transaction goes on.
@@ -153,8 +154,17 @@ pub trait Transaction: Inserts {
         created_at: i64,
     ) -> Result<(), StoreError>;
 
+    /// Begins a part that [`Transaction::roll_back_part`] can undo. A transaction has at most one part.
+    async fn begin_part(&self) -> Result<(), StoreError>;
+
+    /// Undoes the statements since [`Transaction::begin_part`].
+    async fn roll_back_part(&self) -> Result<(), StoreError>;
+
     /// Commits the transaction. Later statements fail.
     async fn commit(&self) -> Result<(), StoreError>;
+
+    /// Rolls the transaction back, and waits until its locks are released.
+    async fn roll_back(&self) -> Result<(), StoreError>;
 }
 
 /// State of an idempotency key.

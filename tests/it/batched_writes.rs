@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     sync::atomic::{AtomicI64, Ordering},
+    time::{Duration, Instant},
 };
 
 use futures_util::future::join_all;
@@ -211,15 +212,21 @@ async fn adjustments_through_several_servers_add_up() {
 /// connections.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_locked_row_delays_no_other_product() {
-    let setup = Setup::new(Store::PostgreSql).await.with("STOCKMETER_DATABASE_CONNECTIONS", 8);
-    let server = setup.start().await;
-    create(&server, 1..=40).await;
+    for connections in [4, 8] {
+        let setup = Setup::new(Store::PostgreSql).await;
+        let setup = setup.with("STOCKMETER_DATABASE_CONNECTIONS", connections);
+        check_locked_rows(&setup.start().await).await;
+    }
+}
+
+async fn check_locked_rows(server: &Server) {
+    create(server, 1..=40).await;
     let holder = server.direct_connection().await.begin().await.unwrap();
     holder.execute_unprepared("UPDATE product SET amount = 50 WHERE id <= 12").await.unwrap();
-    let waiting = join_all((0..48).map(|client| adjust(&server, client % 12 + 1, 1)));
+    let waiting = join_all((0..48).map(|client| adjust(server, client % 12 + 1, 1)));
     let others = async {
         for _ in 0..5 {
-            let responses = join_all((13..=40).map(|id| adjust(&server, id, 1))).await;
+            let responses = join_all((13..=40).map(|id| adjust(server, id, 1))).await;
             assert!(responses.iter().all(|response| response.status == 200), "{responses:?}");
         }
         holder.commit().await.unwrap();
@@ -242,12 +249,21 @@ async fn writes_wait_for_an_import() {
     let csv = format!("id,name,price,amount\r\n{rows}");
     let import =
         server.http.post(server.url("/products")).header("content-type", "text/csv").body(csv).send();
+    let imported = AtomicI64::new(0);
+    let import = async {
+        assert_eq!(import.await.unwrap().status(), 201);
+        imported.store(1, Ordering::SeqCst);
+    };
     let writes = async {
-        for _ in 0..20 {
+        let mut longest = Duration::ZERO;
+        while imported.load(Ordering::SeqCst) == 0 {
+            let start = Instant::now();
             let responses = join_all((1..=4).map(|id| adjust(&server, id, 1))).await;
+            longest = longest.max(start.elapsed());
             assert!(responses.iter().all(|response| response.status == 200), "{responses:?}");
         }
+        longest
     };
-    let (imported, ()) = tokio::join!(import, writes);
-    assert_eq!(imported.unwrap().status(), 201);
+    let ((), longest) = tokio::join!(import, writes);
+    assert!(longest > Duration::from_millis(50), "no write waited for the import: {longest:?}");
 }

@@ -5,6 +5,8 @@ use sea_orm::{ConnectionTrait, Statement};
 use crate::harness::{Response, Server, Setup, Store, eventually};
 
 on_both_stores!(
+    a_rejected_file_stores_nothing,
+    repeats_of_a_finished_request_get_its_response,
     a_retry_gets_the_first_response,
     error_responses_are_replayed_too,
     a_key_reused_for_another_request_is_rejected,
@@ -144,4 +146,29 @@ async fn expired_keys_are_deleted(store: Store) {
         database.query_one_raw(select.clone()).await.unwrap().is_none()
     })
     .await;
+}
+
+async fn a_rejected_file_stores_nothing(store: Store) {
+    let server = Server::start(store).await;
+    server.post("/products", r#"{"id":5000,"name":"x","price":1,"amount":1}"#).await;
+    let rows: String = (1..=5000).map(|id| format!("{id},x,1,1\r\n")).collect();
+    let csv = format!("id,name,price,amount\r\n{rows}");
+    for replayed in [false, true] {
+        let request = server.request("POST", "/products").header("content-type", "text/csv");
+        let response = server.send(request.header("idempotency-key", "file").body(csv.clone())).await;
+        response.is_problem(409, "DUPLICATE_ID", &["/5001/id"]);
+        assert_eq!(response.headers.contains_key("idempotent-replayed"), replayed);
+    }
+    assert_eq!(server.get("/products").await.json().as_array().unwrap().len(), 1);
+}
+
+async fn repeats_of_a_finished_request_get_its_response(store: Store) {
+    let server = Server::start(store).await;
+    let create = || {
+        let request = server.request("POST", "/products").header("content-type", "application/json");
+        server.send(request.header("idempotency-key", "one").body(r#"{"name":"x","price":1,"amount":1}"#))
+    };
+    let first = create().await;
+    let repeats = futures_util::future::join_all((0..20).map(|_| create())).await;
+    assert!(repeats.iter().all(|repeat| (repeat.status, &repeat.text) == (201, &first.text)), "{repeats:?}");
 }

@@ -2,7 +2,6 @@
 
 use std::{
     io::{Seek, SeekFrom, Write},
-    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -129,14 +128,19 @@ async fn poolers_that_share_connections_are_rejected() {
 async fn a_full_log_pipe_stops_no_request() {
     let address = format!("127.0.0.1:{}", free_port());
     let setup = Setup::new(Store::Sqlite).await.with("STOCKMETER_LISTEN", &address);
-    let mut child = setup.command().stderr(Stdio::piped()).spawn().unwrap();
+    let (_reader, writer) = std::io::pipe().unwrap();
+    let mut command = setup.command();
+    let mut child = command.stdout(writer.try_clone().unwrap()).stderr(writer).spawn().unwrap();
     let http = http_client().timeout(TIMEOUT).build().unwrap();
     let get = async |path: &str| http.get(format!("http://{address}{path}")).send().await;
     eventually("the server is up", async || get("/health").await.is_ok()).await;
-    // Each request writes a line, and the pipe has 64 KiB.
-    for _ in 0..20 {
+    // Each request writes a line. The pipe has 64 KiB, and the buffer 8192 lines.
+    let dropped = async || {
         join_all((0..100).map(|_| get("/products/7"))).await;
-    }
+        let metrics = get("/metrics").await.unwrap().text().await.unwrap();
+        metrics.lines().any(|line| line.starts_with("log_lines_dropped_total ") && !line.ends_with(" 0"))
+    };
+    eventually("lines are dropped", dropped).await;
     for path in ["/health/live", "/metrics", "/products"] {
         assert_eq!(get(path).await.unwrap().status(), 200, "{path}");
     }
@@ -212,6 +216,8 @@ async fn a_missing_file_is_noticed() {
         if replaces {
             std::fs::copy(&kept, &file).unwrap();
         }
+        // Even the first write is not acknowledged.
+        assert_eq!(server.post("/products/1/stock", r#"{"delta":1}"#).await.status, 503);
         let fails = async || {
             let write = server.post("/products/1/stock", r#"{"delta":1}"#).await.status;
             write == 503

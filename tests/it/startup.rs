@@ -131,8 +131,9 @@ async fn an_unusable_database_url_is_rejected_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_database_may_have_an_ipv6_address() {
     let mut setup = Setup::new(Store::PostgreSql).await;
-    setup.database_url = setup.database_url.replace("127.0.0.1", "[::1]");
-    assert_eq!(setup.start().await.get("/products").await.status, 200);
+    setup.database_url = format!("postgres://postgres:{PASSWORD}@[::1]:1/db");
+    let setup = setup.with("STOCKMETER_DATABASE_WAIT", "0s");
+    assert_rejected(&setup, "PostgreSQL at ::1:1/db did not respond").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

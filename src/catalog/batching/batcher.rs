@@ -19,6 +19,10 @@ use crate::domain::{Error, ProductId};
 /// requests are waiting, another worker is started, up to the maximum.
 const SLOW_BATCH: Duration = Duration::from_millis(10);
 
+/// Minimum number of waiting requests at which those whose clients have left are removed. A batch that takes
+/// long would otherwise keep their memory.
+const MIN_CLEANUP: usize = 64;
+
 /// Handler of a batch of requests, usually with one statement.
 pub(in crate::catalog) trait BatchHandler<Req, Res>:
     Clone + Send + Sync + 'static
@@ -103,6 +107,8 @@ struct Queue<Req, Res> {
     running: HashSet<ProductId>,
     /// Number of running workers.
     workers: usize,
+    /// Number of waiting requests at which abandoned ones are removed.
+    next_cleanup: usize,
 }
 
 /// Requests of a batch with their waiters and keys.
@@ -114,7 +120,12 @@ struct Batch<Req, Res> {
 
 impl<Req: Send + 'static, Res: Send + 'static> Batcher<Req, Res> {
     pub fn new(workers: Workers, limit: BatchLimit<Req>, grouping: Grouping<Req>, spawn_on: SpawnOn) -> Self {
-        let queue = Mutex::new(Queue { waiting: Vec::new(), running: HashSet::new(), workers: 0 });
+        let queue = Mutex::new(Queue {
+            waiting: Vec::new(),
+            running: HashSet::new(),
+            workers: 0,
+            next_cleanup: MIN_CLEANUP,
+        });
         Self(Arc::new(Shared { queue, workers, limit, grouping, spawn_on }))
     }
 
@@ -189,6 +200,10 @@ impl<Req, Res> Shared<Req, Res> {
     /// Enqueues a request. Returns whether the caller must start a worker, and if so, counts that worker.
     fn enqueue(&self, request: Req, waiter: Waiter<Res>) -> bool {
         let mut queue = self.queue();
+        if queue.waiting.len() >= queue.next_cleanup {
+            queue.waiting.retain(|(_, waiter)| waiter.is_waiting());
+            queue.next_cleanup = MIN_CLEANUP.max(2 * queue.waiting.len());
+        }
         queue.waiting.push((request, waiter));
         let starts = queue.workers < self.workers.target;
         queue.workers += usize::from(starts);
@@ -210,7 +225,7 @@ impl<Req, Res> Shared<Req, Res> {
     fn next_batch(&self) -> Option<Batch<Req, Res>> {
         let mut queue = self.queue();
         queue.waiting.retain(|(_, waiter)| waiter.is_waiting());
-        let Queue { waiting, running, workers } = &mut *queue;
+        let Queue { waiting, running, workers, .. } = &mut *queue;
         let is_ready = |request: &Req| self.grouping.key(request).is_none_or(|key| !running.contains(&key));
         let Some(first) = waiting.iter().position(|(request, _)| is_ready(request)) else {
             *workers -= 1;

@@ -24,8 +24,11 @@ impl BatchHandler<ProductWrite, Result<WriteOutcome, Error>> for WriteBatch {
                 catalog.inner.feed.notify_changed();
                 outcomes.into_iter().map(Ok).collect()
             }
-            // Usually one change is the cause. The others must not fail with it.
-            Err(error) if error.is_rejection() && count > 1 => self.write_alone(alone).await,
+            // Usually one change is the cause. The others must not fail with it. Changes of a locked row have the
+            // same cause, and would wait again one after the other.
+            Err(error) if error.is_rejection() && count > 1 && *wait == RowWait::Skip => {
+                self.write_alone(alone).await
+            }
             Err(error) => {
                 let error = Error::from(error);
                 (0..count).map(|_| Err(error.clone())).collect()

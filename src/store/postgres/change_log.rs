@@ -77,11 +77,12 @@ pub(super) async fn changes_after(
 }
 
 pub(super) async fn newest_position(connection: &mut Connection) -> Result<Option<LogPosition>, StoreError> {
-    if let Some(newest) = entries(connection, SELECT_NEWEST, []).await?.first() {
-        return Ok(Some(newest.position));
-    }
-    connection.execute(Statement::from_string(BACKEND, INSERT_SENTINEL)).await?;
     Ok(entries(connection, SELECT_NEWEST, []).await?.first().map(|entry| entry.position))
+}
+
+/// Inserts a row without a product into an empty log, so that the log has a position.
+pub(super) async fn insert_sentinel(connection: &mut Connection) -> Result<(), StoreError> {
+    connection.execute(Statement::from_string(BACKEND, INSERT_SENTINEL)).await.map(drop)
 }
 
 pub(super) async fn change_lag(connection: &mut Connection) -> Result<Duration, StoreError> {

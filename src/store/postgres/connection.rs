@@ -92,8 +92,10 @@ impl Connection {
         self.control("BEGIN").await
     }
 
+    /// Commits the transaction. After an error, whether it was committed is unknown, so that nothing may be
+    /// repeated.
     pub async fn commit(&mut self) -> Result<(), StoreError> {
-        self.control("COMMIT").await?;
+        self.control("COMMIT").await.map_err(StoreError::unavailable)?;
         self.is_in_transaction = false;
         Ok(())
     }

@@ -101,8 +101,8 @@ WITH sent AS MATERIALIZED (
 )
 SELECT id FROM numbered {stored_ids}";
 
-/// Advances the id sequence past ids that clients have used or use in `$1` (see the migration).
-const SKIP_USED_IDS: &str = "SELECT product_id_skip_used($1)";
+/// Advances the id sequence past ids that clients have used or use in `$1`, until `$2` ids are free (see the migration).
+const SKIP_USED_IDS: &str = "SELECT product_id_skip_used($1, $2)";
 
 /// Inserts the products with one statement.
 pub(super) async fn insert(connection: &mut Connection, insert: &Insert) -> Result<Inserted, StoreError> {
@@ -147,7 +147,13 @@ fn values(rows: &[(i64, &NewProduct)], version: i64) -> Vec<Value> {
     ]
 }
 
-pub(super) async fn skip_used_ids(connection: &mut Connection, ids: &[ProductId]) -> Result<(), StoreError> {
-    let statement = Statement::from_sql_and_values(BACKEND, SKIP_USED_IDS, [products::columns(ids).into()]);
+pub(super) async fn skip_used_ids(
+    connection: &mut Connection,
+    ids: &[ProductId],
+    wanted: usize,
+) -> Result<(), StoreError> {
+    let wanted = i64::try_from(wanted).unwrap_or(i64::MAX);
+    let values = [products::columns(ids).into(), wanted.into()];
+    let statement = Statement::from_sql_and_values(BACKEND, SKIP_USED_IDS, values);
     connection.execute(statement).await.map(drop)
 }

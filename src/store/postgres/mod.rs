@@ -165,7 +165,11 @@ impl Store for Postgres {
     }
 
     async fn newest_position(&self) -> Result<Option<LogPosition>, StoreError> {
-        change_log::newest_position(&mut self.pool.acquire_for_write().await?.connection).await
+        if let Some(newest) = change_log::newest_position(&mut self.pool.acquire().await?).await? {
+            return Ok(Some(newest));
+        }
+        change_log::insert_sentinel(&mut self.pool.acquire_for_write().await?.connection).await?;
+        change_log::newest_position(&mut self.pool.acquire().await?).await
     }
 
     async fn change_lag(&self) -> Result<Duration, StoreError> {
@@ -228,7 +232,7 @@ impl Inserts for Postgres {
         products::existing_ids(&mut self.pool.acquire().await?, &ids).await
     }
 
-    async fn skip_used_ids(&self, ids: &[ProductId]) -> Result<(), StoreError> {
-        insert::skip_used_ids(&mut self.pool.acquire_for_write().await?.connection, ids).await
+    async fn skip_used_ids(&self, ids: &[ProductId], wanted: usize) -> Result<(), StoreError> {
+        insert::skip_used_ids(&mut self.pool.acquire_for_write().await?.connection, ids, wanted).await
     }
 }

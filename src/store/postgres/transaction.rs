@@ -42,8 +42,8 @@ impl Inserts for PostgresTransaction {
         in_savepoint!(self, connection => products::existing_ids(connection, &ids))
     }
 
-    async fn skip_used_ids(&self, ids: &[ProductId]) -> Result<(), StoreError> {
-        in_savepoint!(self, connection => insert::skip_used_ids(connection, ids))
+    async fn skip_used_ids(&self, ids: &[ProductId], wanted: usize) -> Result<(), StoreError> {
+        in_savepoint!(self, connection => insert::skip_used_ids(connection, ids, wanted))
     }
 }
 
@@ -84,6 +84,18 @@ impl Transaction for PostgresTransaction {
     ) -> Result<(), StoreError> {
         let insert = sql::idempotency::insert(key, fingerprint, response, created_at, BACKEND);
         self.0.lock().await.connection.execute(insert).await.map(drop)
+    }
+
+    async fn begin_part(&self) -> Result<(), StoreError> {
+        self.0.lock().await.connection.control("SAVEPOINT part").await
+    }
+
+    async fn roll_back_part(&self) -> Result<(), StoreError> {
+        self.0.lock().await.connection.control("ROLLBACK TO SAVEPOINT part").await
+    }
+
+    async fn roll_back(&self) -> Result<(), StoreError> {
+        self.0.lock().await.connection.roll_back().await
     }
 
     async fn commit(&self) -> Result<(), StoreError> {

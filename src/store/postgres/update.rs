@@ -121,15 +121,15 @@ struct RoundChange {
 
 impl Round {
     fn accepts(&self, write: &ProductWrite, effect: &WriteEffect) -> bool {
-        let is_adjustment = matches!(write.action, WriteAction::AdjustStock(_));
+        let is_adjustment = is_adjustment(write);
         matches!(effect, WriteEffect::Unchanged(_))
             || self.changed.get(&write.id).is_none_or(|earlier| earlier.is_adjustment && is_adjustment)
     }
 
     fn add(&mut self, write: &ProductWrite, effect: &WriteEffect) {
         if !matches!(effect, WriteEffect::Unchanged(_)) {
-            let is_adjustment = matches!(write.action, WriteAction::AdjustStock(_));
-            self.changed.insert(write.id, RoundChange { effect: effect.clone(), is_adjustment });
+            let change = RoundChange { effect: effect.clone(), is_adjustment: is_adjustment(write) };
+            self.changed.insert(write.id, change);
         }
     }
 
@@ -155,6 +155,11 @@ impl Round {
         .await?;
         store(connection, DELETE, deleted.len(), || vec![products::columns(&deleted).into()]).await
     }
+}
+
+/// Returns whether the change is logged as a stock adjustment. An adjustment by 0 changes only the version.
+fn is_adjustment(write: &ProductWrite) -> bool {
+    matches!(write.action, WriteAction::AdjustStock(delta) if delta.get() != 0)
 }
 
 fn ids(products: &[Product]) -> Value {

@@ -13,11 +13,10 @@ use crate::{
     store::log_read::{CHANGES_PER_ROW, LogEntry, ROW_SHIFT, kind_column},
 };
 
-/// Selects whether the tables have triggers that Stockmeter did not create.
+/// Selects whether any table has a trigger that Stockmeter did not create. The switch is for all tables.
 const HAS_FOREIGN_TRIGGERS: &str = "
 SELECT count(*) > 0 FROM sqlite_schema
-WHERE type = 'trigger' AND lower(tbl_name) IN ('product', 'product_change_log')
-    AND name NOT IN ('product_created', 'product_updated', 'product_deleted')";
+WHERE type = 'trigger' AND name NOT IN ('product_created', 'product_updated', 'product_deleted')";
 
 const INSERT: &str = "INSERT INTO product_change_log (kind, product_ids, versions) VALUES (?, ?, ?)";
 

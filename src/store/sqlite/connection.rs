@@ -59,7 +59,11 @@ pub(super) fn open(file: &Path, access: Access, create: bool) -> Result<Connecti
 /// Copies the log into the file and closes the connection. If no other connection is open, the file then
 /// holds everything, and SQLite deletes the log.
 pub(super) fn close(connection: Connection) -> Result<()> {
-    let checkpointed = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    let is_busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
     connection.close().map_err(|(_, error)| error)?;
-    checkpointed
+    if is_busy? {
+        let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+        return Err(rusqlite::Error::SqliteFailure(busy, None));
+    }
+    Ok(())
 }

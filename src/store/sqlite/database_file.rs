@@ -41,16 +41,23 @@ impl DatabaseFile {
         &self.0.path
     }
 
-    /// Returns an error if the file was deleted or replaced. Looks at the file at most once per second.
+    /// Returns an error if the file was deleted or replaced. Looks at the file at most once per second, which is
+    /// enough for reads.
     pub fn check(&self) -> Result<(), StoreError> {
-        let Inner { path, identity: opened, opened_at, next_check } = &*self.0;
+        let Inner { opened_at, next_check, .. } = &*self.0;
         let now = u64::try_from(opened_at.elapsed().as_millis()).unwrap_or(u64::MAX);
         if now < next_check.load(Ordering::Relaxed) {
             return Ok(());
         }
-        if identity(path).is_ok_and(|found| found == *opened) {
-            let interval = u64::try_from(CHECK_INTERVAL.as_millis()).unwrap_or(u64::MAX);
-            next_check.store(now.saturating_add(interval), Ordering::Relaxed);
+        self.check_now()?;
+        let interval = u64::try_from(CHECK_INTERVAL.as_millis()).unwrap_or(u64::MAX);
+        next_check.store(now.saturating_add(interval), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Returns an error if the file was deleted or replaced.
+    pub fn check_now(&self) -> Result<(), StoreError> {
+        if identity(&self.0.path).is_ok_and(|found| found == self.0.identity) {
             return Ok(());
         }
         Err(StoreError::unavailable(

@@ -28,12 +28,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use sea_orm::{DatabaseConnection, DbBackend};
 
 use self::{
-    connection::Access,
-    database_file::DatabaseFile,
-    readers::Readers,
-    transaction::SqliteTransaction,
-    write_transaction::WriteTransaction,
-    writer::{Job, Writer},
+    connection::Access, database_file::DatabaseFile, readers::Readers, transaction::SqliteTransaction,
+    write_transaction::WriteTransaction, writer::Writer,
 };
 use super::{
     HEALTH_CHECK_TIMEOUT, Insert, Inserted, Inserts, Kind, LogRead, PoolOptions, PoolStatus, RowWait, Store,
@@ -225,13 +221,10 @@ impl Store for Sqlite {
     }
 
     async fn begin(&self) -> Result<Arc<dyn Transaction>, StoreError> {
-        let (session, handle, began) = session::session();
         let enqueued_at = Instant::now();
-        self.writer.send(Job::Session(session));
-        let (result, began) = reply::receive(began).await;
+        let (session, began) = self.writer.begin().await;
         self.observer.connection_acquired(began.saturating_duration_since(enqueued_at));
-        result?;
-        Ok(Arc::new(SqliteTransaction { store: self.clone(), session: handle }))
+        Ok(Arc::new(SqliteTransaction { store: self.clone(), session: session? }))
     }
 
     async fn changes_after(&self, position: LogPosition, limit: u32) -> Result<LogRead, StoreError> {
@@ -340,7 +333,7 @@ impl Inserts for Sqlite {
     }
 
     /// The ids are skipped when they are generated.
-    async fn skip_used_ids(&self, _: &[ProductId]) -> Result<(), StoreError> {
+    async fn skip_used_ids(&self, _: &[ProductId], _: usize) -> Result<(), StoreError> {
         Ok(())
     }
 }

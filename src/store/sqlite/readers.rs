@@ -125,8 +125,9 @@ impl Readers {
 
     /// Waits for the running reads and closes all connections.
     pub async fn close(&self) {
-        let all = tokio::time::timeout(CLOSE_TIMEOUT, self.0.permits.acquire_many(self.0.max));
-        if all.await.is_err() {
+        // The permits are held until the end, so that no other read begins.
+        let all = tokio::time::timeout(CLOSE_TIMEOUT, self.0.permits.acquire_many(self.0.max)).await;
+        if all.is_err() {
             tracing::warn!("a read was still running when the database was closed");
         }
         self.0.permits.close();
@@ -162,7 +163,7 @@ impl Inner {
     fn run<T>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T>,
-        running: &Mutex<Option<InterruptHandle>>,
+        running: &Mutex<Running>,
     ) -> Result<T, StoreError> {
         self.file.check()?;
         let idle = lock(&self.idle).pop();
@@ -170,10 +171,14 @@ impl Inner {
             Some(connection) => connection,
             None => self.open()?,
         };
-        *lock(running) = Some(connection.get_interrupt_handle());
-        let result = work(&connection);
+        let is_awaited = {
+            let mut running = lock(running);
+            running.connection = Some(connection.get_interrupt_handle());
+            !running.is_abandoned
+        };
+        let result = if is_awaited { work(&connection) } else { Err(rusqlite::Error::InvalidQuery) };
         // From now on, the caller must not interrupt the connection, which another read may use.
-        *lock(running) = None;
+        lock(running).connection = None;
         if result.as_ref().err().is_none_or(is_usable_after) {
             lock(&self.idle).push(connection);
         }
@@ -185,14 +190,25 @@ impl Inner {
     }
 }
 
-/// Interrupts a running read when it is dropped.
+/// State of a read, shared with its caller.
 #[derive(Default)]
-struct InterruptOnDrop(Arc<Mutex<Option<InterruptHandle>>>);
+struct Running {
+    /// Connection of the running read.
+    connection: Option<InterruptHandle>,
+    /// Whether the caller has been dropped.
+    is_abandoned: bool,
+}
+
+/// Interrupts a running read, or prevents one that has not begun, when it is dropped.
+#[derive(Default)]
+struct InterruptOnDrop(Arc<Mutex<Running>>);
 
 impl Drop for InterruptOnDrop {
     fn drop(&mut self) {
-        if let Some(running) = lock(&self.0).take() {
-            running.interrupt();
+        let mut running = lock(&self.0);
+        running.is_abandoned = true;
+        if let Some(connection) = running.connection.take() {
+            connection.interrupt();
         }
     }
 }

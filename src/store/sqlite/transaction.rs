@@ -44,7 +44,7 @@ impl Inserts for SqliteTransaction {
         self.run("SELECT", SELECT_ID, move |transaction| existing_ids(transaction.connection, &ids)).await
     }
 
-    async fn skip_used_ids(&self, _: &[ProductId]) -> Result<(), StoreError> {
+    async fn skip_used_ids(&self, _: &[ProductId], _: usize) -> Result<(), StoreError> {
         Ok(())
     }
 }
@@ -81,6 +81,18 @@ impl Transaction for SqliteTransaction {
             values::prepare(transaction.connection, &statement)?.raw_execute().map(drop)
         };
         self.run("INSERT", &sql, insert).await
+    }
+
+    async fn begin_part(&self) -> Result<(), StoreError> {
+        self.session.control("SAVEPOINT part").await
+    }
+
+    async fn roll_back_part(&self) -> Result<(), StoreError> {
+        self.session.control("ROLLBACK TO part").await
+    }
+
+    async fn roll_back(&self) -> Result<(), StoreError> {
+        self.session.control("ROLLBACK").await
     }
 
     async fn commit(&self) -> Result<(), StoreError> {

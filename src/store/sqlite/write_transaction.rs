@@ -62,6 +62,10 @@ pub(super) fn run_in_savepoint<T>(
 ) -> Result<T> {
     connection.prepare_cached("SAVEPOINT work")?.execute([])?;
     let result = run(connection, triggers, work);
+    if result.is_err() && connection.is_autocommit() {
+        // SQLite has rolled the whole transaction back, with all savepoints.
+        return result;
+    }
     if result.is_err() {
         connection.prepare_cached("ROLLBACK TO work")?.execute([])?;
     }

@@ -13,20 +13,22 @@ use std::{
 };
 
 use rusqlite::{Connection, Result};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::{
     change_log::TriggerSwitch,
     connection::{self, Access},
     database_file::DatabaseFile,
     reply::{Reply, receive},
-    session::Session,
+    session::{self, Session, SessionHandle},
     write_transaction::{self, WriteTransaction},
 };
 use crate::store::StoreError;
 
 /// Maximum number of units of work in one transaction.
 const MAX_GROUP: usize = 64;
+/// Maximum number of jobs in the queue.
+const MAX_QUEUED: usize = 64;
 
 /// Handle to the writer thread. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -34,6 +36,8 @@ pub(super) struct Writer {
     queue: mpsc::Sender<Job>,
     /// Number of jobs that wait or run.
     jobs: Arc<AtomicU64>,
+    /// Permits of jobs in the queue. Other callers wait before it, and leave nothing if they are dropped.
+    permits: Arc<Semaphore>,
 }
 
 pub(super) enum Job {
@@ -91,7 +95,7 @@ impl Writer {
             .name("sqlite-writer".to_owned())
             .spawn(move || state.run())
             .expect("failed to start the writer thread");
-        Self { queue, jobs: pending }
+        Self { queue, jobs: pending, permits: Arc::new(Semaphore::new(MAX_QUEUED)) }
     }
 
     /// Returns the number of jobs that wait or run.
@@ -105,13 +109,27 @@ impl Writer {
         &self,
         work: impl FnOnce(&mut WriteTransaction<'_>) -> Result<T> + Send + 'static,
     ) -> (Result<T, StoreError>, Instant) {
+        let permit = self.permits.clone().acquire_owned().await;
+        let work = move |transaction: &mut WriteTransaction<'_>| {
+            let _permit = permit;
+            work(transaction)
+        };
         let (sender, receiver) = oneshot::channel();
         self.send(Job::Work(Box::new(WorkWithReply { work, sender })));
         receive(receiver).await
     }
 
+    /// Begins a transaction whose statements arrive one by one.
+    pub async fn begin(&self) -> (Result<SessionHandle, StoreError>, Instant) {
+        let permit = self.permits.clone().acquire_owned().await;
+        let (session, handle, began) = session::session(permit.ok());
+        self.send(Job::Session(session));
+        let (result, began) = receive(began).await;
+        (result.map(|()| handle), began)
+    }
+
     /// Sends a job. If the writer has been closed, the job is dropped, and its caller gets an error.
-    pub fn send(&self, job: Job) {
+    fn send(&self, job: Job) {
         self.jobs.fetch_add(1, Ordering::Relaxed);
         if self.queue.send(job).is_err() {
             self.jobs.fetch_sub(1, Ordering::Relaxed);
@@ -237,6 +255,7 @@ impl WriterThread {
         if group.is_empty() {
             return;
         }
+        let file = self.file.clone();
         let (connection, triggers) = match self.begin() {
             Ok(open) => open,
             Err(error) => {
@@ -244,16 +263,25 @@ impl WriterThread {
                 return group.into_iter().for_each(|work| work.fail(&reason));
             }
         };
-        let alone = group.len() == 1;
-        let finished: Vec<_> = group.into_iter().map(|work| work.run(connection, triggers, alone)).collect();
-        let is_broken = finished.iter().any(|work| work.end() == End::Broken);
+        let (alone, mut finished, mut group) = (group.len() == 1, Vec::new(), group.into_iter());
+        let mut is_broken = false;
+        for work in group.by_ref() {
+            let work = work.run(connection, triggers, alone);
+            // SQLite itself may have rolled the whole transaction back, for example if the disk is full. The
+            // next work would then run in a transaction of its own.
+            is_broken = work.end() == End::Broken || connection.is_autocommit();
+            finished.push(work);
+            if is_broken {
+                break;
+            }
+        }
         let has_effect = finished.iter().any(|work| work.end() == End::Succeeded);
-        // SQLite itself may have rolled the transaction back, for example if the disk is full.
-        let ended = if is_broken || !has_effect || connection.is_autocommit() {
+        let ended = if is_broken || !has_effect {
             let _ = write_transaction::roll_back(connection);
             Err("the transaction was rolled back".to_owned())
         } else {
-            write_transaction::commit(connection).map_err(|error| error.to_string())
+            let committed = write_transaction::commit(connection).map_err(|error| error.to_string());
+            committed.and_then(|()| file.check_now().map_err(|error| error.to_string()))
         };
         if is_broken || !connection.is_autocommit() {
             self.open = None;
@@ -262,13 +290,17 @@ impl WriterThread {
         for work in finished {
             work.send(commit_error);
         }
+        for work in group {
+            work.fail("the transaction was rolled back");
+        }
     }
 
     /// Runs a transaction whose statements arrive one by one.
     fn run_session(&mut self, session: Session) {
+        let file = self.file.clone();
         match self.begin() {
             Ok((connection, triggers)) => {
-                session.run(connection, triggers);
+                session.run(connection, triggers, &file);
                 if !connection.is_autocommit() && write_transaction::roll_back(connection).is_err() {
                     self.open = None;
                 }
@@ -279,7 +311,7 @@ impl WriterThread {
 
     /// Opens the connection if necessary, and begins a transaction.
     fn begin(&mut self) -> Result<(&Connection, &mut TriggerSwitch), StoreError> {
-        self.file.check()?;
+        self.file.check_now()?;
         let opened = match self.open.take() {
             Some(open) => open,
             None => (connection::open(self.file.path(), Access::Write, false)?, TriggerSwitch::default()),
