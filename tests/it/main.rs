@@ -20,6 +20,7 @@ mod files;
 mod glossary;
 mod graphql;
 mod graphql_http;
+mod graphql_inputs;
 mod graphql_limits;
 mod health;
 mod http_behaviour;

@@ -6,6 +6,7 @@ pub mod filter;
 pub mod mutation;
 pub mod product;
 pub mod query;
+pub mod registry;
 pub mod scalars;
 pub mod subscription;
 pub mod weights;
@@ -18,6 +19,9 @@ use query::Query;
 use subscription::Subscription;
 
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
+
+/// Arguments that restrict their field. Null does not disable them, only their absence does.
+pub const CHECKS: [&str; 2] = ["expectedVersion", "ids"];
 
 /// Returns a schema builder without data and extensions.
 pub fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {

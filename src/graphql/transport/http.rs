@@ -2,7 +2,7 @@
 
 use std::convert::identity;
 
-use async_graphql::{Request, ServerError, parser::types::OperationType};
+use async_graphql::{ServerError, parser::types::OperationType};
 use axum::{
     extract::{Query, Request as HttpRequest, State, rejection::QueryRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
@@ -22,6 +22,7 @@ use crate::{
         GraphqlState,
         error::{self, GraphqlErrorCode},
         execution::{
+            operation_request::OperationRequest,
             prepared_operation::PreparedOperation,
             service::{Service, error_response},
         },
@@ -209,9 +210,10 @@ async fn execute_body(
 ) -> Response {
     match request::parse_body(&body, service.limits().values) {
         Ok(RequestBody::Single(request)) => {
-            execute_single(&service, &sockets, service.prepare(*request), media_type).await
+            execute_single(&service, &sockets, service.prepare(request), media_type).await
         }
         Ok(RequestBody::Batch(requests)) => {
+            let requests = requests.into_iter().map(OperationRequest::into_owned).collect();
             Box::pin(background_runtime::run(execute_batch(service, requests, media_type))).await
         }
         Err(problem) => response::problem(&problem, media_type),
@@ -245,7 +247,11 @@ async fn execute_single(
     }
 }
 
-async fn execute_batch(service: Service, requests: Vec<Request>, media_type: ResponseMediaType) -> Response {
+async fn execute_batch(
+    service: Service,
+    requests: Vec<OperationRequest<'static>>,
+    media_type: ResponseMediaType,
+) -> Response {
     let max = service.limits().batch;
     if max < 2 || requests.is_empty() || requests.len() > max || media_type == ResponseMediaType::EventStream
     {
