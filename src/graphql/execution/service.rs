@@ -210,6 +210,8 @@ fn build_schema(catalog: Catalog, limits: &Limits) -> Schema {
     // Any extension slows down fields that are not prebuilt JSON, but validating every request would take
     // longer.
     let schema = schema.extension(SeparateValidation);
+    // Suggestions would reveal the names that introspection hides.
+    let schema = if limits.introspection { schema } else { schema.disable_suggestions() };
     if export_enabled() { schema.extension(spans::RootFieldSpans).finish() } else { schema.finish() }
 }
 
