@@ -19,6 +19,7 @@ mod durability;
 mod files;
 mod glossary;
 mod graphql;
+mod graphql_documents;
 mod graphql_http;
 mod graphql_inputs;
 mod graphql_limits;

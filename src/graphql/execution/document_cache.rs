@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     exact_numbers::restore_digits, field_order::FieldOrder, inputs::rules::VariableRules, limits::Limits,
-    validation,
+    string_escapes::replace_escapes, validation,
 };
 use crate::graphql::{
     error::{self, GraphqlErrorCode, RequestError},
@@ -121,8 +121,9 @@ impl DocumentCache {
             return Ok(document);
         }
         limits.check_text(text).map_err(error::request_error)?;
-        let mut ast = parse_query(text).map_err(error::syntax_error)?;
-        restore_digits(&mut ast, text);
+        let text = replace_escapes(text);
+        let mut ast = parse_query(&text).map_err(error::syntax_error)?;
+        restore_digits(&mut ast, &text);
         Ok(Arc::new(CachedDocument::new(ast)))
     }
 

@@ -16,4 +16,5 @@ pub mod response_stream;
 pub mod selected_fields;
 pub mod service;
 pub mod spans;
+pub mod string_escapes;
 pub mod validation;
