@@ -13,9 +13,12 @@ on_both_stores!(
     introspection_shows_the_types_of_the_agreed_schema,
     disabled_introspection_hides_names,
     empty_parameters_count_as_absent,
+    conflicting_documents_are_rejected,
+    directives_are_checked_on_every_field,
+    subscriptions_may_use_fragments,
 );
 
-const PRODUCT: &str = r#"{"id":1,"name":"a","price":1,"amount":1}"#;
+const PRODUCT: &str = r#"{"id":1,"name":"a","price":1.5,"amount":1}"#;
 
 async fn objects_without_fields_are_empty(store: Store) {
     let server = Server::start(store).await;
@@ -204,4 +207,71 @@ async fn empty_parameters_count_as_absent(store: Store) {
     }
     let nulls = r#"{"query":"{ __typename }","operationName":null,"variables":null,"extensions":null}"#;
     server.post("/graphql", nulls).await.is(200, typename);
+}
+
+async fn conflicting_documents_are_rejected(store: Store) {
+    let server = Server::start(store).await;
+    server.post("/products", PRODUCT).await;
+    for document in [
+        // An object has each field once. The last one would win.
+        "mutation { deleteProducts(filter: { amount: { gte: 5 }, amount: { gte: 0 } }) }",
+        "mutation { deleteProducts(filter: { amount: { gte: 5, gte: 0 } }) }",
+        "query($f: ProductFilter = { id: { eq: 1 }, id: { eq: 2 } }) { products(filter: $f) { totalCount } }",
+        // A response key stands for one field.
+        "{ product(id: 1) { id } ...f } fragment f on Query { product(id: 2) { name } }",
+        "{ product(id: 1) { a: id ...f } } fragment f on Product { a: name }",
+        "{ product(id: 1) { ...f } product(id: 1) { a: name } } fragment f on Product { a: id }",
+        "{ products { nodes { a: id } } products { nodes { ... on Product { a: name } } } }",
+        "subscription { productChanged { a: id ...f } } fragment f on ProductChange { a: version }",
+        "{ product(id: 1) { __typename(x: 1) } }",
+    ] {
+        let request = json!({ "query": document }).to_string();
+        for _ in 0..2 {
+            server.post("/graphql", request.clone()).await.is_graphql_error(200, "INVALID");
+        }
+    }
+    server.get("/products").await.is(200, &format!("[{PRODUCT}]"));
+    let merged = "{ product(id: 1) { id } ...f } fragment f on Query { product(id: 1) { name } }";
+    let expected = json!({ "data": { "product": { "id": "1", "name": "a" } } });
+    assert_eq!(server.graphql(merged, json!({})).await, expected);
+}
+
+async fn directives_are_checked_on_every_field(store: Store) {
+    let server = Server::start(store).await;
+    for document in [
+        "{ __typename @foo }",
+        "{ __typename @skip }",
+        "{ __typename @include(if: $x) }",
+        "{ __typename @include(if: 1) }",
+        "query($id: ID! @skip(if: true)) { product(id: $id) { id } }",
+        "query($id: ID! @foo) { product(id: $id) { id } }",
+        "{ __typename @errorCode(code: INVALID) }",
+    ] {
+        let request = json!({ "query": document, "variables": { "id": 1 } }).to_string();
+        server.post("/graphql", request).await.is_graphql_error(200, "INVALID");
+    }
+    let document = "query($x: Boolean!) { a: __typename b: __typename @include(if: $x) }";
+    for (x, data) in [(true, json!({ "a": "Query", "b": "Query" })), (false, json!({ "a": "Query" }))] {
+        assert_eq!(server.graphql(document, json!({ "x": x })).await, json!({ "data": data }));
+    }
+}
+
+async fn subscriptions_may_use_fragments(store: Store) {
+    let server = Server::start(store).await;
+    for (id, document) in [
+        (1, "subscription { ...f } fragment f on Subscription { productChanged { id kind } }"),
+        (2, "subscription { ... on Subscription { productChanged { id kind } } }"),
+        // Both fields are one field, so each change is sent once.
+        (3, "subscription { productChanged { id } productChanged { kind } }"),
+        (4, "subscription($no: Boolean = false) { ...f @skip(if: $no) productChanged @include(if: $no) { cursor } }
+            fragment f on Subscription { productChanged { id kind } }"),
+    ] {
+        let mut events = server.subscribe(document, json!({})).await;
+        for id in [id, id + 100] {
+            server.post("/products", PRODUCT.replace(":1,\"name", &format!(":{id},\"name"))).await;
+            let data = events.next().await.unwrap().data;
+            let change = json!({ "id": id.to_string(), "kind": "CREATED" });
+            assert_eq!(data, json!({ "data": { "productChanged": change } }), "{document}");
+        }
+    }
 }

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     exact_numbers::restore_digits, field_order::FieldOrder, inputs::rules::VariableRules, limits::Limits,
-    string_escapes::replace_escapes, validation,
+    object_fields::find_repeated, string_escapes::replace_escapes, validation,
 };
 use crate::graphql::{
     error::{self, GraphqlErrorCode, RequestError},
@@ -123,6 +123,10 @@ impl DocumentCache {
         limits.check_text(text).map_err(error::request_error)?;
         let text = replace_escapes(text);
         let mut ast = parse_query(&text).map_err(error::syntax_error)?;
+        if let Some(field) = find_repeated(&text) {
+            let detail = format!("the field {field} of an object is repeated: send it once");
+            return Err(error::request_error((GraphqlErrorCode::Invalid, detail)).into());
+        }
         restore_digits(&mut ast, &text);
         Ok(Arc::new(CachedDocument::new(ast)))
     }

@@ -14,7 +14,7 @@ use super::{
     limits::Limits,
     operation_request::OperationRequest,
     product_lookup::ProductLookup,
-    selected_fields::{self, is_empty},
+    selected_fields,
 };
 use crate::graphql::{
     error::{self, GraphqlErrorCode},
@@ -104,8 +104,8 @@ impl LibraryOperation {
         // The library reports an unknown operation.
         if let Some((name, operation)) = operation {
             variables::add_defaults(&mut variables, operation);
-            let selection_set = selected_fields::rewrite(&mut ast, name.map(Name::as_str), &variables);
-            if operation.ty == OperationType::Subscription && selection_set.is_none_or(is_empty) {
+            let has_fields = selected_fields::rewrite(&mut ast, name.map(Name::as_str), &variables);
+            if operation.ty == OperationType::Subscription && !has_fields {
                 return Err(vec![one_root_field()]);
             }
         }

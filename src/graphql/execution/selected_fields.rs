@@ -1,42 +1,72 @@
 //! Rewrites a valid document for async-graphql's executor, which replaces an absent variable by null and an
-//! object without fields by null.
+//! object without fields by null, and ignores the root fields of a subscription in fragments.
+
+use std::collections::HashMap;
 
 use async_graphql::{
     Name, Pos, Positioned, Value as ConstValue, Variables,
-    parser::types::{Directive, DocumentOperations, ExecutableDocument, Field, Selection, SelectionSet},
+    parser::types::{
+        Directive, DocumentOperations, ExecutableDocument, Field, FragmentDefinition, OperationType,
+        Selection, SelectionSet,
+    },
 };
 use async_graphql_value::Value;
 
 /// Response key of a field that keeps an object from being empty.
 /// [`FieldOrder::sort`](super::field_order::FieldOrder::sort) removes it from the response. Clients cannot use
-/// it, because GraphQL reserves names with two underscores.
+/// it, because GraphQL reserves names that start with two underscores.
 pub const PLACEHOLDER: &str = "__empty";
 
 /// Removes skipped selections, and arguments and input fields whose variable is absent. The variables must
-/// include their defaults. Returns the operation's root fields, or `None` if the operation is unknown.
-pub fn rewrite<'a>(
-    document: &'a mut ExecutableDocument,
-    operation: Option<&str>,
-    variables: &Variables,
-) -> Option<&'a SelectionSet> {
+/// include their defaults. Returns whether the operation has root fields, except [`PLACEHOLDER`].
+pub fn rewrite(document: &mut ExecutableDocument, operation: Option<&str>, variables: &Variables) -> bool {
     for fragment in document.fragments.values_mut() {
         rewrite_set(&mut fragment.node.selection_set.node, variables);
     }
     let operation = match &mut document.operations {
-        DocumentOperations::Single(operation) => operation,
-        DocumentOperations::Multiple(operations) => operations.get_mut(operation?)?,
+        DocumentOperations::Single(operation) => Some(operation),
+        DocumentOperations::Multiple(operations) => operation.and_then(|name| operations.get_mut(name)),
     };
-    let root_fields = &mut operation.node.selection_set.node;
+    let Some(Positioned { node: operation, .. }) = operation else {
+        return false;
+    };
+    let root_fields = &mut operation.selection_set.node;
     rewrite_set(root_fields, variables);
-    Some(root_fields)
+    if operation.ty == OperationType::Subscription {
+        let mut merged = None;
+        merge_root_fields(root_fields, &document.fragments, &mut merged);
+        root_fields.items = merged.into_iter().map(|field| positioned(Selection::Field(field))).collect();
+    }
+    !root_fields.items.is_empty()
 }
 
-/// Returns whether all selections of an operation were skipped.
-pub fn is_empty(set: &SelectionSet) -> bool {
-    set.items.iter().all(|item| match &item.node {
-        Selection::Field(field) => field.node.response_key().node == PLACEHOLDER,
-        _ => false,
-    })
+/// Merges the root fields of a subscription, which all have the same key. async-graphql ignores root fields in
+/// fragments, and would send each event once per field.
+fn merge_root_fields(
+    set: &SelectionSet,
+    fragments: &HashMap<Name, Positioned<FragmentDefinition>>,
+    merged: &mut Option<Positioned<Field>>,
+) {
+    for item in &set.items {
+        match &item.node {
+            Selection::Field(field) if field.node.response_key().node == PLACEHOLDER => {}
+            Selection::Field(field) => match merged {
+                Some(first) => {
+                    let more = field.node.selection_set.node.items.iter().cloned();
+                    first.node.selection_set.node.items.extend(more);
+                }
+                None => *merged = Some(field.clone()),
+            },
+            Selection::InlineFragment(fragment) => {
+                merge_root_fields(&fragment.node.selection_set.node, fragments, merged);
+            }
+            Selection::FragmentSpread(spread) => {
+                if let Some(fragment) = fragments.get(&spread.node.fragment_name.node) {
+                    merge_root_fields(&fragment.node.selection_set.node, fragments, merged);
+                }
+            }
+        }
+    }
 }
 
 /// Rewrites a selection set. The recursion is as deep as the document's nesting, which

@@ -61,7 +61,11 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn operation(&mut self, operation: &OperationDefinition) {
         for Positioned { node: definition, pos } in &operation.variable_definitions {
-            self.directives(&definition.directives);
+            // The library does not check their positions, and the schema has no directive for variables.
+            if let Some(Positioned { node: directive, pos }) = definition.directives.first() {
+                let message = format!("@{} may not be used on a variable", directive.name.node);
+                self.errors.push(ServerError::new(message, Some(*pos)));
+            }
             let kind = definition.var_type.node.to_string();
             let known = REGISTRY.types.get(MetaTypeName::concrete_typename(&kind));
             if !known.is_some_and(MetaType::is_input) {
@@ -97,6 +101,12 @@ impl Walk<'_> {
                     let known = parent.and_then(|parent| parent.field_by_name(&field.name.node));
                     if let Some(known) = known {
                         self.arguments(&field.arguments, &known.args);
+                    }
+                    if let Some((name, _)) = field.arguments.first()
+                        && field.name.node == "__typename"
+                    {
+                        let message = format!("`{}` is not an argument of __typename", name.node);
+                        self.errors.push(ServerError::new(message, Some(name.pos)));
                     }
                     let kind = known.map(|field| MetaTypeName::concrete_typename(&field.ty));
                     let kind = kind.and_then(|kind| REGISTRY.types.get(kind));
