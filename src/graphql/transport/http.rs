@@ -60,25 +60,13 @@ use crate::{
                 (String = "text/event-stream"),
                 (String = "text/html"),
             )),
-        (status = 400, description = "Invalid request or document",
-            content(
-                (serde_json::Value = "application/graphql-response+json"),
-                (serde_json::Value = "application/json"),
-            )),
         (status = 405, description = "Mutations are not allowed with GET; use POST",
             headers(("Allow" = String, description = "POST")),
             content(
                 (serde_json::Value = "application/graphql-response+json"),
                 (serde_json::Value = "application/json"),
             )),
-        (status = 500, description = "Internal error; details are in the server log",
-            content((serde_json::Value = "application/problem+json"))),
-        (status = 503, description = "The server or the database is overloaded; retry later",
-            content(
-                (serde_json::Value = "application/graphql-response+json"),
-                (serde_json::Value = "application/json"),
-                (serde_json::Value = "application/problem+json"),
-            )),
+        openapi::GetErrors,
     )
 )]
 pub async fn get(
@@ -142,34 +130,7 @@ fn wants_playground(headers: &HeaderMap, has_query: bool) -> bool {
                 (serde_json::Value = "application/json"),
                 (String = "text/event-stream"),
             )),
-        (status = 400, description = "Invalid request or document",
-            content(
-                (serde_json::Value = "application/graphql-response+json"),
-                (serde_json::Value = "application/json"),
-            )),
-        (status = 408, description = "The body did not arrive in time",
-            content(
-                (serde_json::Value = "application/graphql-response+json"),
-                (serde_json::Value = "application/json"),
-            )),
-        (status = 413, description = "The body is too large",
-            content(
-                (serde_json::Value = "application/graphql-response+json"),
-                (serde_json::Value = "application/json"),
-            )),
-        (status = 415, description = "The body must be `application/json`",
-            content(
-                (serde_json::Value = "application/graphql-response+json"),
-                (serde_json::Value = "application/json"),
-            )),
-        (status = 500, description = "Internal error; details are in the server log",
-            content((serde_json::Value = "application/problem+json"))),
-        (status = 503, description = "The server or the database is overloaded; retry later",
-            content(
-                (serde_json::Value = "application/graphql-response+json"),
-                (serde_json::Value = "application/json"),
-                (serde_json::Value = "application/problem+json"),
-            )),
+        openapi::PostErrors,
     )
 )]
 pub fn post(
