@@ -96,7 +96,7 @@ mod tests {
     fn escapes_become_characters() {
         for (document, expected) in [
             (r#"{ a(b: "\ud83d\ude00") c }"#, r#"{ a(b: "😀"           ) c }"#),
-            (r#""x\u{1F600}\u{00000041}\u0042""#, r#""x😀A\u0042"                     "#),
+            (r#""x\u{1F600}\u{00000041}\u0042""#, r#""x😀A\u0042"                   "#),
             (r#""\u{22}\u{5C}\u{a}""#, r#""\u0022\u005C\u000A""#),
             // These are invalid, or no escapes.
             (r#""\ud83d" "\ude00\ud83d" "\ud83d\u0041""#, r#""\ud83d" "\ude00\ud83d" "\ud83d\u0041""#),

@@ -7,6 +7,7 @@ pub mod mutation;
 pub mod product;
 pub mod query;
 pub mod registry;
+mod registry_hook;
 pub mod scalars;
 pub mod subscription;
 pub mod weights;
@@ -16,7 +17,7 @@ use async_graphql::{SDLExportOptions, SchemaBuilder, TypeDirective, registry::Re
 use super::error::GraphqlErrorCode;
 use mutation::Mutation;
 use query::Query;
-use registry::{Hook, RegistryHook};
+use registry_hook::{Hook, RegistryHook};
 use subscription::Subscription;
 
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
