@@ -15,7 +15,7 @@ use async_graphql::{
 use serde::Serialize;
 use serde_json::{Serializer, ser::Formatter};
 
-use crate::json_string;
+use crate::{graphql::execution::selected_fields::PLACEHOLDER, json_string};
 
 /// A loaded object, resolved to prebuilt JSON.
 pub struct Prebuilt<T>(pub T);
@@ -86,13 +86,16 @@ impl<T: WriteFields> WriteJson for T {
     /// Returns `None` if the selection has fragments or directives.
     fn write_json(&self, selection: &SelectionSet, json: &mut Vec<u8>) -> Option<()> {
         json.push(b'{');
-        // `items` is empty if `@skip` or `@include` has removed every field.
         for (index, item) in selection.items.iter().enumerate() {
             let Selection::Field(field) = &item.node else {
                 return None;
             };
             if !field.node.directives.is_empty() {
                 return None;
+            }
+            // The placeholder is the only field if `@skip` or `@include` has removed every other.
+            if field.node.response_key().node == PLACEHOLDER {
+                continue;
             }
             json.extend_from_slice(if index > 0 { b",\"" } else { b"\"" });
             json.extend_from_slice(field.node.response_key().node.as_bytes());

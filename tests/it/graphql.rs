@@ -114,7 +114,8 @@ async fn variables_are_validated_for_cached_documents(store: Store) {
     server.post("/products", r#"{"id":1,"name":"a","price":1,"amount":1}"#).await;
     let product = "query($id: ID!, $show: Boolean = true) { product(id: $id) { id @include(if: $show) } }";
     let filtered = "query($filter: ProductFilter) { products(filter: $filter) { nodes { id } } }";
-    let ordered = "query($field: String) { products(orderBy: { field: $field }) { nodes { id } } }";
+    let ordered =
+        "query($field: ProductOrderField!) { products(orderBy: { field: $field }) { nodes { id } } }";
     for (document, variables, valid) in [
         (product, json!({ "id": "1" }), true),
         (product, json!({ "id": true }), false),

@@ -20,7 +20,8 @@ on_both_stores!(
 
 const CHANGED: &str = "subscription Changed { productChanged { kind id } }";
 
-struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+/// A client of the graphql-transport-ws protocol.
+pub struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Socket {
     async fn open(server: &Server) -> Self {
@@ -32,14 +33,14 @@ impl Socket {
     }
 
     /// Opens a socket and completes the handshake of the GraphQL protocol.
-    async fn initialized(server: &Server) -> Self {
+    pub async fn initialized(server: &Server) -> Self {
         let mut socket = Self::open(server).await;
         socket.send(json!({ "type": "connection_init" })).await;
         assert_eq!(socket.receive().await, json!({ "type": "connection_ack" }));
         socket
     }
 
-    async fn send(&mut self, message: Value) {
+    pub async fn send(&mut self, message: Value) {
         self.0.send(Message::text(message.to_string())).await.unwrap();
     }
 
@@ -47,7 +48,7 @@ impl Socket {
         self.send(json!({ "type": "subscribe", "id": id, "payload": { "query": query } })).await;
     }
 
-    async fn receive(&mut self) -> Value {
+    pub async fn receive(&mut self) -> Value {
         let text = async {
             loop {
                 match self.0.next().await.expect("the socket is open").unwrap() {

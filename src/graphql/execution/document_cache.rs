@@ -1,10 +1,14 @@
 //! Cache of parsed documents by their text, and of texts by their hash (Apollo's automatic persisted
 //! queries).
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+};
 
 use async_graphql::{
-    Name, Request, ServerError, Value,
+    Name, ServerError, Value,
     parser::{
         parse_query,
         types::{ExecutableDocument, OperationDefinition},
@@ -14,12 +18,13 @@ use quick_cache::{Weighter, sync::Cache};
 use sha2::{Digest, Sha256};
 
 use super::{
-    cached_validation::{LastValidated, has_nested_variables},
-    exact_numbers::restore_digits,
-    field_order::FieldOrder,
-    limits::Limits,
+    exact_numbers::restore_digits, field_order::FieldOrder, inputs::rules::VariableRules, limits::Limits,
+    object_fields::find_repeated, string_escapes::replace_escapes, validation,
 };
-use crate::graphql::error::{self, GraphqlErrorCode, RequestError};
+use crate::graphql::{
+    error::{self, GraphqlErrorCode, RequestError},
+    schema::Schema,
+};
 
 /// Capacity of each cache, in bytes of text. A parsed document takes about twenty times the memory of its
 /// text.
@@ -38,8 +43,8 @@ pub struct CachedDocument {
     field_order: OnceLock<Arc<FieldOrder>>,
     /// Whether the document has exactly one operation.
     is_single: bool,
-    /// Last successful validation. `None` if the document must be validated for each request.
-    pub last_validated: Option<Arc<LastValidated>>,
+    /// Rules for the variables, unset if the document has not been validated.
+    rules: OnceLock<VariableRules>,
 }
 
 pub struct DocumentCache {
@@ -75,14 +80,30 @@ impl Default for DocumentCache {
 impl CachedDocument {
     fn new(ast: ExecutableDocument) -> Self {
         let is_single = ast.operations.iter().count() == 1;
-        let last_validated = (is_single && !has_nested_variables(&ast)).then(Arc::default);
-        Self { ast, field_order: OnceLock::new(), is_single, last_validated }
+        Self { ast, field_order: OnceLock::new(), is_single, rules: OnceLock::new() }
     }
 
     /// Returns the only operation and its name, or `None` if the document has several operations.
     pub fn single_operation(&self) -> Option<(Option<&Name>, &OperationDefinition)> {
         let (name, operation) = self.ast.operations.iter().next().filter(|_| self.is_single)?;
         Some((name, &operation.node))
+    }
+
+    /// Returns the rules for the variables, or `None` if the document has not been validated.
+    pub fn rules(&self) -> Option<&VariableRules> {
+        self.rules.get()
+    }
+
+    /// Validates the document, unless it is known as valid. The caller must have checked the document's cost.
+    ///
+    /// # Errors
+    /// Returns the validation errors.
+    pub async fn validate(&self, schema: &Schema) -> Result<&VariableRules, Vec<ServerError>> {
+        if let Some(rules) = self.rules.get() {
+            return Ok(rules);
+        }
+        let rules = validation::validate(&self.ast, schema).await?;
+        Ok(self.rules.get_or_init(|| rules))
     }
 
     /// Returns the field order of an operation. The caller must have checked the document's cost.
@@ -100,16 +121,26 @@ impl DocumentCache {
             return Ok(document);
         }
         limits.check_text(text).map_err(error::request_error)?;
-        let mut ast = parse_query(text).map_err(error::syntax_error)?;
-        restore_digits(&mut ast, text);
+        let text = replace_escapes(text);
+        let mut ast = parse_query(&text).map_err(error::syntax_error)?;
+        if let Some(field) = find_repeated(&text) {
+            let detail = format!("the field {field} of an object is repeated: send it once");
+            return Err(error::request_error((GraphqlErrorCode::Invalid, detail)).into());
+        }
+        restore_digits(&mut ast, &text);
         Ok(Arc::new(CachedDocument::new(ast)))
     }
 
-    /// Adds the cached text to a request that has only a hash. Returns the hash if the request has both. The
-    /// caller passes the hash to [`DocumentCache::insert`] once the document has passed the limits.
-    pub fn resolve_persisted_query(&self, request: &mut Request) -> Result<Option<Hash>, RequestError> {
-        let Some(Value::Object(persisted)) = request.extensions.get("persistedQuery") else {
-            return Ok(None);
+    /// Returns the text of a request, which may have only the text's hash. Also returns the hash if the request
+    /// has both. The caller passes the hash to [`DocumentCache::insert`] once the document has passed the
+    /// limits.
+    pub fn resolve_persisted_query<'a>(
+        &self,
+        text: &'a str,
+        extensions: &HashMap<String, Value>,
+    ) -> Result<(Cow<'a, str>, Option<Hash>), RequestError> {
+        let Some(Value::Object(persisted)) = extensions.get("persistedQuery") else {
+            return Ok((text.into(), None));
         };
         let hash = match persisted.get("sha256Hash") {
             Some(Value::String(hash)) => parse_hash(hash),
@@ -119,17 +150,17 @@ impl DocumentCache {
             let detail = "persistedQuery requires a sha256Hash of 64 hexadecimal digits";
             (GraphqlErrorCode::Malformed, detail.to_owned())
         })?;
-        if !request.query.is_empty() {
-            if Hash::from(Sha256::digest(request.query.as_bytes())) != hash {
+        if !text.is_empty() {
+            if Hash::from(Sha256::digest(text.as_bytes())) != hash {
                 let detail = "provided sha does not match query";
                 return Err((GraphqlErrorCode::PersistedQueryMismatch, detail.to_owned()));
             }
-            return Ok(Some(hash));
+            return Ok((text.into(), Some(hash)));
         }
         // Clients recognise the error by this message.
         let not_found = || (GraphqlErrorCode::PersistedQueryNotFound, "PersistedQueryNotFound".to_owned());
-        request.query = self.persisted.get(&hash).ok_or_else(not_found)?.to_string();
-        Ok(None)
+        let text = self.persisted.get(&hash).ok_or_else(not_found)?;
+        Ok((text.to_string().into(), None))
     }
 
     /// Caches a document by its text, and the text by its hash if given. The field order of a single

@@ -7,6 +7,8 @@ use async_graphql::{
     parser::types::{ExecutableDocument, OperationDefinition, Selection, SelectionSet},
 };
 
+use super::selected_fields::PLACEHOLDER;
+
 /// Response keys in document order, each with the order of its subfields.
 #[derive(Debug, Default)]
 pub struct FieldOrder {
@@ -53,14 +55,15 @@ impl FieldOrder {
         }
     }
 
-    /// Sorts the fields of a response at all levels. A response has no fields that the document does not
-    /// select.
+    /// Sorts the fields of a response at all levels, and removes the field that the document does not select,
+    /// [`PLACEHOLDER`].
     pub fn sort(&self, value: &mut Value) {
         match value {
             Value::List(items) => items.iter_mut().for_each(|item| self.sort(item)),
             Value::Object(fields) => {
                 // Most objects are complete and already sorted, so they need no lookups.
                 if !fields.keys().eq(self.fields.keys()) {
+                    fields.retain(|name, _| name != PLACEHOLDER);
                     fields.sort_by_cached_key(|name, _| self.fields.get_index_of(name));
                 }
                 let mut orders = self.fields.iter();

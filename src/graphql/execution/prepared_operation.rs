@@ -3,20 +3,23 @@
 use std::sync::Arc;
 
 use async_graphql::{
-    Name, Request, ServerError,
+    Name, Request, ServerError, Variables,
     parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType},
 };
 
 use super::{
-    cached_validation::{ValidationState, VariableKinds},
     document_cache::{CachedDocument, DocumentCache},
     field_order::FieldOrder,
+    inputs::variables,
     limits::Limits,
+    operation_request::OperationRequest,
     product_lookup::ProductLookup,
+    selected_fields,
 };
 use crate::graphql::{
     error::{self, GraphqlErrorCode},
     prebuilt_json::HasMergedFields,
+    schema::Schema,
 };
 
 /// An operation that may be executed.
@@ -28,9 +31,9 @@ pub enum PreparedOperation {
 
 /// An operation that async-graphql executes.
 pub struct LibraryOperation {
-    request: Request,
     document: Arc<CachedDocument>,
-    validation: Option<ValidationState>,
+    variables: Variables,
+    operation_name: Option<String>,
     pub field_order: Arc<FieldOrder>,
     /// `None` if the document has no operation that the request selects.
     pub kind: Option<OperationType>,
@@ -44,35 +47,34 @@ impl PreparedOperation {
     /// Returns a request error if the document has invalid syntax, is over a limit, or its hash is unknown or
     /// wrong.
     pub fn new(
-        mut request: Request,
+        request: OperationRequest,
         documents: &DocumentCache,
         limits: &Limits,
     ) -> Result<Self, Box<ServerError>> {
-        let new_hash = documents.resolve_persisted_query(&mut request).map_err(error::request_error)?;
-        let document = documents.parse(&request.query, limits)?;
-        let operation = find_operation(&document.ast, request.operation_name.as_deref());
-        let kinds = operation.and_then(|(_, operation)| VariableKinds::new(operation, &request.variables));
-        let validation = document.last_validated.clone().zip(kinds);
-        let validation = validation.map(|(last, kinds)| ValidationState { last, kinds });
+        let OperationRequest { query, operation_name, variables, extensions } = request;
+        let resolved = documents.resolve_persisted_query(&query, &extensions);
+        let (text, new_hash) = resolved.map_err(error::request_error)?;
+        let document = documents.parse(&text, limits)?;
+        let operation = find_operation(&document.ast, operation_name.as_deref());
         // A validated document has already passed the limits, and the id of a lookup is short.
-        if validation.as_ref().is_some_and(ValidationState::is_cached)
-            && let Some(lookup) = ProductLookup::from_document(&document, &request.variables)
+        if let Some((name, _)) = operation
+            && let Some(rules) = document.rules().and_then(|rules| rules.of_operation(name))
+            && let Some(lookup) = ProductLookup::from_document(&document, &variables)
+            && variables::check(&variables, rules).is_ok()
         {
-            documents.insert(new_hash, &request.query, &document);
+            documents.insert(new_hash, &text, &document);
             return Ok(Self::Lookup(lookup));
         }
-        limits.check(&document.ast, &request.variables).map_err(error::request_error)?;
+        limits.check(&document.ast, &variables).map_err(error::request_error)?;
         let field_order = operation.map(|(_, operation)| document.field_order(operation)).unwrap_or_default();
         // Rejected documents are not cached, because they would displace useful documents.
-        documents.insert(new_hash, &request.query, &document);
+        documents.insert(new_hash, &text, &document);
         let name = operation.and_then(|(name, _)| name).cloned();
         let kind = operation.map(|(_, operation)| operation.ty);
         if kind == Some(OperationType::Subscription) && field_order.root_field_count() != 1 {
-            // GraphQL specification, section 5.2.3.1.
-            let detail = "a subscription must have exactly one root field".to_owned();
-            return Err(error::request_error((GraphqlErrorCode::Invalid, detail)).into());
+            return Err(one_root_field().into());
         }
-        let operation = LibraryOperation { request, document, validation, field_order, kind, name };
+        let operation = LibraryOperation { document, variables, operation_name, field_order, kind, name };
         Ok(Self::Library(Box::new(operation)))
     }
 
@@ -86,16 +88,39 @@ impl PreparedOperation {
 }
 
 impl LibraryOperation {
-    /// Returns the request, with its parsed document, for async-graphql.
-    pub fn into_request(self) -> Request {
-        let Self { mut request, document, validation, field_order, .. } = self;
-        // async-graphql needs an owned document. A clone takes a fraction of the time of parsing.
-        request.set_parsed_query(document.ast.clone());
-        if let Some(validation) = validation {
-            request = request.data(validation);
+    /// Validates the document, checks the variables, and returns the request for async-graphql.
+    ///
+    /// # Errors
+    /// Returns the errors of the document, or of the variables.
+    pub async fn into_request(self, schema: &Schema) -> Result<Request, Vec<ServerError>> {
+        let Self { document, mut variables, operation_name, field_order, .. } = self;
+        let rules = document.validate(schema).await?;
+        let operation = find_operation(&document.ast, operation_name.as_deref());
+        if let Some(rules) = operation.and_then(|(name, _)| rules.of_operation(name)) {
+            variables::check(&variables, rules)?;
         }
-        if field_order.has_merged_fields { request.data(HasMergedFields) } else { request }
+        // async-graphql needs an owned document. A clone takes a fraction of the time of parsing.
+        let mut ast = document.ast.clone();
+        // The library reports an unknown operation.
+        if let Some((name, operation)) = operation {
+            variables::add_defaults(&mut variables, operation);
+            let has_fields = selected_fields::rewrite(&mut ast, name.map(Name::as_str), &variables);
+            if operation.ty == OperationType::Subscription && !has_fields {
+                return Err(vec![one_root_field()]);
+            }
+        }
+        // The library ignores the text of a parsed document.
+        let mut request = Request::new("").variables(variables);
+        request.operation_name = operation_name;
+        request.set_parsed_query(ast);
+        Ok(if field_order.has_merged_fields { request.data(HasMergedFields) } else { request })
     }
+}
+
+/// Returns the error for a subscription with no root field or several (GraphQL specification, section 5.2.3.1).
+fn one_root_field() -> ServerError {
+    let detail = "a subscription must have exactly one root field".to_owned();
+    error::request_error((GraphqlErrorCode::Invalid, detail))
 }
 
 /// Returns the operation that a request selects by async-graphql's rules, and the operation's name. Returns

@@ -2,20 +2,21 @@
 
 use std::{convert::identity, sync::Arc, time::Instant};
 
-use async_graphql::{Name, Request, Response, ServerError, Value, parser::types::OperationType};
+use async_graphql::{Name, Response, ServerError, Value, parser::types::OperationType};
 use futures_util::{StreamExt, stream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
 
 use super::{
-    cached_validation::CachedValidation,
     document_cache::DocumentCache,
     limits::Limits,
     observer::{OperationKind, OperationObserver, Outcome},
+    operation_request::OperationRequest,
     prepared_operation::{LibraryOperation, PreparedOperation},
     product_lookup::ProductLookup,
     response_stream::ResponseStream,
     spans,
+    validation::SeparateValidation,
 };
 use crate::{
     background_runtime,
@@ -69,7 +70,7 @@ impl Service {
     /// Prepares a request for execution, and reports an error to the observer.
     pub(in crate::graphql) fn prepare(
         &self,
-        request: Request,
+        request: OperationRequest,
     ) -> Result<PreparedOperation, Box<ServerError>> {
         let Inner { limits, documents, observer, .. } = &*self.0;
         let prepared = PreparedOperation::new(request, documents, limits);
@@ -124,8 +125,13 @@ impl Service {
         let Inner { schema, limits, observer, .. } = &*self.0;
         let (kind, name) = (OperationKind::from(operation.kind), operation.name.clone());
         let field_order = operation.field_order.clone();
-        let response = schema.execute(operation.into_request());
-        let response = response.instrument(spans::operation(kind, name.as_deref()));
+        let execute = async move {
+            match operation.into_request(schema).await {
+                Ok(request) => schema.execute(request).await,
+                Err(errors) => Response::from_errors(errors),
+            }
+        };
+        let response = execute.instrument(spans::operation(kind, name.as_deref()));
         let response = tokio::time::timeout_at((start + limits.timeout).into(), response);
         let response = Box::pin(response).await.unwrap_or_else(|_| error_response(timeout_error()));
         let mut response = self.finalize(response);
@@ -161,9 +167,16 @@ impl Service {
         };
         let subscribed = Arc::new(Notify::new());
         let (name, field_order) = (operation.name.clone(), operation.field_order.clone());
-        let request = operation.into_request().data(SubscriptionSignal(subscribed.clone()));
+        let signal = SubscriptionSignal(subscribed.clone());
         let mut guard = SubscriptionGuard { service: self.clone(), name, outcome: Outcome::Ok };
-        let responses = self.0.schema.execute_stream(request).map(move |mut response| {
+        let schema = self.0.schema.clone();
+        let responses = stream::once(async move {
+            match operation.into_request(&schema).await {
+                Ok(request) => schema.execute_stream(request.data(signal)).left_stream(),
+                Err(errors) => stream::iter([Response::from_errors(errors)]).right_stream(),
+            }
+        });
+        let responses = responses.flatten().map(move |mut response| {
             error::add_codes(&mut response);
             field_order.sort(&mut response.data);
             if !response.errors.is_empty() {
@@ -196,7 +209,9 @@ fn build_schema(catalog: Catalog, limits: &Limits) -> Schema {
     let schema = schema::builder().data(catalog).limit_recursive_depth(limits.depth.saturating_add(1));
     // Any extension slows down fields that are not prebuilt JSON, but validating every request would take
     // longer.
-    let schema = schema.extension(CachedValidation);
+    let schema = schema.extension(SeparateValidation);
+    // Suggestions would reveal the names that introspection hides.
+    let schema = if limits.introspection { schema } else { schema.disable_suggestions() };
     if export_enabled() { schema.extension(spans::RootFieldSpans).finish() } else { schema.finish() }
 }
 

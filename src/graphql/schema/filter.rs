@@ -1,6 +1,6 @@
 //! Filter and sort order inputs, converted to the domain's types.
 
-use async_graphql::{Enum, ID, InputObject};
+use async_graphql::{Enum, ID, InputObject, InputType};
 
 use super::scalars::Decimal;
 use crate::domain::{
@@ -81,6 +81,18 @@ pub struct IntFilter {
     lte: Option<i32>,
     /// One of these numbers, at most 1000.
     r#in: Option<Vec<i32>>,
+}
+
+/// Returns whether each field of this input type is a test that a product must pass.
+pub fn has_operators(input_type: &str) -> bool {
+    let types = [
+        ProductFilter::type_name(),
+        IdFilter::type_name(),
+        NameFilter::type_name(),
+        DecimalFilter::type_name(),
+        IntFilter::type_name(),
+    ];
+    types.iter().any(|name| name == input_type)
 }
 
 /// Adds the conditions on a numeric field. `values` has the order of [`OPERATORS`]; `convert` validates a

@@ -2,7 +2,7 @@
 
 use std::convert::identity;
 
-use async_graphql::{Request, ServerError, parser::types::OperationType};
+use async_graphql::{ServerError, parser::types::OperationType};
 use axum::{
     extract::{Query, Request as HttpRequest, State, rejection::QueryRejection},
     http::{HeaderMap, HeaderValue, StatusCode, Version, header},
@@ -22,6 +22,7 @@ use crate::{
         GraphqlState,
         error::{self, GraphqlErrorCode},
         execution::{
+            operation_request::OperationRequest,
             prepared_operation::PreparedOperation,
             service::{Service, error_response},
         },
@@ -60,25 +61,13 @@ use crate::{
                 (String = "text/event-stream"),
                 (String = "text/html"),
             )),
-        (status = 400, description = "Invalid request or document",
-            content(
-                (serde_json::Value = "application/graphql-response+json"),
-                (serde_json::Value = "application/json"),
-            )),
         (status = 405, description = "Mutations are not allowed with GET; use POST",
             headers(("Allow" = String, description = "POST")),
             content(
                 (serde_json::Value = "application/graphql-response+json"),
                 (serde_json::Value = "application/json"),
             )),
-        (status = 500, description = "Internal error; details are in the server log",
-            content((serde_json::Value = "application/problem+json"))),
-        (status = 503, description = "The server or the database is overloaded; retry later",
-            content(
-                (serde_json::Value = "application/graphql-response+json"),
-                (serde_json::Value = "application/json"),
-                (serde_json::Value = "application/problem+json"),
-            )),
+        openapi::GetErrors,
     )
 )]
 pub async fn get(
@@ -152,34 +141,7 @@ fn wants_playground(headers: &HeaderMap, has_query: bool) -> bool {
                 (serde_json::Value = "application/json"),
                 (String = "text/event-stream"),
             )),
-        (status = 400, description = "Invalid request or document",
-            content(
-                (serde_json::Value = "application/graphql-response+json"),
-                (serde_json::Value = "application/json"),
-            )),
-        (status = 408, description = "The body did not arrive in time",
-            content(
-                (serde_json::Value = "application/graphql-response+json"),
-                (serde_json::Value = "application/json"),
-            )),
-        (status = 413, description = "The body is too large",
-            content(
-                (serde_json::Value = "application/graphql-response+json"),
-                (serde_json::Value = "application/json"),
-            )),
-        (status = 415, description = "The body must be `application/json`",
-            content(
-                (serde_json::Value = "application/graphql-response+json"),
-                (serde_json::Value = "application/json"),
-            )),
-        (status = 500, description = "Internal error; details are in the server log",
-            content((serde_json::Value = "application/problem+json"))),
-        (status = 503, description = "The server or the database is overloaded; retry later",
-            content(
-                (serde_json::Value = "application/graphql-response+json"),
-                (serde_json::Value = "application/json"),
-                (serde_json::Value = "application/problem+json"),
-            )),
+        openapi::PostErrors,
     )
 )]
 pub fn post(
@@ -224,9 +186,10 @@ async fn execute_body(
 ) -> Response {
     match request::parse_body(&body, service.limits().values) {
         Ok(RequestBody::Single(request)) => {
-            execute_single(&service, &sockets, service.prepare(*request), media_type).await
+            execute_single(&service, &sockets, service.prepare(request), media_type).await
         }
         Ok(RequestBody::Batch(requests)) => {
+            let requests = requests.into_iter().map(OperationRequest::into_owned).collect();
             Box::pin(background_runtime::run(execute_batch(service, requests, media_type))).await
         }
         Err(problem) => response::problem(&problem, media_type),
@@ -260,7 +223,11 @@ async fn execute_single(
     }
 }
 
-async fn execute_batch(service: Service, requests: Vec<Request>, media_type: ResponseMediaType) -> Response {
+async fn execute_batch(
+    service: Service,
+    requests: Vec<OperationRequest<'static>>,
+    media_type: ResponseMediaType,
+) -> Response {
     let max = service.limits().batch;
     if max < 2 || requests.is_empty() || requests.len() > max || media_type == ResponseMediaType::EventStream
     {

@@ -1,25 +1,28 @@
 //! Parses requests (GraphQL over HTTP, section 5).
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
-use async_graphql::{Request, Value, Variables};
-use serde::Deserialize;
+use async_graphql::{Value, Variables};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::{graphql::execution::exact_numbers, http::problem::Problem};
+use crate::{
+    graphql::execution::{exact_numbers, operation_request::OperationRequest},
+    http::problem::Problem,
+};
 
 /// Body of a `POST` request.
-pub enum RequestBody {
-    /// Boxed, because it is large.
-    Single(Box<Request>),
-    Batch(Vec<Request>),
+pub enum RequestBody<'a> {
+    Single(OperationRequest<'a>),
+    Batch(Vec<OperationRequest<'a>>),
 }
 
 /// Fields of a request. Null counts as absent, and unknown fields are ignored.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "an object with a `query`")]
 pub struct RequestFields<'a> {
-    query: Option<String>,
+    #[serde(borrow)]
+    query: Option<Text<'a>>,
     operation_name: Option<String>,
     /// Variables as JSON, parsed only after their values have been counted.
     #[serde(borrow)]
@@ -27,14 +30,27 @@ pub struct RequestFields<'a> {
     extensions: Option<HashMap<String, Value>>,
 }
 
-/// Query parameters of a `GET` request.
+/// Text without a copy, if it has no escapes. serde does not borrow an optional `Cow` itself.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// Query parameters of a `GET` request. An empty parameter counts as absent (section 5.1). JSON has null for
+/// this, so an empty operation name in a `POST` request is an unknown operation.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Parameters {
+    #[serde(deserialize_with = "non_empty")]
     query: Option<String>,
+    #[serde(deserialize_with = "non_empty")]
     operation_name: Option<String>,
+    #[serde(deserialize_with = "non_empty")]
     variables: Option<String>,
+    #[serde(deserialize_with = "non_empty")]
     extensions: Option<String>,
+}
+
+fn non_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(Some(String::deserialize(deserializer)?).filter(|text| !text.is_empty()))
 }
 
 impl Parameters {
@@ -48,11 +64,13 @@ impl Parameters {
     /// # Errors
     /// Returns a problem if the JSON is invalid, the document is missing, or the variables have more than
     /// `max_values` values.
-    pub fn into_request(self, max_values: usize) -> Result<Request, Problem> {
+    pub fn into_request(self, max_values: usize) -> Result<OperationRequest<'static>, Problem> {
         let Self { query, operation_name, variables, extensions } = self;
-        let variables = variables.as_deref().filter(|text| !text.is_empty()).map(parse).transpose()?;
-        let extensions = extensions.as_deref().filter(|text| !text.is_empty()).map(parse).transpose()?;
-        RequestFields { query, operation_name, variables, extensions }.into_request(max_values)
+        let query = query.map(|text| Text(text.into()));
+        let variables = variables.as_deref().map(parse).transpose()?;
+        let extensions = extensions.as_deref().map(parse).transpose()?;
+        let fields = RequestFields { query, operation_name, variables, extensions };
+        Ok(fields.into_request(max_values)?.into_owned())
     }
 }
 
@@ -61,13 +79,13 @@ impl Parameters {
 /// # Errors
 /// Returns a problem if the body is not a GraphQL request or an array of them, or the variables of a request
 /// have more than `max_values` values.
-pub fn parse_body(body: &str, max_values: usize) -> Result<RequestBody, Problem> {
+pub fn parse_body<'a>(body: &'a str, max_values: usize) -> Result<RequestBody<'a>, Problem> {
     if body.trim_ascii_start().starts_with('[') {
-        let items: Vec<&RawValue> = parse(body)?;
-        let parse_item = |item: &RawValue| parse::<RequestFields>(item.get())?.into_request(max_values);
+        let items: Vec<&'a RawValue> = parse(body)?;
+        let parse_item = |item: &'a RawValue| parse::<RequestFields>(item.get())?.into_request(max_values);
         return Ok(RequestBody::Batch(items.into_iter().map(parse_item).collect::<Result<_, _>>()?));
     }
-    Ok(RequestBody::Single(parse::<RequestFields>(body)?.into_request(max_values)?.into()))
+    Ok(RequestBody::Single(parse::<RequestFields>(body)?.into_request(max_values)?))
 }
 
 fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Problem> {
@@ -78,24 +96,21 @@ fn malformed(error: &serde_json::Error) -> Problem {
     Problem::malformed(format!("invalid GraphQL request: {error}"))
 }
 
-impl RequestFields<'_> {
+impl<'a> RequestFields<'a> {
     /// Parses the variables and returns the request.
     ///
     /// # Errors
     /// Returns a problem if the document is missing, or the variables are invalid or have more than
     /// `max_values` values.
-    pub fn into_request(self, max_values: usize) -> Result<Request, Problem> {
+    pub fn into_request(self, max_values: usize) -> Result<OperationRequest<'a>, Problem> {
         let Self { query, operation_name, variables, extensions } = self;
-        let mut request = Request::new(query.unwrap_or_default());
-        request.extensions.extend(extensions.unwrap_or_default());
-        if request.query.is_empty() && !request.extensions.contains_key("persistedQuery") {
+        let query = query.map(|Text(text)| text).unwrap_or_default();
+        let extensions = extensions.unwrap_or_default();
+        if query.is_empty() && !extensions.contains_key("persistedQuery") {
             return Err(Problem::malformed("a GraphQL request must be an object with a `query`"));
         }
-        request.operation_name = operation_name;
-        if let Some(variables) = variables {
-            request.variables = parse_variables(variables.get(), max_values)?;
-        }
-        Ok(request)
+        let variables = variables.map(|json| parse_variables(json.get(), max_values)).transpose()?;
+        Ok(OperationRequest { query, operation_name, variables: variables.unwrap_or_default(), extensions })
     }
 }
 

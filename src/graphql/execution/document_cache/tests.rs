@@ -1,8 +1,9 @@
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use serde_json::json;
 
 use super::*;
+use crate::graphql::schema;
 
 const LIMITS: Limits = Limits {
     bytes: 10_000,
@@ -35,11 +36,9 @@ fn resolve(
     text: &str,
     persisted: serde_json::Value,
 ) -> Result<(String, Option<Hash>), GraphqlErrorCode> {
-    let mut request = Request::new(text);
-    let persisted = Value::from_json(persisted).unwrap();
-    request.extensions = async_graphql::Extensions(HashMap::from([("persistedQuery".to_owned(), persisted)]));
-    let hash = cache.resolve_persisted_query(&mut request).map_err(|(code, _)| code)?;
-    Ok((request.query, hash))
+    let extensions = HashMap::from([("persistedQuery".to_owned(), Value::from_json(persisted).unwrap())]);
+    let resolved = cache.resolve_persisted_query(text, &extensions).map_err(|(code, _)| code)?;
+    Ok((resolved.0.into_owned(), resolved.1))
 }
 
 fn sha256(text: &str) -> String {
@@ -113,20 +112,35 @@ fn only_documents_with_one_operation_keep_what_was_computed() {
     let (name, operation) = single.single_operation().unwrap();
     assert_eq!(name.map(Name::as_str), Some("A"));
     assert!(Arc::ptr_eq(&single.field_order(operation), &single.field_order(operation)));
-    assert!(single.last_validated.is_some());
 
     let several = use_document(&cache, "query A { a } query B { b }");
     assert!(several.single_operation().is_none());
-    assert!(several.last_validated.is_none());
     for (_, operation) in several.ast.operations.iter() {
         assert_eq!(several.field_order(&operation.node).root_field_count(), 1);
     }
     assert!(several.field_order.get().is_none());
+}
 
-    // Whether a variable in a list is valid depends on its value.
-    let nested =
-        use_document(&cache, "query($id: ID) { products(filter: { id: { in: [$id] } }) { totalCount } }");
-    assert!(nested.last_validated.is_none());
+#[tokio::test]
+async fn a_document_is_validated_once() {
+    let schema = schema::builder().extension(validation::SeparateValidation).finish();
+    let valid = CachedDocument::new(parse_query("query A($id: ID!) { product(id: $id) { name } }").unwrap());
+    assert!(valid.rules().is_none());
+    let first: *const VariableRules = valid.validate(&schema).await.unwrap();
+    assert!(std::ptr::eq(first, valid.validate(&schema).await.unwrap()));
+    assert!(valid.rules().unwrap().of_operation(Some(&Name::new("A"))).is_some());
+
+    let invalid = CachedDocument::new(parse_query("{ nothing }").unwrap());
+    assert!(invalid.validate(&schema).await.is_err());
+    assert!(invalid.rules().is_none());
+}
+
+#[test]
+fn many_uses_of_a_variable_take_the_memory_of_one() {
+    let uses = "products(filter: { id: { eq: $a, in: [$b], gt: $a, lt: $a } }) { totalCount } ".repeat(20);
+    let document = parse_query(format!("query($a: ID, $b: ID!) {{ {uses} }}")).unwrap();
+    let rules = VariableRules::new(&document).unwrap();
+    assert_eq!(rules.of_operation(None).unwrap().non_null_uses.len(), 1);
 }
 
 #[test]
