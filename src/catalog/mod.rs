@@ -6,9 +6,10 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use batching::{
-    batcher::{BatchLimit, Batcher, Grouping, SpawnOn, Workers},
+    batcher::Batcher,
     coalescer::Coalescer,
     create_batch::{BatchOutcome, RecentConflicts},
+    options::{BatchLimit, Grouping, SpawnOn, Workers},
 };
 use page::PageKey;
 use tokio::runtime::Handle;

@@ -25,7 +25,7 @@ pub fn check(version: Version, headers: &HeaderMap) -> Result<(), Problem> {
 /// Returns whether the value is a host with an optional port. An empty value is valid too: clients send it for
 /// an address without a host.
 fn is_valid(host: &HeaderValue) -> bool {
-    if host.is_empty() {
+    if host.is_empty() || is_plain(host.as_bytes()) {
         return true;
     }
     let Ok(authority) = Authority::try_from(host.as_bytes()) else {
@@ -36,4 +36,13 @@ fn is_valid(host: &HeaderValue) -> bool {
     let port =
         text.strip_prefix(name).and_then(|rest| rest.strip_prefix(':').or(rest.is_empty().then_some("")));
     port.is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Returns whether the value consists of letters, digits, dots and hyphens, and an optional port. Most hosts do,
+/// and need no further look.
+fn is_plain(host: &[u8]) -> bool {
+    let colon = host.iter().position(|byte| *byte == b':').unwrap_or(host.len());
+    let (name, port) = host.split_at(colon);
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    !name.is_empty() && name.iter().all(is_name) && port.iter().skip(1).all(u8::is_ascii_digit)
 }

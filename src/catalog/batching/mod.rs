@@ -3,5 +3,6 @@
 pub(super) mod batcher;
 pub(super) mod coalescer;
 pub(super) mod create_batch;
+pub(super) mod options;
 pub(super) mod waiter;
 pub(super) mod write_batch;

@@ -3,6 +3,7 @@
 mod change_log;
 mod connection;
 mod database_file;
+mod engine;
 mod insert;
 mod readers;
 mod reply;
@@ -12,12 +13,12 @@ mod startup_check;
 mod transaction;
 mod update;
 mod values;
+mod work;
 mod write_transaction;
 mod writer;
 
 use std::{
     collections::HashMap,
-    fmt,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -27,22 +28,19 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
 use sea_orm::{DatabaseConnection, DbBackend};
 
-use self::{
-    connection::Access, database_file::DatabaseFile, readers::Readers, transaction::SqliteTransaction,
-    write_transaction::WriteTransaction, writer::Writer,
-};
+use self::{connection::Access, transaction::SqliteTransaction, write_transaction::WriteTransaction};
 use super::{
-    HEALTH_CHECK_TIMEOUT, Insert, Inserted, Inserts, Kind, LogRead, PoolOptions, PoolStatus, RowWait, Store,
-    StoreError, StoredResponse, Transaction, WriteOutcome,
+    HEALTH_CHECK_TIMEOUT, Insert, Inserted, Inserts, Kind, LogRead, PoolStatus, RowWait, Store, StoreError,
+    StoredResponse, Transaction, WriteOutcome,
     log_read::{self, EntriesRead},
-    observer::OptionalObserver,
-    spans, sql,
-    url::SqliteFile,
+    sql,
 };
 use crate::domain::{
     Filter, IdempotencyKey, Listing, LogPosition, NewProduct, PageRequest, Product, ProductId, ProductWrite,
     Version,
 };
+
+pub(super) use self::engine::Sqlite;
 
 const BACKEND: DbBackend = DbBackend::Sqlite;
 
@@ -50,86 +48,6 @@ const BACKEND: DbBackend = DbBackend::Sqlite;
 const ROWS_PER_PRUNE: u32 = 1000;
 
 const SELECT_ID: &str = "SELECT id FROM product WHERE id = ?";
-
-/// A SQLite database. Cheap to clone.
-#[derive(Clone)]
-pub(super) struct Sqlite {
-    file: DatabaseFile,
-    writer: Writer,
-    readers: Readers,
-    observer: OptionalObserver,
-}
-
-impl fmt::Debug for Sqlite {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Sqlite({})", self.file.path().display())
-    }
-}
-
-impl Sqlite {
-    /// Opens the file, and creates it if it is missing and the URL allows it.
-    pub fn open(
-        file: &SqliteFile,
-        options: PoolOptions,
-        observer: OptionalObserver,
-    ) -> Result<Self, StoreError> {
-        // The first connection also sets the journal mode, which the file keeps.
-        startup_check::check(&connection::open(&file.path, Access::Write, file.create)?, options.wait)?;
-        let file = DatabaseFile::new(&file.path).map_err(StoreError::unavailable)?;
-        let (writer, readers) = (Writer::start(file.clone()), Readers::new(file.clone(), options));
-        Ok(Self { file, writer, readers, observer })
-    }
-
-    /// Runs a read on a pooled connection. `operation` and `sql` describe it in metrics and spans.
-    async fn read<T: Send + 'static>(
-        &self,
-        sql: &str,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        self.observe("SELECT", sql, self.readers.read(work)).await
-    }
-
-    /// Runs a read of a few rows by key.
-    async fn read_short<T: Send + 'static>(
-        &self,
-        sql: &str,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let start = Instant::now();
-        self.observe("SELECT", sql, async { (self.readers.read_short(work).await, start) }).await
-    }
-
-    /// Runs a write in a transaction of the writer.
-    async fn write<T: Send + 'static>(
-        &self,
-        operation: &'static str,
-        sql: &str,
-        work: impl FnOnce(&mut WriteTransaction<'_>) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        self.observe(operation, sql, self.writer.run(work)).await
-    }
-
-    /// Reports a statement and traces it. `run` returns the result and the time at which the statement began.
-    async fn observe<T>(
-        &self,
-        operation: &'static str,
-        sql: &str,
-        run: impl Future<Output = (Result<T, StoreError>, Instant)>,
-    ) -> Result<T, StoreError> {
-        let enqueued_at = Instant::now();
-        let span = spans::statement_span(Kind::Sqlite, operation, sql);
-        let mut began = enqueued_at;
-        let run = async {
-            let (result, began_at) = run.await;
-            began = began_at;
-            result
-        };
-        let result = spans::instrument(span, run).await;
-        self.observer.connection_acquired(began.saturating_duration_since(enqueued_at));
-        self.observer.statement_finished(operation, began, &result);
-        result
-    }
-}
 
 #[async_trait]
 impl Store for Sqlite {
@@ -158,11 +76,7 @@ impl Store for Sqlite {
 
     async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
         let ids = ids.to_vec();
-        let read = move |connection: &Connection| {
-            let found = ids.iter().map(|id| update::find(connection, *id));
-            found.filter_map(Result::transpose).collect()
-        };
-        self.read_short(update::SELECT_ONE, read).await
+        self.read_short(update::SELECT_ONE, move |connection| update::find_many(connection, &ids)).await
     }
 
     async fn page(&self, listing: &Listing, page: &PageRequest) -> Result<Vec<Product>, StoreError> {
@@ -235,8 +149,7 @@ impl Store for Sqlite {
             else {
                 return Ok(LogRead::Expired);
             };
-            let products = log_read::current_ids(&changes).into_iter().map(|id| update::find(connection, id));
-            let products = products.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+            let products = update::find_many(connection, &log_read::current_ids(&changes))?;
             Ok(LogRead::Changes { changes: log_read::with_products(changes, products), last, is_complete })
         };
         self.read(change_log::SELECT_FROM, read).await

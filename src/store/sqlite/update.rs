@@ -22,6 +22,13 @@ pub(super) fn find(connection: &Connection, id: ProductId) -> Result<Option<Prod
     connection.prepare_cached(SELECT_ONE)?.query_row([id.get()], values::product).optional()
 }
 
+/// Returns those of the products that exist.
+pub(super) fn find_many(connection: &Connection, ids: &[ProductId]) -> Result<Vec<Product>> {
+    let mut select = connection.prepare_cached(SELECT_ONE)?;
+    let found = ids.iter().map(|id| select.query_row([id.get()], values::product).optional());
+    found.filter_map(Result::transpose).collect()
+}
+
 /// Carries out a change of one product.
 pub(super) fn write(
     transaction: &mut WriteTransaction<'_>,
