@@ -14,6 +14,7 @@ mod log_read;
 mod migrate;
 mod observer;
 mod open;
+mod pending;
 mod postgres;
 mod row;
 mod spans;

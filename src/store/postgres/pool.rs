@@ -19,7 +19,7 @@ use super::{
     connection::Connection,
     connection_manager::{ConnectionManager, Connections},
 };
-use crate::store::{PoolOptions, PoolStatus, StoreError, observer::OptionalObserver};
+use crate::store::{PoolOptions, PoolStatus, StoreError, observer::OptionalObserver, pending::PendingGuard};
 
 /// The connection pool. Cheap to clone.
 #[derive(Clone)]
@@ -104,21 +104,5 @@ impl Pool {
 
     pub fn close(&self) {
         self.connections.close();
-    }
-}
-
-/// Counts one write as waiting until the guard is dropped.
-struct PendingGuard<'a>(&'a AtomicU64);
-
-impl<'a> PendingGuard<'a> {
-    fn new(pending: &'a AtomicU64) -> Self {
-        pending.fetch_add(1, Ordering::Relaxed);
-        Self(pending)
-    }
-}
-
-impl Drop for PendingGuard<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

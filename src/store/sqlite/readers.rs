@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     panics,
-    store::{PoolOptions, PoolStatus, StoreError},
+    store::{PoolOptions, PoolStatus, StoreError, pending::PendingGuard},
 };
 
 /// Duration above which later short reads run on a blocking thread.
@@ -101,10 +101,10 @@ impl Readers {
         &self,
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> (Result<T, StoreError>, Instant) {
-        self.0.pending.fetch_add(1, Ordering::Relaxed);
+        let pending = PendingGuard::new(&self.0.pending);
         let permit =
             tokio::time::timeout(self.0.acquire_timeout, self.0.permits.clone().acquire_owned()).await;
-        self.0.pending.fetch_sub(1, Ordering::Relaxed);
+        drop(pending);
         let began = Instant::now();
         let permit = match permit {
             Ok(Ok(permit)) => permit,

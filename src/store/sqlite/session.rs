@@ -47,8 +47,8 @@ pub(super) fn session(
 }
 
 impl Session {
-    /// Runs the commands in the transaction that the connection has begun, until the commit or until the
-    /// caller is dropped. The caller of this method rolls back a transaction that is still open.
+    /// Runs the commands in the transaction that the connection has begun, until it ends or the caller is
+    /// dropped. The caller of this method rolls back a transaction that is still open.
     pub fn run(self, connection: &Connection, triggers: &mut TriggerSwitch, file: &DatabaseFile) {
         if self.began.send((Ok(Ok(())), Instant::now())).is_err() {
             return;
@@ -56,18 +56,18 @@ impl Session {
         while let Ok(command) = self.commands.recv() {
             match command {
                 Command::Run(statement) => statement(connection, triggers),
-                Command::Control(sql, sender) => {
-                    let began = Instant::now();
-                    let result = connection.execute_batch(sql).map_err(StoreError::from);
-                    drop(sender.send((Ok(result), began)));
-                }
+                Command::Control(sql, sender) => reply(sender, || Ok(connection.execute_batch(sql)?)),
                 Command::Commit(sender) => {
-                    let began = Instant::now();
-                    let committed = write_transaction::commit(connection).map_err(StoreError::from);
-                    let result = committed.and_then(|()| file.check_now());
-                    drop(sender.send((Ok(result), began)));
-                    return;
+                    return reply(sender, || {
+                        write_transaction::commit(connection)?;
+                        file.check_now()
+                    });
                 }
+            }
+            // The caller or SQLite itself may have rolled the transaction back. A further statement would run,
+            // and be committed, in a transaction of its own.
+            if connection.is_autocommit() {
+                return;
             }
         }
     }
@@ -76,6 +76,11 @@ impl Session {
     pub fn fail(self, error: StoreError) {
         drop(self.began.send((Ok(Err(error)), Instant::now())));
     }
+}
+
+fn reply(sender: oneshot::Sender<Reply<()>>, run: impl FnOnce() -> Result<(), StoreError>) {
+    let began = Instant::now();
+    drop(sender.send((Ok(run()), began)));
 }
 
 impl SessionHandle {
@@ -107,5 +112,41 @@ impl SessionHandle {
         let (sender, receiver) = oneshot::channel();
         drop(self.0.send(Command::Commit(sender)));
         receive(receiver).await.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::writer::Writer;
+    use super::*;
+
+    /// A trigger of another program can also roll the transaction back.
+    #[tokio::test]
+    async fn a_statement_after_the_end_of_its_transaction_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.db");
+        let other = Connection::open(&path).unwrap();
+        other.execute_batch("CREATE TABLE item (id integer); CREATE TABLE forbidden (id integer)").unwrap();
+        let trigger =
+            "CREATE TRIGGER t BEFORE INSERT ON forbidden BEGIN SELECT RAISE(ROLLBACK, 'forbidden'); END";
+        other.execute_batch(trigger).unwrap();
+        let writer = Writer::start(DatabaseFile::new(&path).unwrap());
+        let insert = async |session: &SessionHandle, sql: &'static str| {
+            session.run(move |transaction| transaction.connection.execute(sql, [])).await.0
+        };
+
+        for rolled_back_by_trigger in [false, true] {
+            let session = writer.begin().await.0.unwrap();
+            insert(&session, "INSERT INTO item VALUES (1)").await.unwrap();
+            if rolled_back_by_trigger {
+                insert(&session, "INSERT INTO forbidden VALUES (1)").await.unwrap_err();
+            } else {
+                session.control("ROLLBACK").await.unwrap();
+            }
+            insert(&session, "INSERT INTO item VALUES (2)").await.unwrap_err();
+            session.commit().await.unwrap_err();
+        }
+        let count: i64 = other.query_row("SELECT count(*) FROM item", [], |row| row.get(0)).unwrap();
+        assert_eq!(count, 0);
     }
 }

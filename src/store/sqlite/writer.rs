@@ -12,7 +12,7 @@ use std::{
 };
 
 use rusqlite::{Connection, Result};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{
     change_log::TriggerSwitch,
@@ -23,7 +23,7 @@ use super::{
     work::{self, End, Work},
     write_transaction::{self, WriteTransaction},
 };
-use crate::store::StoreError;
+use crate::store::{StoreError, pending::PendingGuard};
 
 /// Maximum number of units of work in one transaction.
 const MAX_GROUP: usize = 64;
@@ -74,7 +74,7 @@ impl Writer {
         &self,
         work: impl FnOnce(&mut WriteTransaction<'_>) -> Result<T> + Send + 'static,
     ) -> (Result<T, StoreError>, Instant) {
-        let permit = self.permits.clone().acquire_owned().await;
+        let permit = self.permit().await;
         let work = move |transaction: &mut WriteTransaction<'_>| {
             let _permit = permit;
             work(transaction)
@@ -86,11 +86,16 @@ impl Writer {
 
     /// Begins a transaction whose statements arrive one by one.
     pub async fn begin(&self) -> (Result<SessionHandle, StoreError>, Instant) {
-        let permit = self.permits.clone().acquire_owned().await;
-        let (session, handle, began) = session::session(permit.ok());
+        let (session, handle, began) = session::session(self.permit().await);
         self.send(Job::Session(session));
         let (result, began) = receive(began).await;
         (result.map(|()| handle), began)
+    }
+
+    /// Waits for a permit. Meanwhile, the caller counts as a job that waits.
+    async fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        let _pending = PendingGuard::new(&self.jobs);
+        self.permits.clone().acquire_owned().await.ok()
     }
 
     /// Sends a job. If the writer has been closed, the job is dropped, and its caller gets an error.
@@ -220,8 +225,14 @@ impl WriterThread {
             Some(open) => open,
             None => (connection::open(self.file.path(), Access::Write, false)?, TriggerSwitch::default()),
         };
+        if let Err(error) = write_transaction::begin(&opened.0) {
+            // A connection that has failed is closed, so that the next job opens another.
+            if write_transaction::is_usable_after(&error) {
+                self.open = Some(opened);
+            }
+            return Err(error.into());
+        }
         let (connection, triggers) = self.open.insert(opened);
-        write_transaction::begin(connection)?;
         Ok((connection, triggers))
     }
 
