@@ -3,13 +3,10 @@
 
 use std::error::Error as StdError;
 
-use sea_orm::{
-    DbErr, RuntimeErr,
-    sqlx::{
-        self,
-        error::DatabaseError,
-        postgres::{PgDatabaseError, PgSeverity},
-    },
+use sea_orm::sqlx::{
+    self,
+    error::DatabaseError,
+    postgres::{PgDatabaseError, PgSeverity},
 };
 
 use crate::domain::{Error, InvalidValue};
@@ -134,19 +131,6 @@ impl From<rusqlite::Error> for StoreError {
             (ErrorCode::ConstraintViolation, _) => Self::InvalidData(error.into()),
             (ErrorCode::Unknown, _) => Self::Rejected(error.into()),
             _ => Self::Unavailable(error.into()),
-        }
-    }
-}
-
-/// SeaORM converts values of rows, and its errors then mean that a row is invalid.
-impl From<DbErr> for StoreError {
-    fn from(error: DbErr) -> Self {
-        match error {
-            DbErr::Exec(RuntimeErr::SqlxError(_))
-            | DbErr::Query(RuntimeErr::SqlxError(_))
-            | DbErr::Conn(_)
-            | DbErr::ConnectionAcquire(_) => Self::Unavailable(error.into()),
-            _ => Self::InvalidData(error.into()),
         }
     }
 }

@@ -71,41 +71,42 @@ fn kind_from_column(kind: i16) -> Option<ChangeKind> {
     [Created, Updated, StockAdjusted, Deleted].into_iter().find(|known| kind_column(*known) == kind)
 }
 
-/// The entries read from a position.
-pub(super) enum EntriesRead {
-    Expired,
-    Entries { changes: Vec<Change>, last: LogPosition, is_complete: bool },
-}
-
-/// Returns what was read. `entries` must begin with the entry at `position`, unless that entry is no longer
-/// in the log. At most `limit` entries follow it.
-pub(super) fn read(entries: &[LogEntry], position: LogPosition, limit: u32) -> EntriesRead {
-    let Some((first, next)) = entries.split_first().filter(|(first, _)| first.position == position) else {
-        return EntriesRead::Expired;
-    };
-    EntriesRead::Entries {
-        changes: next.iter().filter_map(LogEntry::change).collect(),
-        last: next.last().unwrap_or(first).position,
-        is_complete: next.len() < usize::try_from(limit).unwrap_or(usize::MAX),
+impl LogRead {
+    /// Returns what was read, without the products. `entries` must begin with the entry at `position`, unless
+    /// that entry is no longer in the log. At most `limit` entries follow it.
+    pub(super) fn new(entries: &[LogEntry], position: LogPosition, limit: u32) -> Self {
+        let Some((first, next)) = entries.split_first().filter(|(first, _)| first.position == position)
+        else {
+            return Self::Expired;
+        };
+        Self::Changes {
+            changes: next.iter().filter_map(LogEntry::change).collect(),
+            last: next.last().unwrap_or(first).position,
+            is_complete: next.len() < usize::try_from(limit).unwrap_or(usize::MAX),
+        }
     }
-}
 
-/// Returns the ids of the products that subscribers receive with these changes.
-pub(super) fn current_ids(changes: &[Change]) -> Vec<ProductId> {
-    let remaining = changes.iter().filter(|change| change.kind != ChangeKind::Deleted);
-    let mut ids: Vec<ProductId> = remaining.map(|change| change.id).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    ids
-}
+    /// Returns the ids of the products that subscribers receive with these changes.
+    pub(super) fn product_ids(&self) -> Vec<ProductId> {
+        let Self::Changes { changes, .. } = self else {
+            return Vec::new();
+        };
+        let remaining = changes.iter().filter(|change| change.kind != ChangeKind::Deleted);
+        let mut ids: Vec<ProductId> = remaining.map(|change| change.id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
 
-/// Adds the products to the changes, except to deletions.
-pub(super) fn with_products(changes: Vec<Change>, products: Vec<Product>) -> Vec<Change> {
-    let products: HashMap<ProductId, Arc<Product>> =
-        products.into_iter().map(|product| (product.id, Arc::new(product))).collect();
-    let find = |change: Change| {
-        let deleted = change.kind == ChangeKind::Deleted;
-        Change { product: if deleted { None } else { products.get(&change.id).cloned() }, ..change }
-    };
-    changes.into_iter().map(find).collect()
+    /// Adds the products to the changes, except to deletions.
+    pub(super) fn add_products(&mut self, products: Vec<Product>) {
+        let Self::Changes { changes, .. } = self else {
+            return;
+        };
+        let products: HashMap<ProductId, Arc<Product>> =
+            products.into_iter().map(|product| (product.id, Arc::new(product))).collect();
+        for change in changes.iter_mut().filter(|change| change.kind != ChangeKind::Deleted) {
+            change.product = products.get(&change.id).cloned();
+        }
+    }
 }

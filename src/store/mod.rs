@@ -91,8 +91,9 @@ pub trait Store: Inserts + fmt::Debug {
     /// change waits.
     async fn change_lag(&self) -> Result<Duration, StoreError>;
 
-    /// Deletes changes older than `max_age`. Keeps the newest, because a client's cursor may refer to it.
-    async fn prune_change_log(&self, max_age: Duration) -> Result<(), StoreError>;
+    /// Deletes up to `max_rows` rows of changes older than `max_age`, and returns their number. Keeps the newest
+    /// row, because a client's cursor may refer to it.
+    async fn prune_change_log(&self, max_age: Duration, max_rows: u32) -> Result<u64, StoreError>;
 
     /// Returns the response stored for a key after a Unix time in seconds, without a lock.
     async fn finished_response(

@@ -17,6 +17,8 @@ use crate::{
 
 /// Maximum number of changes read by one query.
 const CHANGES_PER_READ: u32 = 1000;
+/// Maximum number of rows of the log deleted in one transaction, which bounds the time that other writes wait.
+const ROWS_PER_PRUNE: u32 = 1000;
 /// Maximum number of changes in one publication. If more are in the log, one [`Event::Resync`] replaces the
 /// rest.
 const MAX_BACKLOG: usize = 10_000;
@@ -119,7 +121,12 @@ impl Catalog {
     /// # Errors
     /// Returns an error if the database fails.
     pub async fn prune_change_log(&self, max_age: Duration) -> Result<(), Error> {
-        Ok(self.store().prune_change_log(max_age).await?)
+        loop {
+            let deleted = self.store().prune_change_log(max_age, ROWS_PER_PRUNE).await?;
+            if deleted < u64::from(ROWS_PER_PRUNE) {
+                return Ok(());
+            }
+        }
     }
 
     /// Publishes changes to the subscribers and notifies other instances of local changes. Never returns.

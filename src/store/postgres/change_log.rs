@@ -13,10 +13,7 @@ use sea_orm::{
 use super::{BACKEND, connection::Connection, products};
 use crate::{
     domain::{LogPosition, ProductId, Version},
-    store::{
-        LogRead, StoreError,
-        log_read::{self, EntriesRead, LogEntry},
-    },
+    store::{LogRead, StoreError, log_read::LogEntry},
 };
 
 /// Selects the change with transaction id `$1` and sequence number `$2`, and up to `$3` − 1 of its
@@ -57,9 +54,6 @@ WHERE (xact, seq) IN (SELECT xact, seq FROM product_change_log ORDER BY xact, se
     AND at < extract(epoch FROM now())::bigint - $1
     AND (xact, seq) < (SELECT xact, seq FROM product_change_log ORDER BY xact DESC, seq DESC LIMIT 1)";
 
-/// Maximum number of rows deleted by one statement.
-const ROWS_PER_PRUNE: u64 = 1000;
-
 pub(super) async fn changes_after(
     connection: &mut Connection,
     position: LogPosition,
@@ -67,13 +61,12 @@ pub(super) async fn changes_after(
 ) -> Result<LogRead, StoreError> {
     let values = [position.transaction_id.into(), position.sequence.into(), (i64::from(limit) + 1).into()];
     let entries = entries(connection, SELECT_FROM, values).await?;
-    let EntriesRead::Entries { changes, last, is_complete } = log_read::read(&entries, position, limit)
-    else {
-        return Ok(LogRead::Expired);
-    };
-    let ids = log_read::current_ids(&changes);
-    let products = if ids.is_empty() { Vec::new() } else { products::get_many(connection, &ids).await? };
-    Ok(LogRead::Changes { changes: log_read::with_products(changes, products), last, is_complete })
+    let mut read = LogRead::new(&entries, position, limit);
+    let ids = read.product_ids();
+    if !ids.is_empty() {
+        read.add_products(products::get_many(connection, &ids).await?);
+    }
+    Ok(read)
 }
 
 pub(super) async fn newest_position(connection: &mut Connection) -> Result<Option<LogPosition>, StoreError> {
@@ -92,15 +85,14 @@ pub(super) async fn change_lag(connection: &mut Connection) -> Result<Duration, 
     Ok(age.unwrap_or_default())
 }
 
-pub(super) async fn prune(connection: &mut Connection, max_age: Duration) -> Result<(), StoreError> {
+pub(super) async fn prune(
+    connection: &mut Connection,
+    max_age: Duration,
+    max_rows: u32,
+) -> Result<u64, StoreError> {
     let seconds = i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX);
-    loop {
-        let values = [seconds.into(), ROWS_PER_PRUNE.into()];
-        let prune = Statement::from_sql_and_values(BACKEND, PRUNE, values);
-        if connection.execute(prune).await? < ROWS_PER_PRUNE {
-            return Ok(());
-        }
-    }
+    let values = [seconds.into(), i64::from(max_rows).into()];
+    connection.execute(Statement::from_sql_and_values(BACKEND, PRUNE, values)).await
 }
 
 async fn entries<const N: usize>(

@@ -62,6 +62,17 @@ macro_rules! run {
     }};
 }
 
+/// Does the same for a statement, and reports and traces it.
+macro_rules! observe {
+    ($self:ident, $connection:ident => $statement:ident, $run:expr) => {{
+        let (operation, start) = (operation_name(&$statement.sql), Instant::now());
+        let span = spans::statement_span(Kind::PostgreSql, operation, &$statement.sql);
+        let result = spans::instrument(span, async { run!($self, $connection => $run) }).await;
+        $self.observer.statement_finished(operation, start, &result);
+        result
+    }};
+}
+
 impl Connection {
     pub fn new(pooled: PooledConnection, pool: Connections, observer: OptionalObserver) -> Self {
         Self { pooled: Some(pooled), pool, observer, state: State::Ready, is_in_transaction: false }
@@ -69,22 +80,14 @@ impl Connection {
 
     /// Runs a statement and returns its rows.
     pub async fn query(&mut self, statement: Statement) -> Result<Vec<PgRow>, StoreError> {
-        let (operation, start) = (operation_name(&statement.sql), Instant::now());
-        let span = spans::statement_span(Kind::PostgreSql, operation, &statement.sql);
-        let run = async { run!(self, connection => query(statement).fetch_all(connection)) };
-        let result = spans::instrument(span, run).await;
-        self.observer.statement_finished(operation, start, &result);
-        result
+        observe!(self, connection => statement, query(statement).fetch_all(connection))
     }
 
     /// Runs a statement and returns the number of rows that it affected.
     pub async fn execute(&mut self, statement: Statement) -> Result<u64, StoreError> {
-        let (operation, start) = (operation_name(&statement.sql), Instant::now());
-        let span = spans::statement_span(Kind::PostgreSql, operation, &statement.sql);
-        let run = async { run!(self, connection => query(statement).execute(connection)) };
-        let result = spans::instrument(span, run).await;
-        self.observer.statement_finished(operation, start, &result);
-        result.map(|result: PgQueryResult| result.rows_affected())
+        let result: Result<PgQueryResult, _> =
+            observe!(self, connection => statement, query(statement).execute(connection));
+        result.map(|result| result.rows_affected())
     }
 
     pub async fn begin(&mut self) -> Result<(), StoreError> {

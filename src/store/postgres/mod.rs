@@ -176,8 +176,8 @@ impl Store for Postgres {
         change_log::change_lag(&mut self.pool.acquire().await?).await
     }
 
-    async fn prune_change_log(&self, max_age: Duration) -> Result<(), StoreError> {
-        change_log::prune(&mut self.pool.acquire_for_write().await?.connection, max_age).await
+    async fn prune_change_log(&self, max_age: Duration, max_rows: u32) -> Result<u64, StoreError> {
+        change_log::prune(&mut self.pool.acquire_for_write().await?.connection, max_age, max_rows).await
     }
 
     async fn finished_response(

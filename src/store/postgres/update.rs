@@ -35,8 +35,7 @@ WHERE product.id = sent.id";
 
 const DELETE: &str = "DELETE FROM product WHERE id = ANY($1)";
 
-/// Carries out the changes in the order given, in the current transaction. Returns the outcomes, and whether
-/// anything was changed.
+/// Carries out the changes in the order given, in the current transaction.
 pub(super) async fn write_each(
     connection: &mut Connection,
     writes: Vec<ProductWrite>,

@@ -2,13 +2,14 @@
 
 use std::{fmt, time::Instant};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
+use sea_orm::Statement;
 
 use super::{
     connection::{self, Access},
     database_file::DatabaseFile,
     readers::Readers,
-    startup_check,
+    startup_check, values,
     write_transaction::WriteTransaction,
     writer::Writer,
 };
@@ -43,7 +44,7 @@ impl Sqlite {
         Ok(Self { file, writer, readers, observer })
     }
 
-    /// Runs a read on a pooled connection. `operation` and `sql` describe it in metrics and spans.
+    /// Runs a read on a pooled connection. `sql` describes it in spans.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         sql: &str,
@@ -62,7 +63,17 @@ impl Sqlite {
         self.observe("SELECT", sql, async { (self.readers.read_short(work).await, start) }).await
     }
 
-    /// Runs a write in a transaction of the writer.
+    /// Runs a statement of SeaORM on a pooled connection, and returns its rows.
+    pub(super) async fn select<T: Send + 'static>(
+        &self,
+        statement: Statement,
+        convert: fn(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        let sql = statement.sql.clone();
+        self.read(&sql, move |connection| values::rows(connection, &statement, convert)).await
+    }
+
+    /// Runs a write in a transaction of the writer. `operation` and `sql` describe it in metrics and spans.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         operation: &'static str,

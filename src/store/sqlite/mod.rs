@@ -31,9 +31,7 @@ use sea_orm::{DatabaseConnection, DbBackend};
 use self::{connection::Access, transaction::SqliteTransaction, write_transaction::WriteTransaction};
 use super::{
     HEALTH_CHECK_TIMEOUT, Insert, Inserted, Inserts, Kind, LogRead, PoolStatus, RowWait, Store, StoreError,
-    StoredResponse, Transaction, WriteOutcome,
-    log_read::{self, EntriesRead},
-    sql,
+    StoredResponse, Transaction, WriteOutcome, sql,
 };
 use crate::domain::{
     Filter, IdempotencyKey, Listing, LogPosition, NewProduct, PageRequest, Product, ProductId, ProductWrite,
@@ -43,9 +41,6 @@ use crate::domain::{
 pub(super) use self::engine::Sqlite;
 
 const BACKEND: DbBackend = DbBackend::Sqlite;
-
-/// Maximum number of log rows deleted in one transaction, which bounds the time that other writes wait.
-const ROWS_PER_PRUNE: u32 = 1000;
 
 const SELECT_ID: &str = "SELECT id FROM product WHERE id = ?";
 
@@ -81,31 +76,22 @@ impl Store for Sqlite {
 
     async fn page(&self, listing: &Listing, page: &PageRequest) -> Result<Vec<Product>, StoreError> {
         let statement = sql::page::statement(listing, page, BACKEND);
+        if !page.is_short(listing) {
+            return self.select(statement, values::product).await;
+        }
         let sql = statement.sql.clone();
-        let read = move |connection: &Connection| values::products(connection, &statement);
-        if page.is_short(listing) { self.read_short(&sql, read).await } else { self.read(&sql, read).await }
+        let read = move |connection: &Connection| values::rows(connection, &statement, values::product);
+        self.read_short(&sql, read).await
     }
 
     async fn count(&self, filter: &Filter) -> Result<u64, StoreError> {
-        let statement = sql::count(filter, BACKEND);
-        let sql = statement.sql.clone();
-        let read = move |connection: &Connection| {
-            let mut prepared = values::prepare(connection, &statement)?;
-            prepared.raw_query().next()?.map_or(Ok(0), |row| row.get(0))
-        };
-        let count: i64 = self.read(&sql, read).await?;
-        Ok(u64::try_from(count).unwrap_or_default())
+        let counts: Vec<i64> = self.select(sql::count(filter, BACKEND), |row| row.get(0)).await?;
+        Ok(counts.first().and_then(|count| u64::try_from(*count).ok()).unwrap_or_default())
     }
 
     async fn totals(&self) -> Result<(u64, u64), StoreError> {
-        let statement = sql::totals(BACKEND);
-        let sql = statement.sql.clone();
-        let read = move |connection: &Connection| {
-            let mut prepared = values::prepare(connection, &statement)?;
-            let row = prepared.raw_query().next()?.map_or(Ok((0, 0)), <(i64, i64)>::try_from)?;
-            Ok(row)
-        };
-        let (products, stock) = self.read(&sql, read).await?;
+        let totals = self.select(sql::totals(BACKEND), |row| <(i64, i64)>::try_from(row)).await?;
+        let (products, stock) = totals.first().copied().unwrap_or_default();
         Ok((u64::try_from(products).unwrap_or_default(), u64::try_from(stock).unwrap_or_default()))
     }
 
@@ -144,13 +130,9 @@ impl Store for Sqlite {
     async fn changes_after(&self, position: LogPosition, limit: u32) -> Result<LogRead, StoreError> {
         let read = move |connection: &Connection| {
             let entries = change_log::entries_from(connection, position, limit)?;
-            let EntriesRead::Entries { changes, last, is_complete } =
-                log_read::read(&entries, position, limit)
-            else {
-                return Ok(LogRead::Expired);
-            };
-            let products = update::find_many(connection, &log_read::current_ids(&changes))?;
-            Ok(LogRead::Changes { changes: log_read::with_products(changes, products), last, is_complete })
+            let mut read = LogRead::new(&entries, position, limit);
+            read.add_products(update::find_many(connection, &read.product_ids())?);
+            Ok(read)
         };
         self.read(change_log::SELECT_FROM, read).await
     }
@@ -169,16 +151,12 @@ impl Store for Sqlite {
         Ok(Duration::ZERO)
     }
 
-    async fn prune_change_log(&self, max_age: Duration) -> Result<(), StoreError> {
+    async fn prune_change_log(&self, max_age: Duration, max_rows: u32) -> Result<u64, StoreError> {
         let seconds = i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX);
-        loop {
-            let prune = move |transaction: &mut WriteTransaction<'_>| {
-                change_log::prune(transaction.connection, seconds, ROWS_PER_PRUNE)
-            };
-            if self.write("DELETE", change_log::PRUNE, prune).await? < ROWS_PER_PRUNE as usize {
-                return Ok(());
-            }
-        }
+        let prune = move |transaction: &mut WriteTransaction<'_>| {
+            change_log::prune(transaction.connection, seconds, max_rows)
+        };
+        Ok(self.write("DELETE", change_log::PRUNE, prune).await? as u64)
     }
 
     async fn finished_response(
@@ -186,9 +164,8 @@ impl Store for Sqlite {
         key: &IdempotencyKey,
         created_after: i64,
     ) -> Result<Option<StoredResponse>, StoreError> {
-        let statement = sql::idempotency::select(key, created_after, BACKEND);
-        let sql = statement.sql.clone();
-        self.read(&sql, move |connection| values::stored_response(connection, &statement)).await
+        let select = sql::idempotency::select(key, created_after, BACKEND);
+        Ok(self.select(select, values::stored_response).await?.pop())
     }
 
     async fn prune_idempotency_keys(&self, created_until: i64) -> Result<(), StoreError> {

@@ -40,7 +40,7 @@ impl State {
 pub(super) async fn connect(connection: Connection) -> Result<DatabaseConnection, StoreError> {
     let state = State { connection, depth: 0, is_rolled_back: false, failure: None };
     let proxy: Box<dyn ProxyDatabaseTrait> = Box::new(SchemaConnection(Mutex::new(state)));
-    Ok(Database::connect_proxy(DbBackend::Sqlite, Arc::new(proxy)).await?)
+    Database::connect_proxy(DbBackend::Sqlite, Arc::new(proxy)).await.map_err(StoreError::unavailable)
 }
 
 impl fmt::Debug for SchemaConnection {
@@ -75,16 +75,8 @@ impl ProxyDatabaseTrait for SchemaConnection {
     async fn query(&self, statement: Statement) -> Result<Vec<ProxyRow>, DbErr> {
         let state = self.state();
         state.check()?;
-        let query = || {
-            let mut prepared = values::prepare(&state.connection, &statement)?;
-            let names: Vec<String> = prepared.column_names().into_iter().map(str::to_owned).collect();
-            let (mut rows, mut found) = (prepared.raw_query(), Vec::new());
-            while let Some(row) = rows.next()? {
-                found.push(proxy_row(row, &names)?);
-            }
-            Ok(found)
-        };
-        query().map_err(|error: rusqlite::Error| DbErr::Query(RuntimeErr::Internal(error.to_string())))
+        values::rows(&state.connection, &statement, proxy_row)
+            .map_err(|error| DbErr::Query(RuntimeErr::Internal(error.to_string())))
     }
 
     async fn execute(&self, statement: Statement) -> Result<ProxyExecResult, DbErr> {
@@ -130,9 +122,9 @@ impl ProxyDatabaseTrait for SchemaConnection {
     }
 }
 
-fn proxy_row(row: &Row<'_>, names: &[String]) -> rusqlite::Result<ProxyRow> {
+fn proxy_row(row: &Row<'_>) -> rusqlite::Result<ProxyRow> {
     let mut values = BTreeMap::new();
-    for (index, name) in names.iter().enumerate() {
+    for (index, name) in row.as_ref().column_names().into_iter().enumerate() {
         let value = match row.get_ref(index)? {
             ValueRef::Null => Value::BigInt(None),
             ValueRef::Integer(value) => value.into(),
@@ -140,7 +132,7 @@ fn proxy_row(row: &Row<'_>, names: &[String]) -> rusqlite::Result<ProxyRow> {
             ValueRef::Text(value) => String::from_utf8_lossy(value).into_owned().into(),
             ValueRef::Blob(value) => value.to_vec().into(),
         };
-        values.insert(name.clone(), value);
+        values.insert(name.to_owned(), value);
     }
     Ok(ProxyRow::new(values))
 }

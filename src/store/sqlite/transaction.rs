@@ -63,9 +63,9 @@ impl Transaction for SqliteTransaction {
         let statement = sql::idempotency::select(key, created_after, BACKEND);
         let sql = statement.sql.clone();
         let select = move |transaction: &mut WriteTransaction<'_>| {
-            values::stored_response(transaction.connection, &statement)
+            values::rows(transaction.connection, &statement, values::stored_response)
         };
-        Ok(self.run("SELECT", &sql, select).await?.map_or(KeyState::Unused, KeyState::Stored))
+        Ok(self.run("SELECT", &sql, select).await?.pop().map_or(KeyState::Unused, KeyState::Stored))
     }
 
     async fn store_response(

@@ -115,14 +115,7 @@ pub(super) fn replace_many(
 /// returns their number.
 pub(super) fn delete_many(transaction: &mut WriteTransaction<'_>, delete: &Statement) -> Result<u64> {
     debug_assert_eq!(delete.db_backend, DbBackend::Sqlite);
-    let mut deleted = Vec::new();
-    {
-        let mut prepared = values::prepare(transaction.connection, delete)?;
-        let mut rows = prepared.raw_query();
-        while let Some(row) = rows.next()? {
-            deleted.push((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
-        }
-    }
+    let deleted = values::rows(transaction.connection, delete, |row| <(i64, i64)>::try_from(row))?;
     for (id, version) in &deleted {
         if let Ok(id) = ProductId::try_from(*id) {
             transaction.log(ChangeKind::Deleted, id, Version::from(*version));

@@ -26,10 +26,8 @@ impl ToSql for Bound<'_> {
                 .map_err(|error| Error::ToSqlConversionFailure(error.into())),
             Value::String(Some(value)) => value.to_sql(),
             Value::Bytes(Some(value)) => value.to_sql(),
-            Value::Char(Some(_)) | Value::Float(Some(_)) | Value::Double(Some(_)) => {
-                Err(Error::ToSqlConversionFailure("the schema has no columns of this type".into()))
-            }
-            _ => Ok(ToSqlOutput::from(Null)),
+            value if *value == value.as_null() => Ok(ToSqlOutput::from(Null)),
+            _ => Err(Error::ToSqlConversionFailure("the schema has no columns of this type".into())),
         }
     }
 }
@@ -44,25 +42,23 @@ pub(super) fn prepare<'c>(connection: &'c Connection, statement: &Statement) -> 
     Ok(prepared)
 }
 
-/// Returns the products that a statement selects.
-pub(super) fn products(connection: &Connection, statement: &Statement) -> Result<Vec<Product>> {
-    let mut prepared = prepare(connection, statement)?;
-    let (mut rows, mut products) = (prepared.raw_query(), Vec::new());
-    while let Some(row) = rows.next()? {
-        products.push(product(row)?);
-    }
-    Ok(products)
-}
-
-/// Returns the stored response that a statement selects.
-pub(super) fn stored_response(
+/// Returns the rows that a statement selects or returns, each converted by `convert`.
+pub(super) fn rows<T>(
     connection: &Connection,
     statement: &Statement,
-) -> Result<Option<StoredResponse>> {
+    convert: impl Fn(&Row<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
     let mut prepared = prepare(connection, statement)?;
-    let mut rows = prepared.raw_query();
-    let response = |row: &Row<'_>| Ok(StoredResponse { fingerprint: row.get(0)?, response: row.get(1)? });
-    rows.next()?.map(response).transpose()
+    let (mut rows, mut converted) = (prepared.raw_query(), Vec::new());
+    while let Some(row) = rows.next()? {
+        converted.push(convert(row)?);
+    }
+    Ok(converted)
+}
+
+/// Converts a row to a stored response.
+pub(super) fn stored_response(row: &Row<'_>) -> Result<StoredResponse> {
+    Ok(StoredResponse { fingerprint: row.get(0)?, response: row.get(1)? })
 }
 
 /// Converts a row with the entity's columns to a product.
