@@ -121,14 +121,14 @@ impl Batches {
     fn new(kind: Kind, connections: u64) -> Self {
         let requests = || SpawnOn::Runtime(Handle::current());
         let timeout = batch_timeout(kind);
-        let limit = || BatchLimit { weight: |_| 1, max: MAX_WRITE_BATCH, timeout };
+        let limit = || BatchLimit::requests(MAX_WRITE_BATCH, timeout);
         let workers = write_workers(kind);
         let product_id = |write: &ProductWrite| write.id;
         Self {
             pages: Coalescer::default(),
             reads: Batcher::new(
                 read_workers(kind),
-                BatchLimit { weight: |_| 1, max: max_read_batch(kind), timeout },
+                BatchLimit::requests(max_read_batch(kind), timeout),
                 Grouping::Any,
                 requests(),
             ),
@@ -142,13 +142,13 @@ impl Batches {
             ),
             writes: Batcher::new(
                 workers,
-                BatchLimit { weight: |_| 1, max: MAX_WRITE_BATCH, timeout },
+                BatchLimit::requests(MAX_WRITE_BATCH, timeout),
                 Grouping::Exclusive(product_id),
                 requests(),
             ),
             locked_writes: Batcher::new(
                 locked_workers(connections),
-                BatchLimit { weight: |_| 1, max: MAX_WRITE_BATCH, timeout: LONG_BATCH_TIMEOUT },
+                BatchLimit::requests(MAX_WRITE_BATCH, LONG_BATCH_TIMEOUT),
                 Grouping::PerKey(product_id),
                 requests(),
             ),

@@ -28,6 +28,13 @@ pub(in crate::catalog) struct BatchLimit<Req> {
     pub timeout: Duration,
 }
 
+impl<Req> BatchLimit<Req> {
+    /// Returns a limit of `max` requests.
+    pub fn requests(max: usize, timeout: Duration) -> Self {
+        Self { weight: |_| 1, max, timeout }
+    }
+}
+
 /// Requests that may share a batch. The key is the product that a request changes.
 pub(in crate::catalog) enum Grouping<Req> {
     /// All requests.
