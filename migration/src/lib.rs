@@ -3,7 +3,7 @@
 //! A released migration must not be edited. It must not import `entity`, because entities may change later.
 
 pub use sea_orm_migration::MigratorTrait;
-use sea_orm_migration::prelude::*;
+use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
 mod m20261123_000001_create_product;
 mod m20261124_000001_create_idempotency_key;
@@ -15,6 +15,14 @@ mod m20261128_000002_leap_sooner;
 mod m20261130_000001_separate_id_counter;
 mod m20261130_000002_log_each_change;
 mod m20261130_000003_number_log_rows_safely;
+
+/// Runs the statements for the database.
+async fn run(manager: &SchemaManager<'_>, postgresql: &str, sqlite: &str) -> Result<(), DbErr> {
+    let is_postgresql = manager.get_database_backend() == DbBackend::Postgres;
+    let sql = if is_postgresql { postgresql } else { sqlite };
+    manager.get_connection().execute_unprepared(sql).await?;
+    Ok(())
+}
 
 pub struct Migrator;
 

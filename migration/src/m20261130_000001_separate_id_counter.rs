@@ -5,7 +5,9 @@
 //! A counter that a client has pushed beyond 2^40 goes back to the highest id in use below. The function
 //! `product_id_used` stays, because instances of the previous version call it during an upgrade.
 
-use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
+use sea_orm_migration::prelude::*;
+
+use crate::run;
 
 #[derive(DeriveMigrationName)]
 pub struct Migration;
@@ -19,13 +21,6 @@ impl MigrationTrait for Migration {
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         run(manager, DOWN_POSTGRESQL, DOWN_SQLITE).await
     }
-}
-
-async fn run(manager: &SchemaManager<'_>, postgresql: &str, sqlite: &str) -> Result<(), DbErr> {
-    let is_postgresql = manager.get_database_backend() == DbBackend::Postgres;
-    let sql = if is_postgresql { postgresql } else { sqlite };
-    manager.get_connection().execute_unprepared(sql).await?;
-    Ok(())
 }
 
 /// `product_id.last` becomes the last generated id, which the server updates.

@@ -7,7 +7,9 @@
 //! On PostgreSQL, the trigger logs each of several stock adjustments that one statement has carried out. Each
 //! adjustment increments the version, so the versions show their number.
 
-use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
+use sea_orm_migration::prelude::*;
+
+use crate::run;
 
 #[derive(DeriveMigrationName)]
 pub struct Migration;
@@ -21,13 +23,6 @@ impl MigrationTrait for Migration {
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         run(manager, DOWN_POSTGRESQL, DOWN_SQLITE).await
     }
-}
-
-async fn run(manager: &SchemaManager<'_>, postgresql: &str, sqlite: &str) -> Result<(), DbErr> {
-    let is_postgresql = manager.get_database_backend() == DbBackend::Postgres;
-    let sql = if is_postgresql { postgresql } else { sqlite };
-    manager.get_connection().execute_unprepared(sql).await?;
-    Ok(())
 }
 
 /// The sequence starts at a row number above the old sequence numbers, so that no old position is in the new
