@@ -2,6 +2,10 @@
 
 use std::{
     io::{Seek, SeekFrom, Write},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -158,9 +162,10 @@ async fn an_orderly_stop_drops_no_request() {
         let setup = Setup::new(Store::Sqlite).await.with("STOCKMETER_SHUTDOWN_DELAY", delay);
         let mut server = setup.start().await;
         server.post("/products", PRODUCT).await;
-        let clients: Vec<_> =
-            (0..16).map(|_| tokio::spawn(request_until_closed(server.address.clone()))).collect();
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        let responses = Arc::<AtomicUsize>::default();
+        let client = |_| tokio::spawn(request_until_closed(server.address.clone(), responses.clone()));
+        let clients: Vec<_> = (0..16).map(client).collect();
+        eventually("the clients are busy", async || responses.load(Ordering::Relaxed) > 1600).await;
         server.signal(Signal::TERM);
         for client in clients {
             client.await.unwrap();
@@ -169,8 +174,9 @@ async fn an_orderly_stop_drops_no_request() {
     }
 }
 
-/// Sends requests over one connection until a response closes it. Panics if a request gets no response.
-async fn request_until_closed(address: String) {
+/// Sends requests over one connection until a response closes it, and counts the responses. Panics if a request
+/// gets none.
+async fn request_until_closed(address: String, responses: Arc<AtomicUsize>) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     loop {
         stream.write_all(b"GET /products/1 HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
@@ -181,6 +187,7 @@ async fn request_until_closed(address: String) {
             assert!(length > 0, "the connection was closed without a response");
             response.extend_from_slice(&buffer[..length]);
         }
+        responses.fetch_add(1, Ordering::Relaxed);
         if String::from_utf8_lossy(&response).to_lowercase().contains("connection: close") {
             return;
         }

@@ -10,7 +10,7 @@ use std::{
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
-use crate::harness::{NORTHWIND, Server, Store, TIMEOUT, free_port, http_client};
+use crate::harness::{NORTHWIND, Server, Store, TIMEOUT, eventually, free_port, http_client};
 
 on_both_stores!(prometheus_queries_return_the_right_values);
 
@@ -160,19 +160,15 @@ async fn prometheus_queries_return_the_right_values(store: Store) {
 }
 
 async fn rules_are_healthy(prometheus: &Prometheus) {
-    let evaluated = async {
-        loop {
-            let data = prometheus.api("rules", &[]).await.unwrap();
-            let groups = data["groups"].as_array().unwrap().clone();
-            let rules: Vec<Value> =
-                groups.iter().flat_map(|group| group["rules"].as_array().unwrap().clone()).collect();
-            if !rules.is_empty() && rules.iter().all(|rule| rule["health"] != "unknown") {
-                return rules;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+    let mut rules: Vec<Value> = Vec::new();
+    let evaluated = async || {
+        let data = prometheus.api("rules", &[]).await.unwrap();
+        let groups = data["groups"].as_array().unwrap().clone();
+        rules = groups.iter().flat_map(|group| group["rules"].as_array().unwrap().clone()).collect();
+        !rules.is_empty() && rules.iter().all(|rule| rule["health"] != "unknown")
     };
-    for rule in tokio::time::timeout(TIMEOUT, evaluated).await.expect("the rules are evaluated") {
+    eventually("the rules are evaluated", evaluated).await;
+    for rule in rules {
         assert_eq!(rule["health"], "ok", "{rule}");
         assert!(rule["type"] == "recording" || rule["state"] != "firing", "{rule}");
     }
