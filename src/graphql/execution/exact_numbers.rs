@@ -218,6 +218,9 @@ mod tests {
         #[test]
         fn documents_keep_their_digits(numbers in prop::collection::vec("-?(0|[1-9][0-9]{0,25})(\\.[0-9]{1,20})?", 8)) {
             let [a, b, c, d, e, f, g, h] = numbers.as_slice() else { unreachable!() };
+            // The digits of a skipped number such as 0.0 would be found for the next number if it is -0. Only
+            // invalid documents have skipped numbers.
+            prop_assume!(d.parse::<f64>() != e.parse());
             let text = format!(
                 "fragment f on Q {{ x1(a: {a}, b: [{b}, \"{h}\" # {h}\n {{ y2: {c} }}]) @skip(if: {d}) {{ z }} }}
                 query B($v1: D = {e}) {{ x(a: $v1, b: \"\"\"{h} \\\"\"\" {h}\"\"\", c: {f}) {{ ...f }} }}
