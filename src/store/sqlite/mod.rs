@@ -5,6 +5,7 @@ mod connection;
 mod database_file;
 mod engine;
 mod insert;
+mod read_transaction;
 mod readers;
 mod reply;
 mod schema;
@@ -71,7 +72,10 @@ impl Store for Sqlite {
 
     async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
         let ids = ids.to_vec();
-        self.read_short(update::SELECT_ONE, move |connection| update::find_many(connection, &ids)).await
+        let read = move |connection: &Connection| {
+            read_transaction::run(connection, || update::find_many(connection, &ids))
+        };
+        self.read_short(update::SELECT_ONE, read).await
     }
 
     async fn page(&self, listing: &Listing, page: &PageRequest) -> Result<Vec<Product>, StoreError> {
@@ -129,10 +133,12 @@ impl Store for Sqlite {
 
     async fn changes_after(&self, position: LogPosition, limit: u32) -> Result<LogRead, StoreError> {
         let read = move |connection: &Connection| {
-            let entries = change_log::entries_from(connection, position, limit)?;
-            let mut read = LogRead::new(&entries, position, limit);
-            read.add_products(update::find_many(connection, &read.product_ids())?);
-            Ok(read)
+            read_transaction::run(connection, || {
+                let entries = change_log::entries_from(connection, position, limit)?;
+                let mut read = LogRead::new(&entries, position, limit);
+                read.add_products(update::find_many(connection, &read.product_ids())?);
+                Ok(read)
+            })
         };
         self.read(change_log::SELECT_FROM, read).await
     }
@@ -219,7 +225,9 @@ impl Inserts for Sqlite {
     }
 
     async fn existing_ids(&self, ids: Vec<ProductId>) -> Result<Vec<ProductId>, StoreError> {
-        self.read(SELECT_ID, move |connection| existing_ids(connection, &ids)).await
+        let read =
+            move |connection: &Connection| read_transaction::run(connection, || existing_ids(connection, &ids));
+        self.read(SELECT_ID, read).await
     }
 
     /// The ids are skipped when they are generated.
