@@ -3,6 +3,8 @@
 //! This module does no I/O. The interfaces create its types from requests, and the catalog carries out the
 //! operations that these types describe.
 
+mod access;
+mod api_token;
 mod change;
 mod cursor;
 mod draft;
@@ -22,6 +24,8 @@ mod product_write;
 mod sort_order;
 mod stock_adjustment;
 
+pub use access::{Caller, Identity, Scope, Scopes};
+pub use api_token::{ApiToken, TokenDigest, TokenId, TokenName, new_token, parse_token};
 pub use change::{Change, ChangeKind, Event, LogPosition};
 pub use cursor::{Cursor, CursorValue};
 pub use draft::{Draft, Value};

@@ -31,15 +31,15 @@ pub use open::{OpenError, PoolOptions, open};
 pub use url::DatabaseUrl;
 
 use crate::domain::{
-    Error, Filter, Fingerprint, IdempotencyKey, Listing, LogPosition, NewProduct, PageRequest, Product,
-    ProductId, ProductWrite, Version,
+    ApiToken, Error, Filter, Fingerprint, IdempotencyKey, Listing, LogPosition, NewProduct, PageRequest,
+    Product, ProductId, ProductWrite, TokenId, Version,
 };
 
 /// A database of products. Every method is atomic and is its own transaction.
 ///
 /// A method whose future is dropped has either its whole effect or none.
 #[async_trait]
-pub trait Store: Inserts + fmt::Debug {
+pub trait Store: Inserts + ApiTokens + fmt::Debug {
     fn kind(&self) -> Kind;
 
     /// Returns the numbers of connections and of waiting statements.
@@ -136,6 +136,21 @@ pub trait Inserts: Send + Sync {
     async fn skip_used_ids(&self, ids: &[ProductId], wanted: usize) -> Result<(), StoreError>;
 }
 
+/// Statements on API tokens.
+#[async_trait]
+pub trait ApiTokens: Send + Sync {
+    /// Returns all tokens, also those that have ended, the oldest first.
+    async fn api_tokens(&self) -> Result<Vec<ApiToken>, StoreError>;
+
+    async fn insert_api_token(&self, token: &ApiToken) -> Result<(), StoreError>;
+
+    /// Ends a token now or later. Does nothing if the token does not exist.
+    async fn end_api_token(&self, id: TokenId, end: TokenEnd) -> Result<(), StoreError>;
+
+    /// Stores the time at which tokens were used, in seconds since 1970 (UTC).
+    async fn set_api_tokens_used(&self, ids: &[TokenId], time: i64) -> Result<(), StoreError>;
+}
+
 /// A transaction of several statements. A failed statement has no effect, and the transaction goes on.
 #[async_trait]
 pub trait Transaction: Inserts {
@@ -167,6 +182,13 @@ pub trait Transaction: Inserts {
 
     /// Rolls the transaction back, and waits until its locks are released.
     async fn roll_back(&self) -> Result<(), StoreError>;
+}
+
+/// End of an API token, in seconds since 1970 (UTC).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenEnd {
+    Revoked(i64),
+    Expires(i64),
 }
 
 /// State of an idempotency key.

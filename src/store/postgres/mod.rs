@@ -1,5 +1,6 @@
 //! The PostgreSQL engine: sqlx with one pool.
 
+mod api_tokens;
 mod change_log;
 pub(super) mod connect;
 mod connection;

@@ -1,5 +1,6 @@
 //! The SQLite engine: rusqlite with one writer and several readers.
 
+mod api_tokens;
 mod change_log;
 mod connection;
 mod database_file;
@@ -175,12 +176,7 @@ impl Store for Sqlite {
     }
 
     async fn prune_idempotency_keys(&self, created_until: i64) -> Result<(), StoreError> {
-        let statement = sql::idempotency::prune(created_until, BACKEND);
-        let sql = statement.sql.clone();
-        let prune = move |transaction: &mut WriteTransaction<'_>| {
-            values::prepare(transaction.connection, &statement)?.raw_execute().map(drop)
-        };
-        self.write("DELETE", &sql, prune).await
+        self.execute("DELETE", sql::idempotency::prune(created_until, BACKEND)).await
     }
 
     async fn notify_peers(&self, _: &str) -> Result<(), StoreError> {
@@ -225,8 +221,9 @@ impl Inserts for Sqlite {
     }
 
     async fn existing_ids(&self, ids: Vec<ProductId>) -> Result<Vec<ProductId>, StoreError> {
-        let read =
-            move |connection: &Connection| read_transaction::run(connection, || existing_ids(connection, &ids));
+        let read = move |connection: &Connection| {
+            read_transaction::run(connection, || existing_ids(connection, &ids))
+        };
         self.read(SELECT_ID, read).await
     }
 
