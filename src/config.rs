@@ -4,7 +4,6 @@
 //! [`with_file`] makes the file's values clap's defaults, so that clap also validates them.
 
 use std::{
-    fmt,
     net::{SocketAddr, ToSocketAddrs},
     path::PathBuf,
     str::FromStr,
@@ -15,7 +14,12 @@ use axum::http::{HeaderName, HeaderValue};
 use clap::{Args, Command, ValueEnum, builder::Resettable};
 use tracing::level_filters::LevelFilter;
 
+mod access;
 mod origin;
+mod secret;
+
+pub use access::AccessConfig;
+pub use secret::Secret;
 
 /// The settings of the server and of the other commands.
 #[derive(Args, Clone, Debug)]
@@ -182,16 +186,6 @@ pub struct Config {
     #[arg(value_parser = parse_address)]
     pub metrics_listen: Option<SocketAddr>,
 
-    /// Bearer token required to read /metrics (`Authorization: Bearer TOKEN`)
-    #[arg(
-        long,
-        global = true,
-        env = "STOCKMETER_METRICS_TOKEN",
-        value_name = "TOKEN",
-        hide_env_values = true
-    )]
-    pub metrics_token: Option<Secret>,
-
     /// Time between collections of the system metrics, at least 100ms
     #[arg(long, global = true, env = "STOCKMETER_METRICS_COLLECTION_INTERVAL", value_name = "TIME")]
     #[arg(default_value = "10s", value_parser = parse_interval)]
@@ -225,6 +219,10 @@ pub struct Config {
     /// Log format; `auto` is text on a terminal and JSON otherwise
     #[arg(long, global = true, env = "STOCKMETER_LOG_FORMAT", value_name = "FORMAT", default_value = "auto")]
     pub log_format: LogFormat,
+
+    /// Settings of the access control.
+    #[command(flatten)]
+    pub access: AccessConfig,
 }
 
 /// Format of log lines.
@@ -236,29 +234,6 @@ pub enum LogFormat {
     Text,
     /// One JSON object per line
     Json,
-}
-
-/// Text that must not appear in logs. Its `Debug` output is `…`.
-#[derive(Clone)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Returns the secret text.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<&str> for Secret {
-    fn from(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("…")
-    }
 }
 
 /// Upper bounds of a histogram's buckets: finite, positive and strictly increasing.

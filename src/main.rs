@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
     pin::pin,
     process::ExitCode,
+    sync::Arc,
     thread,
 };
 
@@ -14,12 +15,13 @@ use stockmeter::{
     cli::{
         healthcheck,
         import_export::{self, FileArg},
+        token::{self, TokenCommand},
     },
     config::{self, Config},
     domain::OnConflict,
     graphql, logging,
     server::{self, Server, StartError},
-    store::{self, DatabaseUrl},
+    store::{self, DatabaseUrl, Store},
     telemetry,
 };
 
@@ -75,6 +77,11 @@ enum Command {
     Backup {
         /// Path of the new file
         file: PathBuf,
+    },
+    /// Create, list and end the tokens with which clients authenticate
+    Token {
+        #[command(subcommand)]
+        command: TokenCommand,
     },
     /// Print the GraphQL schema
     Schema,
@@ -137,16 +144,24 @@ fn run() -> Result<(), String> {
             let _log = logging::start(&config, None)?;
             let on_conflict = if merge { OnConflict::Replace } else { OnConflict::Reject };
             let url = server::database_url(&config).map_err(|error| error.to_string())?;
-            block_on(with_catalog(url, &config, async |catalog| {
-                import_export::import(catalog, &source, on_conflict).await
+            block_on(with_store(url, &config, async |store| {
+                import_export::import(&catalog(store, &config), &source, on_conflict).await
             }))??;
         }
         Command::Export { target } => {
             let _log = logging::start(&config, None)?;
             let url = server::database_url(&config).map_err(|error| error.to_string())?.of_existing();
-            block_on(with_catalog(url, &config, async |catalog| {
-                import_export::export(catalog, &target).await
+            block_on(with_store(url, &config, async |store| {
+                import_export::export(&catalog(store, &config), &target).await
             }))??;
+        }
+        Command::Token { command } => {
+            let _log = logging::start(&config, None)?;
+            let url = server::database_url(&config).map_err(|error| error.to_string())?;
+            // The first token may be created before the first start of the server.
+            let creates = matches!(command, TokenCommand::Create { .. });
+            let url = if creates { url } else { url.of_existing() };
+            block_on(with_store(url, &config, async |store| token::run(&**store, command).await))??;
         }
         Command::Backup { file } => {
             let _log = logging::start(&config, None)?;
@@ -208,15 +223,19 @@ async fn stop_signal() {
     }
 }
 
-/// Opens the catalog, runs `work` on it and closes the database.
-async fn with_catalog<E: fmt::Display>(
+fn catalog(store: &Arc<dyn Store>, config: &Config) -> Catalog {
+    Catalog::new(store.clone(), server::catalog_options(config))
+}
+
+/// Opens and migrates the database, runs `work` on it and closes it.
+async fn with_store<E: fmt::Display>(
     url: DatabaseUrl,
     config: &Config,
-    work: impl AsyncFnOnce(&Catalog) -> Result<(), E>,
+    work: impl AsyncFnOnce(&Arc<dyn Store>) -> Result<(), E>,
 ) -> Result<(), String> {
     let store = server::open_store(&url, config, None).await.map_err(|error| error.to_string())?;
     store::migrate_up(&*store, config.database_wait).await.map_err(|error| error.to_string())?;
-    let result = work(&Catalog::new(store.clone(), server::catalog_options(config))).await;
+    let result = work(&store).await;
     store.close().await;
     result.map_err(|error| error.to_string())
 }

@@ -7,6 +7,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 use tracing::warn;
 
 use crate::{
+    access::Access,
     catalog::Catalog,
     config::Config,
     store::Store,
@@ -24,6 +25,11 @@ pub fn spawn(telemetry: &Telemetry, store: &Arc<dyn Store>, catalog: &Catalog, c
     spawn_change_feed(catalog.clone());
     spawn_cleanup(catalog.clone(), config);
     spawn_catalog_metrics(&telemetry.meter(), store.clone(), catalog.clone(), config);
+}
+
+/// Starts the task that keeps the tokens current.
+pub fn spawn_access(access: Access) {
+    tokio::spawn(async move { access.run().await });
 }
 
 /// Starts the task that publishes changes to subscribers.

@@ -24,6 +24,8 @@ use crate::{
     rest,
 };
 
+mod security;
+
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(title = "Stockmeter", description = "Product inventory with REST, GraphQL and Prometheus metrics."),
@@ -42,7 +44,9 @@ const HEADERS: [(&str, &str); 3] = [
     ("Cache-Control", "`no-cache`: revalidate before reuse"),
 ];
 /// Statuses with the names and descriptions of headers that only their responses have.
-const STATUS_HEADERS: [(&str, &str, &str); 3] = [
+const STATUS_HEADERS: [(&str, &str, &str); 5] = [
+    ("401", "WWW-Authenticate", "How to authenticate (RFC 6750)"),
+    ("403", "WWW-Authenticate", "How to authenticate (RFC 6750)"),
     ("503", "Retry-After", "Seconds to wait before retrying"),
     ("415", "Accept", "Media types that the request may have, if it has another one"),
     ("415", "Accept-Encoding", "`identity`, if the body is compressed"),
@@ -62,6 +66,7 @@ pub fn document() -> OpenApi {
     ] {
         document.merge(part);
     }
+    security::add(&mut document);
     env!("CARGO_PKG_VERSION").clone_into(&mut document.info.version);
     let status_headers = STATUS_HEADERS.into_iter().map(|(_, name, description)| (name, description));
     let headers = HEADERS.into_iter().chain(status_headers).map(|(name, description)| {
@@ -69,7 +74,13 @@ pub fn document() -> OpenApi {
         header.description = Some(description.to_owned());
         (name.to_owned(), RefOr::T(header))
     });
-    document.components.get_or_insert_default().headers.extend(headers);
+    let components = document.components.get_or_insert_default();
+    components.headers.extend(headers);
+    for (status, name, _) in security::RESPONSES {
+        if let Some(RefOr::T(response)) = components.responses.get_mut(name) {
+            add_headers(response, status);
+        }
+    }
     for path in document.paths.paths.values_mut() {
         let operations = [&mut path.get, &mut path.post, &mut path.put, &mut path.patch, &mut path.delete];
         operations.into_iter().flatten().for_each(add_common_responses);
@@ -83,19 +94,18 @@ fn add_common_responses(operation: &mut Operation) {
     operation.parameters.iter_mut().flatten().for_each(drop_null_type);
     for (status, response) in &mut operation.responses.responses {
         if let RefOr::T(response) = response {
-            for (name, _) in HEADERS {
-                add_header(response, name);
-            }
-            for (_, name, _) in STATUS_HEADERS.into_iter().filter(|(only, ..)| only == status) {
-                add_header(response, name);
-            }
+            add_headers(response, status);
         }
     }
 }
 
-fn add_header(response: &mut Response, name: &str) {
-    let header = RefOr::Ref(Ref::new(format!("#/components/headers/{name}")));
-    response.headers.insert(name.to_owned(), header);
+/// Adds the common headers, and those of the status, to a response.
+fn add_headers(response: &mut Response, status: &str) {
+    let of_status = STATUS_HEADERS.into_iter().filter(|(only, ..)| *only == status).map(|(_, name, _)| name);
+    for name in HEADERS.into_iter().map(|(name, _)| name).chain(of_status) {
+        let header = RefOr::Ref(Ref::new(format!("#/components/headers/{name}")));
+        response.headers.insert(name.to_owned(), header);
+    }
 }
 
 /// Removes `null` from the types of an optional parameter. utoipa adds `null`, but a parameter is either

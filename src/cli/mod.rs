@@ -1,4 +1,5 @@
-//! The commands `healthcheck`, `import` and `export`.
+//! The commands `healthcheck`, `import`, `export` and `token`.
 
 pub mod healthcheck;
 pub mod import_export;
+pub mod token;

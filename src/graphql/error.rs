@@ -18,6 +18,10 @@ use crate::{
 pub enum GraphqlErrorCode {
     /// The document does not match the schema, or field values are invalid (see `errors`).
     Invalid,
+    /// The operation needs a token.
+    Unauthorized,
+    /// The token lacks a scope that the operation needs.
+    Forbidden,
     /// The product was not found.
     NotFound,
     /// A product with this ID already exists.
@@ -78,6 +82,8 @@ impl From<ErrorCode> for GraphqlErrorCode {
     fn from(code: ErrorCode) -> Self {
         match code {
             ErrorCode::Invalid => Self::Invalid,
+            ErrorCode::Unauthorized => Self::Unauthorized,
+            ErrorCode::Forbidden => Self::Forbidden,
             ErrorCode::NotFound => Self::NotFound,
             ErrorCode::Duplicate => Self::DuplicateId,
             ErrorCode::IdsExhausted => Self::IdsExhausted,
@@ -135,6 +141,15 @@ pub fn from_problem(problem: &Problem) -> ServerError {
     let mut error = ServerError::new(problem.detail(), None);
     error.extensions.get_or_insert_default().set("code", problem.code().as_str());
     error
+}
+
+/// Converts an error of the access control. An error for a missing scope has its name in `extensions.scope`.
+pub fn from_access_error(error: &Error) -> ServerError {
+    let mut converted = request_error((error.code().into(), error.to_string()));
+    if let Error::Forbidden(scope) = error {
+        converted.extensions.get_or_insert_default().set("scope", scope.name());
+    }
+    converted
 }
 
 /// Converts a parser error to a `MALFORMED` error.

@@ -1,5 +1,6 @@
 //! HTTP features that REST and GraphQL share: problems, request bodies, media types, hosts and query strings.
 
+pub mod bearer_token;
 pub mod content_negotiation;
 pub mod host;
 pub mod media_type;

@@ -62,7 +62,11 @@ impl Server {
         let telemetry = services.telemetry;
         // Runs on a blocking thread, because it waits until the collector has received the metrics.
         let _ = tokio::task::spawn_blocking(move || telemetry.shutdown()).await;
-        if tokio::time::timeout(DATABASE_CLOSE_TIMEOUT, services.store.close()).await.is_err() {
+        let close = async {
+            services.access.store_last_used().await;
+            services.store.close().await;
+        };
+        if tokio::time::timeout(DATABASE_CLOSE_TIMEOUT, close).await.is_err() {
             warn!("the database was not closed in time");
         }
         info!("stopped");

@@ -6,6 +6,7 @@
 #[macro_use]
 mod harness;
 
+mod access;
 mod architecture;
 mod background_runtime;
 mod bad_input;
@@ -34,6 +35,7 @@ mod http_behaviour;
 mod http_requests;
 mod idempotency;
 mod interfaces_agree;
+mod json_web_tokens;
 mod metrics;
 mod outages;
 mod paging;

@@ -9,18 +9,15 @@ use axum::{
 };
 use tower_http::cors::CorsLayer;
 
-use super::{
-    App,
-    routes::{Recognized, Scope},
-};
+use super::{App, routes::Recognized};
 use crate::{
-    config::Secret,
+    access::Access,
     http::{host, problem_response, request_body::BodyLimits},
     telemetry::{HttpMetrics, http::RequestRecorder},
 };
 
+pub mod access_control;
 pub mod access_log;
-pub mod bearer_auth;
 pub mod compression;
 pub mod concurrency_limit;
 pub mod cors;
@@ -30,7 +27,6 @@ pub mod response_headers;
 pub mod timeout;
 pub mod trailing_slash;
 
-use bearer_auth::TokenDigest;
 use concurrency_limit::ConcurrencyLimits;
 pub use cors::CorsOptions;
 
@@ -41,21 +37,19 @@ pub struct Middleware {
     pub body: BodyLimits,
     /// `None` if no other origin is allowed.
     pub cors: Option<CorsLayer>,
-    /// Token that the routes of [`Scope::Metrics`] require; `None` if they require no token.
-    pub metrics_token: Option<TokenDigest>,
+    pub access: Access,
 }
 
 impl Middleware {
-    /// Creates the CORS layer and the token digest from the configuration.
+    /// Creates the CORS layer from the configuration.
     pub fn new(
         metrics: HttpMetrics,
         concurrency: ConcurrencyLimits,
         body: BodyLimits,
         cors: CorsOptions,
-        metrics_token: Option<&Secret>,
+        access: Access,
     ) -> Self {
-        let cors = cors::layer(cors);
-        Self { metrics, concurrency, body, cors, metrics_token: metrics_token.map(TokenDigest::of_token) }
+        Self { metrics, concurrency, body, cors: cors::layer(cors), access }
     }
 }
 
@@ -95,21 +89,18 @@ pub async fn handle(app: App, mut request: Request) -> Response {
     recorder.run(respond).await
 }
 
-/// Runs the handler if the token is valid and a permit is free. Returns its response, or an error response.
+/// Runs the handler if the caller may use the route and a permit is free. Returns its response, or an error response.
 async fn handle_guarded(app: App, recognized: Recognized, request: Request) -> Response {
     let App(app) = app;
-    let Middleware { concurrency, body, metrics_token, .. } = &app.middleware;
+    let Middleware { concurrency, body, access, .. } = &app.middleware;
     if recognized.template.is_none()
         && let Some(response) = trailing_slash::redirect(&app.routes, request.uri())
     {
         return response;
     }
     let is_import = concurrency_limit::is_import(recognized.route, request.headers());
-    if recognized.route.is_some_and(|route| route.scope == Scope::Metrics)
-        && let Some(token) = metrics_token
-        && let Some(response) = token.reject(request.headers())
-    {
-        return response;
+    if let Err(problem) = access_control::check(access, recognized.route, request.headers(), is_import) {
+        return problem.into_response();
     }
     let permit = match concurrency.try_acquire(recognized.route, is_import) {
         Ok(permit) => permit,
@@ -119,5 +110,5 @@ async fn handle_guarded(app: App, recognized: Recognized, request: Request) -> R
     let handler = panic::catch(async { app.handlers.dispatch(recognized, request).await });
     let response = timeout::run(limit, handler).await;
     drop(permit);
-    response
+    access_control::end_with_credentials(access, response)
 }

@@ -21,6 +21,7 @@ use super::{
 use crate::{
     background_runtime,
     catalog::Catalog,
+    domain::Caller,
     graphql::{
         error::{self, GraphqlErrorCode, RequestError},
         schema::{self, Schema},
@@ -67,13 +68,18 @@ impl Service {
         &self.0.limits
     }
 
-    /// Prepares a request for execution, and reports an error to the observer.
+    /// Prepares a request for execution if its caller has the scope that it needs. Reports an error to the
+    /// observer.
     pub(in crate::graphql) fn prepare(
         &self,
         request: OperationRequest,
+        caller: &Caller,
     ) -> Result<PreparedOperation, Box<ServerError>> {
         let Inner { limits, documents, observer, .. } = &*self.0;
-        let prepared = PreparedOperation::new(request, documents, limits);
+        let prepared = PreparedOperation::new(request, documents, limits).and_then(|prepared| {
+            caller.require(prepared.scope()).map_err(|error| error::from_access_error(&error))?;
+            Ok(prepared)
+        });
         if let Err(error) = &prepared {
             observer.ended(OperationKind::Unknown, None, Outcome::Rejected, None);
             self.report_errors(std::slice::from_ref(&**error));

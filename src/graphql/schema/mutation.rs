@@ -23,6 +23,9 @@ pub const WEIGHTS: &[(&str, FieldWeight)] = &[
     ("deleteProducts", FieldWeight { scans: Scans::Always, ..FieldWeight::DEFAULT }),
 ];
 
+/// Mutations that need the scope `admin`. All others need `write`.
+pub const ADMIN_MUTATIONS: &[&str] = &["deleteProducts"];
+
 /// Changes to the inventory. A failed mutation returns null and an error; the other mutations still run.
 #[Object]
 impl Mutation {

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     background_runtime,
+    domain::{Caller, Scopes},
     graphql::{
         GraphqlState,
         error::{self, GraphqlErrorCode},
@@ -33,6 +34,7 @@ use crate::{
         query_string,
         request_body::{BodyLimits, JsonBody},
     },
+    request_context,
 };
 
 /// Executes a query, or opens the playground or a WebSocket (graphql-transport-ws).
@@ -71,13 +73,13 @@ use crate::{
     )
 )]
 pub async fn get(
-    State(GraphqlState { service, sockets, .. }): State<GraphqlState>,
+    State(GraphqlState { service, sockets, access, .. }): State<GraphqlState>,
     query: Result<Query<Parameters>, QueryRejection>,
     request: HttpRequest,
 ) -> Response {
     let headers = request.headers();
     if requests_websocket(&request) {
-        return websocket::open(service, sockets, request).await;
+        return websocket::open(service, sockets, access, request).await;
     }
     let media_type = ResponseMediaType::negotiate(headers);
     let query = query_string::check_utf8(request.uri().query())
@@ -90,7 +92,7 @@ pub async fn get(
         return playground::page();
     }
     let prepared = match parameters.into_request(service.limits().values) {
-        Ok(request) => service.prepare(request),
+        Ok(request) => service.prepare(request, &caller()),
         Err(problem) => return response::problem(&problem, media_type),
     };
     match prepared {
@@ -145,7 +147,7 @@ fn wants_playground(headers: &HeaderMap, has_query: bool) -> bool {
     )
 )]
 pub fn post(
-    State(GraphqlState { service, sockets, body }): State<GraphqlState>,
+    State(GraphqlState { service, sockets, body, .. }): State<GraphqlState>,
     request: HttpRequest,
 ) -> impl Future<Output = Response> {
     let media_type = ResponseMediaType::negotiate(request.headers());
@@ -160,7 +162,7 @@ pub fn post(
             }
             Err(problem) => {
                 let mut response = response::problem(&problem, media_type);
-                problem.add_accepted(response.headers_mut());
+                problem.add_header(response.headers_mut());
                 response
             }
         }
@@ -186,7 +188,7 @@ async fn execute_body(
 ) -> Response {
     match request::parse_body(&body, service.limits().values) {
         Ok(RequestBody::Single(request)) => {
-            execute_single(&service, &sockets, service.prepare(request), media_type).await
+            execute_single(&service, &sockets, service.prepare(request, &caller()), media_type).await
         }
         Ok(RequestBody::Batch(requests)) => {
             let requests = requests.into_iter().map(OperationRequest::into_owned).collect();
@@ -194,6 +196,11 @@ async fn execute_body(
         }
         Err(problem) => response::problem(&problem, media_type),
     }
+}
+
+/// Returns the caller that the middleware has authenticated.
+fn caller() -> Caller {
+    request_context::caller().unwrap_or_else(|| Caller::anonymous(Scopes::NONE))
 }
 
 async fn execute_single(
@@ -238,10 +245,11 @@ async fn execute_batch(
         let error = error::request_error((GraphqlErrorCode::BatchTooLarge, detail));
         return response::request_error(StatusCode::BAD_REQUEST, error, media_type);
     }
+    let caller = caller();
     let mut responses = Vec::with_capacity(requests.len());
     // Requests are executed one by one, like the mutations of one request.
     for request in requests {
-        responses.push(match service.prepare(request) {
+        responses.push(match service.prepare(request, &caller) {
             Ok(prepared) => service.execute(prepared, identity).await,
             Err(error) => error_response(error),
         });

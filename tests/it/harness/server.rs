@@ -147,6 +147,11 @@ impl Server {
         if let Some(name) = &self.setup.database {
             return cluster().await.connect(name).await;
         }
+        self.store().await.schema_connection().await.unwrap()
+    }
+
+    /// Opens the server's SQLite file.
+    pub async fn store(&self) -> Arc<dyn stockmeter::store::Store> {
         let url = format!("sqlite://{}", self.setup.file().display()).parse().unwrap();
         let options = PoolOptions {
             connections: 1,
@@ -154,7 +159,6 @@ impl Server {
             acquire_timeout: TIMEOUT,
             statement_timeout: TIMEOUT,
         };
-        let store = stockmeter::store::open(&url, options, None).await.unwrap();
-        store.schema_connection().await.unwrap()
+        stockmeter::store::open(&url, options, None).await.unwrap()
     }
 }
