@@ -216,6 +216,11 @@ pub struct Config {
     #[arg(default_value = "info", value_parser = parse_log)]
     pub log: String,
 
+    /// Log one line for each request, with level info
+    #[arg(long, global = true, env = "STOCKMETER_ACCESS_LOG", value_name = "BOOL")]
+    #[arg(default_value = "true", num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub access_log: bool,
+
     /// Log format; `auto` is text on a terminal and JSON otherwise
     #[arg(long, global = true, env = "STOCKMETER_LOG_FORMAT", value_name = "FORMAT", default_value = "auto")]
     pub log_format: LogFormat,

@@ -4,6 +4,7 @@
 use std::{
     borrow::Cow,
     fmt,
+    net::IpAddr,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -49,6 +50,8 @@ pub struct RequestInfo {
     pub method: Cow<'static, str>,
     /// Path without the query.
     pub path: Box<str>,
+    /// Address of the client.
+    pub address: IpAddr,
     /// Trace id (W3C Trace Context), or `None` if the request belongs to no trace.
     pub trace: Option<u128>,
 }

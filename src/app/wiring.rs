@@ -57,7 +57,8 @@ pub fn build(services: &Services, config: &Config) -> Result<(App, Option<App>),
         slow.clone(),
     );
     let middleware = |cors| {
-        Middleware::new(http_metrics.clone(), concurrency.clone(), body, cors, services.access.clone())
+        let (access, proxies) = (services.access.clone(), config.access.trusted_proxies());
+        Middleware::new(http_metrics.clone(), concurrency.clone(), body, cors, access, proxies)
     };
     let cors = CorsOptions { origins: &config.cors_origins, headers: &config.cors_headers };
 

@@ -2,12 +2,14 @@
 
 use std::{env, path::PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use ipnet::IpNet;
 
 use super::secret::Secret;
 use crate::{
     access::{AccessOptions, JwtKeys, JwtOptions},
     domain::{Scopes, TokenDigest},
+    http::client_address::{ProxyHeader, TrustedProxies},
 };
 
 /// Variable with the secret of the legacy service.
@@ -22,6 +24,21 @@ pub struct AccessConfig {
     /// JWT key exists, and nothing from then on
     #[arg(long, global = true, env = "STOCKMETER_ANONYMOUS", value_name = "SCOPES", value_parser = parse_scopes)]
     pub anonymous: Option<Scopes>,
+
+    /// Networks of proxies that report the client's address, separated by commas (`10.0.0.0/8,::1/128`)
+    #[arg(
+        long,
+        global = true,
+        env = "STOCKMETER_TRUSTED_PROXIES",
+        value_name = "CIDR,…",
+        value_delimiter = ','
+    )]
+    pub trusted_proxies: Vec<IpNet>,
+
+    /// Header in which these proxies report the address
+    #[arg(long, global = true, env = "STOCKMETER_PROXY_HEADER", value_name = "NAME")]
+    #[arg(default_value = "x-forwarded-for")]
+    pub proxy_header: ProxyHeaderName,
 
     /// Bearer token with the scope metrics (`Authorization: Bearer TOKEN`); /metrics then needs a token
     #[arg(
@@ -110,10 +127,28 @@ impl AccessConfig {
         Ok(source)
     }
 
+    /// Returns the proxies whose reports are believed.
+    pub fn trusted_proxies(&self) -> TrustedProxies {
+        let header = match self.proxy_header {
+            ProxyHeaderName::XForwardedFor => ProxyHeader::XForwardedFor,
+            ProxyHeaderName::Forwarded => ProxyHeader::Forwarded,
+        };
+        TrustedProxies { networks: self.trusted_proxies.clone(), header }
+    }
+
     /// Returns whether the legacy service's `SECRET_KEY` is set, but has no effect.
     pub fn ignores_secret_key(&self) -> bool {
         !self.jwt_secret_key && env::var_os(SECRET_KEY).is_some_and(|key| !key.is_empty())
     }
+}
+
+/// Header in which proxies report the client's address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProxyHeaderName {
+    /// X-Forwarded-For
+    XForwardedFor,
+    /// Forwarded (RFC 7239)
+    Forwarded,
 }
 
 fn parse_scopes(text: &str) -> Result<Scopes, String> {

@@ -1,6 +1,7 @@
 //! HTTP features that REST and GraphQL share: problems, request bodies, media types, hosts and query strings.
 
 pub mod bearer_token;
+pub mod client_address;
 pub mod content_negotiation;
 pub mod host;
 pub mod media_type;

@@ -22,7 +22,7 @@ use tracing_subscriber::{
 
 use crate::{
     config::{Config, LogFormat},
-    telemetry::traces,
+    telemetry::{http::ACCESS_LOG_TARGET, traces},
     trace_targets::{self, OTEL_TARGET},
 };
 
@@ -61,6 +61,9 @@ impl Drop for LogGuard {
 pub fn start(config: &Config, traces: Option<&SdkTracerProvider>) -> Result<LogGuard, String> {
     let filter = parse_filter(&config.log).map_err(|error| format!("--log `{}`: {error}", config.log))?;
     let mut filter = filter.with_target(OTEL_TARGET, LevelFilter::OFF);
+    if !config.access_log {
+        filter = filter.with_target(ACCESS_LOG_TARGET, LevelFilter::OFF);
+    }
     if config.log == "info" {
         // The library reports each of its ends at this level.
         filter = filter.with_target("opentelemetry_sdk", LevelFilter::WARN);

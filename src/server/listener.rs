@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::{Pin, pin},
     time::Duration,
 };
@@ -69,7 +69,7 @@ pub async fn serve(
         // Each connection has a child token, because all connections would contend for the lock of a shared
         // token.
         let signals = Signals { draining: draining.child_token(), stopping: stopping.child_token() };
-        let connection = serve_connection(stream, app.clone(), idle, signals);
+        let connection = serve_connection(stream, peer.ip(), app.clone(), idle, signals);
         connections.spawn(async move {
             if let Err(error) = connection.await {
                 debug!(%peer, error, "connection failed");
@@ -96,6 +96,7 @@ struct Signals {
 /// Serves a connection until either side closes it.
 async fn serve_connection(
     stream: TcpStream,
+    peer: IpAddr,
     app: App,
     idle: Duration,
     Signals { draining, stopping }: Signals,
@@ -109,7 +110,7 @@ async fn serve_connection(
     let tracker = active.clone();
     let drains = draining.clone();
     let service = service_fn(move |request: Request<Incoming>| {
-        let (response, drains) = (app.call(request.map(Body::new)), drains.clone());
+        let (response, drains) = (app.call(request.map(Body::new), peer), drains.clone());
         tracker.clone().track(response.map_ok(move |mut response| {
             if !is_http2 && drains.is_cancelled() {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -7,6 +7,7 @@
 mod harness;
 
 mod access;
+mod access_log;
 mod architecture;
 mod background_runtime;
 mod bad_input;

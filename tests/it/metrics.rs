@@ -14,7 +14,7 @@ use stockmeter::{
         routes::{Permission, Route, RouteTable},
     },
     config::OperationNames,
-    http::request_body::BodyLimits,
+    http::{client_address::TrustedProxies, request_body::BodyLimits},
     operations::metrics as metrics_route,
     telemetry::{
         HttpMetrics, Telemetry,
@@ -357,8 +357,14 @@ async fn a_panic_gives_500_and_is_counted() {
     let server = Server::start(Store::Sqlite).await;
     let options = AccessOptions { anonymous: None, metrics_token: None, jwt: None };
     let access = Access::open(server.store().await, options).await.unwrap();
-    let middleware =
-        Middleware::new(metrics, ConcurrencyLimits::new(10), body, CorsOptions::default(), access);
+    let middleware = Middleware::new(
+        metrics,
+        ConcurrencyLimits::new(10),
+        body,
+        CorsOptions::default(),
+        access,
+        TrustedProxies::default(),
+    );
     let handlers = Router::new()
         .route("/panics", get(panics))
         .route("/panics/background", get(panics))
@@ -367,7 +373,7 @@ async fn a_panic_gives_500_and_is_counted() {
         App::new(RouteTable::new(&ROUTES).unwrap(), middleware, Handlers { router: handlers, direct: None });
     let fetch = async |path: &str| {
         let request = Request::builder().uri(path).header("host", "x").body(Body::empty()).unwrap();
-        read_response(app.call(request).await.unwrap()).await
+        read_response(app.call(request, std::net::Ipv4Addr::LOCALHOST.into()).await.unwrap()).await
     };
     for path in ["/panics", "/panics/background"] {
         let (status, body) = fetch(path).await;

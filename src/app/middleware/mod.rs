@@ -3,6 +3,8 @@
 //! [`handle`] runs the outer part, which applies to all responses. [`handle_guarded`] runs the inner part,
 //! which can reject a request.
 
+use std::net::IpAddr;
+
 use axum::{
     extract::Request,
     response::{IntoResponse, Response},
@@ -12,15 +14,15 @@ use tower_http::cors::CorsLayer;
 use super::{App, routes::Recognized};
 use crate::{
     access::Access,
-    http::{host, problem_response, request_body::BodyLimits},
+    http::{client_address::TrustedProxies, host, problem_response, request_body::BodyLimits},
     telemetry::{HttpMetrics, http::RequestRecorder},
 };
 
 pub mod access_control;
-pub mod access_log;
 pub mod compression;
 pub mod concurrency_limit;
 pub mod cors;
+pub mod error_log;
 pub mod panic;
 pub mod request_id;
 pub mod response_headers;
@@ -38,6 +40,7 @@ pub struct Middleware {
     /// `None` if no other origin is allowed.
     pub cors: Option<CorsLayer>,
     pub access: Access,
+    pub proxies: TrustedProxies,
 }
 
 impl Middleware {
@@ -48,19 +51,21 @@ impl Middleware {
         body: BodyLimits,
         cors: CorsOptions,
         access: Access,
+        proxies: TrustedProxies,
     ) -> Self {
-        Self { metrics, concurrency, body, cors: cors::layer(cors), access }
+        Self { metrics, concurrency, body, cors: cors::layer(cors), access, proxies }
     }
 }
 
 /// Recognizes the route, runs the middleware and the handler, and returns the response.
-pub async fn handle(app: App, mut request: Request) -> Response {
+pub async fn handle(app: App, mut request: Request, peer: IpAddr) -> Response {
     let recognized = app.0.routes.recognize(request.method(), request.uri().path());
     let id = request_id::from_headers(request.headers());
+    let address = app.0.middleware.proxies.client_address(peer, request.headers());
     let encodings = compression::accepted_encodings(request.headers());
     // Metrics and the trace cover all further steps.
     let metrics = app.0.middleware.metrics.clone();
-    let recorder = RequestRecorder::start(metrics, recognized.template, id.clone(), &mut request);
+    let recorder = RequestRecorder::start(metrics, recognized.template, id.clone(), address, &mut request);
     let start = recorder.started_at();
     let respond = async move {
         let invalid_host = host::check(request.version(), request.headers()).err();
@@ -77,7 +82,7 @@ pub async fn handle(app: App, mut request: Request) -> Response {
         };
         let mut response = problem_response::render(response, &id);
         let time_to_headers = start.elapsed();
-        access_log::log(response.status(), time_to_headers);
+        error_log::log(response.status(), time_to_headers);
         response_headers::set_defaults(response.headers_mut(), time_to_headers);
         request_id::set(response.headers_mut(), &id);
         if compression::should_compress(&response) {

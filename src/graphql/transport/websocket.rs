@@ -37,7 +37,7 @@ use crate::{
         execution::{response_stream::ResponseStream, service::Service},
     },
     http::{bearer_token, problem::Problem},
-    request_context,
+    request_context::{self, ContextSnapshot},
 };
 
 const PROTOCOL: &str = "graphql-transport-ws";
@@ -88,11 +88,14 @@ impl WebSockets {
 pub async fn open(service: Service, sockets: WebSockets, access: Access, request: Request) -> Response {
     match upgrade(request, sockets.0.max_message_size).await {
         Ok(upgrade) => {
+            // The upgraded connection is served by another task.
+            let context = ContextSnapshot::capture();
             let task = move |socket| {
                 let open = sockets.0.open.clone();
-                open.track_future(background_runtime::run(async move {
+                let serve = context.scope(background_runtime::run(async move {
                     serve(socket, Session::new(service, access, sockets.stopped()), &sockets.0).await;
-                }))
+                }));
+                open.track_future(serve)
             };
             upgrade.on_upgrade(task)
         }

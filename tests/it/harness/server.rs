@@ -76,6 +76,8 @@ impl Setup {
         command.env("DATABASE_URL", &self.database_url).env("STOCKMETER_LISTEN", "127.0.0.1:0");
         // On a busy machine, requests may wait long for a database connection. They must not fail.
         command.env("STOCKMETER_DATABASE_ACQUIRE_TIMEOUT", "60s");
+        // Heavy loads would write a line for each of their requests.
+        command.env("STOCKMETER_ACCESS_LOG", "false");
         command.envs(self.workers.map(|workers| ("TOKIO_WORKER_THREADS", workers)));
         command.envs(self.settings.iter().cloned());
         command
