@@ -9,7 +9,7 @@ use crate::{catalog::Catalog, domain::Error, http::request_body::BodyLimits};
 mod changes;
 mod collection;
 mod filter_query;
-pub mod idempotency;
+mod idempotency;
 mod item;
 mod list;
 mod list_query;
