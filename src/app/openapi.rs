@@ -48,6 +48,11 @@ const STATUS_HEADERS: [(&str, &str, &str); 3] = [
     ("415", "Accept-Encoding", "`identity`, if the body is compressed"),
 ];
 
+/// Name and description of the header of a replayed response. The operations that honour [`KEY`] have it.
+const REPLAYED: (&str, &str) = ("Idempotent-Replayed", "`true` if an earlier request produced this response");
+/// Name of the parameter with the idempotency key.
+const KEY: &str = "Idempotency-Key";
+
 /// Returns the OpenAPI document of all routes.
 pub fn document() -> OpenApi {
     let mut document = Document::openapi();
@@ -64,7 +69,7 @@ pub fn document() -> OpenApi {
     }
     env!("CARGO_PKG_VERSION").clone_into(&mut document.info.version);
     let status_headers = STATUS_HEADERS.into_iter().map(|(_, name, description)| (name, description));
-    let headers = HEADERS.into_iter().chain(status_headers).map(|(name, description)| {
+    let headers = HEADERS.into_iter().chain(status_headers).chain([REPLAYED]).map(|(name, description)| {
         let mut header = Header::default();
         header.description = Some(description.to_owned());
         (name.to_owned(), RefOr::T(header))
@@ -81,10 +86,16 @@ pub fn document() -> OpenApi {
 /// parameters.
 fn add_common_responses(operation: &mut Operation) {
     operation.parameters.iter_mut().flatten().for_each(drop_null_type);
+    let has_key =
+        |parameter: &RefOr<Parameter>| matches!(parameter, RefOr::T(parameter) if parameter.name == KEY);
+    let is_replayed = operation.parameters.iter().flatten().any(has_key);
     for (status, response) in &mut operation.responses.responses {
         if let RefOr::T(response) = response {
             for (name, _) in HEADERS {
                 add_header(response, name);
+            }
+            if is_replayed && status.starts_with('2') {
+                add_header(response, REPLAYED.0);
             }
             for (_, name, _) in STATUS_HEADERS.into_iter().filter(|(only, ..)| only == status) {
                 add_header(response, name);

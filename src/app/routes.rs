@@ -164,12 +164,12 @@ pub const ROUTES: &[Route] = &[
         .direct(Direct::Create)
         .takes_files(),
     Route::new("PUT", "/products", Scope::Write, &[200, 400, 404, 408, 409, 413, 415, 422, 428, 500, 503]),
-    Route::new("DELETE", "/products", Scope::Admin, &[200, 400, 422, 428, 500, 503]),
+    Route::new("DELETE", "/products", Scope::Admin, &[200, 400, 409, 422, 428, 500, 503]),
     Route::new("GET", "/products/changes", Scope::Read, &[200, 400, 422, 500, 503]),
     Route::new("GET", ITEM, Scope::Read, &[200, 304, 400, 404, 412, 422, 500, 503]).direct(Direct::Product),
-    Route::new("PUT", ITEM, Scope::Write, &[200, 201, 400, 404, 408, 412, 413, 415, 422, 428, 500, 503]),
-    Route::new("PATCH", ITEM, Scope::Write, &[200, 400, 404, 408, 412, 413, 415, 422, 428, 500, 503]),
-    Route::new("DELETE", ITEM, Scope::Write, &[204, 400, 404, 412, 422, 428, 500, 503]),
+    Route::new("PUT", ITEM, Scope::Write, &[200, 201, 400, 404, 408, 409, 412, 413, 415, 422, 428, 500, 503]),
+    Route::new("PATCH", ITEM, Scope::Write, &[200, 400, 404, 408, 409, 412, 413, 415, 422, 428, 500, 503]),
+    Route::new("DELETE", ITEM, Scope::Write, &[204, 400, 404, 409, 412, 422, 428, 500, 503]),
     Route::new(
         "POST",
         "/products/{product_id}/stock",
@@ -178,7 +178,8 @@ pub const ROUTES: &[Route] = &[
     ),
     // Both GraphQL routes have the scope of a query, although a mutation changes products.
     Route::new("GET", "/graphql", Scope::Read, &[101, 200, 400, 405, 500, 503]).linked("graphql"),
-    Route::new("POST", "/graphql", Scope::Read, &[200, 400, 408, 413, 415, 500, 503]).direct(Direct::Graphql),
+    Route::new("POST", "/graphql", Scope::Read, &[200, 400, 408, 409, 413, 415, 422, 500, 503])
+        .direct(Direct::Graphql),
     Route::new("GET", "/graphql/playground/{build}/{file}", Scope::None, &[200, 404]).undocumented(),
     Route::new("GET", "/health", Scope::None, &[200, 503]).unlimited().on(Listener::All).linked("health"),
     Route::new("GET", "/health/live", Scope::None, &[200]).unlimited().on(Listener::All).linked("live"),
