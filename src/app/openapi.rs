@@ -10,7 +10,7 @@ use axum::{
 use utoipa::{
     OpenApi as _,
     openapi::{
-        Header, OpenApi, Ref, RefOr, Response, Schema,
+        Header, Object, OpenApi, Ref, RefOr, Response, Schema,
         path::{Operation, Parameter},
         schema::{SchemaType, Type},
     },
@@ -69,8 +69,9 @@ pub fn document() -> OpenApi {
     }
     env!("CARGO_PKG_VERSION").clone_into(&mut document.info.version);
     let status_headers = STATUS_HEADERS.into_iter().map(|(_, name, description)| (name, description));
-    let headers = HEADERS.into_iter().chain(status_headers).chain([REPLAYED]).map(|(name, description)| {
-        let mut header = Header::default();
+    let text = HEADERS.into_iter().chain(status_headers).map(|header| (header, Type::String));
+    let headers = text.chain([(REPLAYED, Type::Boolean)]).map(|((name, description), kind)| {
+        let mut header = Header::new(Object::with_type(kind));
         header.description = Some(description.to_owned());
         (name.to_owned(), RefOr::T(header))
     });

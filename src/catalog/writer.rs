@@ -5,7 +5,7 @@ use crate::domain::{
     Error, Filter, NewProduct, OnConflict, Precondition, Product, ProductChange, ProductId, StockAdjustment,
 };
 
-/// Write access of a request with or without an idempotency key.
+/// Access to the products for a request that changes them, with or without an idempotency key.
 pub enum Writer {
     /// The catalog, for requests without a key. Writes share statements with other requests.
     Catalog(Catalog),

@@ -33,6 +33,7 @@ mod health;
 mod http_behaviour;
 mod http_requests;
 mod idempotency;
+mod idempotency_graphql;
 mod interfaces_agree;
 mod metrics;
 mod outages;

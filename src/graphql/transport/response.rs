@@ -155,9 +155,11 @@ fn status(response: &GraphqlResponse) -> StatusCode {
     match response.errors.first().map(error::code) {
         Some(
             GraphqlErrorCode::Timeout
+            | GraphqlErrorCode::Overloaded
             | GraphqlErrorCode::TooManySubscriptions
             | GraphqlErrorCode::Unavailable,
         ) => StatusCode::SERVICE_UNAVAILABLE,
+        Some(GraphqlErrorCode::Internal) => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::BAD_REQUEST,
     }
 }
