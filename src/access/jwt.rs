@@ -144,7 +144,7 @@ impl JwtVerifier {
             _ => Scopes::NONE,
         };
         let subject = claims.get("sub").and_then(Value::as_str).unwrap_or("unknown");
-        let subject = subject.chars().take(MAX_SUBJECT_CHARS).collect();
+        let subject = subject.chars().filter(|char| !char.is_control()).take(MAX_SUBJECT_CHARS).collect();
         Some(Caller::new(Identity::Subject(subject), scopes, Some(expires_at)))
     }
 }

@@ -10,7 +10,7 @@ use axum::{
 use utoipa::{
     OpenApi as _,
     openapi::{
-        Header, OpenApi, Ref, RefOr, Response, Schema,
+        Header, Object, OpenApi, Ref, RefOr, Response, Schema,
         path::{Operation, Parameter},
         schema::{SchemaType, Type},
     },
@@ -52,6 +52,11 @@ const STATUS_HEADERS: [(&str, &str, &str); 5] = [
     ("415", "Accept-Encoding", "`identity`, if the body is compressed"),
 ];
 
+/// Name and description of the header of a replayed response. The operations that honour [`KEY`] have it.
+const REPLAYED: (&str, &str) = ("Idempotent-Replayed", "`true` if an earlier request produced this response");
+/// Name of the parameter with the idempotency key.
+const KEY: &str = "Idempotency-Key";
+
 /// Returns the OpenAPI document of all routes.
 pub fn document() -> OpenApi {
     let mut document = Document::openapi();
@@ -69,8 +74,9 @@ pub fn document() -> OpenApi {
     security::add(&mut document);
     env!("CARGO_PKG_VERSION").clone_into(&mut document.info.version);
     let status_headers = STATUS_HEADERS.into_iter().map(|(_, name, description)| (name, description));
-    let headers = HEADERS.into_iter().chain(status_headers).map(|(name, description)| {
-        let mut header = Header::default();
+    let text = HEADERS.into_iter().chain(status_headers).map(|header| (header, Type::String));
+    let headers = text.chain([(REPLAYED, Type::Boolean)]).map(|((name, description), kind)| {
+        let mut header = Header::new(Object::with_type(kind));
         header.description = Some(description.to_owned());
         (name.to_owned(), RefOr::T(header))
     });
@@ -92,9 +98,15 @@ pub fn document() -> OpenApi {
 /// parameters.
 fn add_common_responses(operation: &mut Operation) {
     operation.parameters.iter_mut().flatten().for_each(drop_null_type);
+    let has_key =
+        |parameter: &RefOr<Parameter>| matches!(parameter, RefOr::T(parameter) if parameter.name == KEY);
+    let is_replayed = operation.parameters.iter().flatten().any(has_key);
     for (status, response) in &mut operation.responses.responses {
         if let RefOr::T(response) = response {
             add_headers(response, status);
+            if is_replayed && status.starts_with('2') {
+                add_header(response, REPLAYED.0);
+            }
         }
     }
 }
@@ -103,9 +115,13 @@ fn add_common_responses(operation: &mut Operation) {
 fn add_headers(response: &mut Response, status: &str) {
     let of_status = STATUS_HEADERS.into_iter().filter(|(only, ..)| *only == status).map(|(_, name, _)| name);
     for name in HEADERS.into_iter().map(|(name, _)| name).chain(of_status) {
-        let header = RefOr::Ref(Ref::new(format!("#/components/headers/{name}")));
-        response.headers.insert(name.to_owned(), header);
+        add_header(response, name);
     }
+}
+
+fn add_header(response: &mut Response, name: &str) {
+    let header = RefOr::Ref(Ref::new(format!("#/components/headers/{name}")));
+    response.headers.insert(name.to_owned(), header);
 }
 
 /// Removes `null` from the types of an optional parameter. utoipa adds `null`, but a parameter is either

@@ -172,13 +172,18 @@ pub const ROUTES: &[Route] = &[
     .direct(Direct::Create)
     .takes_files(),
     Route::new("PUT", "/products", WRITE, &[200, 400, 401, 403, 404, 408, 409, 413, 415, 422, 428, 500, 503]),
-    Route::new("DELETE", "/products", ADMIN, &[200, 400, 401, 403, 422, 428, 500, 503]),
+    Route::new("DELETE", "/products", ADMIN, &[200, 400, 401, 403, 409, 422, 428, 500, 503]),
     Route::new("GET", "/products/changes", READ, &[200, 400, 401, 403, 422, 500, 503]),
     Route::new("GET", ITEM, READ, &[200, 304, 400, 401, 403, 404, 412, 422, 500, 503])
         .direct(Direct::Product),
-    Route::new("PUT", ITEM, WRITE, &[200, 201, 400, 401, 403, 404, 408, 412, 413, 415, 422, 428, 500, 503]),
-    Route::new("PATCH", ITEM, WRITE, &[200, 400, 401, 403, 404, 408, 412, 413, 415, 422, 428, 500, 503]),
-    Route::new("DELETE", ITEM, WRITE, &[204, 400, 401, 403, 404, 412, 422, 428, 500, 503]),
+    Route::new(
+        "PUT",
+        ITEM,
+        WRITE,
+        &[200, 201, 400, 401, 403, 404, 408, 409, 412, 413, 415, 422, 428, 500, 503],
+    ),
+    Route::new("PATCH", ITEM, WRITE, &[200, 400, 401, 403, 404, 408, 409, 412, 413, 415, 422, 428, 500, 503]),
+    Route::new("DELETE", ITEM, WRITE, &[204, 400, 401, 403, 404, 409, 412, 422, 428, 500, 503]),
     Route::new(
         "POST",
         "/products/{product_id}/stock",
@@ -189,7 +194,7 @@ pub const ROUTES: &[Route] = &[
     Route::new("GET", "/graphql", Permission::PerOperation, &[101, 200, 400, 401, 403, 405, 500, 503])
         .linked("graphql"),
     // Mutations need more than this scope, which the handler checks.
-    Route::new("POST", "/graphql", READ, &[200, 400, 401, 403, 408, 413, 415, 500, 503])
+    Route::new("POST", "/graphql", READ, &[200, 400, 401, 403, 408, 409, 413, 415, 422, 500, 503])
         .direct(Direct::Graphql),
     Route::new("GET", "/graphql/playground/{build}/{file}", Permission::Public, &[200, 404]).undocumented(),
     Route::new("GET", "/health", Permission::Public, &[200, 503])

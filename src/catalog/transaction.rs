@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Error, NewProduct, OnConflict, Precondition, Product, ProductId, StockAdjustment, WriteAction,
-        reject_duplicate_ids,
+        Error, NewProduct, OnConflict, Precondition, Product, ProductChange, ProductId, StockAdjustment,
+        WriteAction, reject_duplicate_ids,
     },
     panics,
     request_context::ContextSnapshot,
@@ -83,6 +83,27 @@ impl Transaction {
         insert_all(&*self.store, new, row_conflict(on_conflict)).await
     }
 
+    /// Returns one product. See [`Catalog::get`].
+    ///
+    /// # Errors
+    /// Returns the errors of [`Catalog::get`].
+    pub async fn get(&self, id: ProductId) -> Result<Product, Error> {
+        self.store.get_many(&[id]).await?.pop().ok_or_else(|| Error::not_found(id))
+    }
+
+    /// Changes one product. See [`Catalog::update`].
+    ///
+    /// # Errors
+    /// Returns the errors of [`Catalog::update`].
+    pub async fn update(
+        &self,
+        id: ProductId,
+        change: ProductChange,
+        precondition: &Precondition,
+    ) -> Result<Product, Error> {
+        self.write(id, WriteAction::Update(change), precondition).await
+    }
+
     /// Adds a quantity to the amount of a product. See [`Catalog::adjust_stock`].
     ///
     /// # Errors
@@ -93,7 +114,23 @@ impl Transaction {
         delta: StockAdjustment,
         precondition: &Precondition,
     ) -> Result<Product, Error> {
-        let write = self.catalog.product_write(id, WriteAction::AdjustStock(delta), precondition)?;
-        self.store.write(write).await?
+        self.write(id, WriteAction::AdjustStock(delta), precondition).await
+    }
+
+    /// Deletes one product. See [`Catalog::delete`].
+    ///
+    /// # Errors
+    /// Returns the errors of [`Catalog::delete`].
+    pub async fn delete(&self, id: ProductId, precondition: &Precondition) -> Result<Product, Error> {
+        self.write(id, WriteAction::Delete, precondition).await
+    }
+
+    async fn write(
+        &self,
+        id: ProductId,
+        action: WriteAction,
+        precondition: &Precondition,
+    ) -> Result<Product, Error> {
+        self.store.write(self.catalog.product_write(id, action, precondition)?).await?
     }
 }

@@ -1,9 +1,11 @@
 //! Writes of a request, which are not batched if the request has an idempotency key.
 
 use super::{Catalog, Transaction};
-use crate::domain::{Error, NewProduct, OnConflict, Precondition, Product, ProductId, StockAdjustment};
+use crate::domain::{
+    Error, Filter, NewProduct, OnConflict, Precondition, Product, ProductChange, ProductId, StockAdjustment,
+};
 
-/// Write access of a request with or without an idempotency key.
+/// Access to the products for a request that changes them, with or without an idempotency key.
 pub enum Writer {
     /// The catalog, for requests without a key. Writes share statements with other requests.
     Catalog(Catalog),
@@ -12,6 +14,17 @@ pub enum Writer {
 }
 
 impl Writer {
+    /// Returns one product, with the changes of this request.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Catalog::get`].
+    pub async fn get(&self, id: ProductId) -> Result<Product, Error> {
+        match self {
+            Self::Catalog(catalog) => catalog.get(id).await,
+            Self::Transaction(transaction) => Box::pin(transaction.get(id)).await,
+        }
+    }
+
     /// Creates one product and returns it.
     ///
     /// # Errors
@@ -38,6 +51,33 @@ impl Writer {
         }
     }
 
+    /// Changes one product and returns its new state.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Catalog::update`].
+    pub async fn update(
+        &self,
+        id: ProductId,
+        change: ProductChange,
+        precondition: &Precondition,
+    ) -> Result<Product, Error> {
+        match self {
+            Self::Catalog(catalog) => catalog.update(id, change, precondition).await,
+            Self::Transaction(transaction) => Box::pin(transaction.update(id, change, precondition)).await,
+        }
+    }
+
+    /// Replaces all of the products or none, and returns them in the given order.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Catalog::replace_many`].
+    pub async fn replace_many(&self, new: Vec<NewProduct>) -> Result<Vec<Product>, Error> {
+        match self {
+            Self::Catalog(catalog) => catalog.replace_many(new).await,
+            Self::Transaction(transaction) => transaction.replace_many(new).await,
+        }
+    }
+
     /// Adds a quantity to the amount of a product and returns the changed product.
     ///
     /// # Errors
@@ -53,6 +93,28 @@ impl Writer {
             Self::Transaction(transaction) => {
                 Box::pin(transaction.adjust_stock(id, delta, precondition)).await
             }
+        }
+    }
+
+    /// Deletes one product and returns its last state.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Catalog::delete`].
+    pub async fn delete(&self, id: ProductId, precondition: &Precondition) -> Result<Product, Error> {
+        match self {
+            Self::Catalog(catalog) => catalog.delete(id, precondition).await,
+            Self::Transaction(transaction) => Box::pin(transaction.delete(id, precondition)).await,
+        }
+    }
+
+    /// Deletes the products that match the filter and returns their number.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Catalog::delete_many`].
+    pub async fn delete_many(&self, filter: &Filter) -> Result<u64, Error> {
+        match self {
+            Self::Catalog(catalog) => catalog.delete_many(filter).await,
+            Self::Transaction(transaction) => transaction.delete_many(filter).await,
         }
     }
 

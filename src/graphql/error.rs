@@ -36,6 +36,10 @@ pub enum GraphqlErrorCode {
     InsufficientStock,
     /// The adjustment would exceed the maximum amount of a product.
     TooMuchStock,
+    /// The idempotency key was used for a different request; send a new key with each request.
+    IdempotencyKeyReused,
+    /// A request with this idempotency key is in progress; retry later.
+    IdempotencyKeyInUse,
     /// The server has reached its maximum number of subscriptions; retry later.
     TooManySubscriptions,
     /// The client received changes too slowly; subscribe again after the last one received.
@@ -91,11 +95,12 @@ impl From<ErrorCode> for GraphqlErrorCode {
             ErrorCode::VersionRequired => Self::VersionRequired,
             ErrorCode::InsufficientStock => Self::InsufficientStock,
             ErrorCode::TooMuchStock => Self::TooMuchStock,
+            ErrorCode::KeyReused => Self::IdempotencyKeyReused,
+            ErrorCode::KeyInUse => Self::IdempotencyKeyInUse,
             ErrorCode::TooManySubscriptions => Self::TooManySubscriptions,
             ErrorCode::TooSlow => Self::TooSlow,
             ErrorCode::Unavailable => Self::Unavailable,
-            // GraphQL has no idempotency keys, so the last two cannot occur.
-            ErrorCode::Internal | ErrorCode::KeyReused | ErrorCode::KeyInUse => Self::Internal,
+            ErrorCode::Internal => Self::Internal,
         }
     }
 }
@@ -114,6 +119,11 @@ impl GraphqlErrorCode {
     /// Returns the code's name in the schema.
     pub fn name(self) -> &'static str {
         Self::items().iter().find(|item| item.value == self).map_or("INTERNAL", |item| item.name)
+    }
+
+    /// Returns whether the server or its database failed, so that the same request may succeed later.
+    pub fn is_server_error(self) -> bool {
+        matches!(self, Self::Internal | Self::Unavailable | Self::Timeout | Self::Overloaded)
     }
 }
 

@@ -39,7 +39,7 @@ use crate::domain::{
 ///
 /// A method whose future is dropped has either its whole effect or none.
 #[async_trait]
-pub trait Store: Inserts + ApiTokens + fmt::Debug {
+pub trait Store: ProductStatements + ApiTokens + fmt::Debug {
     fn kind(&self) -> Kind;
 
     /// Returns the numbers of connections and of waiting statements.
@@ -47,9 +47,6 @@ pub trait Store: Inserts + ApiTokens + fmt::Debug {
 
     /// Returns whether the table `product` can be read within two seconds, even if the pool is busy.
     async fn is_reachable(&self) -> bool;
-
-    /// Returns those of the products that exist, in any order.
-    async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError>;
 
     /// Returns the products of a page in the order of reading, and the one that follows the page, if any.
     async fn page(&self, listing: &Listing, page: &PageRequest) -> Result<Vec<Product>, StoreError>;
@@ -66,16 +63,6 @@ pub trait Store: Inserts + ApiTokens + fmt::Debug {
         writes: Vec<ProductWrite>,
         wait: RowWait,
     ) -> Result<Vec<WriteOutcome>, StoreError>;
-
-    /// Replaces all of the products and returns their new versions. Changes nothing and returns an empty map
-    /// if one of the products does not exist. All products must have ids, and no two the same.
-    async fn replace_many(
-        &self,
-        products: Arc<Vec<NewProduct>>,
-    ) -> Result<HashMap<ProductId, Version>, StoreError>;
-
-    /// Deletes the products that match the filter and returns their number.
-    async fn delete_many(&self, filter: &Filter) -> Result<u64, StoreError>;
 
     /// Begins a transaction of several statements. It is rolled back if it is dropped.
     async fn begin(&self) -> Result<Arc<dyn Transaction>, StoreError>;
@@ -122,9 +109,12 @@ pub trait Store: Inserts + ApiTokens + fmt::Debug {
     async fn close(&self);
 }
 
-/// Statements that insert products.
+/// Statements on any number of products, each in a transaction of its own or in a [`Transaction`].
 #[async_trait]
-pub trait Inserts: Send + Sync {
+pub trait ProductStatements: Send + Sync {
+    /// Returns those of the products that exist, in any order.
+    async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError>;
+
     /// Inserts products, all or none, and returns their ids.
     async fn insert(&self, insert: &Insert) -> Result<Inserted, StoreError>;
 
@@ -134,6 +124,16 @@ pub trait Inserts: Send + Sync {
     /// Advances the counter of generated ids past ids that clients have used, or are about to use, until
     /// `wanted` ids are free.
     async fn skip_used_ids(&self, ids: &[ProductId], wanted: usize) -> Result<(), StoreError>;
+
+    /// Replaces all of the products and returns their new versions. Changes nothing and returns an empty map
+    /// if one of the products does not exist. All products must have ids, and no two the same.
+    async fn replace_many(
+        &self,
+        products: Arc<Vec<NewProduct>>,
+    ) -> Result<HashMap<ProductId, Version>, StoreError>;
+
+    /// Deletes the products that match the filter and returns their number.
+    async fn delete_many(&self, filter: &Filter) -> Result<u64, StoreError>;
 }
 
 /// Statements on API tokens.
@@ -153,7 +153,7 @@ pub trait ApiTokens: Send + Sync {
 
 /// A transaction of several statements. A failed statement has no effect, and the transaction goes on.
 #[async_trait]
-pub trait Transaction: Inserts {
+pub trait Transaction: ProductStatements {
     /// Carries out a change of one product.
     async fn write(&self, write: ProductWrite) -> Result<Result<Product, Error>, StoreError>;
 

@@ -35,6 +35,7 @@ mod health;
 mod http_behaviour;
 mod http_requests;
 mod idempotency;
+mod idempotency_graphql;
 mod interfaces_agree;
 mod json_web_tokens;
 mod metrics;

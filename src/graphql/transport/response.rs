@@ -177,11 +177,13 @@ fn status(response: &GraphqlResponse) -> StatusCode {
     match response.errors.first().map(error::code) {
         Some(
             GraphqlErrorCode::Timeout
+            | GraphqlErrorCode::Overloaded
             | GraphqlErrorCode::TooManySubscriptions
             | GraphqlErrorCode::Unavailable,
         ) => StatusCode::SERVICE_UNAVAILABLE,
         Some(GraphqlErrorCode::Unauthorized) => StatusCode::UNAUTHORIZED,
         Some(GraphqlErrorCode::Forbidden) => StatusCode::FORBIDDEN,
+        Some(GraphqlErrorCode::Internal) => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::BAD_REQUEST,
     }
 }

@@ -28,8 +28,8 @@ use tokio::sync::Mutex;
 
 use self::{pool::Pool, transaction::PostgresTransaction};
 use super::{
-    HEALTH_CHECK_TIMEOUT, Insert, Inserted, Inserts, Kind, LogRead, PoolOptions, PoolStatus, RowWait, Store,
-    StoreError, StoredResponse, Transaction, WriteOutcome, observer::OptionalObserver, sql,
+    HEALTH_CHECK_TIMEOUT, Insert, Inserted, Kind, LogRead, PoolOptions, PoolStatus, ProductStatements,
+    RowWait, Store, StoreError, StoredResponse, Transaction, WriteOutcome, observer::OptionalObserver, sql,
 };
 use crate::domain::{
     Filter, IdempotencyKey, Listing, LogPosition, NewProduct, PageRequest, Product, ProductId, ProductWrite,
@@ -103,10 +103,6 @@ impl Store for Postgres {
         matches!(tokio::time::timeout(HEALTH_CHECK_TIMEOUT, query).await, Ok(Ok(_)))
     }
 
-    async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
-        products::get_many(&mut self.pool.acquire().await?, ids).await
-    }
-
     async fn page(&self, listing: &Listing, page: &PageRequest) -> Result<Vec<Product>, StoreError> {
         let statement = sql::page::statement(listing, page, BACKEND);
         rows::products(&self.pool.acquire().await?.query(statement).await?)
@@ -142,17 +138,6 @@ impl Store for Postgres {
             connection.roll_back().await?;
         }
         outcomes
-    }
-
-    async fn replace_many(
-        &self,
-        products: Arc<Vec<NewProduct>>,
-    ) -> Result<HashMap<ProductId, Version>, StoreError> {
-        products::replace_many(&mut self.pool.acquire_for_write().await?.connection, &products).await
-    }
-
-    async fn delete_many(&self, filter: &Filter) -> Result<u64, StoreError> {
-        self.pool.acquire_for_write().await?.connection.execute(sql::delete_many(filter, BACKEND)).await
     }
 
     async fn begin(&self) -> Result<Arc<dyn Transaction>, StoreError> {
@@ -224,7 +209,11 @@ impl Store for Postgres {
 }
 
 #[async_trait]
-impl Inserts for Postgres {
+impl ProductStatements for Postgres {
+    async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
+        products::get_many(&mut self.pool.acquire().await?, ids).await
+    }
+
     async fn insert(&self, insert: &Insert) -> Result<Inserted, StoreError> {
         insert::insert(&mut self.pool.acquire_for_write().await?.connection, insert).await
     }
@@ -235,5 +224,16 @@ impl Inserts for Postgres {
 
     async fn skip_used_ids(&self, ids: &[ProductId], wanted: usize) -> Result<(), StoreError> {
         insert::skip_used_ids(&mut self.pool.acquire_for_write().await?.connection, ids, wanted).await
+    }
+
+    async fn replace_many(
+        &self,
+        products: Arc<Vec<NewProduct>>,
+    ) -> Result<HashMap<ProductId, Version>, StoreError> {
+        products::replace_many(&mut self.pool.acquire_for_write().await?.connection, &products).await
+    }
+
+    async fn delete_many(&self, filter: &Filter) -> Result<u64, StoreError> {
+        self.pool.acquire_for_write().await?.connection.execute(sql::delete_many(filter, BACKEND)).await
     }
 }

@@ -32,8 +32,8 @@ use sea_orm::{DatabaseConnection, DbBackend};
 
 use self::{connection::Access, transaction::SqliteTransaction, write_transaction::WriteTransaction};
 use super::{
-    HEALTH_CHECK_TIMEOUT, Insert, Inserted, Inserts, Kind, LogRead, PoolStatus, RowWait, Store, StoreError,
-    StoredResponse, Transaction, WriteOutcome, sql,
+    HEALTH_CHECK_TIMEOUT, Insert, Inserted, Kind, LogRead, PoolStatus, ProductStatements, RowWait, Store,
+    StoreError, StoredResponse, Transaction, WriteOutcome, sql,
 };
 use crate::domain::{
     Filter, IdempotencyKey, Listing, LogPosition, NewProduct, PageRequest, Product, ProductId, ProductWrite,
@@ -71,14 +71,6 @@ impl Store for Sqlite {
         matches!(tokio::time::timeout(HEALTH_CHECK_TIMEOUT, read).await, Ok(Ok(_)))
     }
 
-    async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
-        let ids = ids.to_vec();
-        let read = move |connection: &Connection| {
-            read_transaction::run(connection, || update::find_many(connection, &ids))
-        };
-        self.read_short(update::SELECT_ONE, read).await
-    }
-
     async fn page(&self, listing: &Listing, page: &PageRequest) -> Result<Vec<Product>, StoreError> {
         let statement = sql::page::statement(listing, page, BACKEND);
         if !page.is_short(listing) {
@@ -109,20 +101,6 @@ impl Store for Sqlite {
             writes.iter().map(|write| Ok(WriteOutcome::Done(update::write(transaction, write)?))).collect()
         };
         self.write("UPDATE", update::UPDATE, work).await
-    }
-
-    async fn replace_many(
-        &self,
-        products: Arc<Vec<NewProduct>>,
-    ) -> Result<HashMap<ProductId, Version>, StoreError> {
-        self.write("UPDATE", update::UPDATE, move |transaction| update::replace_many(transaction, &products))
-            .await
-    }
-
-    async fn delete_many(&self, filter: &Filter) -> Result<u64, StoreError> {
-        let statement = sql::delete_many(filter, BACKEND);
-        let sql = statement.sql.clone();
-        self.write("DELETE", &sql, move |transaction| update::delete_many(transaction, &statement)).await
     }
 
     async fn begin(&self) -> Result<Arc<dyn Transaction>, StoreError> {
@@ -212,7 +190,15 @@ impl Store for Sqlite {
 }
 
 #[async_trait]
-impl Inserts for Sqlite {
+impl ProductStatements for Sqlite {
+    async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
+        let ids = ids.to_vec();
+        let read = move |connection: &Connection| {
+            read_transaction::run(connection, || update::find_many(connection, &ids))
+        };
+        self.read_short(update::SELECT_ONE, read).await
+    }
+
     async fn insert(&self, insert: &Insert) -> Result<Inserted, StoreError> {
         let insert = insert.clone();
         self.write("INSERT", insert::INSERT_ONE, move |transaction| insert::insert(transaction, &insert))
@@ -230,6 +216,20 @@ impl Inserts for Sqlite {
     /// The ids are skipped when they are generated.
     async fn skip_used_ids(&self, _: &[ProductId], _: usize) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    async fn replace_many(
+        &self,
+        products: Arc<Vec<NewProduct>>,
+    ) -> Result<HashMap<ProductId, Version>, StoreError> {
+        self.write("UPDATE", update::UPDATE, move |transaction| update::replace_many(transaction, &products))
+            .await
+    }
+
+    async fn delete_many(&self, filter: &Filter) -> Result<u64, StoreError> {
+        let statement = sql::delete_many(filter, BACKEND);
+        let sql = statement.sql.clone();
+        self.write("DELETE", &sql, move |transaction| update::delete_many(transaction, &statement)).await
     }
 }
 

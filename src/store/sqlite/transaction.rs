@@ -1,6 +1,6 @@
 //! A transaction of several statements on the writer.
 
-use std::time::Instant;
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use async_trait::async_trait;
 use rusqlite::Result;
@@ -10,8 +10,10 @@ use super::{
     write_transaction::WriteTransaction,
 };
 use crate::{
-    domain::{Error, Fingerprint, IdempotencyKey, Product, ProductId, ProductWrite},
-    store::{Insert, Inserted, Inserts, KeyState, StoreError, Transaction, sql},
+    domain::{
+        Error, Filter, Fingerprint, IdempotencyKey, NewProduct, Product, ProductId, ProductWrite, Version,
+    },
+    store::{Insert, Inserted, KeyState, ProductStatements, StoreError, Transaction, sql},
 };
 
 pub(super) struct SqliteTransaction {
@@ -32,7 +34,14 @@ impl SqliteTransaction {
 }
 
 #[async_trait]
-impl Inserts for SqliteTransaction {
+impl ProductStatements for SqliteTransaction {
+    async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
+        let ids = ids.to_vec();
+        let find =
+            move |transaction: &mut WriteTransaction<'_>| update::find_many(transaction.connection, &ids);
+        self.run("SELECT", update::SELECT_ONE, find).await
+    }
+
     async fn insert(&self, insert: &Insert) -> Result<Inserted, StoreError> {
         let insert = insert.clone();
         self.run("INSERT", insert::INSERT_ONE, move |transaction| insert::insert(transaction, &insert))
@@ -46,6 +55,20 @@ impl Inserts for SqliteTransaction {
 
     async fn skip_used_ids(&self, _: &[ProductId], _: usize) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    async fn replace_many(
+        &self,
+        products: Arc<Vec<NewProduct>>,
+    ) -> Result<HashMap<ProductId, Version>, StoreError> {
+        self.run("UPDATE", update::UPDATE, move |transaction| update::replace_many(transaction, &products))
+            .await
+    }
+
+    async fn delete_many(&self, filter: &Filter) -> Result<u64, StoreError> {
+        let statement = sql::delete_many(filter, BACKEND);
+        let sql = statement.sql.clone();
+        self.run("DELETE", &sql, move |transaction| update::delete_many(transaction, &statement)).await
     }
 }
 
