@@ -118,6 +118,8 @@ pub const DB_CONNECTION_PENDING: &str = "db.client.connection.pending_requests";
 pub const DB_CONNECTION_WAIT: &str = "db.client.connection.wait_time";
 /// Gauge: 1 if the database is reachable, otherwise 0.
 pub const DATABASE_UP: &str = "database_up";
+/// Gauge: 1 if the database is reachable and accepts writes, otherwise 0.
+pub const DATABASE_WRITABLE: &str = "database_writable";
 /// Label: `SELECT`, `INSERT`, `UPDATE`, `DELETE` or `OTHER`.
 pub const DB_OPERATION: &str = "db.operation.name";
 /// Label: `ok`, `error` or `unique_violation` for statements; `ok`, `error` or `rejected` for GraphQL

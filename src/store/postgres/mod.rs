@@ -28,7 +28,7 @@ use tokio::sync::Mutex;
 use self::{pool::Pool, transaction::PostgresTransaction};
 use super::{
     HEALTH_CHECK_TIMEOUT, Insert, Inserted, Inserts, Kind, LogRead, PoolOptions, PoolStatus, RowWait, Store,
-    StoreError, StoredResponse, Transaction, WriteOutcome, observer::OptionalObserver, sql,
+    StoreError, StoredResponse, Transaction, WriteOutcome, WriteState, observer::OptionalObserver, sql,
 };
 use crate::domain::{
     Filter, IdempotencyKey, Listing, LogPosition, NewProduct, PageRequest, Product, ProductId, ProductWrite,
@@ -100,6 +100,20 @@ impl Store for Postgres {
             self.health.acquire().await?.query(query).await
         };
         matches!(tokio::time::timeout(HEALTH_CHECK_TIMEOUT, query).await, Ok(Ok(_)))
+    }
+
+    fn write_state(&self) -> &WriteState {
+        self.pool.write_state()
+    }
+
+    async fn try_write(&self) -> Result<(), StoreError> {
+        let attempt = async {
+            let mut write = self.pool.acquire_for_write().await?;
+            write.connection.execute(sql::idempotency::attempt(BACKEND)).await.map(drop)
+        };
+        let result = attempt.await;
+        self.write_state().record_attempt(&result);
+        result
     }
 
     async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {

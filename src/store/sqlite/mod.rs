@@ -32,7 +32,7 @@ use sea_orm::{DatabaseConnection, DbBackend};
 use self::{connection::Access, transaction::SqliteTransaction, write_transaction::WriteTransaction};
 use super::{
     HEALTH_CHECK_TIMEOUT, Insert, Inserted, Inserts, Kind, LogRead, PoolStatus, RowWait, Store, StoreError,
-    StoredResponse, Transaction, WriteOutcome, sql,
+    StoredResponse, Transaction, WriteOutcome, WriteState, sql,
 };
 use crate::domain::{
     Filter, IdempotencyKey, Listing, LogPosition, NewProduct, PageRequest, Product, ProductId, ProductWrite,
@@ -68,6 +68,16 @@ impl Store for Sqlite {
             select.query_row([], |row| row.get::<_, i64>(0)).optional()
         });
         matches!(tokio::time::timeout(HEALTH_CHECK_TIMEOUT, read).await, Ok(Ok(_)))
+    }
+
+    fn write_state(&self) -> &WriteState {
+        self.writer.write_state()
+    }
+
+    async fn try_write(&self) -> Result<(), StoreError> {
+        let result = self.execute("INSERT", sql::idempotency::attempt(BACKEND)).await;
+        self.write_state().record_attempt(&result);
+        result
     }
 
     async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
@@ -175,12 +185,7 @@ impl Store for Sqlite {
     }
 
     async fn prune_idempotency_keys(&self, created_until: i64) -> Result<(), StoreError> {
-        let statement = sql::idempotency::prune(created_until, BACKEND);
-        let sql = statement.sql.clone();
-        let prune = move |transaction: &mut WriteTransaction<'_>| {
-            values::prepare(transaction.connection, &statement)?.raw_execute().map(drop)
-        };
-        self.write("DELETE", &sql, prune).await
+        self.execute("DELETE", sql::idempotency::prune(created_until, BACKEND)).await
     }
 
     async fn notify_peers(&self, _: &str) -> Result<(), StoreError> {
@@ -225,8 +230,9 @@ impl Inserts for Sqlite {
     }
 
     async fn existing_ids(&self, ids: Vec<ProductId>) -> Result<Vec<ProductId>, StoreError> {
-        let read =
-            move |connection: &Connection| read_transaction::run(connection, || existing_ids(connection, &ids));
+        let read = move |connection: &Connection| {
+            read_transaction::run(connection, || existing_ids(connection, &ids))
+        };
         self.read(SELECT_ID, read).await
     }
 
