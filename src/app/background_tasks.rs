@@ -9,6 +9,7 @@ use tracing::warn;
 use crate::{
     catalog::Catalog,
     config::Config,
+    logging,
     store::Store,
     telemetry::{Telemetry, catalog::CatalogMetrics, database::AvailabilityGauges},
 };
@@ -27,6 +28,7 @@ pub fn spawn(telemetry: &Telemetry, store: &Arc<dyn Store>, catalog: &Catalog, c
     spawn_change_feed(catalog.clone());
     spawn_cleanup(catalog.clone(), config);
     spawn_write_attempts(store.clone());
+    spawn_log_reports();
     spawn_catalog_metrics(&telemetry.meter(), store.clone(), catalog.clone(), config);
 }
 
@@ -56,6 +58,17 @@ fn spawn_write_attempts(store: Arc<dyn Store>) {
             tokio::time::sleep(WRITE_ATTEMPT_INTERVAL).await;
             // A failure keeps the state, which has been logged.
             let _ = store.try_write().await;
+        }
+    });
+}
+
+/// Starts the task that reports suppressed log lines.
+fn spawn_log_reports() {
+    let mut interval = interval(logging::SUPPRESSION_INTERVAL);
+    tokio::spawn(async move {
+        loop {
+            interval.tick().await;
+            logging::report_suppressed_lines();
         }
     });
 }

@@ -34,6 +34,7 @@ mod http_behaviour;
 mod http_requests;
 mod idempotency;
 mod interfaces_agree;
+mod log_rate;
 mod metrics;
 mod outages;
 mod paging;
