@@ -10,12 +10,16 @@ use crate::{
     access::Access,
     catalog::Catalog,
     config::Config,
+    logging,
     store::Store,
-    telemetry::{Telemetry, catalog::CatalogMetrics, database::availability_gauge},
+    telemetry::{Telemetry, catalog::CatalogMetrics, database::AvailabilityGauges},
 };
 
 /// Maximum interval at which expired rows are deleted.
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Interval of the attempts to write while writes fail.
+const WRITE_ATTEMPT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Starts all background tasks.
 pub fn spawn(telemetry: &Telemetry, store: &Arc<dyn Store>, catalog: &Catalog, config: &Config) {
@@ -24,6 +28,8 @@ pub fn spawn(telemetry: &Telemetry, store: &Arc<dyn Store>, catalog: &Catalog, c
     }
     spawn_change_feed(catalog.clone());
     spawn_cleanup(catalog.clone(), config);
+    spawn_write_attempts(store.clone());
+    spawn_log_reports();
     spawn_catalog_metrics(&telemetry.meter(), store.clone(), catalog.clone(), config);
 }
 
@@ -50,6 +56,29 @@ fn spawn_cleanup(catalog: Catalog, config: &Config) {
     });
 }
 
+/// Starts the task that tries to write while writes fail, so that the server notices when they work again.
+fn spawn_write_attempts(store: Arc<dyn Store>) {
+    tokio::spawn(async move {
+        loop {
+            store.write_state().failed().await;
+            tokio::time::sleep(WRITE_ATTEMPT_INTERVAL).await;
+            // A failure keeps the state, which has been logged.
+            let _ = store.try_write().await;
+        }
+    });
+}
+
+/// Starts the task that reports suppressed log lines.
+fn spawn_log_reports() {
+    let mut interval = interval(logging::SUPPRESSION_INTERVAL);
+    tokio::spawn(async move {
+        loop {
+            interval.tick().await;
+            logging::report_suppressed_lines();
+        }
+    });
+}
+
 /// Starts the tasks that measure the catalog and the database. Counting reads all products, so it has a
 /// separate interval.
 fn spawn_catalog_metrics(meter: &Meter, store: Arc<dyn Store>, catalog: Catalog, config: &Config) {
@@ -66,12 +95,13 @@ fn spawn_catalog_metrics(meter: &Meter, store: Arc<dyn Store>, catalog: Catalog,
             }
         }
     });
-    let (up, mut checking) = (availability_gauge(meter), interval(config.metrics_collection_interval));
+    let availability = AvailabilityGauges::new(meter);
+    let mut checking = interval(config.metrics_collection_interval);
     tokio::spawn(async move {
         loop {
             checking.tick().await;
             let is_reachable = store.is_reachable().await;
-            up.record(u64::from(is_reachable), &[]);
+            availability.record(is_reachable, store.write_state().works());
             if is_reachable && let Ok(lag) = catalog.change_lag().await {
                 metrics.record_change_lag(lag);
             }

@@ -12,7 +12,7 @@ use crate::{
     telemetry::{
         database::{DatabaseMetrics, register_pool_gauges},
         graphql::{GraphqlMetrics, OperationType, Outcome as OutcomeLabel},
-        logging::register_dropped_lines,
+        logging::register_line_counters,
     },
 };
 
@@ -68,9 +68,9 @@ pub fn operation_observer(meter: &Meter, names: &[String]) -> Arc<dyn OperationO
     Arc::new(OperationMetrics(GraphqlMetrics::new(meter, names, graphql::codes())))
 }
 
-/// Registers the counter of dropped log lines.
+/// Registers the counters of log lines that were not written.
 pub fn observe_log(meter: &Meter) {
-    register_dropped_lines(meter, logging::dropped_lines);
+    register_line_counters(meter, logging::dropped_lines, logging::suppressed_lines);
 }
 
 /// Registers the gauges of the connection pool, which is measured at each scrape.

@@ -44,6 +44,11 @@ impl App {
         Self(Arc::new(Inner { routes, middleware, handlers }))
     }
 
+    /// Counts a connection that the server closed because the client broke the protocol.
+    pub fn record_aborted_connection(&self) {
+        self.0.middleware.metrics.record_aborted_connection();
+    }
+
     /// Handles a request and returns its response. `peer` is the other end of the connection.
     pub fn call(
         &self,

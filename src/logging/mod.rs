@@ -2,7 +2,7 @@
 //! collector if one is configured.
 //!
 //! A thread writes the lines, so that a full pipe delays no request. If its buffer is full, lines are dropped and
-//! counted.
+//! counted. The rate of warnings and errors is limited.
 
 use std::{
     io::{self, IsTerminal},
@@ -26,8 +26,12 @@ use crate::{
     trace_targets::{self, OTEL_TARGET},
 };
 
+mod rate_limit;
 mod request_fields;
 
+pub use rate_limit::{INTERVAL as SUPPRESSION_INTERVAL, report_suppressed_lines, suppressed_lines};
+
+use rate_limit::RateLimited;
 use request_fields::{LineStyle, WithRequestFields};
 
 /// Maximum number of lines that wait to be written.
@@ -100,11 +104,12 @@ where
     let layer = fmt::layer().with_writer(writer);
     if json {
         let format = fmt::format().json().flatten_event(true).with_current_span(false).with_span_list(false);
-        layer.json().event_format(WithRequestFields { format, style: LineStyle::Json }).boxed()
+        let format = WithRequestFields { format, style: LineStyle::Json };
+        layer.json().event_format(RateLimited(format)).boxed()
     } else {
         let format = fmt::format().with_ansi(terminal);
         let style = LineStyle::Text { ansi: terminal };
-        layer.with_ansi(terminal).event_format(WithRequestFields { format, style }).boxed()
+        layer.with_ansi(terminal).event_format(RateLimited(WithRequestFields { format, style })).boxed()
     }
 }
 

@@ -1,5 +1,8 @@
 //! Health checks. Liveness never queries the database, because an orchestrator would otherwise restart
 //! healthy servers while the database is down.
+//!
+//! If only writes fail, `/health` reports it, but the server stays ready. All instances share the database, so
+//! a load balancer would otherwise remove all of them, and reads would fail, too.
 
 use std::{sync::Arc, time::Instant};
 
@@ -56,7 +59,11 @@ struct DatabaseHealth {
     /// `sqlite` or `postgresql`
     #[schema(example = "sqlite")]
     kind: String,
+    /// `unavailable` if reads or writes fail
     status: Status,
+    reads: Status,
+    /// `unavailable` if reads fail, or if the last write found the database read-only or its disk full
+    writes: Status,
     /// Duration of the check
     seconds: f64,
 }
@@ -78,14 +85,14 @@ async fn live() -> Response {
     path = "/health",
     tag = "operation",
     operation_id = "getHealth",
-    summary = "Check whether the server can serve requests",
+    summary = "Check whether the server can serve reads and writes",
     responses(
-        (status = 200, description = "The server can serve requests", body = Health),
-        (status = 503, description = "The database is unavailable", body = Health)
+        (status = 200, description = "The server can serve reads and writes", body = Health),
+        (status = 503, description = "Reads or writes of the database fail", body = Health)
     )
 )]
 async fn health(State(state): State<HealthState>) -> Response {
-    check(&*state.store, false).await
+    check(&*state.store, |reads, writes| reads && writes).await
 }
 
 #[utoipa::path(
@@ -93,27 +100,36 @@ async fn health(State(state): State<HealthState>) -> Response {
     path = "/health/ready",
     tag = "operation",
     operation_id = "getReadiness",
-    summary = "Check whether the server is ready to receive traffic",
+    summary = "Check whether the server is ready to receive traffic, even if it is only for reads",
     responses(
         (status = 200, description = "The server is ready to receive traffic", body = Health),
         (
             status = 503,
-            description = "The database is unavailable, or the server is shutting down",
+            description = "Reads of the database fail, or the server is shutting down",
             body = Health
         )
     )
 )]
 async fn ready(State(state): State<HealthState>) -> Response {
-    check(&*state.store, state.shutting_down.is_cancelled()).await
+    let shutting_down = state.shutting_down.is_cancelled();
+    check(&*state.store, |reads, _| reads && !shutting_down).await
 }
 
-async fn check(store: &dyn Store, shutting_down: bool) -> Response {
+/// Checks the database. `is_ok` receives whether reads and whether writes work.
+async fn check(store: &dyn Store, is_ok: impl FnOnce(bool, bool) -> bool) -> Response {
     let start = Instant::now();
-    let is_reachable = store.is_reachable().await;
+    let reads = store.is_reachable().await;
     let seconds = start.elapsed().as_secs_f64();
+    let writes = reads && store.write_state().works();
     let status = |is_ok| if is_ok { Status::Ok } else { Status::Unavailable };
-    let database = DatabaseHealth { kind: store.kind().to_string(), status: status(is_reachable), seconds };
-    let is_ok = is_reachable && !shutting_down;
+    let database = DatabaseHealth {
+        kind: store.kind().to_string(),
+        status: status(reads && writes),
+        reads: status(reads),
+        writes: status(writes),
+        seconds,
+    };
+    let is_ok = is_ok(reads, writes);
     let body = Json(Health { status: status(is_ok), version: env!("CARGO_PKG_VERSION"), database });
     if is_ok {
         return body.into_response();

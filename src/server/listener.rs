@@ -1,6 +1,7 @@
 //! Accepts connections, serves HTTP on them and closes them gracefully.
 
 use std::{
+    error::Error,
     io,
     net::{IpAddr, SocketAddr},
     pin::{Pin, pin},
@@ -69,9 +70,12 @@ pub async fn serve(
         // Each connection has a child token, because all connections would contend for the lock of a shared
         // token.
         let signals = Signals { draining: draining.child_token(), stopping: stopping.child_token() };
-        let connection = serve_connection(stream, peer.ip(), app.clone(), idle, signals);
+        let app = app.clone();
         connections.spawn(async move {
-            if let Err(error) = connection.await {
+            if let Err(error) = serve_connection(stream, peer.ip(), app.clone(), idle, signals).await {
+                if is_protocol_violation(&*error) {
+                    app.record_aborted_connection();
+                }
                 debug!(%peer, error, "connection failed");
             }
         });
@@ -83,6 +87,12 @@ pub async fn serve(
         let grace = humantime::format_duration(shutdown_grace);
         warn!("requests still active after {grace} are aborted");
     }
+}
+
+/// Returns whether the server closed an HTTP/2 connection because the client broke the protocol or its limits.
+fn is_protocol_violation(error: &(dyn Error + Send + Sync + 'static)) -> bool {
+    let cause = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
+    cause.is_some_and(|error| error.is_go_away() && error.is_library())
 }
 
 /// Phases of the shutdown.
@@ -100,7 +110,7 @@ async fn serve_connection(
     app: App,
     idle: Duration,
     Signals { draining, stopping }: Signals,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+) -> Result<(), Box<dyn Error + Send + Sync>> {
     let is_http2 = tokio::select! {
         biased;
         is_http2 = tokio::time::timeout(idle, protocol_detection::detect_http2(&stream)) => is_http2??,

@@ -3,6 +3,7 @@
 
 use std::error::Error as StdError;
 
+use rusqlite::ffi;
 use sea_orm::sqlx::{
     self,
     error::DatabaseError,
@@ -16,6 +17,21 @@ const LOCK_NOT_AVAILABLE: &str = "55P03";
 /// SQLSTATE of `nextval` at the end of a sequence.
 const SEQUENCE_EXHAUSTED: &str = "2200H";
 
+/// SQLSTATE of a write on a standby, or in a session or database that is read-only.
+const READ_ONLY: &str = "25006";
+/// SQLSTATE of a write to a full disk.
+const DISK_FULL: &str = "53100";
+
+/// Errors of SQLite's writes to the disk. A file system that has become read-only or has exceeded a quota is
+/// one of their causes.
+const SQLITE_WRITE_ERRORS: [i32; 5] = [
+    ffi::SQLITE_IOERR_WRITE,
+    ffi::SQLITE_IOERR_FSYNC,
+    ffi::SQLITE_IOERR_DIR_FSYNC,
+    ffi::SQLITE_IOERR_TRUNCATE,
+    ffi::SQLITE_IOERR_SHMSIZE,
+];
+
 /// Returns whether another connection may succeed: the server or a pooler has ended this one (SQLSTATE 57P01 to
 /// 57P05, class 08), or it leads to a read-only standby (25006). Whether the statement has had its effect is
 /// unknown.
@@ -24,7 +40,7 @@ pub(super) fn is_connection_lost(error: &dyn DatabaseError) -> bool {
         .try_downcast_ref::<PgDatabaseError>()
         .is_some_and(|error| matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic));
     let code = error.code().unwrap_or_default();
-    is_fatal || code.starts_with("57P") || code.starts_with("08") || code == "25006"
+    is_fatal || code.starts_with("57P") || code.starts_with("08") || code == READ_ONLY
 }
 
 type Source = Box<dyn StdError + Send + Sync>;
@@ -35,6 +51,9 @@ pub enum StoreError {
     /// The database is unreachable, overloaded or failing, or it gave up waiting for a lock.
     #[error("{0}")]
     Unavailable(Source),
+    /// The database may be readable, but accepts no writes: it is read-only, or its disk is full.
+    #[error("{0}")]
+    NotWritable(Source),
     /// The database rejected the statement because an id is taken.
     #[error("an id is taken")]
     IdTaken,
@@ -72,8 +91,17 @@ impl StoreError {
             (_, LOCK_NOT_AVAILABLE) => Self::LockTimeout,
             (_, SEQUENCE_EXHAUSTED) => Self::IdsExhausted,
             (CheckViolation | ForeignKeyViolation | NotNullViolation, _) => Self::InvalidData(text()),
+            (_, READ_ONLY | DISK_FULL) => Self::NotWritable(text()),
             _ if is_connection_lost(error) => Self::Unavailable(text()),
             _ => Self::Rejected(text()),
+        }
+    }
+
+    /// Returns the error for another caller whose work ended with the same transaction.
+    pub(super) fn for_other_work(&self) -> Self {
+        match self {
+            Self::NotWritable(reason) => Self::NotWritable(reason.to_string().into()),
+            other => Self::unavailable(other.to_string()),
         }
     }
 
@@ -97,9 +125,10 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "database error");
         match error {
-            StoreError::Unavailable(_) | StoreError::LockTimeout | StoreError::Rejected(_) => {
-                Self::Unavailable
-            }
+            StoreError::Unavailable(_)
+            | StoreError::NotWritable(_)
+            | StoreError::LockTimeout
+            | StoreError::Rejected(_) => Self::Unavailable,
             StoreError::IdsExhausted => Self::IdsExhausted,
             StoreError::IdTaken | StoreError::InvalidData(_) | StoreError::Unsupported(_) => Self::Internal,
         }
@@ -122,7 +151,7 @@ impl From<sqlx::Error> for StoreError {
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        use rusqlite::{ErrorCode, ffi};
+        use rusqlite::ErrorCode;
         let Some(failure) = error.sqlite_error() else {
             return Self::InvalidData(error.into());
         };
@@ -130,6 +159,8 @@ impl From<rusqlite::Error> for StoreError {
             (_, ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY) => Self::IdTaken,
             (ErrorCode::ConstraintViolation, _) => Self::InvalidData(error.into()),
             (ErrorCode::Unknown, _) => Self::Rejected(error.into()),
+            (ErrorCode::DiskFull | ErrorCode::ReadOnly, _) => Self::NotWritable(error.into()),
+            (_, code) if SQLITE_WRITE_ERRORS.contains(&code) => Self::NotWritable(error.into()),
             _ => Self::Unavailable(error.into()),
         }
     }

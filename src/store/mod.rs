@@ -21,6 +21,7 @@ mod spans;
 mod sql;
 mod sqlite;
 mod url;
+mod write_state;
 
 pub use error::StoreError;
 pub use insert::{Insert, Inserted, LockWait, RowConflict, StoredIds};
@@ -29,6 +30,7 @@ pub use migrate::{MigrateError, MigrationStatus, migrate_down, migrate_up, migra
 pub use observer::{Outcome, StatementObserver};
 pub use open::{OpenError, PoolOptions, open};
 pub use url::DatabaseUrl;
+pub use write_state::WriteState;
 
 use crate::domain::{
     ApiToken, Error, Filter, Fingerprint, IdempotencyKey, Listing, LogPosition, NewProduct, PageRequest,
@@ -47,6 +49,12 @@ pub trait Store: ProductStatements + ApiTokens + fmt::Debug {
 
     /// Returns whether the table `product` can be read within two seconds, even if the pool is busy.
     async fn is_reachable(&self) -> bool;
+
+    /// Returns whether writes work, as the last ones have shown.
+    fn write_state(&self) -> &WriteState;
+
+    /// Writes a row that the next pruning of idempotency keys deletes, and updates the state of writes.
+    async fn try_write(&self) -> Result<(), StoreError>;
 
     /// Returns the products of a page in the order of reading, and the one that follows the page, if any.
     async fn page(&self, listing: &Listing, page: &PageRequest) -> Result<Vec<Product>, StoreError>;

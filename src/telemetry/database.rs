@@ -46,9 +46,27 @@ impl DatabaseMetrics {
     }
 }
 
-/// Returns the gauge of the database's availability, which the caller updates in the background.
-pub fn availability_gauge(meter: &Meter) -> Gauge<u64> {
-    gauge(meter, names::DATABASE_UP, "", "1 if the database is reachable, otherwise 0")
+/// Gauges of the database's availability, which the caller updates in the background.
+#[derive(Clone, Debug)]
+pub struct AvailabilityGauges {
+    up: Gauge<u64>,
+    writable: Gauge<u64>,
+}
+
+impl AvailabilityGauges {
+    pub fn new(meter: &Meter) -> Self {
+        let writable = "1 if the database is reachable and accepts writes, otherwise 0";
+        Self {
+            up: gauge(meter, names::DATABASE_UP, "", "1 if the database is reachable, otherwise 0"),
+            writable: gauge(meter, names::DATABASE_WRITABLE, "", writable),
+        }
+    }
+
+    /// Records whether the database is reachable, and whether it accepts writes.
+    pub fn record(&self, is_reachable: bool, accepts_writes: bool) {
+        self.up.record(u64::from(is_reachable), &[]);
+        self.writable.record(u64::from(is_reachable && accepts_writes), &[]);
+    }
 }
 
 /// Registers gauges of the connection pool. `status` is called at each scrape. It returns the numbers of used

@@ -23,6 +23,7 @@ pub struct HttpMetrics(Arc<Instruments>);
 
 struct Instruments {
     in_flight: UpDownCounter<i64>,
+    aborted_connections: Counter<u64>,
     requests: Counter<u64>,
     duration: Histogram<f64>,
     fine_duration: Histogram<f64>,
@@ -81,6 +82,12 @@ impl HttpMetrics {
             .i64_up_down_counter(names::HTTP_REQUESTS_IN_FLIGHT)
             .with_description("Requests in progress")
             .build();
+        let aborted_connections = meter
+            .u64_counter(names::HTTP_CONNECTIONS_ABORTED)
+            .with_description(
+                "HTTP/2 connections that the server closed because the client broke the protocol or its limits",
+            )
+            .build();
         let requests = meter.u64_counter(names::HTTP_REQUESTS).with_description("HTTP requests").build();
         let duration = meter
             .f64_histogram(names::HTTP_REQUEST_DURATION)
@@ -103,6 +110,7 @@ impl HttpMetrics {
         let request_size = size(names::HTTP_REQUEST_SIZE, "Size of request bodies as received");
         let response_size = size(names::HTTP_RESPONSE_SIZE, "Size of response bodies as sent");
         in_flight.add(0, &[]);
+        aborted_connections.add(0, &[]);
         for (method, endpoint, statuses) in routes.expected() {
             for status in *statuses {
                 requests.add(0, &request_labels(method, endpoint, *status));
@@ -111,6 +119,7 @@ impl HttpMetrics {
         let series = routes.all_labels().map(|_| RouteSeries::default()).collect();
         Self(Arc::new(Instruments {
             in_flight,
+            aborted_connections,
             requests,
             duration,
             fine_duration,
@@ -120,6 +129,11 @@ impl HttpMetrics {
             routes,
             series,
         }))
+    }
+
+    /// Counts an HTTP/2 connection that the server closed because the client broke the protocol.
+    pub fn record_aborted_connection(&self) {
+        self.0.aborted_connections.add(1, &[]);
     }
 
     pub(super) fn routes(&self) -> &Routes {

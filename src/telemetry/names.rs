@@ -15,6 +15,8 @@ pub const HTTP_REQUEST_SIZE: &str = "http.request.size";
 pub const HTTP_RESPONSE_SIZE: &str = "http.response.size";
 /// Gauge of requests whose responses have not ended.
 pub const HTTP_REQUESTS_IN_FLIGHT: &str = "http_requests_in_flight";
+/// Counter of HTTP/2 connections that the server closed because the client broke the protocol or its limits.
+pub const HTTP_CONNECTIONS_ABORTED: &str = "http.connections_aborted";
 /// Histogram in seconds with [`FINE_BUCKETS`] by [`SEMCONV_METHOD`], [`SEMCONV_ROUTE`] and
 /// [`SEMCONV_STATUS`]: the same time as [`HTTP_REQUEST_DURATION`], named by OpenTelemetry's semantic
 /// conventions.
@@ -41,6 +43,8 @@ pub const UNMATCHED: &str = "unmatched";
 
 /// Counter of log lines that were dropped because standard error was not read.
 pub const LOG_LINES_DROPPED: &str = "log.lines_dropped";
+/// Counter of warnings and errors that were not logged, because there were too many similar ones.
+pub const LOG_LINES_SUPPRESSED: &str = "log.lines_suppressed";
 
 /// Counter in seconds: user and system CPU time.
 pub const PROCESS_CPU: &str = "process.cpu";
@@ -118,6 +122,8 @@ pub const DB_CONNECTION_PENDING: &str = "db.client.connection.pending_requests";
 pub const DB_CONNECTION_WAIT: &str = "db.client.connection.wait_time";
 /// Gauge: 1 if the database is reachable, otherwise 0.
 pub const DATABASE_UP: &str = "database_up";
+/// Gauge: 1 if the database is reachable and accepts writes, otherwise 0.
+pub const DATABASE_WRITABLE: &str = "database_writable";
 /// Label: `SELECT`, `INSERT`, `UPDATE`, `DELETE` or `OTHER`.
 pub const DB_OPERATION: &str = "db.operation.name";
 /// Label: `ok`, `error` or `unique_violation` for statements; `ok`, `error` or `rejected` for GraphQL

@@ -7,6 +7,7 @@ use crate::harness::{Server, Setup, Store, cluster, eventually};
 on_both_stores!(
     a_healthy_server_reports_ok,
     an_unavailable_database_gives_503,
+    failing_writes_are_reported_while_reads_go_on,
     a_stopping_server_reports_not_ready,
 );
 
@@ -17,7 +18,8 @@ async fn a_healthy_server_reports_ok(store: Store) {
         let kind = if store == Store::Sqlite { "sqlite" } else { "postgresql" };
         let json = health.json();
         assert_eq!((health.status, &json["status"]), (200, &"ok".into()));
-        assert_eq!((&json["database"]["kind"], &json["database"]["status"]), (&kind.into(), &"ok".into()));
+        let database = ["kind", "status", "reads", "writes"].map(|field| &json["database"][field]);
+        assert_eq!(database, [kind, "ok", "ok", "ok"]);
     }
     server.get("/health/live").await.is(200, r#"{"status":"ok"}"#);
 }
@@ -45,6 +47,61 @@ async fn an_unavailable_database_gives_503(store: Store) {
         admin.execute_unprepared(&sql).await.unwrap();
         wait_for_recovery(&server).await;
     }
+}
+
+/// The disk is full, or the database has become read-only.
+async fn failing_writes_are_reported_while_reads_go_on(store: Store) {
+    let setup = Setup::new(store).await.with("STOCKMETER_METRICS_COLLECTION_INTERVAL", "100ms");
+    let server = setup.surviving_file_size_limit().start().await;
+    let product = r#"{"id":1,"name":"x","price":1,"amount":1}"#;
+    assert_eq!(server.post("/products", product).await.status, 201);
+    assert_eq!(server.metric("database_writable").await, Some(1.0));
+
+    server.set_writable(false).await;
+    let adjust = async || server.post("/products/1/stock", r#"{"delta":1}"#).await.status;
+    // PostgreSQL has also ended the connections, so that the first requests fail for this reason.
+    let reported = async || {
+        let failed = adjust().await == 503;
+        let database = &server.get("/health").await.json()["database"];
+        failed && (&database["reads"], &database["writes"]) == (&"ok".into(), &"unavailable".into())
+    };
+    eventually("failing writes are reported", reported).await;
+    for (path, status) in [("/health", "unavailable"), ("/health/ready", "ok")] {
+        let health = server.get(path).await;
+        let json = health.json();
+        assert_eq!(health.status, if status == "ok" { 200 } else { 503 });
+        let [database, reads, writes] = ["status", "reads", "writes"].map(|field| &json["database"][field]);
+        assert_eq!([&json["status"], database, reads, writes], [status, "unavailable", "ok", "unavailable"]);
+    }
+    let gauges = async || (server.metric("database_up").await, server.metric("database_writable").await);
+    eventually("the gauge is 0", async || gauges().await == (Some(1.0), Some(0.0))).await;
+    server.log.wait_for_line("the database accepts no writes").await;
+
+    let with_key = server.request("POST", "/products").header("idempotency-key", "k").body("[]");
+    let with_key = server.send(with_key.header("content-type", "application/json")).await;
+    for response in [
+        server.post("/products", r#"{"name":"y","price":1,"amount":1}"#).await,
+        server.post("/products", r#"[{"name":"y","price":1,"amount":1}]"#).await,
+        server.patch("/products/1", r#"{"amount":7}"#).await,
+        server.delete("/products/1").await,
+        server.delete("/products?id=eq.1").await,
+        with_key,
+    ] {
+        response.is_problem(503, "UNAVAILABLE", &[]);
+    }
+    server.get("/products/1").await.is(200, &product.replace("1,\"amount", "1.0,\"amount"));
+    assert_eq!(server.get("/products").await.status, 200);
+    // A change of no row may succeed, but shows nothing.
+    server.delete("/products/1000").await;
+    assert_eq!(server.get("/health").await.status, 503);
+
+    // The server finds without requests that writes work again.
+    server.set_writable(true).await;
+    eventually("the server reports that writes work", async || server.get("/health").await.status == 200)
+        .await;
+    eventually("the gauge is 1", async || gauges().await == (Some(1.0), Some(1.0))).await;
+    assert_eq!(adjust().await, 200);
+    assert_eq!(server.get("/products/1").await.json()["amount"], 2);
 }
 
 async fn a_stopping_server_reports_not_ready(store: Store) {

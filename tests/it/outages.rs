@@ -11,7 +11,7 @@ use std::{
 
 use futures_util::future::join_all;
 use rustix::process::Signal;
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -107,6 +107,37 @@ async fn read_only_connections_are_replaced() {
     eventually("writes fail", async || adjust().await == 503).await;
     read_only("off").await;
     eventually_within(Duration::from_secs(5), "writes succeed", async || adjust().await == 200).await;
+}
+
+/// A standby is promoted soon after the schema was migrated. Parts of it that are not crash-safe would be unusable.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_promoted_standby_accepts_writes() {
+    let primary = Cluster::start().await;
+    let mut setup = Setup::new(Store::PostgreSql).await;
+    let name = primary.new_database().await;
+    setup.database_url = primary.url(&name);
+    let standby = primary.start_standby().await;
+    let migrated = setup.command().arg("migrate").output().await.unwrap();
+    assert!(migrated.status.success(), "{migrated:?}");
+    let admin = standby.connect("postgres").await;
+    let primary = primary.connect(&name).await;
+    let value = async |connection: &DatabaseConnection, sql: &str| {
+        let row = connection.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await;
+        row.unwrap().unwrap().try_get_by_index::<String>(0).unwrap()
+    };
+    let written = value(&primary, "SELECT pg_current_wal_lsn()::text").await;
+    let is_replayed = format!("SELECT (pg_last_wal_replay_lsn() >= '{written}')::text");
+    eventually("the standby is current", async || value(&admin, &is_replayed).await == "true").await;
+    assert_eq!(value(&admin, "SELECT pg_promote()::text").await, "true");
+
+    setup.database_url = standby.url(&name);
+    let server = setup.start().await;
+    let mut events = server.follow("", "").await;
+    assert_eq!(server.post("/products", r#"{"name":"x","price":1,"amount":1}"#).await.status, 201);
+    assert_eq!(server.post("/products/1/stock", r#"{"delta":5}"#).await.status, 200);
+    assert_eq!(server.patch("/products/1", r#"{"name":"y"}"#).await.status, 200);
+    assert_eq!(server.delete("/products/1").await.status, 204);
+    assert_eq!(events.next_kinds(4).await, ["created", "stock_moved", "updated", "deleted"]);
 }
 
 /// A pooler that shares connections between clients would mix up their statements.

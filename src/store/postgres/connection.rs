@@ -16,7 +16,7 @@ use sea_query_sqlx::SqlxValues;
 
 use super::connection_manager::{Connections, PooledConnection};
 use crate::store::{
-    Kind, StoreError,
+    Kind, StoreError, WriteState,
     error::is_connection_lost,
     observer::{OptionalObserver, operation_name},
     spans,
@@ -28,6 +28,7 @@ pub(super) struct Connection {
     /// `None` only while it is dropped.
     pooled: Option<PooledConnection>,
     pool: Connections,
+    write_state: WriteState,
     observer: OptionalObserver,
     state: State,
     is_in_transaction: bool,
@@ -74,8 +75,14 @@ macro_rules! observe {
 }
 
 impl Connection {
-    pub fn new(pooled: PooledConnection, pool: Connections, observer: OptionalObserver) -> Self {
-        Self { pooled: Some(pooled), pool, observer, state: State::Ready, is_in_transaction: false }
+    pub fn new(
+        pooled: PooledConnection,
+        pool: Connections,
+        write_state: WriteState,
+        observer: OptionalObserver,
+    ) -> Self {
+        let (pooled, state) = (Some(pooled), State::Ready);
+        Self { pooled, pool, write_state, observer, state, is_in_transaction: false }
     }
 
     /// Runs a statement and returns its rows.
@@ -128,7 +135,9 @@ impl Connection {
             // If the server has closed this connection, it is likely to have closed all.
             Err(_) => drop(self.pool.retain(|_, _| false)),
         }
-        result.map_err(StoreError::from)
+        let result = result.map_err(StoreError::from);
+        self.write_state.record(&result);
+        result
     }
 }
 

@@ -29,7 +29,8 @@ use tokio::sync::Mutex;
 use self::{pool::Pool, transaction::PostgresTransaction};
 use super::{
     HEALTH_CHECK_TIMEOUT, Insert, Inserted, Kind, LogRead, PoolOptions, PoolStatus, ProductStatements,
-    RowWait, Store, StoreError, StoredResponse, Transaction, WriteOutcome, observer::OptionalObserver, sql,
+    RowWait, Store, StoreError, StoredResponse, Transaction, WriteOutcome, WriteState,
+    observer::OptionalObserver, sql,
 };
 use crate::domain::{
     Filter, IdempotencyKey, Listing, LogPosition, NewProduct, PageRequest, Product, ProductId, ProductWrite,
@@ -101,6 +102,20 @@ impl Store for Postgres {
             self.health.acquire().await?.query(query).await
         };
         matches!(tokio::time::timeout(HEALTH_CHECK_TIMEOUT, query).await, Ok(Ok(_)))
+    }
+
+    fn write_state(&self) -> &WriteState {
+        self.pool.write_state()
+    }
+
+    async fn try_write(&self) -> Result<(), StoreError> {
+        let attempt = async {
+            let mut write = self.pool.acquire_for_write().await?;
+            write.connection.execute(sql::idempotency::attempt(BACKEND)).await.map(drop)
+        };
+        let result = attempt.await;
+        self.write_state().record_attempt(&result);
+        result
     }
 
     async fn page(&self, listing: &Listing, page: &PageRequest) -> Result<Vec<Product>, StoreError> {

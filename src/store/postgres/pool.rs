@@ -19,7 +19,9 @@ use super::{
     connection::Connection,
     connection_manager::{ConnectionManager, Connections},
 };
-use crate::store::{PoolOptions, PoolStatus, StoreError, observer::OptionalObserver, pending::PendingGuard};
+use crate::store::{
+    PoolOptions, PoolStatus, StoreError, WriteState, observer::OptionalObserver, pending::PendingGuard,
+};
 
 /// The connection pool. Cheap to clone.
 #[derive(Clone)]
@@ -29,6 +31,7 @@ pub(super) struct Pool {
     /// synchronous standby is unavailable, and must not take the last connections from reads.
     writes: Arc<Semaphore>,
     pending_writes: Arc<AtomicU64>,
+    write_state: WriteState,
     options: PoolOptions,
     observer: OptionalObserver,
 }
@@ -57,7 +60,13 @@ impl Pool {
             .map_err(StoreError::unavailable)?;
         // A quarter of the connections is reserved for reads, but at least one is for writes.
         let writes = Arc::new(Semaphore::new((max - max.div_ceil(4)).max(1)));
-        Ok(Self { connections, writes, pending_writes: Arc::default(), options, observer })
+        let (pending_writes, write_state) = (Arc::default(), WriteState::default());
+        Ok(Self { connections, writes, pending_writes, write_state, options, observer })
+    }
+
+    /// Returns whether writes over the pool's connections work.
+    pub fn write_state(&self) -> &WriteState {
+        &self.write_state
     }
 
     /// Returns a connection for reads.
@@ -84,7 +93,8 @@ impl Pool {
         self.observer.connection_acquired(start.elapsed());
         match connection {
             Ok(connection) => {
-                Ok(Connection::new(connection, self.connections.clone(), self.observer.clone()))
+                let (pool, state) = (self.connections.clone(), self.write_state.clone());
+                Ok(Connection::new(connection, pool, state, self.observer.clone()))
             }
             Err(PoolError::Backend(error)) => Err(error.into()),
             Err(error) => Err(StoreError::unavailable(error)),

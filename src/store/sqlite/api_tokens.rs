@@ -2,9 +2,8 @@
 
 use async_trait::async_trait;
 use rusqlite::{Result, Row};
-use sea_orm::Statement;
 
-use super::{BACKEND, Sqlite, values, write_transaction::WriteTransaction};
+use super::{BACKEND, Sqlite, values};
 use crate::{
     domain::{ApiToken, TokenId},
     store::{ApiTokens, StoreError, TokenEnd, row, sql},
@@ -26,21 +25,6 @@ impl ApiTokens for Sqlite {
 
     async fn set_api_tokens_used(&self, ids: &[TokenId], time: i64) -> Result<(), StoreError> {
         self.execute("UPDATE", sql::api_token::set_last_used(ids, time, BACKEND)).await
-    }
-}
-
-impl Sqlite {
-    /// Runs a write that SeaORM has built.
-    pub(super) async fn execute(
-        &self,
-        operation: &'static str,
-        statement: Statement,
-    ) -> Result<(), StoreError> {
-        let sql = statement.sql.clone();
-        let work = move |transaction: &mut WriteTransaction<'_>| {
-            values::prepare(transaction.connection, &statement)?.raw_execute().map(drop)
-        };
-        self.write(operation, &sql, work).await
     }
 }
 

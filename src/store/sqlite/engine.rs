@@ -83,6 +83,19 @@ impl Sqlite {
         self.observe(operation, sql, self.writer.run(work)).await
     }
 
+    /// Runs a write of SeaORM in a transaction of the writer.
+    pub(super) async fn execute(
+        &self,
+        operation: &'static str,
+        statement: Statement,
+    ) -> Result<(), StoreError> {
+        let sql = statement.sql.clone();
+        let execute = move |transaction: &mut WriteTransaction<'_>| {
+            values::prepare(transaction.connection, &statement)?.raw_execute().map(drop)
+        };
+        self.write(operation, &sql, execute).await
+    }
+
     /// Reports a statement and traces it. `run` returns the result and the time at which the statement began.
     pub(super) async fn observe<T>(
         &self,

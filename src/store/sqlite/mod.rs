@@ -33,7 +33,7 @@ use sea_orm::{DatabaseConnection, DbBackend};
 use self::{connection::Access, transaction::SqliteTransaction, write_transaction::WriteTransaction};
 use super::{
     HEALTH_CHECK_TIMEOUT, Insert, Inserted, Kind, LogRead, PoolStatus, ProductStatements, RowWait, Store,
-    StoreError, StoredResponse, Transaction, WriteOutcome, sql,
+    StoreError, StoredResponse, Transaction, WriteOutcome, WriteState, sql,
 };
 use crate::domain::{
     Filter, IdempotencyKey, Listing, LogPosition, NewProduct, PageRequest, Product, ProductId, ProductWrite,
@@ -69,6 +69,16 @@ impl Store for Sqlite {
             select.query_row([], |row| row.get::<_, i64>(0)).optional()
         });
         matches!(tokio::time::timeout(HEALTH_CHECK_TIMEOUT, read).await, Ok(Ok(_)))
+    }
+
+    fn write_state(&self) -> &WriteState {
+        self.writer.write_state()
+    }
+
+    async fn try_write(&self) -> Result<(), StoreError> {
+        let result = self.execute("INSERT", sql::idempotency::attempt(BACKEND)).await;
+        self.write_state().record_attempt(&result);
+        result
     }
 
     async fn page(&self, listing: &Listing, page: &PageRequest) -> Result<Vec<Product>, StoreError> {

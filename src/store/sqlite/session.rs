@@ -16,7 +16,7 @@ use super::{
     reply::{Reply, receive},
     write_transaction::{self, WriteTransaction},
 };
-use crate::store::StoreError;
+use crate::store::{StoreError, WriteState};
 
 /// Statement of a session.
 type Statement = Box<dyn FnOnce(&Connection, &mut TriggerSwitch) + Send>;
@@ -36,14 +36,19 @@ pub(super) struct Session {
 }
 
 /// The caller's side of a session. If it is dropped, the transaction is rolled back.
-pub(super) struct SessionHandle(mpsc::Sender<Command>);
+pub(super) struct SessionHandle {
+    commands: mpsc::Sender<Command>,
+    write_state: WriteState,
+}
 
 /// Returns both sides of a session, and the receiver of the result of its BEGIN.
 pub(super) fn session(
     permit: Option<OwnedSemaphorePermit>,
+    write_state: WriteState,
 ) -> (Session, SessionHandle, oneshot::Receiver<Reply<()>>) {
     let ((sender, commands), (began, receiver)) = (mpsc::channel(), oneshot::channel());
-    (Session { commands, began, _permit: permit }, SessionHandle(sender), receiver)
+    let handle = SessionHandle { commands: sender, write_state };
+    (Session { commands, began, _permit: permit }, handle, receiver)
 }
 
 impl Session {
@@ -97,21 +102,21 @@ impl SessionHandle {
             drop(sender.send((result.map(|result| result.map_err(StoreError::from)), began)));
         });
         // If the session has ended, the statement and its sender are dropped, and `receive` returns an error.
-        drop(self.0.send(Command::Run(statement)));
-        receive(receiver).await
+        drop(self.commands.send(Command::Run(statement)));
+        receive(receiver, &self.write_state).await
     }
 
     /// Runs a statement text without a savepoint of its own.
     pub async fn control(&self, sql: &'static str) -> Result<(), StoreError> {
         let (sender, receiver) = oneshot::channel();
-        drop(self.0.send(Command::Control(sql, sender)));
-        receive(receiver).await.0
+        drop(self.commands.send(Command::Control(sql, sender)));
+        receive(receiver, &self.write_state).await.0
     }
 
     pub async fn commit(&self) -> Result<(), StoreError> {
         let (sender, receiver) = oneshot::channel();
-        drop(self.0.send(Command::Commit(sender)));
-        receive(receiver).await.0
+        drop(self.commands.send(Command::Commit(sender)));
+        receive(receiver, &self.write_state).await.0
     }
 }
 

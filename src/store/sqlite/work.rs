@@ -30,7 +30,7 @@ pub(super) trait Work: Send {
     ) -> Box<dyn Finished>;
 
     /// Sends an error without running the work.
-    fn fail(self: Box<Self>, reason: &str);
+    fn fail(self: Box<Self>, error: StoreError);
 }
 
 /// Result of work that waits for the end of its transaction.
@@ -38,7 +38,7 @@ pub(super) trait Finished {
     fn end(&self) -> End;
 
     /// Sends the result. `commit` is the error of the transaction, if it failed.
-    fn send(self: Box<Self>, commit: Option<&str>);
+    fn send(self: Box<Self>, commit: Option<&StoreError>);
 }
 
 /// How work has ended.
@@ -96,8 +96,8 @@ where
         Box::new(FinishedWithReply { result, began, sender })
     }
 
-    fn fail(self: Box<Self>, reason: &str) {
-        drop(self.sender.send((Ok(Err(StoreError::unavailable(reason))), Instant::now())));
+    fn fail(self: Box<Self>, error: StoreError) {
+        drop(self.sender.send((Ok(Err(error)), Instant::now())));
     }
 }
 
@@ -110,10 +110,10 @@ impl<T> Finished for FinishedWithReply<T> {
         }
     }
 
-    fn send(self: Box<Self>, commit: Option<&str>) {
+    fn send(self: Box<Self>, commit: Option<&StoreError>) {
         let Self { result, began, sender } = *self;
         let result = match (result, commit) {
-            (Ok(Ok(_)), Some(error)) => Ok(Err(StoreError::unavailable(error))),
+            (Ok(Ok(_)), Some(error)) => Ok(Err(error.for_other_work())),
             (result, _) => result.map(|result| result.map_err(StoreError::from)),
         };
         drop(sender.send((result, began)));

@@ -23,7 +23,7 @@ use super::{
     work::{self, End, Work},
     write_transaction::{self, WriteTransaction},
 };
-use crate::store::{StoreError, pending::PendingGuard};
+use crate::store::{StoreError, WriteState, pending::PendingGuard};
 
 /// Maximum number of units of work in one transaction.
 const MAX_GROUP: usize = 64;
@@ -38,6 +38,7 @@ pub(super) struct Writer {
     jobs: Arc<AtomicU64>,
     /// Permits of jobs in the queue. Other callers wait before it, and leave nothing if they are dropped.
     permits: Arc<Semaphore>,
+    write_state: WriteState,
 }
 
 pub(super) enum Job {
@@ -60,7 +61,13 @@ impl Writer {
             .name("sqlite-writer".to_owned())
             .spawn(move || state.run())
             .expect("failed to start the writer thread");
-        Self { queue, jobs: pending, permits: Arc::new(Semaphore::new(MAX_QUEUED)) }
+        let (permits, write_state) = (Arc::new(Semaphore::new(MAX_QUEUED)), WriteState::default());
+        Self { queue, jobs: pending, permits, write_state }
+    }
+
+    /// Returns whether writes work.
+    pub fn write_state(&self) -> &WriteState {
+        &self.write_state
     }
 
     /// Returns the number of jobs that wait or run.
@@ -81,14 +88,14 @@ impl Writer {
         };
         let (sender, receiver) = oneshot::channel();
         self.send(Job::Work(work::work(work, sender)));
-        receive(receiver).await
+        receive(receiver, &self.write_state).await
     }
 
     /// Begins a transaction whose statements arrive one by one.
     pub async fn begin(&self) -> (Result<SessionHandle, StoreError>, Instant) {
-        let (session, handle, began) = session::session(self.permit().await);
+        let (session, handle, began) = session::session(self.permit().await, self.write_state.clone());
         self.send(Job::Session(session));
-        let (result, began) = receive(began).await;
+        let (result, began) = receive(began, &self.write_state).await;
         (result.map(|()| handle), began)
     }
 
@@ -167,10 +174,7 @@ impl WriterThread {
         let file = self.file.clone();
         let (connection, triggers) = match self.begin() {
             Ok(open) => open,
-            Err(error) => {
-                let reason = error.to_string();
-                return group.into_iter().for_each(|work| work.fail(&reason));
-            }
+            Err(error) => return group.into_iter().for_each(|work| work.fail(error.for_other_work())),
         };
         let (alone, mut finished, mut group) = (group.len() == 1, Vec::new(), group.into_iter());
         let mut is_broken = false;
@@ -185,22 +189,21 @@ impl WriterThread {
             }
         }
         let has_effect = finished.iter().any(|work| work.end() == End::Succeeded);
+        let rolled_back = || StoreError::unavailable("the transaction was rolled back");
         let ended = if is_broken || !has_effect {
             let _ = write_transaction::roll_back(connection);
-            Err("the transaction was rolled back".to_owned())
+            Err(rolled_back())
         } else {
-            let committed = write_transaction::commit(connection).map_err(|error| error.to_string());
-            committed.and_then(|()| file.check_now().map_err(|error| error.to_string()))
+            write_transaction::commit(connection).map_err(StoreError::from).and_then(|()| file.check_now())
         };
         if is_broken || !connection.is_autocommit() {
             self.open = None;
         }
-        let commit_error = ended.as_ref().err().map(String::as_str);
         for work in finished {
-            work.send(commit_error);
+            work.send(ended.as_ref().err());
         }
         for work in group {
-            work.fail("the transaction was rolled back");
+            work.fail(rolled_back());
         }
     }
 

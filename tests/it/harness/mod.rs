@@ -10,6 +10,7 @@ mod pgbouncer;
 mod postgres;
 mod server;
 mod tcp_proxy;
+mod writability;
 
 pub use client::{Response, http_client};
 pub use collector::{Collector, attributes};

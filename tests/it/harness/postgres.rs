@@ -57,11 +57,30 @@ impl Cluster {
             .arg(format!("--pwfile={}", password.display()))
             .args(["--username=postgres", "--auth=scram-sha-256", "--encoding=UTF8", "--no-sync"])
             .stdout(Stdio::null()));
+        Self::run(&dir).await
+    }
+
+    /// Starts a standby, which follows this cluster by streaming replication. SQL can promote it.
+    pub async fn start_standby(&self) -> Self {
+        let dir = tempfile::tempdir().unwrap().keep();
+        if is_root() {
+            run(Command::new("chown").arg("postgres").arg(&dir));
+        }
+        run(as_postgres(&binaries().join("pg_basebackup"))
+            .arg("--pgdata")
+            .arg(dir.join("data"))
+            .args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync"])
+            .args(["--dbname", &self.url("postgres")]));
+        Self::run(&dir).await
+    }
+
+    /// Runs the cluster in a folder, and waits until it accepts connections.
+    async fn run(dir: &Path) -> Self {
         let port = free_port();
         let supervisor = as_postgres(Path::new("sh"))
             .args(["-c", SUPERVISE])
-            .arg(&bin)
-            .arg(&dir)
+            .arg(binaries())
+            .arg(dir)
             .arg(port.to_string())
             .stdin(Stdio::piped())
             .spawn()

@@ -36,6 +36,7 @@ pub struct Setup {
     settings: Vec<(&'static str, String)>,
     /// Number of request threads; `None` for the server's default.
     workers: Option<&'static str>,
+    survives_file_size_limit: bool,
 }
 
 impl Setup {
@@ -53,7 +54,8 @@ impl Setup {
                 (cluster.url(&name), Some(name))
             }
         };
-        Self { folder, database_url, database, settings: Vec::new(), workers }
+        let (settings, survives_file_size_limit) = (Vec::new(), false);
+        Self { folder, database_url, database, settings, workers, survives_file_size_limit }
     }
 
     pub fn with(mut self, name: &'static str, value: impl std::fmt::Display) -> Self {
@@ -70,9 +72,20 @@ impl Setup {
         Self { workers: None, ..self }
     }
 
+    /// Makes a write beyond the file size limit an error, instead of the end of the server.
+    pub fn surviving_file_size_limit(self) -> Self {
+        Self { survives_file_size_limit: true, ..self }
+    }
+
     /// Returns a command that runs the binary with these settings.
     pub fn command(&self) -> Command {
         let mut command = binary(self.folder.path());
+        if self.survives_file_size_limit {
+            // An ignored signal stays ignored in the binary.
+            command = Command::new("/bin/sh");
+            command.args(["-c", r#"trap '' XFSZ; exec "$0" "$@""#, env!("CARGO_BIN_EXE_stockmeter")]);
+            command.current_dir(self.folder.path()).env_clear().kill_on_drop(true);
+        }
         command.env("DATABASE_URL", &self.database_url).env("STOCKMETER_LISTEN", "127.0.0.1:0");
         // On a busy machine, requests may wait long for a database connection. They must not fail.
         command.env("STOCKMETER_DATABASE_ACQUIRE_TIMEOUT", "60s");
