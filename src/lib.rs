@@ -18,6 +18,7 @@
 //! - [`trace_targets`]: target of the spans, and whether spans are exported
 //! - [`request_context`]: id, trace, caller, error code and database usage of the current request
 //! - [`background_runtime`]: second Tokio runtime, for long-running work
+//! - [`audit`]: log lines of changes and of requests that are denied
 //! - [`unix_time`]: times in seconds since 1970
 //! - [`panics`]: panic messages, and panics of joined tasks
 //! - [`config`]: all settings
@@ -26,6 +27,7 @@
 
 pub mod access;
 pub mod app;
+pub mod audit;
 pub mod background_runtime;
 #[warn(missing_docs)]
 pub mod catalog;

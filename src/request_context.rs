@@ -32,6 +32,12 @@ struct Current {
 #[derive(Clone)]
 pub struct RequestContext(Arc<Inner>);
 
+impl fmt::Debug for RequestContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RequestContext({})", self.0.info.id)
+    }
+}
+
 struct Inner {
     info: RequestInfo,
     /// Exported span of the request; disabled if spans are not exported.

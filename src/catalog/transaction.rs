@@ -7,6 +7,7 @@ use super::{
     insert::{insert_all, row_conflict},
 };
 use crate::{
+    audit::TransactionLines,
     domain::{
         Error, NewProduct, OnConflict, Precondition, Product, ProductChange, ProductId, StockAdjustment,
         WriteAction, reject_duplicate_ids,
@@ -21,6 +22,7 @@ use crate::{
 pub struct Transaction {
     pub(super) catalog: Catalog,
     pub(super) store: Arc<dyn store::Transaction>,
+    pub(super) audit: TransactionLines,
 }
 
 impl Catalog {
@@ -41,14 +43,23 @@ impl Catalog {
         let catalog = self.clone();
         // A request that is dropped while it waits for the transaction leaves nothing.
         let store = catalog.store().begin().await.map_err(Error::from)?;
+        let audit = TransactionLines::default();
+        let transaction =
+            Transaction { catalog: catalog.clone(), store: store.clone(), audit: audit.clone() };
         let task = async move {
-            match work(Transaction { catalog: catalog.clone(), store: store.clone() }).await {
+            match work(transaction).await {
                 Ok(value) => {
-                    store.commit().await.map_err(Error::from)?;
+                    let committed = store.commit().await;
+                    match committed {
+                        Ok(()) => audit.committed(),
+                        Err(_) => audit.ended_without_commit("unknown"),
+                    }
+                    committed.map_err(Error::from)?;
                     catalog.inner.feed.notify_changed();
                     Ok(value)
                 }
                 Err(error) => {
+                    audit.ended_without_commit("rolled back");
                     // If this fails, the transaction ends when it is dropped.
                     let _ = store.roll_back().await;
                     Err(error)

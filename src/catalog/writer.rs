@@ -1,8 +1,14 @@
 //! Writes of a request, which are not batched if the request has an idempotency key.
 
+use std::fmt::Display;
+
 use super::{Catalog, Transaction};
-use crate::domain::{
-    Error, Filter, NewProduct, OnConflict, Precondition, Product, ProductChange, ProductId, StockAdjustment,
+use crate::{
+    audit,
+    domain::{
+        Error, Filter, NewProduct, OnConflict, Precondition, Product, ProductChange, ProductId,
+        StockAdjustment,
+    },
 };
 
 /// Access to the products for a request that changes them, with or without an idempotency key.
@@ -30,10 +36,11 @@ impl Writer {
     /// # Errors
     /// Returns the errors of [`Catalog::create`].
     pub async fn create(&self, new: NewProduct, on_conflict: OnConflict) -> Result<Product, Error> {
-        match self {
+        let change = self.change(store_operation(on_conflict), "");
+        change.complete(match self {
             Self::Catalog(catalog) => catalog.create(new, on_conflict).await,
             Self::Transaction(transaction) => Box::pin(transaction.create(new, on_conflict)).await,
-        }
+        })
     }
 
     /// Creates all of the products or none, and returns them in the given order.
@@ -45,10 +52,11 @@ impl Writer {
         new: Vec<NewProduct>,
         on_conflict: OnConflict,
     ) -> Result<Vec<Product>, Error> {
-        match self {
+        let change = self.change(store_operation(on_conflict), "");
+        change.complete(match self {
             Self::Catalog(catalog) => catalog.create_many(new, on_conflict).await,
             Self::Transaction(transaction) => transaction.create_many(new, on_conflict).await,
-        }
+        })
     }
 
     /// Changes one product and returns its new state.
@@ -61,10 +69,11 @@ impl Writer {
         change: ProductChange,
         precondition: &Precondition,
     ) -> Result<Product, Error> {
-        match self {
+        let audited = self.change("update", id);
+        audited.complete(match self {
             Self::Catalog(catalog) => catalog.update(id, change, precondition).await,
             Self::Transaction(transaction) => Box::pin(transaction.update(id, change, precondition)).await,
-        }
+        })
     }
 
     /// Replaces all of the products or none, and returns them in the given order.
@@ -72,10 +81,10 @@ impl Writer {
     /// # Errors
     /// Returns the errors of [`Catalog::replace_many`].
     pub async fn replace_many(&self, new: Vec<NewProduct>) -> Result<Vec<Product>, Error> {
-        match self {
+        self.change("replace", "").complete(match self {
             Self::Catalog(catalog) => catalog.replace_many(new).await,
             Self::Transaction(transaction) => transaction.replace_many(new).await,
-        }
+        })
     }
 
     /// Adds a quantity to the amount of a product and returns the changed product.
@@ -88,12 +97,12 @@ impl Writer {
         delta: StockAdjustment,
         precondition: &Precondition,
     ) -> Result<Product, Error> {
-        match self {
+        self.change("adjust_stock", id).complete(match self {
             Self::Catalog(catalog) => catalog.adjust_stock(id, delta, precondition).await,
             Self::Transaction(transaction) => {
                 Box::pin(transaction.adjust_stock(id, delta, precondition)).await
             }
-        }
+        })
     }
 
     /// Deletes one product and returns its last state.
@@ -101,10 +110,10 @@ impl Writer {
     /// # Errors
     /// Returns the errors of [`Catalog::delete`].
     pub async fn delete(&self, id: ProductId, precondition: &Precondition) -> Result<Product, Error> {
-        match self {
+        self.change("delete", id).complete(match self {
             Self::Catalog(catalog) => catalog.delete(id, precondition).await,
             Self::Transaction(transaction) => Box::pin(transaction.delete(id, precondition)).await,
-        }
+        })
     }
 
     /// Deletes the products that match the filter and returns their number.
@@ -112,10 +121,10 @@ impl Writer {
     /// # Errors
     /// Returns the errors of [`Catalog::delete_many`].
     pub async fn delete_many(&self, filter: &Filter) -> Result<u64, Error> {
-        match self {
+        self.change("delete", filter).complete(match self {
             Self::Catalog(catalog) => catalog.delete_many(filter).await,
             Self::Transaction(transaction) => transaction.delete_many(filter).await,
-        }
+        })
     }
 
     /// Stores the products of all batches or none, and returns their number.
@@ -125,11 +134,31 @@ impl Writer {
     pub async fn import<B, E>(&self, batches: B, on_conflict: OnConflict) -> Result<u64, E>
     where
         B: Iterator<Item = Result<Vec<NewProduct>, E>> + Send + 'static,
-        E: From<Error> + Send + 'static,
+        E: From<Error> + Display + Send + 'static,
     {
-        match self {
+        let operation = match on_conflict {
+            OnConflict::Reject => "import",
+            OnConflict::Replace => "import_or_replace",
+        };
+        self.change(operation, "").complete(match self {
             Self::Catalog(catalog) => catalog.import(batches, on_conflict).await,
             Self::Transaction(transaction) => transaction.import(batches, on_conflict).await,
-        }
+        })
+    }
+
+    /// Begins a change for the audit log.
+    fn change(&self, operation: &'static str, products: impl Display) -> audit::Change {
+        let transaction = match self {
+            Self::Catalog(_) => None,
+            Self::Transaction(transaction) => Some(transaction.audit.clone()),
+        };
+        audit::Change::new(operation, products, transaction)
+    }
+}
+
+fn store_operation(on_conflict: OnConflict) -> &'static str {
+    match on_conflict {
+        OnConflict::Reject => "create",
+        OnConflict::Replace => "create_or_replace",
     }
 }

@@ -6,6 +6,7 @@ use clap::Subcommand;
 
 use crate::{
     access::tokens,
+    audit,
     domain::{ApiToken, Error, Scopes, TokenId, TokenName},
     store::Store,
 };
@@ -52,21 +53,31 @@ pub enum TokenCommand {
 pub async fn run(store: &dyn Store, command: TokenCommand) -> Result<(), Error> {
     match command {
         TokenCommand::Create { name, scope, expires } => {
-            let (text, token) = tokens::create(store, name, scope, expires).await?;
+            let (text, token) = audited("create", tokens::create(store, name, scope, expires).await)?;
             print_new(&text, &token);
         }
         TokenCommand::List => list(&tokens::list(store).await?),
         TokenCommand::Revoke { id } => {
-            let token = tokens::revoke(store, id).await?;
+            let revoked = tokens::revoke(store, id).await.map(|token| ((), token));
+            let ((), token) = audited("revoke", revoked)?;
             eprintln!("revoked {id} ({})", token.name.as_str());
         }
         TokenCommand::Rotate { id, grace } => {
-            let (text, token) = tokens::rotate(store, id, grace).await?;
+            let (text, token) = audited("rotate", tokens::rotate(store, id, grace).await)?;
             print_new(&text, &token);
             eprintln!("{id} ends in {}", humantime::format_duration(grace));
         }
     }
     Ok(())
+}
+
+/// Writes the line of the audit log, and returns the result.
+fn audited<T>(operation: &'static str, result: Result<(T, ApiToken), Error>) -> Result<(T, ApiToken), Error> {
+    match &result {
+        Ok((_, token)) => audit::token(operation, token),
+        Err(error) => audit::token_failed(operation, error),
+    }
+    result
 }
 
 fn print_new(text: &str, token: &ApiToken) {

@@ -11,6 +11,7 @@ mod draft;
 mod error;
 mod field_error;
 mod filter;
+mod filter_text;
 mod idempotency;
 mod new_product;
 mod new_products;

@@ -1,6 +1,6 @@
 //! One log line for each request, with its caller and its client's address.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::harness::{NORTHWIND, Server, Setup, Store};
 
@@ -11,19 +11,12 @@ async fn start(store: Store, settings: &[(&'static str, &str)]) -> Server {
     settings.iter().fold(setup, |setup, (name, value)| setup.with(name, value)).start().await
 }
 
-/// Waits for the line of the request with this id.
-async fn line(server: &Server, id: &str) -> Value {
-    let id = format!(r#""id":"{id}""#);
-    let line = server.log.wait_for_line(&id).await;
-    serde_json::from_str(&line).unwrap()
-}
-
 async fn each_request_has_a_line(store: Store) {
     let server = start(store, &[]).await;
     let post = server.request("POST", "/products").header("x-request-id", "first");
     let created = server.send(post.header("content-type", "application/json").body(NORTHWIND)).await;
     assert_eq!(created.status, 201);
-    let line_of_post = line(&server, "first").await;
+    let line_of_post = server.log.wait_for_request("access", "first").await;
     for (name, expected) in [
         ("level", json!("INFO")),
         ("target", json!("access")),
@@ -42,7 +35,7 @@ async fn each_request_has_a_line(store: Store) {
     assert_eq!(line_of_post["span"], span);
 
     server.send(server.request("GET", "/nowhere").header("x-request-id", "second")).await;
-    let line_of_unknown = line(&server, "second").await;
+    let line_of_unknown = server.log.wait_for_request("access", "second").await;
     assert_eq!((&line_of_unknown["route"], &line_of_unknown["status"]), (&json!("unmatched"), &json!(404)));
 }
 
@@ -62,7 +55,7 @@ async fn trusted_proxies_report_the_address() {
         let request = server.request("GET", "/products").header("x-request-id", id);
         let request = request.header("x-forwarded-for", "198.51.100.1, 203.0.113.7");
         server.send(request.header("forwarded", "for=192.0.2.1")).await;
-        line(server, id).await["span"]["address"].clone()
+        server.log.wait_for_request("access", id).await["span"]["address"].clone()
     };
     let server = start(Store::Sqlite, &[]).await;
     assert_eq!(address(&server, "direct").await, "127.0.0.1");

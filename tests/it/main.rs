@@ -9,6 +9,7 @@ mod harness;
 mod access;
 mod access_log;
 mod architecture;
+mod audit_log;
 mod background_runtime;
 mod bad_input;
 mod batched_writes;

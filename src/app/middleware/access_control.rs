@@ -10,6 +10,7 @@ use futures_util::StreamExt;
 use crate::{
     access::{Access, InvalidToken},
     app::routes::{Permission, Route},
+    audit,
     domain::{Caller, OnConflict, Scope},
     http::{bearer_token, media_type::media_type, problem::Problem},
     request_context,
@@ -30,7 +31,7 @@ pub fn check(
     if permission == Permission::Public {
         return Ok(());
     }
-    let caller = authenticate(access, headers)?;
+    let caller = authenticate(access, headers).inspect_err(|problem| audit::denied(&problem.detail()))?;
     let scope = match permission {
         // A file can replace all products.
         Permission::Scope(_) if is_import && replaces(headers) => Some(Scope::Admin),
@@ -39,7 +40,7 @@ pub fn check(
     };
     let allowed = scope.map_or(Ok(()), |scope| caller.require(scope));
     request_context::set_caller(caller);
-    allowed.map_err(Problem::from)
+    allowed.inspect_err(audit::denied).map_err(Problem::from)
 }
 
 fn replaces(headers: &HeaderMap) -> bool {

@@ -19,7 +19,7 @@ use super::{
     validation::SeparateValidation,
 };
 use crate::{
-    background_runtime,
+    audit, background_runtime,
     catalog::{Catalog, Writer},
     domain::Caller,
     graphql::{
@@ -81,7 +81,8 @@ impl Service {
     ) -> Result<PreparedOperation, Box<ServerError>> {
         let Inner { limits, documents, .. } = &*self.0;
         let prepared = PreparedOperation::new(request, documents, limits).and_then(|prepared| {
-            caller.require(prepared.scope()).map_err(|error| error::from_access_error(&error))?;
+            let allowed = caller.require(prepared.scope()).inspect_err(audit::denied);
+            allowed.map_err(|error| error::from_access_error(&error))?;
             Ok(prepared)
         });
         if let Err(error) = &prepared {

@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     access::Access,
-    background_runtime,
+    audit, background_runtime,
     domain::{Caller, Scope, Scopes},
     graphql::{
         error::{self, GraphqlErrorCode},
@@ -212,12 +212,15 @@ impl Session {
         if let Some(credentials) = payload.and_then(|payload| payload.authorization) {
             let token = bearer_token::from_credentials(credentials.as_bytes());
             let caller = token.and_then(|token| self.access.authenticate(Some(token)).ok());
-            self.caller = caller.ok_or(Close(4403, "Forbidden: the token is unknown or has ended".into()))?;
+            let invalid = "the token is unknown or has ended";
+            self.caller = caller.ok_or_else(|| {
+                audit::denied(&invalid);
+                Close(4403, format!("Forbidden: {invalid}").into())
+            })?;
             request_context::set_caller(self.caller.clone());
         }
-        self.caller
-            .require(Scope::Read)
-            .map_err(|error| Close(4403, format!("Forbidden: {error}").into()))?;
+        let allowed = self.caller.require(Scope::Read).inspect_err(audit::denied);
+        allowed.map_err(|error| Close(4403, format!("Forbidden: {error}").into()))?;
         let (access, caller) = (self.access.clone(), self.caller.clone());
         self.credentials_ended = async move { access.ended(caller).await }.boxed();
         self.initialised = true;
