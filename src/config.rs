@@ -1,7 +1,7 @@
 //! All settings: types, defaults, environment variables, help texts and validation.
 //!
 //! The precedence is defaults < TOML file < environment < flags. clap reads the environment and the flags.
-//! [`with_file`] makes the file's values clap's defaults, so that clap also validates them.
+//! [`with_files`] makes the files' values clap's defaults, so that clap also validates them.
 
 use std::{
     net::{SocketAddr, ToSocketAddrs},
@@ -346,12 +346,16 @@ fn parse_interval(text: &str) -> Result<Duration, String> {
     Ok(interval)
 }
 
-/// Returns the command with the settings of the TOML file, if one is given, as its defaults.
+/// Returns the command with the settings of files as its defaults: those of the TOML file, if one is given, and
+/// those of secrets.
 ///
 /// # Errors
-/// Returns a message if the file cannot be read, is not valid TOML, or has an unknown key.
-pub fn with_file(command: Command) -> Result<Command, String> {
-    let mut command = without_empty_variables(command);
+/// Returns a message if a file cannot be read, or if the TOML file has invalid syntax or an unknown key.
+pub fn with_files(command: Command) -> Result<Command, String> {
+    with_secret_files(with_toml(without_empty_variables(command))?)
+}
+
+fn with_toml(mut command: Command) -> Result<Command, String> {
     let Some(path) = command
         .clone()
         .ignore_errors(true)
@@ -383,6 +387,28 @@ pub fn with_file(command: Command) -> Result<Command, String> {
     Ok(command)
 }
 
+/// Makes the contents of files the defaults of secret settings: `DATABASE_URL_FILE` names the file of
+/// `DATABASE_URL`. Container engines offer secrets as files.
+///
+/// # Errors
+/// Returns a message if a file cannot be read.
+fn with_secret_files(mut command: Command) -> Result<Command, String> {
+    let secrets = command.get_arguments().filter(|arg| arg.is_hide_env_values_set());
+    let files = secrets.filter_map(|arg| {
+        let name = format!("{}_FILE", arg.get_env()?.to_str()?);
+        let file = std::env::var_os(&name).filter(|file| !file.is_empty())?;
+        Some((arg.get_id().clone(), name, PathBuf::from(file)))
+    });
+    let files: Vec<_> = files.collect();
+    for (id, name, file) in files {
+        let text = std::fs::read_to_string(&file)
+            .map_err(|error| format!("cannot read the file {} of {name}: {error}", file.display()))?;
+        let text = text.trim_end_matches(['\r', '\n']).to_owned();
+        command = command.mut_arg(id, |arg| arg.default_value(text).hide_default_value(true));
+    }
+    Ok(command)
+}
+
 /// Makes variables that are set but empty count as unset, for example those of Compose's `${NAME:-}`.
 fn without_empty_variables(mut command: Command) -> Command {
     let is_empty = |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
@@ -397,8 +423,13 @@ fn without_empty_variables(mut command: Command) -> Command {
 /// Returns the environment variables that start with `STOCKMETER_` but are not settings. They may be
 /// misspelt, but also legitimate: Kubernetes sets `STOCKMETER_PORT` for a service named `stockmeter`.
 pub fn unknown_variables(command: &Command) -> Vec<String> {
-    let is_setting =
-        |name: &str| command.get_arguments().any(|arg| arg.get_env().is_some_and(|env| env == name));
+    let is_setting = |name: &str| {
+        command.get_arguments().any(|arg| {
+            let is_secret = arg.is_hide_env_values_set();
+            let of_file = name.strip_suffix("_FILE").filter(|_| is_secret);
+            arg.get_env().is_some_and(|env| env == name || of_file.is_some_and(|name| env == name))
+        })
+    };
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     names.filter(|name| name.starts_with("STOCKMETER_") && !is_setting(name)).collect()
 }

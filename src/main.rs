@@ -112,7 +112,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), String> {
-    let matches = config::with_file(Cli::command())?.get_matches();
+    let matches = config::with_files(Cli::command())?.get_matches();
     let Cli { command, config } = Cli::from_arg_matches(&matches).map_err(|error| error.to_string())?;
     match command.unwrap_or(Command::Serve) {
         Command::Schema => print!("{}", graphql::sdl()),

@@ -2,7 +2,7 @@
 //!
 //! A released migration must not be edited. It must not import `entity`, because entities may change later.
 
-pub use sea_orm_migration::MigratorTrait;
+pub use sea_orm_migration::{MigrationTrait, MigratorTrait, seaql_migrations};
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
 mod m20261123_000001_create_product;

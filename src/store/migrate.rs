@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use migration::{Migrator, MigratorTrait};
+use migration::{MigrationTrait, Migrator, MigratorTrait, seaql_migrations};
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Statement, TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait, Statement,
+    TransactionTrait,
 };
 use tracing::info;
 
@@ -49,9 +50,25 @@ const LOCK_PAUSE: Duration = Duration::from_millis(200);
 /// Returns a [`MigrateError`] if the schema is newer or a statement fails.
 pub async fn migrate_up(store: &dyn Store, wait: Duration) -> Result<(), MigrateError> {
     let connection = store.schema_connection().await?;
+    if is_current(&connection).await {
+        return Ok(());
+    }
     let transaction = lock_schema(store.kind(), &connection, wait).await?;
     Migrator::up(&transaction, None).await?;
     commit(transaction, connection).await
+}
+
+/// Returns whether exactly the known migrations are applied. Needs no right to change the schema, which the server's
+/// role may lack.
+async fn is_current(connection: &DatabaseConnection) -> bool {
+    // The table does not exist before the first migration.
+    let Ok(applied) = seaql_migrations::Entity::find().all(connection).await else {
+        return false;
+    };
+    let known = Migrator::migrations();
+    let is_applied =
+        |migration: &dyn MigrationTrait| applied.iter().any(|row| row.version == migration.name());
+    applied.len() == known.len() && known.iter().all(|migration| is_applied(&**migration))
 }
 
 /// Reverts the last migration.
