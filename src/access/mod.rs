@@ -5,7 +5,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::watch,
+    time::{Instant, MissedTickBehavior},
+};
 
 use crate::{
     domain::{Caller, Identity, Scope, Scopes, TokenDigest, parse_token},
@@ -128,7 +131,6 @@ impl Access {
             tokio::select! {
                 () = expired => return,
                 Ok(()) = tokens.changed() => {}
-                else => std::future::pending().await,
             }
         }
     }
@@ -136,12 +138,15 @@ impl Access {
     /// Reads the tokens again and again, and stores the times of their last uses. Never returns.
     pub async fn run(&self) {
         let mut refresh = tokio::time::interval(REFRESH_INTERVAL);
+        refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last_used = tokio::time::interval(LAST_USED_INTERVAL);
         loop {
             tokio::select! {
                 _ = refresh.tick() => {
                     // While the database is unavailable, the known tokens stay valid.
-                    let _ = self.0.refresh().await;
+                    if let Err(error) = self.0.refresh().await {
+                        tracing::warn!(%error, "cannot read the API tokens again");
+                    }
                     if let Some(jwt) = &self.0.jwt {
                         jwt.reload();
                     }
