@@ -155,6 +155,8 @@ const WRITE: Permission = Permission::Scope(Scope::Write);
 const ADMIN: Permission = Permission::Scope(Scope::Admin);
 const METRICS: Permission = Permission::Scope(Scope::Metrics);
 
+/// Path of the event stream of changes.
+pub const CHANGES: &str = "/products/changes";
 const ITEM: &str = "/products/{product_id}";
 
 /// All routes of the server.
@@ -173,7 +175,7 @@ pub const ROUTES: &[Route] = &[
     .takes_files(),
     Route::new("PUT", "/products", WRITE, &[200, 400, 401, 403, 404, 408, 409, 413, 415, 422, 428, 500, 503]),
     Route::new("DELETE", "/products", ADMIN, &[200, 400, 401, 403, 409, 422, 428, 500, 503]),
-    Route::new("GET", "/products/changes", READ, &[200, 400, 401, 403, 422, 500, 503]),
+    Route::new("GET", CHANGES, READ, &[200, 400, 401, 403, 422, 500, 503]),
     Route::new("GET", ITEM, READ, &[200, 304, 400, 401, 403, 404, 412, 422, 500, 503])
         .direct(Direct::Product),
     Route::new(

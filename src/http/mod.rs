@@ -1,5 +1,5 @@
-//! HTTP features that REST and GraphQL share: problems, request bodies, media types, hosts, query strings and
-//! idempotency keys.
+//! HTTP features that REST and GraphQL share: problems, request bodies, media types, hosts, upgrades, query strings
+//! and idempotency keys.
 
 pub mod bearer_token;
 pub mod client_address;
@@ -13,3 +13,4 @@ pub mod problem_response;
 pub mod query_string;
 pub mod request_body;
 pub mod stored_response;
+pub mod upgrade;

@@ -78,6 +78,12 @@ impl Problem {
         Self { header: Some((CHALLENGE, r#"Bearer realm="stockmeter", error="invalid_token""#)), ..problem }
     }
 
+    /// Returns the 403 problem for a request that a browser sent for a page of another origin.
+    pub fn foreign_origin() -> Self {
+        let detail = "a page of another origin sent the request: add its origin to STOCKMETER_CORS_ORIGINS to allow it";
+        Self::new(ProblemCode::Forbidden, detail)
+    }
+
     /// Returns the 404 problem for a path without a route.
     pub fn no_route(path: &str) -> Self {
         let detail = format!("no route for {path}: see GET / for the routes");

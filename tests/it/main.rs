@@ -12,6 +12,7 @@ mod architecture;
 mod background_runtime;
 mod bad_input;
 mod batched_writes;
+mod browsers;
 mod bulk;
 mod changes;
 mod command_line;

@@ -3,7 +3,7 @@
 use async_graphql::{ServerError, parser::types::OperationType};
 use axum::{
     extract::{Query, Request as HttpRequest, State, rejection::QueryRejection},
-    http::{HeaderMap, HeaderValue, StatusCode, Version, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::Response,
 };
 use futures_util::{FutureExt, TryFutureExt, future::ready};
@@ -34,6 +34,7 @@ use crate::{
         problem::Problem,
         query_string,
         request_body::{BodyLimits, JsonBody},
+        upgrade::requests_websocket,
     },
     request_context,
 };
@@ -106,14 +107,6 @@ pub async fn get(
         }
         prepared => execute_single(&service, &sockets, prepared, media_type).await,
     }
-}
-
-/// Returns whether the client requests a WebSocket. Upgrades to other protocols, such as `h2c`, are ignored, and
-/// so are all upgrades in HTTP/1.0 (RFC 9110 section 7.8).
-fn requests_websocket(request: &HttpRequest) -> bool {
-    let upgrade = request.headers().get(header::UPGRADE);
-    request.version() > Version::HTTP_10
-        && upgrade.is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
 /// Returns whether to send the playground. Browsers request HTML explicitly. Clients without a preference get
