@@ -1,4 +1,4 @@
-//! Check of the host that a request is for (RFC 9112 section 3.2).
+//! The host that a request is for (RFC 9112 section 3.2).
 
 use axum::http::{HeaderMap, HeaderValue, Uri, Version, header, uri::Authority};
 

@@ -1,6 +1,7 @@
 //! HTTP features that REST and GraphQL share: problems, request bodies, media types, hosts, upgrades, query strings
 //! and idempotency keys.
 
+pub mod allowed_hosts;
 pub mod bearer_token;
 pub mod client_address;
 pub mod content_negotiation;

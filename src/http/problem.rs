@@ -96,6 +96,12 @@ impl Problem {
         Self::new(ProblemCode::MethodNotAllowed, detail)
     }
 
+    /// Returns the 421 problem for a host that the listener does not serve (RFC 9110 section 15.5.20).
+    pub fn misdirected(host: &str) -> Self {
+        let detail = format!("the server does not serve the host {host}: add it to STOCKMETER_HOSTS");
+        Self::new(ProblemCode::Misdirected, detail)
+    }
+
     /// Returns the 499 problem for a client that disconnected before the whole body arrived.
     pub fn client_disconnected() -> Self {
         Self::new(ProblemCode::ClientDisconnected, "the client disconnected while sending the body")

@@ -1,6 +1,7 @@
 //! What web pages can make a browser send to the server.
 
 use reqwest::RequestBuilder;
+use serde_json::Value;
 
 use crate::harness::{Server, Setup, Store, http_client};
 
@@ -139,4 +140,88 @@ async fn http2_has_the_same_rule() {
         let response = request.header("content-type", JSON).body(PRODUCT).send().await.unwrap();
         assert_eq!(response.status().as_u16(), status, "{origin}");
     }
+}
+
+async fn status_for_host(server: &Server, host: &str) -> u16 {
+    server.send(server.request("GET", "/products").header("host", host)).await.status
+}
+
+#[tokio::test]
+async fn loopback_listeners_serve_only_loopback_hosts() {
+    let setup = Setup::new(Store::Sqlite).await.with("STOCKMETER_METRICS_LISTEN", "127.0.0.1:0");
+    let server = setup.start().await;
+    let metrics = server.log.wait_for_line("metrics on").await;
+    let metrics: Value = serde_json::from_str(&metrics).unwrap();
+    let metrics = format!("http://{}/metrics", metrics["address"].as_str().unwrap());
+    for (host, status) in [
+        ("localhost", 200),
+        ("LocalHost:8000", 200),
+        ("shop.localhost:1", 200),
+        ("127.0.0.1", 200),
+        ("127.8.9.1:65535", 200),
+        ("[::1]:8000", 200),
+        ("evil.example", 421),
+        ("localhost.evil.example", 421),
+        ("127.0.0.1.evil.example:80", 421),
+        ("0.0.0.0", 421),
+        ("192.168.0.1", 421),
+    ] {
+        assert_eq!(status_for_host(&server, host).await, status, "{host}");
+        let scraped = server.send(server.http.get(&metrics).header("host", host)).await;
+        assert_eq!(scraped.status, status, "{host}");
+    }
+    let response = server.send(server.request("POST", "/graphql").header("host", "evil.example")).await;
+    response.is_problem(421, "MISDIRECTED", &[]);
+    let detail = response.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("evil.example") && detail.contains("STOCKMETER_HOSTS"), "{detail}");
+    // Programs may omit the host. Browsers never do.
+    for request in
+        ["GET /products HTTP/1.0\r\n\r\n", "GET /products HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n"]
+    {
+        assert!(server.send_raw(request).await.contains(" 200 "), "{request}");
+    }
+    let absolute = "GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    assert!(server.send_raw(absolute).await.starts_with("HTTP/1.1 421 "));
+
+    // The address of the connection does not matter on HTTP/2 either.
+    let loopback = server.address.parse().unwrap();
+    let http2 = http_client().http2_prior_knowledge().resolve("evil.example", loopback).build().unwrap();
+    let url = format!("http://evil.example:{}/products", loopback.port());
+    assert_eq!(http2.get(url).send().await.unwrap().status().as_u16(), 421);
+}
+
+#[tokio::test]
+async fn a_setting_names_the_hosts() {
+    let setup = Setup::new(Store::Sqlite)
+        .await
+        .with("STOCKMETER_ANONYMOUS", "read")
+        .with("STOCKMETER_LISTEN", "0.0.0.0:0");
+    let any = setup.clone().start().await;
+    assert_eq!(status_for_host(&any, "evil.example").await, 200);
+
+    let server = setup.with("STOCKMETER_HOSTS", "shop.example, *.b.example").start().await;
+    for (host, status) in [
+        ("Shop.Example:8000", 200),
+        ("a.b.example", 200),
+        ("127.0.0.1", 200),
+        ("[::1]:8000", 200),
+        ("b.example", 421),
+        ("a.shop.example", 421),
+        ("localhost", 421),
+        ("192.168.0.1", 421),
+    ] {
+        assert_eq!(status_for_host(&server, host).await, status, "{host}");
+    }
+    let health =
+        server.setup.command().args(["healthcheck", "--listen", &server.address]).output().await.unwrap();
+    assert!(health.status.success(), "{health:?}");
+
+    let loopback = Setup::new(Store::Sqlite).await.with("STOCKMETER_HOSTS", "shop.example").start().await;
+    for (host, status) in [("shop.example", 200), ("localhost", 200), ("evil.example", 421)] {
+        assert_eq!(status_for_host(&loopback, host).await, status, "{host}");
+    }
+    let invalid =
+        loopback.setup.command().args(["--hosts", "shop.example:80", "schema"]).output().await.unwrap();
+    let text = String::from_utf8(invalid.stderr).unwrap();
+    assert!(!invalid.status.success() && text.contains("must be a host name such as shop.example"), "{text}");
 }

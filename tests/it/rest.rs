@@ -369,7 +369,7 @@ async fn requests_above_the_limit_get_503_at_once(store: Store) {
     let stalled = async |kind: &str| {
         let mut stalled = TcpStream::connect(&server.address).await.unwrap();
         let headers = format!(
-            "POST /products HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n"
+            "POST /products HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n"
         );
         stalled.write_all(headers.as_bytes()).await.unwrap();
         let mut proceed = [0; 25];

@@ -13,7 +13,10 @@ use axum::{
 use super::{App, routes::Recognized};
 use crate::{
     access::Access,
-    http::{client_address::TrustedProxies, host, problem_response, request_body::BodyLimits},
+    http::{
+        allowed_hosts::AllowedHosts, client_address::TrustedProxies, host, problem::Problem,
+        problem_response, request_body::BodyLimits,
+    },
     telemetry::{HttpMetrics, http::RequestRecorder},
 };
 
@@ -42,6 +45,7 @@ pub struct Middleware {
     pub cors: Option<Cors>,
     pub access: Access,
     pub proxies: TrustedProxies,
+    pub hosts: AllowedHosts,
 }
 
 impl Middleware {
@@ -53,8 +57,9 @@ impl Middleware {
         cors: CorsOptions,
         access: Access,
         proxies: TrustedProxies,
+        hosts: AllowedHosts,
     ) -> Self {
-        Self { metrics, concurrency, body, cors: Cors::new(cors), access, proxies }
+        Self { metrics, concurrency, body, cors: Cors::new(cors), access, proxies, hosts }
     }
 }
 
@@ -69,8 +74,8 @@ pub async fn handle(app: App, mut request: Request, peer: IpAddr) -> Response {
     let recorder = RequestRecorder::start(metrics, recognized.template, id.clone(), address, &mut request);
     let start = recorder.started_at();
     let respond = async move {
-        let invalid_host = host::check(request.version(), request.headers()).err();
-        let response = match (invalid_host, &app.0.middleware.cors) {
+        let rejected_host = check_host(&request, &app.0.middleware.hosts).err();
+        let response = match (rejected_host, &app.0.middleware.cors) {
             (Some(problem), _) => problem.into_response(),
             // Boxed to keep the outer future small, because most requests have no origin.
             (None, Some(cors)) if cors::has_origin(&request) => {
@@ -93,6 +98,12 @@ pub async fn handle(app: App, mut request: Request, peer: IpAddr) -> Response {
         (response, time_to_headers)
     };
     recorder.run(respond).await
+}
+
+/// Checks that the host of a request is valid, and that the listener serves it.
+fn check_host(request: &Request, allowed: &AllowedHosts) -> Result<(), Problem> {
+    host::check(request.version(), request.headers())?;
+    allowed.check(host::requested(request.uri(), request.headers()))
 }
 
 /// Runs the handler if the page and the caller may use the route and a permit is free. Returns its response, or an
