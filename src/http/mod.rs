@@ -8,6 +8,7 @@ pub mod content_negotiation;
 pub mod host;
 pub mod idempotency;
 pub mod media_type;
+pub mod page;
 pub mod problem;
 pub mod problem_code;
 pub mod problem_response;

@@ -225,3 +225,31 @@ async fn a_setting_names_the_hosts() {
     let text = String::from_utf8(invalid.stderr).unwrap();
     assert!(!invalid.status.success() && text.contains("must be a host name such as shop.example"), "{text}");
 }
+
+#[tokio::test]
+async fn pages_are_protected_and_media_types_are_not_guessed() {
+    let server = Server::start(Store::Sqlite).await;
+    for path in [
+        "/",
+        "/products",
+        "/products/7",
+        "/nowhere",
+        "/docs/swagger-ui.css",
+        "/docs/",
+        "/graphql",
+        "/metrics",
+    ] {
+        let response = server.get(path).await;
+        assert_eq!(response.header("x-content-type-options"), "nosniff", "{path}");
+        let is_page = response.header("content-type").starts_with("text/html");
+        assert_eq!(is_page, ["/docs/", "/graphql"].contains(&path), "{path}");
+        let policy = response.header("content-security-policy");
+        assert_eq!(
+            policy.contains("frame-ancestors 'none'") && policy.starts_with("default-src 'none'"),
+            is_page
+        );
+        assert_eq!(response.header("referrer-policy"), if is_page { "no-referrer" } else { "" });
+    }
+    let preflight = server.send(server.request("OPTIONS", "/products")).await;
+    assert_eq!(preflight.header("x-content-type-options"), "nosniff");
+}

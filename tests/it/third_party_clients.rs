@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 
-use crate::harness::{Server, Store, run_script, start_script};
+use crate::harness::{Server, Setup, Store, run_script, start_script};
 
 on_both_stores!(graphql_over_http_audits_pass, third_party_clients_receive_every_change);
 
@@ -46,4 +46,15 @@ async fn the_playground_works_in_a_browser_without_internet_access() {
     let page = server.get("/graphql").await.text;
     assert!(page.contains("/graphql/playground/"), "compiled without the playground: run scripts/test");
     run_script("browser.mjs", &[&server.url("")]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_api_reference_works_in_a_browser_with_a_token() {
+    let setup = Setup::new(Store::Sqlite).await;
+    let created =
+        setup.command().args(["token", "create", "--name", "docs", "--scope", "write"]).output().await;
+    let token = String::from_utf8(created.unwrap().stdout).unwrap();
+    let server = setup.start().await;
+    assert_eq!(server.get("/products").await.status, 401);
+    run_script("docs.mjs", &[&server.url(""), token.trim()]).await;
 }
