@@ -226,6 +226,44 @@ async fn a_setting_names_the_hosts() {
     assert!(!invalid.status.success() && text.contains("must be a host name such as shop.example"), "{text}");
 }
 
+/// Bodies of beacons and of `no-cors` requests may have no media type, or one of a form.
+#[tokio::test]
+async fn a_body_needs_a_content_type() {
+    let server = Server::start(Store::Sqlite).await;
+    let query = r#"{"query":"mutation { deleteProduct(id: 7) { id } }"}"#;
+    let form = "application/x-www-form-urlencoded";
+    for (method, path, body, accept) in [
+        ("POST", "/products", PRODUCT, "application/json, text/csv, application/x-ndjson"),
+        ("PUT", "/products", "[]", JSON),
+        ("PUT", "/products/7", PRODUCT, JSON),
+        ("PATCH", "/products/7", "{}", "application/json, application/merge-patch+json"),
+        ("POST", "/products/7/stock", r#"{"delta":1}"#, JSON),
+        ("POST", "/graphql", query, JSON),
+    ] {
+        for kind in [None, Some(""), Some("text/plain"), Some(form), Some("multipart/form-data; boundary=x")]
+        {
+            let typed = kind
+                .into_iter()
+                .fold(server.request(method, path), |request, kind| request.header("content-type", kind));
+            let response = server.send(typed.body(body)).await;
+            assert_eq!(
+                (response.status, response.header("accept")),
+                (415, accept),
+                "{method} {path} {kind:?}"
+            );
+        }
+        // An empty body is malformed, with or without a type.
+        assert_eq!(server.send(server.request(method, path)).await.status, 400, "{method} {path}");
+    }
+    // A length that is not declared is no way around the rule.
+    let chunked = format!(
+        "POST /products HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n{:x}\r\n{PRODUCT}\r\n0\r\n\r\n",
+        PRODUCT.len()
+    );
+    assert!(server.send_raw(&chunked).await.starts_with("HTTP/1.1 415 "));
+    server.get("/products").await.is(200, "[]");
+}
+
 #[tokio::test]
 async fn pages_are_protected_and_media_types_are_not_guessed() {
     let server = Server::start(Store::Sqlite).await;

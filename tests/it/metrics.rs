@@ -199,12 +199,12 @@ async fn a_client_that_disconnects_is_counted_as_499(store: Store) {
     let transaction = database.begin().await.unwrap();
     transaction.execute_unprepared(lock).await.unwrap();
 
-    let request = server.request("POST", "/products").body(r#"{"name":"x","price":1,"amount":1}"#);
+    let request = server.request("POST", "/products").json(&json!({ "name": "x", "price": 1, "amount": 1 }));
     let waiting = request.timeout(Duration::from_millis(300)).send().await;
     assert!(waiting.unwrap_err().is_timeout());
     // Another client disconnects in the middle of its request body.
     let mut half = TcpStream::connect(&server.address).await.unwrap();
-    half.write_all(b"POST /products HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{")
+    half.write_all(b"POST /products HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{")
         .await
         .unwrap();
     drop(half);

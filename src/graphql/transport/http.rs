@@ -6,7 +6,6 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::Response,
 };
-use futures_util::{FutureExt, TryFutureExt, future::ready};
 
 use super::{
     batch,
@@ -29,12 +28,8 @@ use crate::{
         },
     },
     http::{
-        content_negotiation::negotiate,
-        idempotency::read_key,
-        problem::Problem,
-        query_string,
-        request_body::{BodyLimits, JsonBody},
-        upgrade::requests_websocket,
+        content_negotiation::negotiate, idempotency::read_key, problem::Problem, query_string,
+        request_body::JsonBody, upgrade::requests_websocket,
     },
     request_context,
 };
@@ -153,10 +148,10 @@ pub fn post(
     // Boxed, because most requests have no key.
     let key = read_key(request.headers()).transpose().map(Box::new);
     // This future is created outside the async block, which would otherwise store the request.
-    let body = read_body(request, body);
+    let body = JsonBody::from_request_with(request, body);
     async move {
         match body.await {
-            Ok(body) => {
+            Ok(JsonBody(body)) => {
                 let size = body.len();
                 let response = execute_body(service, sockets, body, media_type, key);
                 background_runtime::run_if_large(size, response).await
@@ -168,17 +163,6 @@ pub fn post(
             }
         }
     }
-}
-
-fn read_body(
-    request: HttpRequest,
-    limits: BodyLimits,
-) -> impl Future<Output = Result<String, Problem>> + Send + use<> {
-    // Cross-origin pages can send a body without a content type, and browsers send no CORS preflight for it.
-    if !request.headers().contains_key(header::CONTENT_TYPE) {
-        return ready(Err(Problem::unsupported_media_type("application/json"))).left_future();
-    }
-    JsonBody::from_request_with(request, limits).map_ok(|JsonBody(body)| body).right_future()
 }
 
 async fn execute_body(
