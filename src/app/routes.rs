@@ -230,6 +230,7 @@ pub struct RouteTable(Arc<matchit::Router<Endpoint>>);
 /// Routes of one path, by method.
 struct Endpoint {
     template: &'static str,
+    allows_cors: bool,
     routes: Vec<(Method, &'static Route)>,
 }
 
@@ -240,6 +241,8 @@ pub struct Recognized {
     pub template: Option<&'static str>,
     /// Route of the request, or `None` if the path has no route for the method.
     pub route: Option<&'static Route>,
+    /// Whether pages of other origins may use the path, if CORS is configured. They never read metrics.
+    pub allows_cors: bool,
 }
 
 impl RouteTable {
@@ -256,7 +259,8 @@ impl RouteTable {
         }
         let mut paths = matchit::Router::new();
         for (template, routes) in by_template {
-            paths.insert(template, Endpoint { template, routes })?;
+            let allows_cors = routes.iter().all(|(_, route)| route.permission != METRICS);
+            paths.insert(template, Endpoint { template, allows_cors, routes })?;
         }
         Ok(Self(Arc::new(paths)))
     }
@@ -264,10 +268,11 @@ impl RouteTable {
     /// Returns the path template and the route of a request. `HEAD` requests have the route of `GET`.
     pub fn recognize(&self, method: &Method, path: &str) -> Recognized {
         let Ok(found) = self.0.at(path) else {
-            return Recognized { template: None, route: None };
+            return Recognized { template: None, route: None, allows_cors: true };
         };
         let method = if *method == Method::HEAD { &Method::GET } else { method };
         let route = found.value.routes.iter().find(|(known, _)| known == method).map(|(_, route)| *route);
-        Recognized { template: Some(found.value.template), route }
+        let Endpoint { template, allows_cors, .. } = *found.value;
+        Recognized { template: Some(template), route, allows_cors }
     }
 }

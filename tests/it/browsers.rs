@@ -226,6 +226,21 @@ async fn a_setting_names_the_hosts() {
     assert!(!invalid.status.success() && text.contains("must be a host name such as shop.example"), "{text}");
 }
 
+#[tokio::test]
+async fn cors_does_not_open_the_metrics() {
+    let server = Setup::new(Store::Sqlite).await.with("STOCKMETER_CORS_ORIGINS", "*").start().await;
+    for (path, is_open) in
+        [("/products", true), ("/health", true), ("/metrics", false), ("/metrics/slow", false)]
+    {
+        for method in ["GET", "HEAD", "OPTIONS", "POST"] {
+            let headers = [("origin", "https://a.example"), ("access-control-request-method", "GET")];
+            let response = server.send(request(&server, method, path, &headers)).await;
+            let has_header = response.headers.keys().any(|name| name.as_str().starts_with("access-control-"));
+            assert_eq!(has_header, is_open, "{method} {path}");
+        }
+    }
+}
+
 /// Bodies of beacons and of `no-cors` requests may have no media type, or one of a form.
 #[tokio::test]
 async fn a_body_needs_a_content_type() {

@@ -75,7 +75,8 @@ pub async fn handle(app: App, mut request: Request, peer: IpAddr) -> Response {
     let start = recorder.started_at();
     let respond = async move {
         let rejected_host = check_host(&request, &app.0.middleware.hosts).err();
-        let response = match (rejected_host, &app.0.middleware.cors) {
+        let cors = app.0.middleware.cors.as_ref().filter(|_| recognized.allows_cors);
+        let response = match (rejected_host, cors) {
             (Some(problem), _) => problem.into_response(),
             // Boxed to keep the outer future small, because most requests have no origin.
             (None, Some(cors)) if cors::has_origin(&request) => {
