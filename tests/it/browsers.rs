@@ -2,8 +2,12 @@
 
 use reqwest::RequestBuilder;
 use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 
-use crate::harness::{Server, Setup, Store, http_client};
+use crate::harness::{Server, Setup, Store, http_client, run_script};
 
 const PRODUCT: &str = r#"{"id":7,"name":"Chai","price":18,"amount":39}"#;
 const JSON: &str = "application/json";
@@ -305,4 +309,52 @@ async fn pages_are_protected_and_media_types_are_not_guessed() {
     }
     let preflight = server.send(server.request("OPTIONS", "/products")).await;
     assert_eq!(preflight.header("x-content-type-options"), "nosniff");
+}
+
+/// Serves a page on a port of its own and returns the port.
+async fn serve_page(html: &'static str) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            // Chromium also opens connections without a request.
+            tokio::spawn(async move {
+                if stream.read(&mut [0; 4096]).await.is_ok_and(|bytes| bytes > 0) {
+                    let headers = format!("Content-Type: text/html\r\nContent-Length: {}", html.len());
+                    let response = format!("HTTP/1.1 200 OK\r\nConnection: close\r\n{headers}\r\n\r\n{html}");
+                    let _ = stream.write_all(response.as_bytes()).await;
+                }
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_protects_the_server_from_pages_of_other_origins() {
+    let server = Server::start(Store::Sqlite).await;
+    server.post("/products", PRODUCT).await;
+    let products = server.get("/products").await.text;
+    let port = serve_page(include_str!("../clients/attacks.html")).await;
+    for (origins, host) in [(1.0, "127.0.0.1"), (2.0, "localhost")] {
+        let output = run_script("attacks.mjs", &[&format!("http://{host}:{port}/"), &server.url("")]).await;
+        let output: Value = serde_json::from_str(&output).unwrap();
+        let read = output["read"].as_object().unwrap();
+        assert!(read.len() == 12 && read.values().all(|text| text == ""), "{host}: {output}");
+        assert_eq!(output["pending"], serde_json::json!([]), "{host}: {output}");
+        assert_eq!(server.get("/products").await.text, products, "{host}");
+        // Each attack that needs no preflight has reached the server.
+        for (series, attacks) in [
+            (r#"endpoint="/products",method="POST",status_code="403""#, 4.0),
+            (r#"endpoint="/graphql",method="POST",status_code="403""#, 4.0),
+            (r#"endpoint="/graphql",method="GET",status_code="403""#, 1.0),
+            (r#"endpoint="/products/changes",method="GET",status_code="403""#, 1.0),
+        ] {
+            let count = server.metric(&format!("http_requests_total{{{series}}}")).await;
+            assert_eq!(count, Some(attacks * origins), "{host} {series}");
+        }
+    }
+    // After DNS rebinding, the server appears as the page's own origin.
+    let address = server.url("/products").replace("127.0.0.1", "rebound.example");
+    assert_eq!(run_script("attacks.mjs", &[&address, &server.url("")]).await, "421\n");
 }
