@@ -210,7 +210,7 @@ async fn an_orderly_stop_drops_no_request() {
 async fn request_until_closed(address: String, responses: Arc<AtomicUsize>) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     loop {
-        stream.write_all(b"GET /products/1 HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        stream.write_all(b"GET /products/1 HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
         let mut response = Vec::new();
         let mut buffer = [0; 2048];
         while !response.ends_with(b"}") {
