@@ -162,7 +162,7 @@ async fn poolers_that_share_connections_are_rejected() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_log_pipe_stops_no_request() {
     let address = format!("127.0.0.1:{}", free_port());
-    let setup = Setup::new(Store::Sqlite).await.with("STOCKMETER_LOG", "debug");
+    let setup = Setup::new(Store::Sqlite).await.with("STOCKMETER_ACCESS_LOG", true);
     let setup = setup.with("STOCKMETER_LISTEN", &address);
     let (_reader, writer) = std::io::pipe().unwrap();
     let mut command = setup.command();
