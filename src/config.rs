@@ -15,10 +15,12 @@ use clap::{Args, Command, ValueEnum, builder::Resettable};
 use tracing::level_filters::LevelFilter;
 
 mod access;
+mod limits;
 mod origin;
 mod secret;
 
 pub use access::AccessConfig;
+pub use limits::LimitsConfig;
 pub use secret::Secret;
 
 /// The settings of the server and of the other commands.
@@ -228,6 +230,10 @@ pub struct Config {
     /// Settings of the access control.
     #[command(flatten)]
     pub access: AccessConfig,
+
+    /// Settings of the limits.
+    #[command(flatten)]
+    pub limits: LimitsConfig,
 }
 
 /// Format of log lines.

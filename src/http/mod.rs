@@ -1,11 +1,13 @@
-//! HTTP features that REST and GraphQL share: problems, request bodies, media types, hosts, query strings and
+//! HTTP features that REST and GraphQL share: problems, request bodies, limits, media types, hosts, query strings and
 //! idempotency keys.
 
 pub mod bearer_token;
+pub mod body_text;
 pub mod client_address;
 pub mod content_negotiation;
 pub mod host;
 pub mod idempotency;
+pub mod limits;
 pub mod media_type;
 pub mod problem;
 pub mod problem_code;

@@ -10,11 +10,15 @@ use stockmeter::{
     access::{Access, AccessOptions},
     app::{
         App, Handlers,
-        middleware::{CorsOptions, Middleware, concurrency_limit::ConcurrencyLimits},
+        middleware::{CorsOptions, Middleware},
         routes::{Permission, Route, RouteTable},
     },
     config::OperationNames,
-    http::{client_address::TrustedProxies, request_body::BodyLimits},
+    http::{
+        client_address::TrustedProxies,
+        limits::{Limit, budget::Budget},
+        request_body::{BodyLimits, Permits},
+    },
     operations::metrics as metrics_route,
     telemetry::{
         HttpMetrics, Telemetry,
@@ -355,11 +359,12 @@ async fn a_panic_gives_500_and_is_counted() {
     let metrics = HttpMetrics::new(&telemetry.meter(), &[0.1], &[100.0], routes, slow);
     let body = BodyLimits { size: 1000, time: TIMEOUT, import_size: 1000, import_time: TIMEOUT };
     let server = Server::start(Store::Sqlite).await;
-    let options = AccessOptions { anonymous: None, metrics_token: None, jwt: None };
+    let options = AccessOptions { anonymous: None, metrics_token: None, jwt: None, failures_per_minute: 10 };
     let access = Access::open(server.store().await, options).await.unwrap();
     let middleware = Middleware::new(
         metrics,
-        ConcurrencyLimits::new(10),
+        Permits::new(10).requests,
+        Budget::with_quarters(Limit::Compressions, 10),
         body,
         CorsOptions::default(),
         access,

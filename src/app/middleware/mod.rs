@@ -14,7 +14,10 @@ use tower_http::cors::CorsLayer;
 use super::{App, routes::Recognized};
 use crate::{
     access::Access,
-    http::{client_address::TrustedProxies, host, problem_response, request_body::BodyLimits},
+    http::{
+        client_address::TrustedProxies, host, limits::budget::Budget, problem_response,
+        request_body::BodyLimits,
+    },
     telemetry::{HttpMetrics, http::RequestRecorder},
 };
 
@@ -29,13 +32,15 @@ pub mod response_headers;
 pub mod timeout;
 pub mod trailing_slash;
 
-use concurrency_limit::ConcurrencyLimits;
 pub use cors::CorsOptions;
 
 /// Settings and shared state of the middleware.
 pub struct Middleware {
     pub metrics: HttpMetrics,
-    pub concurrency: ConcurrencyLimits,
+    /// Permits for requests.
+    pub permits: Budget,
+    /// Permits for compressed responses.
+    pub compressions: Budget,
     pub body: BodyLimits,
     /// `None` if no other origin is allowed.
     pub cors: Option<CorsLayer>,
@@ -47,13 +52,14 @@ impl Middleware {
     /// Creates the CORS layer from the configuration.
     pub fn new(
         metrics: HttpMetrics,
-        concurrency: ConcurrencyLimits,
+        permits: Budget,
+        compressions: Budget,
         body: BodyLimits,
         cors: CorsOptions,
         access: Access,
         proxies: TrustedProxies,
     ) -> Self {
-        Self { metrics, concurrency, body, cors: cors::layer(cors), access, proxies }
+        Self { metrics, permits, compressions, body, cors: cors::layer(cors), access, proxies }
     }
 }
 
@@ -87,7 +93,8 @@ pub async fn handle(app: App, mut request: Request, peer: IpAddr) -> Response {
         request_id::set(response.headers_mut(), &id);
         if compression::should_compress(&response) {
             // Boxed to keep the outer future small, because most responses are not compressed.
-            response = Box::pin(compression::compress(encodings, response)).await;
+            response =
+                Box::pin(compression::compress(encodings, &app.0.middleware.compressions, response)).await;
         }
         (response, time_to_headers)
     };
@@ -97,7 +104,7 @@ pub async fn handle(app: App, mut request: Request, peer: IpAddr) -> Response {
 /// Runs the handler if the caller may use the route and a permit is free. Returns its response, or an error response.
 async fn handle_guarded(app: App, recognized: Recognized, request: Request) -> Response {
     let App(app) = app;
-    let Middleware { concurrency, body, access, .. } = &app.middleware;
+    let Middleware { permits, body, access, .. } = &app.middleware;
     if recognized.template.is_none()
         && let Some(response) = trailing_slash::redirect(&app.routes, request.uri())
     {
@@ -107,7 +114,7 @@ async fn handle_guarded(app: App, recognized: Recognized, request: Request) -> R
     if let Err(problem) = access_control::check(access, recognized.route, request.headers(), is_import) {
         return problem.into_response();
     }
-    let permit = match concurrency.try_acquire(recognized.route, is_import) {
+    let permit = match concurrency_limit::try_acquire(permits, recognized.route) {
         Ok(permit) => permit,
         Err(problem) => return problem.into_response(),
     };

@@ -29,11 +29,12 @@ use crate::{
         },
     },
     http::{
+        body_text::BodyText,
         content_negotiation::negotiate,
         idempotency::read_key,
         problem::Problem,
         query_string,
-        request_body::{BodyLimits, JsonBody},
+        request_body::{BodyReader, JsonBody},
     },
     request_context,
 };
@@ -80,7 +81,7 @@ pub async fn get(
 ) -> Response {
     let headers = request.headers();
     if requests_websocket(&request) {
-        return websocket::open(service, sockets, access, request).await;
+        return websocket::open(service, &sockets, access, request);
     }
     let media_type = ResponseMediaType::negotiate(headers);
     let query = query_string::check_utf8(request.uri().query())
@@ -179,19 +180,19 @@ pub fn post(
 
 fn read_body(
     request: HttpRequest,
-    limits: BodyLimits,
-) -> impl Future<Output = Result<String, Problem>> + Send + use<> {
+    reader: BodyReader,
+) -> impl Future<Output = Result<BodyText, Problem>> + Send + use<> {
     // Cross-origin pages can send a body without a content type, and browsers send no CORS preflight for it.
     if !request.headers().contains_key(header::CONTENT_TYPE) {
         return ready(Err(Problem::unsupported_media_type("application/json"))).left_future();
     }
-    JsonBody::from_request_with(request, limits).map_ok(|JsonBody(body)| body).right_future()
+    JsonBody::from_request_with(request, reader).map_ok(|JsonBody(body)| body).right_future()
 }
 
 async fn execute_body(
     service: Service,
     sockets: WebSockets,
-    body: String,
+    body: BodyText,
     media_type: ResponseMediaType,
     key: Option<SentKey>,
 ) -> Response {

@@ -3,9 +3,11 @@
 mod batch;
 pub mod http;
 mod idempotency;
+mod limited_stream;
 pub mod openapi;
 pub mod playground;
 pub mod request;
 pub mod response;
 pub mod websocket;
 mod websocket_messages;
+mod websocket_upgrade;
