@@ -48,7 +48,7 @@ impl Scope {
     }
 }
 
-/// Returns the network of an address, by which clients are told apart. A client usually has all IPv6 addresses of a /64.
+/// Returns the network of an address, by which clients are distinguished. A client usually has all IPv6 addresses of a /64.
 pub fn network(address: IpAddr) -> IpAddr {
     const HOSTS: u128 = u64::MAX as u128;
     match address.to_canonical() {
