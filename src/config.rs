@@ -15,12 +15,14 @@ use tracing::level_filters::LevelFilter;
 
 mod access;
 mod files;
+mod limits;
 mod metrics;
 mod origin;
 mod secret;
 
 pub use access::AccessConfig;
 pub use files::{unknown_variables, with_files};
+pub use limits::LimitsConfig;
 pub use metrics::{Buckets, OperationNames};
 pub use secret::Secret;
 
@@ -231,6 +233,10 @@ pub struct Config {
     /// Settings of the access control.
     #[command(flatten)]
     pub access: AccessConfig,
+
+    /// Settings of the limits.
+    #[command(flatten)]
+    pub limits: LimitsConfig,
 }
 
 /// Format of log lines.

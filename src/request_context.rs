@@ -160,6 +160,17 @@ pub fn caller() -> Option<Caller> {
     current().and_then(|current| current.request.caller())
 }
 
+/// Returns what `read` returns for the caller of the current request and the client's address. The caller is `None` if it
+/// was not authenticated. Returns `None` outside requests.
+pub fn with_caller<T>(read: impl FnOnce(Option<&Caller>, IpAddr) -> T) -> Option<T> {
+    let of_request = |current: &Option<Current>| {
+        let Current { request: RequestContext(request), .. } = current.as_ref()?;
+        let caller = request.caller.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(read(caller.as_ref(), request.info.address))
+    };
+    CURRENT.try_with(of_request).ok().flatten()
+}
+
 /// Sets the caller of the current request. A WebSocket may set it again.
 pub fn set_caller(caller: Caller) {
     let _ = CURRENT.try_with(|current| {

@@ -1,6 +1,7 @@
 //! Authentication of callers, by API tokens and JSON Web Tokens.
 
 use std::{
+    net::IpAddr,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -11,16 +12,18 @@ use tokio::{
 };
 
 use crate::{
-    domain::{Caller, Identity, Scope, Scopes, TokenDigest, parse_token},
+    domain::{Caller, Identity, Scope, Scopes, TokenDigest, network, parse_token},
     store::{Store, StoreError},
     unix_time::now,
 };
 
+mod failure_rate;
 mod jwt;
 mod ring_provider;
 mod token_table;
 pub mod tokens;
 
+use failure_rate::FailureRate;
 use jwt::JwtVerifier;
 pub use jwt::{JwtError, JwtKeys, JwtOptions};
 use token_table::TokenTable;
@@ -39,6 +42,8 @@ pub struct AccessOptions {
     pub metrics_token: Option<TokenDigest>,
     /// `None` if JSON Web Tokens are not accepted.
     pub jwt: Option<JwtOptions>,
+    /// Number of failed authentications that one network may have in a minute.
+    pub failures_per_minute: u32,
 }
 
 /// Authenticates callers. Cheap to clone.
@@ -51,6 +56,7 @@ struct Inner {
     metrics_token: Option<(TokenDigest, Caller)>,
     jwt: Option<JwtVerifier>,
     tokens: watch::Sender<TokenTable>,
+    failures: FailureRate,
 }
 
 /// The credentials of a request are not valid.
@@ -72,7 +78,7 @@ impl Access {
     /// # Errors
     /// Returns an error if the tokens or the keys cannot be read.
     pub async fn open(store: Arc<dyn Store>, options: AccessOptions) -> Result<Self, AccessError> {
-        let AccessOptions { anonymous, metrics_token, jwt } = options;
+        let AccessOptions { anonymous, metrics_token, jwt, failures_per_minute } = options;
         let jwt = jwt.map(JwtVerifier::new).transpose()?;
         let metrics_caller = || Caller::new(Identity::MetricsToken, Scope::Metrics.into(), None);
         let inner = Inner {
@@ -81,6 +87,7 @@ impl Access {
             metrics_token: metrics_token.map(|digest| (digest, metrics_caller())),
             jwt,
             tokens: watch::Sender::new(TokenTable::default()),
+            failures: FailureRate::new(failures_per_minute),
         };
         inner.refresh().await?;
         Ok(Self(Arc::new(inner)))
@@ -109,6 +116,15 @@ impl Access {
             return Ok(caller.clone());
         }
         jwt.as_ref().and_then(|jwt| jwt.verify(token)).ok_or(InvalidToken)
+    }
+
+    /// Records a failed authentication from an address. Valid tokens stay valid there, because strangers may have the
+    /// address of a proxy in common with others.
+    ///
+    /// # Errors
+    /// Returns the time to wait if the address has had too many.
+    pub fn record_failure(&self, address: IpAddr) -> Result<(), Duration> {
+        self.0.failures.record(network(address))
     }
 
     /// Waits until the credentials of a caller end: the token expires or is revoked, or callers without

@@ -7,11 +7,13 @@ use opentelemetry::metrics::Meter;
 
 use crate::{
     graphql::{self, GraphqlErrorCode, OperationKind, OperationObserver},
+    http::limits::{Limit, Party},
     logging,
     store::{Outcome, PoolStatus, StatementObserver, Store},
     telemetry::{
         database::{DatabaseMetrics, register_pool_gauges},
         graphql::{GraphqlMetrics, OperationType, Outcome as OutcomeLabel},
+        limits::{Rejections, register_rejections},
         logging::register_line_counters,
     },
 };
@@ -71,6 +73,20 @@ pub fn operation_observer(meter: &Meter, names: &[String]) -> Arc<dyn OperationO
 /// Registers the counters of log lines that were not written.
 pub fn observe_log(meter: &Meter) {
     register_line_counters(meter, logging::dropped_lines, logging::suppressed_lines);
+}
+
+/// Registers the counter of rejections by limits.
+pub fn observe_limits(meter: &Meter) {
+    let parties = |limit| Party::ALL.map(|party| (limit, party));
+    register_rejections(meter, move || {
+        let limits = Limit::ALL.into_iter().flat_map(parties);
+        let rejections = |(limit, party): (Limit, Party)| Rejections {
+            limit: limit.label(),
+            party: party.label(),
+            count: limit.rejections(party),
+        };
+        limits.map(rejections).collect()
+    });
 }
 
 /// Registers the gauges of the connection pool, which is measured at each scrape.

@@ -49,10 +49,12 @@ pub enum Permission {
 pub enum Concurrency {
     /// No permit, because health checks and metrics must work on a busy server.
     Unlimited,
-    /// One permit for requests.
+    /// One permit for requests, taken before the handler runs.
     Requests,
-    /// One permit for imports if the body is a file, otherwise one permit for requests.
-    RequestsOrImports,
+    /// One permit for requests, taken when the body has arrived. A slow body must hold no permit.
+    AfterBody,
+    /// The same. If the body is a file, one permit for imports instead.
+    AfterBodyOrFile,
 }
 
 /// Listeners that serve a route.
@@ -133,8 +135,12 @@ impl Route {
         Self { concurrency: Concurrency::Unlimited, ..self }
     }
 
-    pub const fn takes_files(self) -> Self {
-        Self { concurrency: Concurrency::RequestsOrImports, ..self }
+    pub const fn reads_body(self) -> Self {
+        Self { concurrency: Concurrency::AfterBody, ..self }
+    }
+
+    pub const fn reads_files(self) -> Self {
+        Self { concurrency: Concurrency::AfterBodyOrFile, ..self }
     }
 
     pub const fn on(self, listener: Listener) -> Self {
@@ -162,42 +168,57 @@ const ITEM: &str = "/products/{product_id}";
 /// All routes of the server.
 pub const ROUTES: &[Route] = &[
     Route::new("GET", "/", Permission::Public, &[200]).unlimited(),
-    Route::new("GET", "/products", READ, &[200, 400, 401, 403, 422, 500, 503])
+    Route::new("GET", "/products", READ, &[200, 400, 401, 403, 422, 429, 500, 503])
         .direct(Direct::List)
         .linked("products"),
     Route::new(
         "POST",
         "/products",
         WRITE,
-        &[200, 201, 400, 401, 403, 408, 409, 413, 415, 422, 428, 500, 503],
+        &[200, 201, 400, 401, 403, 408, 409, 413, 415, 422, 428, 429, 500, 503],
     )
     .direct(Direct::Create)
-    .takes_files(),
-    Route::new("PUT", "/products", WRITE, &[200, 400, 401, 403, 404, 408, 409, 413, 415, 422, 428, 500, 503]),
-    Route::new("DELETE", "/products", ADMIN, &[200, 400, 401, 403, 409, 422, 428, 500, 503]),
-    Route::new("GET", CHANGES, READ, &[200, 400, 401, 403, 422, 500, 503]),
-    Route::new("GET", ITEM, READ, &[200, 304, 400, 401, 403, 404, 412, 422, 500, 503])
+    .reads_files(),
+    Route::new(
+        "PUT",
+        "/products",
+        WRITE,
+        &[200, 400, 401, 403, 404, 408, 409, 413, 415, 422, 428, 429, 500, 503],
+    )
+    .reads_body(),
+    Route::new("DELETE", "/products", ADMIN, &[200, 400, 401, 403, 409, 422, 428, 429, 500, 503]),
+    Route::new("GET", CHANGES, READ, &[200, 400, 401, 403, 422, 429, 500, 503]),
+    Route::new("GET", ITEM, READ, &[200, 304, 400, 401, 403, 404, 412, 422, 429, 500, 503])
         .direct(Direct::Product),
     Route::new(
         "PUT",
         ITEM,
         WRITE,
-        &[200, 201, 400, 401, 403, 404, 408, 409, 412, 413, 415, 422, 428, 500, 503],
-    ),
-    Route::new("PATCH", ITEM, WRITE, &[200, 400, 401, 403, 404, 408, 409, 412, 413, 415, 422, 428, 500, 503]),
-    Route::new("DELETE", ITEM, WRITE, &[204, 400, 401, 403, 404, 409, 412, 422, 428, 500, 503]),
+        &[200, 201, 400, 401, 403, 404, 408, 409, 412, 413, 415, 422, 428, 429, 500, 503],
+    )
+    .reads_body(),
+    Route::new(
+        "PATCH",
+        ITEM,
+        WRITE,
+        &[200, 400, 401, 403, 404, 408, 409, 412, 413, 415, 422, 428, 429, 500, 503],
+    )
+    .reads_body(),
+    Route::new("DELETE", ITEM, WRITE, &[204, 400, 401, 403, 404, 409, 412, 422, 428, 429, 500, 503]),
     Route::new(
         "POST",
         "/products/{product_id}/stock",
         WRITE,
-        &[200, 400, 401, 403, 404, 408, 409, 412, 413, 415, 422, 428, 500, 503],
-    ),
+        &[200, 400, 401, 403, 404, 408, 409, 412, 413, 415, 422, 428, 429, 500, 503],
+    )
+    .reads_body(),
     // Browsers open the playground without a token, and WebSockets send the token later.
-    Route::new("GET", "/graphql", Permission::PerOperation, &[101, 200, 400, 401, 403, 405, 500, 503])
+    Route::new("GET", "/graphql", Permission::PerOperation, &[101, 200, 400, 401, 403, 405, 429, 500, 503])
         .linked("graphql"),
     // Mutations need more than this scope, which the handler checks.
-    Route::new("POST", "/graphql", READ, &[200, 400, 401, 403, 408, 409, 413, 415, 422, 500, 503])
-        .direct(Direct::Graphql),
+    Route::new("POST", "/graphql", READ, &[200, 400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503])
+        .direct(Direct::Graphql)
+        .reads_body(),
     Route::new("GET", "/graphql/playground/{build}/{file}", Permission::Public, &[200, 404]).undocumented(),
     Route::new("GET", "/health", Permission::Public, &[200, 503])
         .unlimited()
@@ -211,12 +232,12 @@ pub const ROUTES: &[Route] = &[
         .unlimited()
         .on(Listener::All)
         .linked("ready"),
-    Route::new("GET", "/metrics", METRICS, &[200, 401, 403])
+    Route::new("GET", "/metrics", METRICS, &[200, 401, 403, 429])
         .unlimited()
         .on(Listener::Metrics)
         .background()
         .linked("metrics"),
-    Route::new("GET", "/metrics/slow", METRICS, &[200, 401, 403]).unlimited().on(Listener::Metrics),
+    Route::new("GET", "/metrics/slow", METRICS, &[200, 401, 403, 429]).unlimited().on(Listener::Metrics),
     Route::new("GET", "/openapi.json", Permission::Public, &[200]).unlimited().linked("openapi"),
     Route::new("GET", "/docs", Permission::Public, &[303]).unlimited().undocumented().linked("docs"),
     Route::new("GET", "/docs/", Permission::Public, &[200]).unlimited().undocumented(),

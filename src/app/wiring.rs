@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     App, Handlers,
     instrumentation::operation_observer,
-    middleware::{CorsOptions, Middleware, concurrency_limit::ConcurrencyLimits},
+    middleware::{Cors, CorsOptions, Middleware},
     openapi,
     routes::{Listener, ROUTES, Route, RouteTable},
 };
@@ -17,7 +17,11 @@ use crate::{
     catalog::Catalog,
     config::{Config, OperationNames},
     graphql::{self, GraphqlState, Limits, Service, WebSockets},
-    http::{allowed_hosts::AllowedHosts, request_body::BodyLimits},
+    http::{
+        allowed_hosts::AllowedHosts,
+        limits::{Limit, budget::Budget},
+        request_body::{BodyLimits, BodyReader, Permits},
+    },
     operations::{
         health::{self, HealthState},
         index, metrics, slow_requests,
@@ -45,7 +49,9 @@ pub struct Services {
 /// Returns an error if two route templates conflict, or if a template has invalid syntax.
 pub fn build(services: &Services, config: &Config) -> Result<(App, Option<App>), matchit::InsertError> {
     let body = body_limits(config);
-    let concurrency = ConcurrencyLimits::new(config.concurrent_requests);
+    let permits = Permits::new(config.concurrent_requests);
+    let (memory, disk) = (config.limits.body_budget, config.limits.import_space);
+    let body_reader = BodyReader::new(body, memory, disk, permits.clone());
     let routes =
         Routes::new(ROUTES.iter().map(|route| (route.method, route.template, route.statuses)).collect());
     let slow = SlowRequestLog::new(&routes);
@@ -56,15 +62,29 @@ pub fn build(services: &Services, config: &Config) -> Result<(App, Option<App>),
         routes,
         slow.clone(),
     );
-    let middleware = |cors, address: SocketAddr| {
-        let (access, proxies) = (services.access.clone(), config.access.trusted_proxies());
-        let hosts = AllowedHosts::new(address.ip(), &config.access.hosts);
-        Middleware::new(http_metrics.clone(), concurrency.clone(), body, cors, access, proxies, hosts)
+    let compressions = Budget::with_quarters(Limit::Compressions, config.limits.compressions.into());
+    let middleware = |cors, address: SocketAddr| Middleware {
+        metrics: http_metrics.clone(),
+        permits: permits.requests.clone(),
+        compressions: compressions.clone(),
+        body,
+        cors: Cors::new(cors),
+        access: services.access.clone(),
+        proxies: config.access.trusted_proxies(),
+        hosts: AllowedHosts::new(address.ip(), &config.access.hosts),
     };
     let cors = CorsOptions { origins: &config.cors_origins, headers: &config.cors_headers };
 
-    let rest = RestState { catalog: services.catalog.clone(), body_limits: body };
-    let graphql = graphql_state(services, config, &concurrency);
+    // The catalog limits the number of all subscriptions.
+    let share = (config.subscriptions as u64 / 4).max(1);
+    let subscriptions = Budget::new(Limit::Subscriptions, u64::MAX, share);
+    let rest = RestState {
+        catalog: services.catalog.clone(),
+        body_reader: body_reader.clone(),
+        subscriptions: subscriptions.clone(),
+        lists: Budget::with_quarters(Limit::Lists, config.limits.streamed_lists.into()),
+    };
+    let graphql = graphql_state(services, config, permits.requests.clone(), subscriptions, body_reader);
     let api = Router::from(rest::api().with_state(rest.clone()))
         .merge(Router::from(graphql::api().with_state(graphql.clone())))
         .merge(Router::from(index::api().with_state(links())))
@@ -98,15 +118,26 @@ fn links() -> index::Links {
     ROUTES.iter().filter_map(|route| Some((route.link?, route.template))).collect()
 }
 
-fn graphql_state(services: &Services, config: &Config, concurrency: &ConcurrencyLimits) -> GraphqlState {
+fn graphql_state(
+    services: &Services,
+    config: &Config,
+    permits: Budget,
+    subscriptions: Budget,
+    body: BodyReader,
+) -> GraphqlState {
     let names = config.graphql_operation_names.as_ref().map(OperationNames::names).unwrap_or_default();
     let observer = operation_observer(&services.telemetry.meter(), names);
-    let permits = concurrency.requests.clone();
     GraphqlState {
-        service: Service::new(services.catalog.clone(), graphql_limits(config), permits, observer),
+        service: Service::new(
+            services.catalog.clone(),
+            graphql_limits(config),
+            permits,
+            subscriptions,
+            observer,
+        ),
         sockets: services.websockets.clone(),
         access: services.access.clone(),
-        body: body_limits(config),
+        body,
     }
 }
 

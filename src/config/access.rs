@@ -91,11 +91,11 @@ pub struct AccessConfig {
 }
 
 impl AccessConfig {
-    /// Returns the options of the authentication.
+    /// Returns the options of the authentication, which may fail a number of times in a minute.
     ///
     /// # Errors
     /// Returns a message if more than one source of JWT keys is set, or `SECRET_KEY` is missing.
-    pub fn options(&self) -> Result<AccessOptions, String> {
+    pub fn options(&self, failures_per_minute: u32) -> Result<AccessOptions, String> {
         Ok(AccessOptions {
             anonymous: self.anonymous,
             metrics_token: self
@@ -108,6 +108,7 @@ impl AccessConfig {
                 issuer: self.jwt_issuer.clone(),
                 scope_claim: self.jwt_scope_claim.clone(),
             }),
+            failures_per_minute,
         })
     }
 

@@ -1,6 +1,12 @@
 //! Callers and their permissions.
 
-use std::{fmt, str::FromStr, sync::Arc, time::SystemTime};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+    str::FromStr,
+    sync::Arc,
+    time::SystemTime,
+};
 
 use super::{Error, TokenId};
 
@@ -39,6 +45,15 @@ impl Scope {
             Self::Admin => 0b0111,
             Self::Metrics => 0b1000,
         }
+    }
+}
+
+/// Returns the network of an address, by which clients are distinguished. A client usually has all IPv6 addresses of a /64.
+pub fn network(address: IpAddr) -> IpAddr {
+    const HOSTS: u128 = u64::MAX as u128;
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !HOSTS).into(),
+        address @ IpAddr::V4(_) => address,
     }
 }
 

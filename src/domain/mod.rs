@@ -25,7 +25,7 @@ mod product_write;
 mod sort_order;
 mod stock_adjustment;
 
-pub use access::{Caller, Identity, Scope, Scopes};
+pub use access::{Caller, Identity, Scope, Scopes, network};
 pub use api_token::{ApiToken, TokenDigest, TokenId, TokenName, new_token, parse_token};
 pub use change::{Change, ChangeKind, Event, LogPosition};
 pub use cursor::{Cursor, CursorValue};

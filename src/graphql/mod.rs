@@ -3,7 +3,7 @@
 use axum::routing::get;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{access::Access, http::request_body::BodyLimits};
+use crate::{access::Access, http::request_body::BodyReader};
 
 mod error;
 mod execution;
@@ -28,7 +28,7 @@ pub struct GraphqlState {
     pub service: Service,
     pub sockets: WebSockets,
     pub access: Access,
-    pub body: BodyLimits,
+    pub body: BodyReader,
 }
 
 /// Returns the router of `/graphql` and of the playground's files. OpenAPI describes only `/graphql`.

@@ -1,12 +1,14 @@
-//! HTTP features that REST and GraphQL share: problems, request bodies, media types, hosts, upgrades, query strings
-//! and idempotency keys.
+//! HTTP features that REST and GraphQL share: problems, request bodies, limits, media types, hosts, upgrades, query
+//! strings and idempotency keys.
 
 pub mod allowed_hosts;
 pub mod bearer_token;
+pub mod body_text;
 pub mod client_address;
 pub mod content_negotiation;
 pub mod host;
 pub mod idempotency;
+pub mod limits;
 pub mod media_type;
 pub mod page;
 pub mod problem;

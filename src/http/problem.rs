@@ -1,5 +1,7 @@
 //! RFC 9457 problems, the common format of error responses, and the conversion of errors into them.
 
+use std::time::Duration;
+
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 
@@ -31,6 +33,9 @@ pub struct Problem {
     /// header.
     #[serde(skip)]
     header: Option<(&'static str, &'static str)>,
+    /// Seconds after which the client may try again; 0 for the usual time.
+    #[serde(skip)]
+    retry_after: u32,
 }
 
 /// An invalid field of the request body.
@@ -46,7 +51,7 @@ pub(super) struct FieldError {
 
 impl Problem {
     fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), errors: Vec::new(), header: None }
+        Self { code, detail: detail.into(), errors: Vec::new(), header: None, retry_after: 0 }
     }
 
     pub fn code(&self) -> ProblemCode {
@@ -112,9 +117,26 @@ impl Problem {
         Self::new(ProblemCode::BodyTooSlow, "the body did not arrive in time")
     }
 
-    /// Returns the 503 problem for a request above the limit of concurrent requests.
-    pub fn overloaded() -> Self {
-        Self::new(ProblemCode::Overloaded, "the server has too many requests: retry later")
+    /// Returns the 503 problem for a request above a limit of the server.
+    pub fn overloaded(detail: impl Into<String>) -> Self {
+        Self::new(ProblemCode::Overloaded, detail)
+    }
+
+    /// Returns the 429 problem for a client that failed to authenticate too often.
+    pub fn rate_limited(wait: Duration) -> Self {
+        // Rounded up, because a client that comes too early is rejected again.
+        let seconds = u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX);
+        let detail = format!("too many failed authentications: retry in {seconds} s with a valid token");
+        Self { retry_after: seconds, ..Self::new(ProblemCode::RateLimited, detail) }
+    }
+
+    /// Returns the time after which the client may try again, or `None` if that would not help.
+    pub(super) fn retry_after(&self) -> Option<HeaderValue> {
+        match self.status() {
+            StatusCode::SERVICE_UNAVAILABLE => Some(RETRY_AFTER_SECONDS),
+            StatusCode::TOO_MANY_REQUESTS => Some(self.retry_after.into()),
+            _ => None,
+        }
     }
 
     /// Returns the 413 problem for a body of more than `limit` bytes.
@@ -226,7 +248,7 @@ impl From<Error> for Problem {
             })
             .collect();
         let header = challenge(&error).map(|challenge| (CHALLENGE, challenge));
-        Self { code: error.code().into(), detail: error.to_string(), errors, header }
+        Self { code: error.code().into(), detail: error.to_string(), errors, header, retry_after: 0 }
     }
 }
 

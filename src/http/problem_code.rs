@@ -45,6 +45,7 @@ problem_codes! {
     Invalid: 422 "INVALID" "Invalid values",
     KeyReused: 422 "IDEMPOTENCY_KEY_REUSED" "Idempotency key reused",
     VersionRequired: 428 "VERSION_REQUIRED" "Version required",
+    RateLimited: 429 "RATE_LIMITED" "Too many requests",
     /// Its status is not a standard one; nginx uses it too. It appears only in metrics and logs.
     ClientDisconnected: 499 "CLIENT_LEFT" "Client disconnected",
     Internal: 500 "INTERNAL" "Internal error",

@@ -2,13 +2,13 @@
 
 use axum::{
     body::Body,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
 
 use super::{
-    problem::{FieldError, Problem, RETRY_AFTER_SECONDS},
+    problem::{FieldError, Problem},
     problem_code::ProblemCode,
 };
 use crate::request_context::{self, RequestId};
@@ -46,8 +46,8 @@ pub fn render(mut response: Response, id: &RequestId) -> Response {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.remove(header::CONTENT_LENGTH);
     problem.add_header(headers);
-    if problem.status() == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
+    if let Some(time) = problem.retry_after() {
+        headers.insert(header::RETRY_AFTER, time);
     }
     *response.body_mut() = Body::from(json);
     response

@@ -1,6 +1,6 @@
 //! Reads request bodies within limits of size and time, for REST and GraphQL.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::{BodyDataStream, Bytes, HttpBody},
@@ -10,6 +10,11 @@ use axum::{
 use futures_util::StreamExt;
 
 use super::{
+    body_text::{BodyBuffer, BodyText},
+    limits::{
+        Limit,
+        budget::{Budget, Reservation},
+    },
     media_type::{check_charset, media_type},
     problem::Problem,
 };
@@ -27,15 +32,80 @@ pub struct BodyLimits {
     pub import_time: Duration,
 }
 
+/// Reads request bodies within the limits. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct BodyReader(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    limits: BodyLimits,
+    /// Bytes of all bodies in memory.
+    memory: Budget,
+    /// Bytes of all uploaded files on disk.
+    disk: Budget,
+    permits: Permits,
+}
+
+/// Permits, which are taken when the body has been received. A slow body holds none.
+#[derive(Clone, Debug)]
+pub struct Permits {
+    pub requests: Budget,
+    pub imports: Budget,
+}
+
+impl Permits {
+    /// Creates `requests` permits for requests, and a quarter as many for imports, at least one.
+    pub fn new(requests: u32) -> Self {
+        let imports = (requests / 4).max(1);
+        Self {
+            requests: Budget::with_quarters(Limit::Requests, requests.into()),
+            imports: Budget::with_quarters(Limit::Imports, imports.into()),
+        }
+    }
+}
+
+impl BodyReader {
+    /// Creates a reader. All bodies together may have `memory` bytes in memory, and all files `disk` bytes on disk. A
+    /// caller may have a quarter of that, but always one body and one file of the maximum size.
+    pub fn new(limits: BodyLimits, memory: u64, disk: u64, permits: Permits) -> Self {
+        let budget = |limit, total: u64, largest: u64| {
+            Budget::new(limit, total.max(largest), (total / 4).max(largest))
+        };
+        let memory = budget(Limit::Bodies, memory, limits.size as u64);
+        let disk = budget(Limit::Uploads, disk, limits.import_size);
+        Self(Arc::new(Inner { limits, memory, disk, permits }))
+    }
+
+    /// Returns the budget of bytes in memory.
+    pub fn memory(&self) -> &Budget {
+        &self.0.memory
+    }
+
+    /// Returns the budget of bytes on disk.
+    pub fn disk(&self) -> &Budget {
+        &self.0.disk
+    }
+
+    /// Takes a permit for the import of a file.
+    ///
+    /// # Errors
+    /// Returns a 503 problem if no permit is free.
+    pub fn import_permit(&self) -> Result<Reservation, Problem> {
+        self.0.permits.imports.reserve_one()
+    }
+
+    pub fn limits(&self) -> &BodyLimits {
+        &self.0.limits
+    }
+}
+
 /// Maximum number of excess bytes that are read and discarded before the server responds with 413. Most
 /// clients read the response only after sending the whole body. If the server closed the connection earlier,
 /// they would report a connection error.
 const MAX_DRAINED_BYTES: u64 = 64 << 20;
 
-/// Maximum number of bytes allocated before they arrive. The client may declare more than it sends.
-const MAX_PREALLOCATED_BYTES: usize = 128 << 10;
-
-const BYTE_ORDER_MARK: char = '\u{feff}';
+/// Maximum time for which a body is read and discarded that the budget has no bytes for.
+const MAX_DISCARD_TIME: Duration = Duration::from_secs(1);
 
 /// Media types of JSON bodies.
 const JSON: &str = "application/json";
@@ -71,21 +141,21 @@ pub fn declared_media_type<'a>(
 }
 
 /// Unparsed text of a JSON body. Its media type and its encoding, UTF-8 (RFC 8259 section 8.1), are checked.
-pub struct JsonBody(pub String);
+pub struct JsonBody(pub BodyText);
 
 impl<S: Send + Sync> FromRequest<S> for JsonBody
 where
-    BodyLimits: FromRef<S>,
+    BodyReader: FromRef<S>,
 {
     type Rejection = Problem;
 
     fn from_request(request: Request, state: &S) -> impl Future<Output = Result<Self, Problem>> + Send {
-        Self::from_request_with(request, BodyLimits::from_ref(state))
+        Self::from_request_with(request, BodyReader::from_ref(state))
     }
 }
 
 impl JsonBody {
-    /// Reads the body of `request` within `limits`.
+    /// Reads the body of `request` with `reader`.
     ///
     /// # Errors
     /// Returns a problem if the media type is not JSON, the body is not UTF-8 or exceeds the limits, or the
@@ -93,20 +163,17 @@ impl JsonBody {
     // The future of an `async fn` would hold the whole request until the body has arrived.
     pub fn from_request_with(
         request: Request,
-        limits: BodyLimits,
+        reader: BodyReader,
     ) -> impl Future<Output = Result<Self, Problem>> + Send + use<> {
-        let body = json_body(request, limits.size);
+        let body = json_body(request, reader.0.limits.size);
         async move {
-            let bytes = tokio::time::timeout(limits.time, body?.collect());
-            let bytes = bytes.await.map_err(|_| Problem::body_too_slow())??;
-            let mut text = String::from_utf8(bytes).map_err(|error| {
+            let Inner { limits, memory, permits, .. } = &*reader.0;
+            let buffer = tokio::time::timeout(limits.time, body?.collect(memory));
+            let buffer = buffer.await.map_err(|_| Problem::body_too_slow())??;
+            let text = buffer.into_text(permits.requests.reserve_one()?).map_err(|error| {
                 let position = error.utf8_error().valid_up_to();
                 Problem::malformed(format!("the body is not valid UTF-8 at byte {position}"))
             })?;
-            // RFC 8259 section 8.1 lets a parser ignore the mark, which some programs write.
-            if text.starts_with(BYTE_ORDER_MARK) {
-                text.drain(..BYTE_ORDER_MARK.len_utf8());
-            }
             Ok(Self(text))
         }
     }
@@ -154,14 +221,25 @@ impl LimitedBody {
     /// Reads and returns the whole body.
     ///
     /// # Errors
-    /// Returns the errors of [`LimitedBody::next_chunk`].
-    async fn collect(mut self) -> Result<Vec<u8>, Problem> {
-        let declared = usize::try_from(self.declared).unwrap_or(usize::MAX);
-        let mut bytes = Vec::with_capacity(declared.min(MAX_PREALLOCATED_BYTES));
+    /// Returns the errors of [`LimitedBody::next_chunk`], and a 503 problem if the budget has no bytes left.
+    async fn collect(mut self, budget: &Budget) -> Result<BodyBuffer, Problem> {
+        let expected = if self.declared == 0 { self.limit } else { self.declared };
+        let mut buffer = BodyBuffer::new(budget, usize::try_from(expected).unwrap_or(usize::MAX));
         while let Some(chunk) = self.next_chunk().await? {
-            bytes.extend_from_slice(&chunk);
+            if let Err(problem) = buffer.append(&chunk) {
+                drop(buffer);
+                self.discard().await;
+                return Err(problem);
+            }
         }
-        Ok(bytes)
+        Ok(buffer)
+    }
+
+    /// Reads and discards the rest of a body that is rejected, because most clients read the response only after
+    /// sending the whole body.
+    pub async fn discard(mut self) {
+        let rest = async { while let Ok(Some(_)) = self.next_chunk().await {} };
+        let _ = tokio::time::timeout(MAX_DISCARD_TIME, rest).await;
     }
 
     /// Reads the next chunk. Returns `None` after the last one.

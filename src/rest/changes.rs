@@ -13,9 +13,8 @@ use axum::{
 use futures_util::StreamExt;
 use serde::Deserialize;
 
-use super::{filter_query, openapi};
+use super::{RestState, filter_query, openapi};
 use crate::{
-    catalog::Catalog,
     domain::{Change, ChangeKind, Error, Event, LogPosition, ProductSelection},
     formats::json,
     http::{problem::Problem, problem_code::ProblemCode, query_string},
@@ -51,7 +50,7 @@ const LAST_EVENT_ID: &str = "last-event-id";
     )
 )]
 pub async fn changes(
-    State(catalog): State<Catalog>,
+    State(RestState { catalog, subscriptions, .. }): State<RestState>,
     headers: HeaderMap,
     RawQuery(raw): RawQuery,
     query: Result<Query<ChangesQuery>, axum::extract::rejection::QueryRejection>,
@@ -60,9 +59,12 @@ pub async fn changes(
     let Query(ChangesQuery { id }) = query.map_err(|error| Problem::malformed(error.body_text()))?;
     let selection = id.as_deref().map_or(Ok(ProductSelection::ALL), parse_selection)?;
     let after = headers.get(LAST_EVENT_ID).filter(|id| !id.is_empty()).map(position);
+    let permit = subscriptions.reserve_one()?;
     let events = catalog.subscribe(selection, after).await?;
-    let events =
-        events.map(|event| Ok::<_, Infallible>(event.map_or_else(|error| error_event(&error), sse_event)));
+    let events = events.map(move |event| {
+        let _permit = &permit;
+        Ok::<_, Infallible>(event.map_or_else(|error| error_event(&error), sse_event))
+    });
     Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
 }
 

@@ -7,8 +7,12 @@ use axum::{
 };
 
 use super::{
-    idempotency::IdempotentRequest, list_query, openapi, preconditions::Preconditions, prefer::Preference,
-    require_object, response, upload::ProductsPayload,
+    idempotency::IdempotentRequest,
+    list_query, openapi,
+    preconditions::Preconditions,
+    prefer::Preference,
+    require_object, response,
+    upload::{ProductsPayload, SpooledFile},
 };
 use crate::{
     background_runtime,
@@ -18,7 +22,7 @@ use crate::{
         self, Format,
         json::{self, OneOrMany},
     },
-    http::{problem::Problem, request_body::JsonBody},
+    http::{body_text::BodyText, problem::Problem, request_body::JsonBody},
 };
 
 /// Creates one product, or all products of an array or a file. If one cannot be created, none is. With
@@ -59,12 +63,15 @@ pub async fn create(
             background_runtime::run_if_large(body.len(), create_json(catalog, body, preference, idempotent))
                 .await
         }
-        ProductsPayload::File { format, file, digest } => {
+        ProductsPayload::File { format, file: SpooledFile { file, digest, size }, permit } => {
             let work = async move |writer: Writer| {
                 let count = formats::import(&writer, format, file, preference.0).await?;
                 Ok(preference.mark_applied(response::count(StatusCode::CREATED, "products", count)))
             };
-            let import = async move { idempotent.execute(catalog, &digest, work).await };
+            let import = async move {
+                let _held = (size, permit);
+                idempotent.execute(catalog, &digest, work).await
+            };
             Box::pin(background_runtime::run(import)).await
         }
     }
@@ -87,7 +94,7 @@ impl CreateInput {
 
 async fn create_json(
     catalog: Catalog,
-    body: String,
+    body: BodyText,
     preference: Preference,
     idempotent: IdempotentRequest,
 ) -> Result<Response, Problem> {
@@ -141,7 +148,7 @@ pub async fn replace(
 
 async fn replace_json(
     catalog: Catalog,
-    body: String,
+    body: BodyText,
     idempotent: IdempotentRequest,
 ) -> Result<Response, Problem> {
     let products = parse_products(&body);

@@ -12,6 +12,7 @@ use axum::{
 use futures_util::{StreamExt, stream};
 
 use super::{
+    RestState,
     list_query::{ListQuery, Window},
     openapi, response,
     response_format::ResponseFormat,
@@ -21,7 +22,7 @@ use crate::{
     catalog::Catalog,
     domain::{Cursor, Error, Listing, Page, PageRequest, Product, SortOrder},
     formats::{Format, Writer},
-    http::problem::Problem,
+    http::{limits::budget::Budget, problem::Problem},
 };
 
 /// Returns all products that match the filters, streamed in constant memory. With `limit`, returns one page
@@ -50,7 +51,7 @@ use crate::{
     )
 )]
 pub async fn list(
-    State(catalog): State<Catalog>,
+    State(RestState { catalog, lists, .. }): State<RestState>,
     ResponseFormat(format): ResponseFormat,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
@@ -58,13 +59,18 @@ pub async fn list(
     let format = query.format.unwrap_or(format);
     match &query.window {
         Window::Page(request) if !query.count && request.is_short(&query.listing) => {
-            respond(catalog, format, query).await
+            respond(catalog, lists, format, query).await
         }
-        _ => Box::pin(background_runtime::run(respond(catalog, format, query))).await,
+        _ => Box::pin(background_runtime::run(respond(catalog, lists, format, query))).await,
     }
 }
 
-async fn respond(catalog: Catalog, format: Format, query: ListQuery) -> Result<Response, Problem> {
+async fn respond(
+    catalog: Catalog,
+    lists: Budget,
+    format: Format,
+    query: ListQuery,
+) -> Result<Response, Problem> {
     let count = if query.count { Some(catalog.count(&query.listing.filter).await?) } else { None };
     let mut response = match &query.window {
         Window::Page(request) => {
@@ -75,7 +81,9 @@ async fn respond(catalog: Catalog, format: Format, query: ListQuery) -> Result<R
             }
             response
         }
-        Window::AllAfter(cursor) => stream_all(catalog, query.listing, cursor.clone(), format).await?,
+        Window::AllAfter(cursor) => {
+            stream_all(catalog, &lists, query.listing, cursor.clone(), format).await?
+        }
     };
     response.headers_mut().append(header::VARY, HeaderValue::from_static("accept"));
     if let Some(format) = query.format
@@ -106,22 +114,26 @@ fn links(query: &ListQuery, page: &Page) -> String {
 /// Returns a response with all products after the cursor; without a cursor, with all products.
 ///
 /// # Errors
-/// Returns the error of the first page. Later errors abort the connection.
+/// Returns the error of the first page, or a 503 problem if too many lists are being sent. Later errors abort the connection.
 async fn stream_all(
     catalog: Catalog,
+    lists: &Budget,
     listing: Listing,
     after: Option<Cursor>,
     format: Format,
-) -> Result<Response, Error> {
+) -> Result<Response, Problem> {
     // The first page is read before the status is sent, so that its failure becomes an error response.
     let first = catalog.page(&listing, PageRequest::after(after)).await?;
     if !first.has_next {
         return Ok(response::products(StatusCode::OK, format, &first.products));
     }
+    // A list keeps its pages until the client has read them.
+    let permit = lists.reserve_one()?;
     let mut first_chunk = Vec::new();
     let mut writer = Writer::new(format, &mut first_chunk);
     let cursor = write_page(&mut first_chunk, &mut writer, &first, &listing.order);
     let rest = stream::unfold((cursor, writer, listing), move |(cursor, mut writer, listing)| {
+        let _permit = &permit;
         let catalog = catalog.clone();
         async move {
             let cursor = cursor?;

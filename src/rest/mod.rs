@@ -4,7 +4,11 @@ use axum::extract::FromRef;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{catalog::Catalog, domain::Error, http::request_body::BodyLimits};
+use crate::{
+    catalog::Catalog,
+    domain::Error,
+    http::{limits::budget::Budget, request_body::BodyReader},
+};
 
 mod changes;
 mod collection;
@@ -30,7 +34,11 @@ pub(crate) use list::list;
 #[derive(Clone)]
 pub struct RestState {
     pub catalog: Catalog,
-    pub body_limits: BodyLimits,
+    pub body_reader: BodyReader,
+    /// Permits for subscriptions, shared with GraphQL.
+    pub subscriptions: Budget,
+    /// Permits for lists of all products.
+    pub lists: Budget,
 }
 
 impl FromRef<RestState> for Catalog {
@@ -39,9 +47,9 @@ impl FromRef<RestState> for Catalog {
     }
 }
 
-impl FromRef<RestState> for BodyLimits {
+impl FromRef<RestState> for BodyReader {
     fn from_ref(state: &RestState) -> Self {
-        state.body_limits
+        state.body_reader.clone()
     }
 }
 

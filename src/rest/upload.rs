@@ -13,30 +13,35 @@ use tokio::io::{AsyncSeekExt, AsyncWriteExt, BufWriter};
 use crate::{
     formats::Format,
     http::{
+        body_text::BodyText,
+        limits::budget::Reservation,
         media_type::{check_charset, parameter},
         problem::Problem,
-        request_body::{BodyLimits, JsonBody, LimitedBody, declared_media_type, reject_content_encoding},
+        request_body::{BodyReader, JsonBody, LimitedBody, declared_media_type, reject_content_encoding},
     },
 };
 
 /// Unparsed body of `POST /products`.
 pub enum ProductsPayload {
     /// JSON text of one product or an array.
-    Json(String),
+    Json(BodyText),
     /// A file that has been received completely.
     File {
         format: Format,
-        file: File,
-        /// SHA-256 of the file.
-        digest: [u8; 32],
+        file: SpooledFile,
+        /// Permit for the import.
+        permit: Reservation,
     },
 }
+
+/// Size in bytes of the buffer in front of a file.
+const BUFFER_SIZE: usize = 128 << 10;
 
 const ACCEPTED: &str = "application/json, text/csv, application/x-ndjson";
 
 impl<S: Send + Sync> FromRequest<S> for ProductsPayload
 where
-    BodyLimits: FromRef<S>,
+    BodyReader: FromRef<S>,
 {
     type Rejection = Problem;
 
@@ -50,10 +55,10 @@ where
             Some(Some(format)) => {
                 check_charset(request.headers())?;
                 check_header_row(format, request.headers())?;
-                let limits = BodyLimits::from_ref(state);
-                let spool = spool_to_disk(LimitedBody::new(request, limits.import_size)?, limits);
-                let (file, digest) = Box::pin(spool).await?;
-                Ok(Self::File { format, file, digest })
+                let reader = BodyReader::from_ref(state);
+                let body = LimitedBody::new(request, reader.limits().import_size)?;
+                let file = Box::pin(spool_to_disk(body, &reader)).await?;
+                Ok(Self::File { format, file, permit: reader.import_permit()? })
             }
             Some(None) => Err(Problem::unsupported_media_type(ACCEPTED)),
         }
@@ -74,23 +79,40 @@ fn check_header_row(format: Format, headers: &HeaderMap) -> Result<(), Problem> 
     }
 }
 
-/// Writes the body to a temporary file. Returns the file, rewound to its start, and its SHA-256.
-async fn spool_to_disk(mut body: LimitedBody, limits: BodyLimits) -> Result<(File, [u8; 32]), Problem> {
+/// File on disk. Its bytes return to the budget when it is dropped.
+pub struct SpooledFile {
+    pub file: File,
+    /// SHA-256 of the file.
+    pub digest: [u8; 32],
+    pub size: Reservation,
+}
+
+/// Writes the body to a temporary file. Returns the file, rewound to its start.
+async fn spool_to_disk(mut body: LimitedBody, reader: &BodyReader) -> Result<SpooledFile, Problem> {
+    // The buffers of this function and of Tokio's file.
+    let mut buffers = reader.memory().reservation();
+    buffers.grow(2 * BUFFER_SIZE as u64)?;
+    let mut size = reader.disk().reservation();
     let file = tempfile::tempfile().map_err(spool_error)?;
-    let mut file = BufWriter::with_capacity(1 << 20, tokio::fs::File::from_std(file));
+    let mut file = BufWriter::with_capacity(BUFFER_SIZE, tokio::fs::File::from_std(file));
     let mut digest = Sha256::new();
     loop {
-        let chunk = tokio::time::timeout(limits.time, body.next_chunk());
+        let chunk = tokio::time::timeout(reader.limits().time, body.next_chunk());
         let Some(chunk) = chunk.await.map_err(|_| Problem::body_too_slow())?? else {
             break;
         };
+        if let Err(problem) = size.grow(chunk.len() as u64) {
+            drop(file);
+            body.discard().await;
+            return Err(problem);
+        }
         digest.update(&chunk);
         file.write_all(&chunk).await.map_err(spool_error)?;
     }
     file.flush().await.map_err(spool_error)?;
     let mut file = file.into_inner();
     file.rewind().await.map_err(spool_error)?;
-    Ok((file.into_std().await, digest.finalize().into()))
+    Ok(SpooledFile { file: file.into_std().await, digest: digest.finalize().into(), size })
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "map_err passes the error by value")]

@@ -4,10 +4,6 @@
 use std::{
     io,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -17,40 +13,7 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-/// Number of requests of a connection that are being processed.
-#[derive(Clone, Debug, Default)]
-pub struct ActiveRequests(Arc<AtomicUsize>);
-
-impl ActiveRequests {
-    /// Returns `response` as a future that counts as an active request. Counting starts with this call,
-    /// because hyper reads from the connection again before it first polls the response.
-    pub fn track<T>(self, response: impl Future<Output = T>) -> impl Future<Output = T> {
-        let guard = ActiveGuard::new(self);
-        async move {
-            let _guard = guard;
-            response.await
-        }
-    }
-
-    fn any(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > 0
-    }
-}
-
-struct ActiveGuard(ActiveRequests);
-
-impl ActiveGuard {
-    fn new(active: ActiveRequests) -> Self {
-        active.0.fetch_add(1, Ordering::Relaxed);
-        Self(active)
-    }
-}
-
-impl Drop for ActiveGuard {
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
+use super::progress::Progress;
 
 /// Stream that fails with `TimedOut` if it is idle for longer than a limit.
 pub struct IdleTimeout<S> {
@@ -58,27 +21,28 @@ pub struct IdleTimeout<S> {
     timer: Pin<Box<Sleep>>,
     limit: Duration,
     last_activity: Instant,
-    active: ActiveRequests,
-    /// Whether received bytes count as activity while no request is active.
-    reads_count: bool,
+    progress: Progress,
+    /// Whether sent bytes count as activity, and received ones while a request is active.
+    counts_bytes: bool,
 }
 
 impl<S> IdleTimeout<S> {
-    /// Creates a timeout that ignores bytes received while no request is active. In HTTP/1, these bytes are
-    /// request headers, which must be complete within the limit. WebSocket messages do not count either,
-    /// because the server's pings keep those connections open.
-    pub fn http1(stream: S, limit: Duration, active: ActiveRequests) -> Self {
-        Self::new(stream, limit, active, false)
+    /// Creates a timeout for HTTP/1. Bytes received while no request is active do not count: they are request
+    /// headers, which must be complete within the limit. WebSocket messages do not count either, because the
+    /// server's pings keep those connections open.
+    pub fn http1(stream: S, limit: Duration, progress: Progress) -> Self {
+        Self::new(stream, limit, progress, true)
     }
 
-    /// Creates a timeout that counts all received bytes as activity.
-    pub fn http2(stream: S, limit: Duration, active: ActiveRequests) -> Self {
-        Self::new(stream, limit, active, true)
+    /// Creates a timeout for HTTP/2. Bytes do not count, because a client could send pings for ever, to which the
+    /// server responds. Only requests and parts of responses are activity.
+    pub fn http2(stream: S, limit: Duration, progress: Progress) -> Self {
+        Self::new(stream, limit, progress, false)
     }
 
-    fn new(stream: S, limit: Duration, active: ActiveRequests, reads_count: bool) -> Self {
+    fn new(stream: S, limit: Duration, progress: Progress, counts_bytes: bool) -> Self {
         let timer = Box::pin(sleep(limit));
-        Self { stream, timer, limit, last_activity: Instant::now(), active, reads_count }
+        Self { stream, timer, limit, last_activity: Instant::now(), progress, counts_bytes }
     }
 
     /// Returns `poll`, or the error `TimedOut` if `poll` is pending and the stream has been idle for too
@@ -98,7 +62,7 @@ impl<S> IdleTimeout<S> {
             return poll;
         }
         while self.timer.as_mut().poll(context).is_ready() {
-            if self.active.any() {
+            if self.progress.take() {
                 self.last_activity = Instant::now();
             }
             let deadline = self.last_activity + self.limit;
@@ -118,7 +82,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for IdleTimeout<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let poll = Pin::new(&mut self.stream).poll_read(context, buffer);
-        let is_activity = self.reads_count || self.active.any();
+        let is_activity = self.counts_bytes && self.progress.is_active();
         self.check_idle(context, poll, is_activity)
     }
 }
@@ -130,7 +94,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for IdleTimeout<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.check_idle(context, poll, true)
+        let is_activity = self.counts_bytes;
+        self.check_idle(context, poll, is_activity)
     }
 
     fn poll_write_vectored(
@@ -139,7 +104,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for IdleTimeout<S> {
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.stream).poll_write_vectored(context, buffers);
-        self.check_idle(context, poll, true)
+        let is_activity = self.counts_bytes;
+        self.check_idle(context, poll, is_activity)
     }
 
     fn is_write_vectored(&self) -> bool {

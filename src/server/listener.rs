@@ -16,7 +16,7 @@ use futures_util::TryFutureExt;
 use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
-    service::service_fn,
+    service::{Service, service_fn},
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustix::net::sockopt::set_socket_send_buffer_size;
@@ -25,7 +25,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, warn};
 
 use super::{
-    idle_timeout::{ActiveRequests, IdleTimeout},
+    connection_limits::ConnectionLimits,
+    idle_timeout::IdleTimeout,
+    progress::{Progress, TrackedBody},
     protocol_detection,
 };
 use crate::app::App;
@@ -33,6 +35,17 @@ use crate::app::App;
 /// Size of the socket send buffer in bytes. The kernel reports a socket as writable only if a third of the
 /// buffer is free. With a larger buffer, a client that reads slowly would appear idle.
 const SEND_BUFFER_SIZE: usize = 256 << 10;
+/// Size in bytes from which HTTP/1 request headers are too large. hyper compares it before each read and reads as much at
+/// once, so headers of twice the size are always rejected (431). It is also the maximum size of the write buffer.
+const MAX_HTTP1_BUFFER: usize = 32 << 10;
+/// Maximum size in bytes of the headers of an HTTP/2 request. Each of the streams of a connection may have so many.
+const MAX_HTTP2_HEADERS: u32 = 16 << 10;
+/// Maximum number of concurrent streams of an HTTP/2 connection. RFC 9113 recommends at least 100.
+const MAX_HTTP2_STREAMS: u32 = 100;
+/// Maximum number of bytes that an HTTP/2 client may send before the server reads them.
+const HTTP2_WINDOW: u32 = 256 << 10;
+/// Maximum number of bytes of a stream that h2 keeps until they are sent.
+const MAX_HTTP2_SEND_BUFFER: usize = 64 << 10;
 /// Pause after a failed accept, to wait for free file descriptors.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
 
@@ -57,6 +70,7 @@ pub async fn serve(
     draining: CancellationToken,
     stop: impl Future<Output = ()>,
     timeouts: ConnectionTimeouts,
+    limits: ConnectionLimits,
 ) {
     let ConnectionTimeouts { idle, shutdown_grace } = timeouts;
     let connections = TaskTracker::new();
@@ -67,11 +81,16 @@ pub async fn serve(
             accepted = accept(&listener) => accepted,
             () = &mut stop => break,
         };
+        // A connection above the limit is closed without a response, which would cost as much as serving it.
+        let Some(reservation) = limits.reserve(peer.ip()) else {
+            continue;
+        };
         // Each connection has a child token, because all connections would contend for the lock of a shared
         // token.
         let signals = Signals { draining: draining.child_token(), stopping: stopping.child_token() };
         let app = app.clone();
         connections.spawn(async move {
+            let _reservation = reservation;
             if let Err(error) = serve_connection(stream, peer.ip(), app.clone(), idle, signals).await {
                 if is_protocol_violation(&*error) {
                     app.record_aborted_connection();
@@ -116,8 +135,8 @@ async fn serve_connection(
         is_http2 = tokio::time::timeout(idle, protocol_detection::detect_http2(&stream)) => is_http2??,
         () = stopping.cancelled() => return Ok(()),
     };
-    let active = ActiveRequests::default();
-    let tracker = active.clone();
+    let progress = Progress::default();
+    let tracker = progress.clone();
     let drains = draining.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let (response, drains) = (app.call(request.map(Body::new), peer), drains.clone());
@@ -129,17 +148,26 @@ async fn serve_connection(
         }))
     });
     if is_http2 {
-        let stream = TokioIo::new(IdleTimeout::http2(stream, idle, active));
-        let connection = http2::Builder::new(TokioExecutor::new()).serve_connection(stream, service);
+        let stream = TokioIo::new(IdleTimeout::http2(stream, idle, progress.clone()));
+        let service = service_fn(move |request| {
+            let (response, progress) = (service.call(request), progress.clone());
+            response.map_ok(|response| response.map(|body| TrackedBody::new(body, progress)))
+        });
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder.max_concurrent_streams(MAX_HTTP2_STREAMS).max_header_list_size(MAX_HTTP2_HEADERS);
+        builder.initial_stream_window_size(HTTP2_WINDOW).initial_connection_window_size(HTTP2_WINDOW);
+        builder.max_send_buf_size(MAX_HTTP2_SEND_BUFFER);
+        let connection = builder.serve_connection(stream, service);
         // Boxed, because the large HTTP/2 state would enlarge the task of every HTTP/1 connection.
         let mut connection = Box::pin(connection);
         let shut_down = http2::Connection::graceful_shutdown;
         return Ok(run_until_shutdown(draining.cancelled(), connection.as_mut(), shut_down).await?);
     }
-    let stream = TokioIo::new(IdleTimeout::http1(stream, idle, active));
+    let stream = TokioIo::new(IdleTimeout::http1(stream, idle, progress));
     // `IdleTimeout` already limits the time for headers.
-    let connection =
-        http1::Builder::new().header_read_timeout(None).serve_connection(stream, service).with_upgrades();
+    let mut builder = http1::Builder::new();
+    builder.header_read_timeout(None).max_buf_size(MAX_HTTP1_BUFFER);
+    let connection = builder.serve_connection(stream, service).with_upgrades();
     let connection = pin!(connection);
     let stop = async {
         stopping.cancelled().await;

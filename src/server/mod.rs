@@ -6,8 +6,10 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+mod connection_limits;
 mod idle_timeout;
 mod listener;
+mod progress;
 mod protocol_detection;
 mod shutdown;
 
@@ -15,7 +17,7 @@ use crate::{
     access::{Access, AccessError},
     app::{
         background_tasks,
-        instrumentation::{observe_log, observe_pool, statement_observer},
+        instrumentation::{observe_limits, observe_log, observe_pool, statement_observer},
         wiring::{self, Services},
     },
     catalog::{Catalog, CatalogOptions},
@@ -107,12 +109,14 @@ async fn open_services(config: &Config) -> Result<Services, StartError> {
     let store = open_store(&database_url(config)?, config, Some(observer)).await?;
     store::migrate_up(&*store, config.database_wait).await?;
     observe_log(&telemetry.meter());
+    observe_limits(&telemetry.meter());
     observe_pool(&telemetry.meter(), store.clone());
     let catalog = Catalog::new(store.clone(), catalog_options(config));
-    let access = config.access.options().map_err(StartError::AccessSettings)?;
+    let access =
+        config.access.options(config.limits.failed_authentications).map_err(StartError::AccessSettings)?;
     let access = Access::open(store.clone(), access).await?;
     // Pings are sent more often than the idle timeout, so that connections of responsive clients stay open.
-    let websockets = WebSockets::new(config.idle_timeout / 3, config.body_limit);
+    let websockets = WebSockets::new(config.idle_timeout / 3, config.limits.websockets);
     Ok(Services { telemetry, store, catalog, access, websockets, shutting_down: CancellationToken::new() })
 }
 

@@ -7,6 +7,7 @@ use tracing::{info, warn};
 
 use super::{
     Server,
+    connection_limits::{ConnectionLimits, possible_connections},
     listener::{self, ConnectionTimeouts},
 };
 
@@ -50,12 +51,26 @@ impl Server {
         };
         let timeouts =
             ConnectionTimeouts { idle: config.idle_timeout, shutdown_grace: config.shutdown_grace };
+        let total = possible_connections(config.limits.connections, config.database_connections);
+        let limits = || {
+            let per_address = config.limits.connections_per_address.into();
+            ConnectionLimits::new(total, per_address, config.access.trusted_proxies())
+        };
+        let (main_limits, metrics_limits) = (limits(), limits());
         let metrics = async {
             if let Some((listener, app)) = metrics {
-                listener::serve(listener, app, draining.clone(), stopping.cancelled(), timeouts).await;
+                listener::serve(
+                    listener,
+                    app,
+                    draining.clone(),
+                    stopping.cancelled(),
+                    timeouts,
+                    metrics_limits,
+                )
+                .await;
             }
         };
-        tokio::join!(listener::serve(main.0, main.1, draining.clone(), stop, timeouts), metrics);
+        tokio::join!(listener::serve(main.0, main.1, draining.clone(), stop, timeouts, main_limits), metrics);
         if tokio::time::timeout(WEBSOCKET_CLOSE_TIMEOUT, services.websockets.closed()).await.is_err() {
             warn!("closing WebSockets whose clients did not close them");
         }

@@ -21,6 +21,7 @@ pub mod graphql;
 mod host;
 pub mod http;
 mod instruments;
+pub mod limits;
 pub mod logging;
 mod names;
 mod otlp;

@@ -17,6 +17,12 @@ pub const HTTP_RESPONSE_SIZE: &str = "http.response.size";
 pub const HTTP_REQUESTS_IN_FLIGHT: &str = "http_requests_in_flight";
 /// Counter of HTTP/2 connections that the server closed because the client broke the protocol or its limits.
 pub const HTTP_CONNECTIONS_ABORTED: &str = "http.connections_aborted";
+/// Counter by [`LIMIT`] and [`PARTY`]: requests and connections that a limit rejected.
+pub const HTTP_REJECTIONS: &str = "http.rejections";
+/// Label: name of a limit, as in docs/limits.md.
+pub const LIMIT: &str = "limit";
+/// Label: `everyone` for the limit of all clients, `caller` for that of one.
+pub const PARTY: &str = "party";
 /// Histogram in seconds with [`FINE_BUCKETS`] by [`SEMCONV_METHOD`], [`SEMCONV_ROUTE`] and
 /// [`SEMCONV_STATUS`]: the same time as [`HTTP_REQUEST_DURATION`], named by OpenTelemetry's semantic
 /// conventions.

@@ -90,7 +90,7 @@ async fn help_lists_every_setting() {
     }
     let settings = help.split("Settings:").nth(1).unwrap();
     let flags = settings.lines().filter(|line| line.trim_start().starts_with("--")).count();
-    assert_eq!((flags, settings.matches("[env: ").count()), (51, 51), "{settings}");
+    assert_eq!((flags, settings.matches("[env: ").count()), (59, 59), "{settings}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -40,6 +40,7 @@ mod idempotency;
 mod idempotency_graphql;
 mod interfaces_agree;
 mod json_web_tokens;
+mod limits;
 mod log_rate;
 mod metrics;
 mod outages;

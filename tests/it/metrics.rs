@@ -10,11 +10,16 @@ use stockmeter::{
     access::{Access, AccessOptions},
     app::{
         App, Handlers,
-        middleware::{CorsOptions, Middleware, concurrency_limit::ConcurrencyLimits},
+        middleware::Middleware,
         routes::{Permission, Route, RouteTable},
     },
     config::OperationNames,
-    http::{allowed_hosts::AllowedHosts, client_address::TrustedProxies, request_body::BodyLimits},
+    http::{
+        allowed_hosts::AllowedHosts,
+        client_address::TrustedProxies,
+        limits::{Limit, budget::Budget},
+        request_body::{BodyLimits, Permits},
+    },
     operations::metrics as metrics_route,
     telemetry::{
         HttpMetrics, Telemetry,
@@ -357,17 +362,18 @@ async fn a_panic_gives_500_and_is_counted() {
     let metrics = HttpMetrics::new(&telemetry.meter(), &[0.1], &[100.0], routes, slow);
     let body = BodyLimits { size: 1000, time: TIMEOUT, import_size: 1000, import_time: TIMEOUT };
     let server = Server::start(Store::Sqlite).await;
-    let options = AccessOptions { anonymous: None, metrics_token: None, jwt: None };
+    let options = AccessOptions { anonymous: None, metrics_token: None, jwt: None, failures_per_minute: 10 };
     let access = Access::open(server.store().await, options).await.unwrap();
-    let middleware = Middleware::new(
+    let middleware = Middleware {
         metrics,
-        ConcurrencyLimits::new(10),
+        permits: Permits::new(10).requests,
+        compressions: Budget::with_quarters(Limit::Compressions, 10),
         body,
-        CorsOptions::default(),
+        cors: None,
         access,
-        TrustedProxies::default(),
-        AllowedHosts::new(std::net::Ipv4Addr::LOCALHOST.into(), &[]),
-    );
+        proxies: TrustedProxies::default(),
+        hosts: AllowedHosts::new(std::net::Ipv4Addr::LOCALHOST.into(), &[]),
+    };
     let handlers = Router::new()
         .route("/panics", get(panics))
         .route("/panics/background", get(panics))

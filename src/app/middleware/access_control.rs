@@ -12,7 +12,12 @@ use crate::{
     app::routes::{Permission, Route},
     audit,
     domain::{Caller, OnConflict, Scope},
-    http::{bearer_token, media_type::media_type, problem::Problem},
+    http::{
+        bearer_token,
+        limits::{Limit, Party},
+        media_type::media_type,
+        problem::Problem,
+    },
     request_context,
     rest::prefer::Preference,
 };
@@ -20,7 +25,8 @@ use crate::{
 /// Authenticates the caller and checks the scope that the route needs. Paths without a route need none.
 ///
 /// # Errors
-/// Returns a 401 problem if the token is missing or not valid, and a 403 problem if it lacks the scope.
+/// Returns a 401 problem if the token is missing or not valid, a 429 problem if that happened too often, and a 403
+/// problem if the token lacks the scope.
 pub fn check(
     access: &Access,
     route: Option<&Route>,
@@ -53,7 +59,16 @@ fn authenticate(access: &Access, headers: &HeaderMap) -> Result<Caller, Problem>
         return Err(Problem::malformed("Authorization must be sent only once"));
     }
     let token = bearer_token::from_headers(headers);
-    access.authenticate(token).map_err(|InvalidToken| Problem::invalid_token())
+    access.authenticate(token).map_err(|InvalidToken| {
+        let address = request_context::current_request().map(|request| request.info().address);
+        match address.map_or(Ok(()), |address| access.record_failure(address)) {
+            Ok(()) => Problem::invalid_token(),
+            Err(wait) => {
+                Limit::Authentications.record(Party::Caller);
+                Problem::rate_limited(wait)
+            }
+        }
+    })
 }
 
 /// Makes a stream of events end when the caller's credentials end. Returns other responses unchanged.

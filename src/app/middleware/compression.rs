@@ -7,13 +7,14 @@ use axum::{
     http::{HeaderMap, HeaderValue, Request, header},
     response::Response,
 };
+use futures_util::StreamExt;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_http::compression::{
     CompressionLayer,
     predicate::{NotForContentType, Predicate, SizeAbove},
 };
 
-use crate::background_runtime;
+use crate::{background_runtime, http::limits::budget::Budget};
 
 /// Minimum size of a response to compress, in bytes. Smaller responses fit into one packet even without
 /// compression.
@@ -60,8 +61,16 @@ fn split_weight(element: &str) -> (&str, &str) {
     (name.trim_end(), weight)
 }
 
-/// Compresses a response with the encoding that the client prefers, on the background runtime.
-pub async fn compress(accepted_encodings: Vec<HeaderValue>, response: Response) -> Response {
+/// Compresses a response with the encoding that the client prefers, on the background runtime. Returns it uncompressed
+/// if no permit is free, because a compressor needs megabytes until the client has read the response.
+pub async fn compress(
+    accepted_encodings: Vec<HeaderValue>,
+    permits: &Budget,
+    response: Response,
+) -> Response {
+    let Ok(permit) = permits.reserve_one() else {
+        return response;
+    };
     let mut request = Request::new(());
     if let Ok(accepted) = HeaderValue::try_from(gzip_for_wildcard(&accepted_encodings)) {
         request.headers_mut().insert(header::ACCEPT_ENCODING, accepted);
@@ -73,7 +82,13 @@ pub async fn compress(accepted_encodings: Vec<HeaderValue>, response: Response) 
         CompressionLayer::new().compress_when(SizeAbove::new(0)).layer(service).oneshot(request).await;
     let mut response = response.map(Body::new);
     if response.headers().contains_key(header::CONTENT_ENCODING) {
-        response = response.map(background_runtime::stream_body);
+        let hold = move |body: Body| {
+            let chunks = body.into_data_stream().inspect(move |_| {
+                let _ = &permit;
+            });
+            background_runtime::stream_body(Body::from_stream(chunks))
+        };
+        response = response.map(hold);
     }
     // The layer sets status 406 if a client accepts no encoding, not even `identity`. The original status is
     // kept, because the request has already taken effect.

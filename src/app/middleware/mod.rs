@@ -15,8 +15,8 @@ use crate::{
     access::Access,
     audit,
     http::{
-        allowed_hosts::AllowedHosts, client_address::TrustedProxies, host, problem::Problem,
-        problem_response, request_body::BodyLimits,
+        allowed_hosts::AllowedHosts, client_address::TrustedProxies, host, limits::budget::Budget,
+        problem::Problem, problem_response, request_body::BodyLimits,
     },
     telemetry::{HttpMetrics, http::RequestRecorder},
 };
@@ -33,35 +33,21 @@ pub mod response_headers;
 pub mod timeout;
 pub mod trailing_slash;
 
-use concurrency_limit::ConcurrencyLimits;
-use cors::Cors;
-pub use cors::CorsOptions;
+pub use cors::{Cors, CorsOptions};
 
 /// Settings and shared state of the middleware.
 pub struct Middleware {
     pub metrics: HttpMetrics,
-    pub concurrency: ConcurrencyLimits,
+    /// Permits for requests.
+    pub permits: Budget,
+    /// Permits for compressed responses.
+    pub compressions: Budget,
     pub body: BodyLimits,
     /// `None` if no other origin is allowed.
     pub cors: Option<Cors>,
     pub access: Access,
     pub proxies: TrustedProxies,
     pub hosts: AllowedHosts,
-}
-
-impl Middleware {
-    /// Derives the allowed origins from the configuration.
-    pub fn new(
-        metrics: HttpMetrics,
-        concurrency: ConcurrencyLimits,
-        body: BodyLimits,
-        cors: CorsOptions,
-        access: Access,
-        proxies: TrustedProxies,
-        hosts: AllowedHosts,
-    ) -> Self {
-        Self { metrics, concurrency, body, cors: Cors::new(cors), access, proxies, hosts }
-    }
 }
 
 /// Recognizes the route, runs the middleware and the handler, and returns the response.
@@ -95,7 +81,8 @@ pub async fn handle(app: App, mut request: Request, peer: IpAddr) -> Response {
         request_id::set(response.headers_mut(), &id);
         if compression::should_compress(&response) {
             // Boxed to keep the outer future small, because most responses are not compressed.
-            response = Box::pin(compression::compress(encodings, response)).await;
+            response =
+                Box::pin(compression::compress(encodings, &app.0.middleware.compressions, response)).await;
         }
         (response, time_to_headers)
     };
@@ -112,7 +99,7 @@ fn check_host(request: &Request, allowed: &AllowedHosts) -> Result<(), Problem> 
 /// error response.
 async fn handle_guarded(app: App, recognized: Recognized, request: Request) -> Response {
     let App(app) = app;
-    let Middleware { concurrency, body, access, cors, .. } = &app.middleware;
+    let Middleware { permits, body, access, cors, .. } = &app.middleware;
     let origins = cors.as_ref().map(|cors| &cors.origins);
     if let Err(problem) = cross_origin::check(&request, recognized, origins) {
         audit::denied(&problem.detail());
@@ -127,7 +114,7 @@ async fn handle_guarded(app: App, recognized: Recognized, request: Request) -> R
     if let Err(problem) = access_control::check(access, recognized.route, request.headers(), is_import) {
         return problem.into_response();
     }
-    let permit = match concurrency.try_acquire(recognized.route, is_import) {
+    let permit = match concurrency_limit::try_acquire(permits, recognized.route) {
         Ok(permit) => permit,
         Err(problem) => return problem.into_response(),
     };

@@ -10,9 +10,10 @@ use crate::app::routes::{Permission, ROUTES};
 
 const SCHEME: &str = "token";
 /// Statuses, names and descriptions of the responses without access.
-pub(super) const RESPONSES: [(&str, &str, &str); 2] = [
+pub(super) const RESPONSES: [(&str, &str, &str); 3] = [
     ("401", "Unauthorized", "A valid token is required"),
     ("403", "Forbidden", "The token lacks the scope that the operation needs"),
+    ("429", "RateLimited", "Too many authentications have failed; `Retry-After` says when to try again"),
 ];
 /// Media types of GraphQL's errors.
 const GRAPHQL: [&str; 2] = ["application/graphql-response+json", "application/json"];

@@ -4,7 +4,7 @@ use std::{convert::identity, slice, sync::Arc, time::Instant};
 
 use async_graphql::{Name, Request, Response, ServerError, Value, parser::types::OperationType};
 use futures_util::{StreamExt, stream};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Notify;
 use tracing::Instrument;
 
 use super::{
@@ -27,6 +27,10 @@ use crate::{
         schema::{self, Schema},
         subscription_signal::SubscriptionSignal,
     },
+    http::{
+        limits::budget::{Budget, Reservation},
+        problem::Problem,
+    },
     trace_targets::export_enabled,
 };
 
@@ -39,29 +43,31 @@ struct Inner {
     schema: Schema,
     limits: Limits,
     /// Permits for concurrent requests, shared with the rest of the server.
-    permits: Arc<Semaphore>,
+    permits: Budget,
+    subscriptions: Budget,
     observer: Arc<dyn OperationObserver>,
     documents: DocumentCache,
 }
 
 impl Service {
-    /// Creates the service. Each query or mutation on a WebSocket takes one of `permits`.
+    /// Creates the service. Each query or mutation on a WebSocket takes one of `permits`, each subscription one of
+    /// `subscriptions`.
     pub fn new(
         catalog: Catalog,
         limits: Limits,
-        permits: Arc<Semaphore>,
+        permits: Budget,
+        subscriptions: Budget,
         observer: Arc<dyn OperationObserver>,
     ) -> Self {
         let schema = build_schema(catalog.clone(), &limits);
         let documents = DocumentCache::default();
-        Self(Arc::new(Inner { catalog, schema, limits, permits, observer, documents }))
+        Self(Arc::new(Inner { catalog, schema, limits, permits, subscriptions, observer, documents }))
     }
 
     /// Returns a permit for a concurrent request, or an `OVERLOADED` error if no permit is free.
-    pub(in crate::graphql) fn try_acquire_permit(&self) -> Result<OwnedSemaphorePermit, RequestError> {
-        let overloaded =
-            || (GraphqlErrorCode::Overloaded, "the server has too many requests: retry later".to_owned());
-        self.0.permits.clone().try_acquire_owned().map_err(|_| overloaded())
+    pub(in crate::graphql) fn try_acquire_permit(&self) -> Result<Reservation, RequestError> {
+        let overloaded = |problem: Problem| (GraphqlErrorCode::Overloaded, problem.detail().to_owned());
+        self.0.permits.reserve_one().map_err(overloaded)
     }
 
     pub(in crate::graphql) fn catalog(&self) -> &Catalog {
@@ -192,10 +198,15 @@ impl Service {
                 return ResponseStream { stream, subscribed: None };
             }
         };
+        let permit = match self.0.subscriptions.reserve_one() {
+            Ok(permit) => permit,
+            Err(problem) => return error_response(error::from_problem(&problem)).into(),
+        };
         let subscribed = Arc::new(Notify::new());
         let (name, field_order) = (operation.name.clone(), operation.field_order.clone());
         let signal = SubscriptionSignal(subscribed.clone());
-        let mut guard = SubscriptionGuard { service: self.clone(), name, outcome: Outcome::Ok };
+        let mut guard =
+            SubscriptionGuard { service: self.clone(), name, outcome: Outcome::Ok, _permit: permit };
         let schema = self.0.schema.clone();
         let responses = stream::once(async move {
             match operation.into_request(&schema).await {
@@ -221,11 +232,12 @@ struct SubscriptionGuard {
     service: Service,
     name: Option<Name>,
     outcome: Outcome,
+    _permit: Reservation,
 }
 
 impl Drop for SubscriptionGuard {
     fn drop(&mut self) {
-        let Self { service, name, outcome } = self;
+        let Self { service, name, outcome, .. } = self;
         service.0.observer.ended(OperationKind::Subscription, name.as_deref(), *outcome, None);
     }
 }

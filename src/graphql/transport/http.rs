@@ -28,8 +28,8 @@ use crate::{
         },
     },
     http::{
-        content_negotiation::negotiate, idempotency::read_key, problem::Problem, query_string,
-        request_body::JsonBody, upgrade::requests_websocket,
+        body_text::BodyText, content_negotiation::negotiate, idempotency::read_key, problem::Problem,
+        query_string, request_body::JsonBody, upgrade::requests_websocket,
     },
     request_context,
 };
@@ -76,7 +76,7 @@ pub async fn get(
 ) -> Response {
     let headers = request.headers();
     if requests_websocket(&request) {
-        return websocket::open(service, sockets, access, request).await;
+        return websocket::open(service, &sockets, access, request);
     }
     let media_type = ResponseMediaType::negotiate(headers);
     let query = query_string::check_utf8(request.uri().query())
@@ -168,7 +168,7 @@ pub fn post(
 async fn execute_body(
     service: Service,
     sockets: WebSockets,
-    body: String,
+    body: BodyText,
     media_type: ResponseMediaType,
     key: Option<SentKey>,
 ) -> Response {

@@ -3,6 +3,7 @@
 mod batch;
 pub mod http;
 mod idempotency;
+mod limited_stream;
 pub mod openapi;
 pub mod playground;
 mod playground_policy;
@@ -10,3 +11,4 @@ pub mod request;
 pub mod response;
 pub mod websocket;
 mod websocket_messages;
+mod websocket_upgrade;

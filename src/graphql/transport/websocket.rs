@@ -3,14 +3,9 @@
 use std::{mem, sync::Arc, time::Duration};
 
 use async_graphql::{Response as GraphqlResponse, ServerError};
-use async_graphql_axum::GraphQLProtocol;
 use axum::{
-    RequestExt,
     body::Bytes,
-    extract::{
-        Request, WebSocketUpgrade,
-        ws::{Message, WebSocket, close_code},
-    },
+    extract::Request,
     response::{IntoResponse, Response},
 };
 use futures_util::{
@@ -21,12 +16,14 @@ use futures_util::{
 use serde_json::value::RawValue;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 use tokio_stream::StreamMap;
+use tokio_tungstenite::tungstenite::{Error as WebSocketError, Message, protocol::frame::coding::CloseCode};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     request::RequestFields,
     response::{ResponseBody, is_request_error},
     websocket_messages::{ClientMessage, ClientMessageKind, Close, InitPayload, ServerMessage},
+    websocket_upgrade::{WebSocket, upgrade},
 };
 use crate::{
     access::Access,
@@ -36,11 +33,16 @@ use crate::{
         error::{self, GraphqlErrorCode},
         execution::{response_stream::ResponseStream, service::Service},
     },
-    http::{bearer_token, problem::Problem},
+    http::{
+        bearer_token,
+        limits::{
+            Limit, Party,
+            budget::{Budget, Reservation},
+        },
+    },
     request_context::{self, ContextSnapshot},
 };
 
-const PROTOCOL: &str = "graphql-transport-ws";
 /// Maximum number of active operations on a connection, which bounds its memory.
 const MAX_OPERATIONS: usize = 100;
 /// Maximum time between the opening of a connection and its `connection_init` message.
@@ -55,15 +57,16 @@ struct Inner {
     open: TaskTracker,
     stop: CancellationToken,
     ping_interval: Duration,
-    max_message_size: usize,
+    permits: Budget,
 }
 
 impl WebSockets {
-    /// Creates an empty registry. A connection is closed if no message arrives between two pings.
-    /// `max_message_size` is in bytes.
-    pub fn new(ping_interval: Duration, max_message_size: usize) -> Self {
+    /// Creates an empty registry for at most `maximum` sockets. A connection is closed if no message arrives between
+    /// two pings.
+    pub fn new(ping_interval: Duration, maximum: u32) -> Self {
+        let permits = Budget::with_quarters(Limit::WebSockets, maximum.into());
         let (open, stop) = (TaskTracker::new(), CancellationToken::new());
-        Self(Arc::new(Inner { open, stop, ping_interval, max_message_size }))
+        Self(Arc::new(Inner { open, stop, ping_interval, permits }))
     }
 
     /// Requests that all connections close with code 1001 (going away). Returns without waiting.
@@ -83,39 +86,26 @@ impl WebSockets {
     }
 }
 
-/// Upgrades a request to a WebSocket, which the background runtime serves. Returns the response to the
-/// request.
-pub async fn open(service: Service, sockets: WebSockets, access: Access, request: Request) -> Response {
-    match upgrade(request, sockets.0.max_message_size).await {
-        Ok(upgrade) => {
-            // The upgraded connection is served by another task.
-            let context = ContextSnapshot::capture();
-            let task = move |socket| {
-                let open = sockets.0.open.clone();
-                let serve = context.scope(background_runtime::run(async move {
-                    serve(socket, Session::new(service, access, sockets.stopped()), &sockets.0).await;
-                }));
-                open.track_future(serve)
+/// Upgrades a request to a WebSocket, which the background runtime serves. Returns the response to the request.
+pub fn open(service: Service, sockets: &WebSockets, access: Access, request: Request) -> Response {
+    let permit = sockets.0.permits.reserve_one();
+    match permit.and_then(|permit| Ok((permit, upgrade(request)?))) {
+        Ok((permit, (response, socket))) => {
+            let (open, sockets) = (sockets.0.open.clone(), sockets.clone());
+            let serve = async move {
+                if let Ok(socket) = socket.await {
+                    serve(socket, Session::new(service, access, sockets.stopped()), &sockets.0, permit).await;
+                }
             };
-            upgrade.on_upgrade(task)
+            let serve = ContextSnapshot::capture().scope(serve);
+            background_runtime::spawn_detached(open.track_future(serve));
+            response
         }
         Err(problem) => problem.into_response(),
     }
 }
 
-async fn upgrade(mut request: Request, max_message_size: usize) -> Result<WebSocketUpgrade, Problem> {
-    let protocol = request.extract_parts::<GraphQLProtocol>().await;
-    let upgrade: Result<WebSocketUpgrade, _> = request.extract().await;
-    let upgrade = upgrade.map_err(|error| Problem::malformed(error.body_text()))?.protocols([PROTOCOL]);
-    // `GraphQLProtocol` also accepts the older protocol graphql-ws.
-    if protocol.is_err() || upgrade.selected_protocol().is_none() {
-        let detail = format!("unsupported WebSocket protocol: set Sec-WebSocket-Protocol to {PROTOCOL}");
-        return Err(Problem::malformed(detail));
-    }
-    Ok(upgrade.max_message_size(max_message_size).max_frame_size(max_message_size))
-}
-
-async fn serve(mut socket: WebSocket, mut session: Session, sockets: &Inner) {
+async fn serve(mut socket: WebSocket, mut session: Session, sockets: &Inner, _permit: Reservation) {
     let start = Instant::now();
     let mut alive = true;
     let mut pings = interval_at(start + sockets.ping_interval, sockets.ping_interval);
@@ -124,18 +114,27 @@ async fn serve(mut socket: WebSocket, mut session: Session, sockets: &Inner) {
         let message = tokio::select! {
             // Shutdown is polled first, so that operations that it ends are not reported as complete.
             biased;
-            () = sockets.stop.cancelled() => Err(Close(close_code::AWAY, "the server is shutting down".into())),
-            received = socket.recv() => {
+            () = sockets.stop.cancelled() => Err(Close(CloseCode::Away.into(), "the server is shutting down".into())),
+            received = socket.next() => {
                 alive = true;
                 match received {
-                    Some(Ok(Message::Text(text))) => session.handle_message(&text).await,
+                    Some(Ok(Message::Text(text))) => {
+                        let reply = session.handle_message(&text).await;
+                        if session.initialised {
+                            socket.get_mut().remove_limit();
+                        }
+                        reply
+                    }
                     Some(Ok(Message::Binary(_))) => Err(Close::invalid("binary messages are not supported")),
-                    // axum responds to pings.
-                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(None),
+                    // The library responds to pings, and gives out no single frames.
+                    Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(None),
                     Some(Ok(Message::Close(_))) => {
                         // Completes the closing handshake.
-                        let _ = socket.close().await;
+                        let _ = socket.close(None).await;
                         return;
+                    }
+                    Some(Err(WebSocketError::Capacity(_))) => {
+                        Err(Close(CloseCode::Size.into(), "the message is too large".into()))
                     }
                     Some(Err(_)) | None => return,
                 }
@@ -212,11 +211,7 @@ impl Session {
         if let Some(credentials) = payload.and_then(|payload| payload.authorization) {
             let token = bearer_token::from_credentials(credentials.as_bytes());
             let caller = token.and_then(|token| self.access.authenticate(Some(token)).ok());
-            let invalid = "the token is unknown or has ended";
-            self.caller = caller.ok_or_else(|| {
-                audit::denied(&invalid);
-                Close(4403, format!("Forbidden: {invalid}").into())
-            })?;
+            self.caller = caller.ok_or_else(|| self.failed_authentication())?;
             request_context::set_caller(self.caller.clone());
         }
         let allowed = self.caller.require(Scope::Read).inspect_err(audit::denied);
@@ -225,6 +220,17 @@ impl Session {
         self.credentials_ended = async move { access.ended(caller).await }.boxed();
         self.initialised = true;
         Ok(())
+    }
+
+    /// Records a failed authentication, and returns the reason to close the connection.
+    fn failed_authentication(&self) -> Close {
+        audit::denied(&"the token is unknown or has ended");
+        let address = request_context::current_request().map(|request| request.info().address);
+        if address.is_none_or(|address| self.access.record_failure(address).is_ok()) {
+            return Close(4403, "Forbidden: the token is unknown or has ended".into());
+        }
+        Limit::Authentications.record(Party::Caller);
+        Close(4429, "Too many failed authentications".into())
     }
 
     /// Handles a client's message. Returns the reply, or `None` if the message needs no reply.

@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use async_graphql::ServerError;
-use axum::extract::ws::{CloseFrame, Message};
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use tokio_tungstenite::tungstenite::{Message, protocol::CloseFrame};
 
 use super::response::ResponseBody;
 use crate::graphql::prebuilt_json::to_json;
@@ -79,6 +80,6 @@ impl From<Close> for Message {
     fn from(Close(code, reason): Close) -> Self {
         // A control frame has at most 125 bytes, including the code (RFC 6455, section 5.5).
         let reason = &reason[..reason.floor_char_boundary(123)];
-        Self::Close(Some(CloseFrame { code, reason: reason.into() }))
+        Self::Close(Some(CloseFrame { code: code.into(), reason: reason.into() }))
     }
 }

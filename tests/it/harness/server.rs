@@ -91,6 +91,8 @@ impl Setup {
         command.env("STOCKMETER_DATABASE_ACQUIRE_TIMEOUT", "60s");
         // Heavy loads would write a line for each of their requests.
         command.env("STOCKMETER_ACCESS_LOG", "false");
+        // The tests of access send many invalid tokens from one address.
+        command.env("STOCKMETER_FAILED_AUTHENTICATIONS", "100000");
         command.envs(self.workers.map(|workers| ("TOKIO_WORKER_THREADS", workers)));
         command.envs(self.settings.iter().cloned());
         command
