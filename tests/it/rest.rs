@@ -364,34 +364,30 @@ async fn a_client_waiting_for_a_response_stays_connected(store: Store) {
 }
 
 async fn requests_above_the_limit_get_503_at_once(store: Store) {
-    let setup = Setup::new(store).await.with("STOCKMETER_CONCURRENT_REQUESTS", 1);
-    let server = setup.with("STOCKMETER_REQUEST_TIMEOUT", "1h").start().await;
-    // Sends a request that holds a permit until its connection closes. The 100 response proves that the
-    // request has the permit.
-    let stalled = async |kind: &str| {
-        let mut stalled = TcpStream::connect(&server.address).await.unwrap();
-        let headers = format!(
-            "POST /products HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n"
-        );
-        stalled.write_all(headers.as_bytes()).await.unwrap();
-        let mut proceed = [0; 25];
-        stalled.read_exact(&mut proceed).await.unwrap();
-        assert_eq!(proceed, *b"HTTP/1.1 100 Continue\r\n\r\n");
-        stalled
+    let server = Setup::new(store).await.with("STOCKMETER_CONCURRENT_REQUESTS", 1).start().await;
+    let database = server.direct_connection().await;
+    let transaction = database.begin().await.unwrap();
+    transaction.execute_unprepared("INSERT INTO product VALUES (1, 'a', 1, 1, 1)").await.unwrap();
+    // The request holds the permit while it waits for the transaction. Until then, others may have the permit.
+    let waiting = async {
+        loop {
+            let response = server.post("/products", r#"{"id":1,"name":"b","price":1,"amount":1}"#).await;
+            if response.status != 503 {
+                return response;
+            }
+        }
     };
-    // File uploads have separate permits, so a slow upload does not block other requests.
-    let _file = stalled("text/csv").await;
-    let file = server.request("POST", "/products").header("content-type", "text/csv").body("x");
-    server.send(file).await.is_problem(503, "OVERLOADED", &[]);
-    assert_eq!(server.get("/products").await.status, 200);
-
-    let stalled = stalled("application/json").await;
-    let response = server.get("/products").await;
-    response.is_problem(503, "OVERLOADED", &[]);
-    assert_eq!(response.header("retry-after"), "1");
-    for path in ["/", "/health", "/metrics"] {
-        assert_eq!(server.get(path).await.status, 200);
-    }
-    drop(stalled);
+    let others = async {
+        eventually("the permit is taken", async || server.get("/products").await.status == 503).await;
+        let response = server.get("/products").await;
+        response.is_problem(503, "OVERLOADED", &[]);
+        assert_eq!(response.header("retry-after"), "1");
+        for path in ["/", "/health", "/metrics"] {
+            assert_eq!(server.get(path).await.status, 200);
+        }
+        transaction.rollback().await.unwrap();
+    };
+    let (response, ()) = tokio::join!(waiting, others);
+    assert_eq!(response.status, 201);
     eventually("the permit is free again", async || server.get("/products").await.status == 200).await;
 }
