@@ -11,4 +11,5 @@ pub mod request;
 pub mod response;
 pub mod websocket;
 mod websocket_messages;
+mod websocket_session;
 mod websocket_upgrade;

@@ -2,49 +2,32 @@
 
 use std::{mem, sync::Arc, time::Duration};
 
-use async_graphql::{Response as GraphqlResponse, ServerError};
 use axum::{
     body::Bytes,
     extract::Request,
     response::{IntoResponse, Response},
 };
-use futures_util::{
-    FutureExt, SinkExt, StreamExt,
-    future::{BoxFuture, pending},
-    stream::{self, BoxStream},
-};
-use serde_json::value::RawValue;
+use futures_util::{SinkExt, StreamExt};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
-use tokio_stream::StreamMap;
 use tokio_tungstenite::tungstenite::{Error as WebSocketError, Message, protocol::frame::coding::CloseCode};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    request::RequestFields,
-    response::{ResponseBody, is_request_error},
-    websocket_messages::{ClientMessage, ClientMessageKind, Close, InitPayload, ServerMessage},
+    websocket_messages::Close,
+    websocket_session::Session,
     websocket_upgrade::{WebSocket, upgrade},
 };
 use crate::{
     access::Access,
-    audit, background_runtime,
-    domain::{Caller, Scope, Scopes},
-    graphql::{
-        error::{self, GraphqlErrorCode},
-        execution::{response_stream::ResponseStream, service::Service},
+    background_runtime,
+    graphql::execution::service::Service,
+    http::limits::{
+        Limit,
+        budget::{Budget, Reservation},
     },
-    http::{
-        bearer_token,
-        limits::{
-            Limit, Party,
-            budget::{Budget, Reservation},
-        },
-    },
-    request_context::{self, ContextSnapshot},
+    request_context::ContextSnapshot,
 };
 
-/// Maximum number of active operations on a connection, which bounds its memory.
-const MAX_OPERATIONS: usize = 100;
 /// Maximum time between the opening of a connection and its `connection_init` message.
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -166,156 +149,5 @@ async fn serve(mut socket: WebSocket, mut session: Session, sockets: &Inner, _pe
                 return;
             }
         }
-    }
-}
-
-/// State of one connection.
-struct Session {
-    service: Service,
-    access: Access,
-    caller: Caller,
-    /// Completes when the caller's credentials have ended.
-    credentials_ended: BoxFuture<'static, ()>,
-    stop: CancellationToken,
-    initialised: bool,
-    operations: StreamMap<String, BoxStream<'static, OperationEvent>>,
-}
-
-/// Event of an active operation.
-enum OperationEvent {
-    Next(Box<GraphqlResponse>),
-    Complete,
-}
-
-impl Session {
-    /// Creates the state of a connection whose request has been authenticated.
-    fn new(service: Service, access: Access, stop: CancellationToken) -> Self {
-        let caller = request_context::caller().unwrap_or_else(|| Caller::anonymous(Scopes::NONE));
-        let credentials_ended = pending().boxed();
-        Self {
-            service,
-            access,
-            caller,
-            credentials_ended,
-            stop,
-            initialised: false,
-            operations: StreamMap::new(),
-        }
-    }
-
-    /// Authenticates the caller by the token in the payload of `connection_init`, if there is one. Otherwise, the
-    /// caller of the HTTP request remains.
-    fn initialise(&mut self, payload: Option<&RawValue>) -> Result<(), Close> {
-        let payload: Option<InitPayload> =
-            payload.and_then(|payload| serde_json::from_str(payload.get()).ok());
-        if let Some(credentials) = payload.and_then(|payload| payload.authorization) {
-            let token = bearer_token::from_credentials(credentials.as_bytes());
-            let caller = token.and_then(|token| self.access.authenticate(Some(token)).ok());
-            self.caller = caller.ok_or_else(|| self.failed_authentication())?;
-            request_context::set_caller(self.caller.clone());
-        }
-        let allowed = self.caller.require(Scope::Read).inspect_err(audit::denied);
-        allowed.map_err(|error| Close(4403, format!("Forbidden: {error}").into()))?;
-        let (access, caller) = (self.access.clone(), self.caller.clone());
-        self.credentials_ended = async move { access.ended(caller).await }.boxed();
-        self.initialised = true;
-        Ok(())
-    }
-
-    /// Records a failed authentication, and returns the reason to close the connection.
-    fn failed_authentication(&self) -> Close {
-        audit::denied(&"the token is unknown or has ended");
-        let address = request_context::current_request().map(|request| request.info().address);
-        if address.is_none_or(|address| self.access.record_failure(address).is_ok()) {
-            return Close(4403, "Forbidden: the token is unknown or has ended".into());
-        }
-        Limit::Authentications.record(Party::Caller);
-        Close(4429, "Too many failed authentications".into())
-    }
-
-    /// Handles a client's message. Returns the reply, or `None` if the message needs no reply.
-    async fn handle_message(&mut self, text: &str) -> Result<Option<Message>, Close> {
-        let invalid = || Close::invalid("not a message of graphql-transport-ws");
-        let ClientMessage { kind, id, payload } = serde_json::from_str(text).map_err(|_| invalid())?;
-        let reply = match kind {
-            ClientMessageKind::ConnectionInit if self.initialised => {
-                return Err(Close(4429, "Too many initialisation requests".into()));
-            }
-            ClientMessageKind::ConnectionInit => {
-                self.initialise(payload)?;
-                ServerMessage::ConnectionAck
-            }
-            ClientMessageKind::Ping => ServerMessage::Pong { payload },
-            ClientMessageKind::Pong => return Ok(None),
-            ClientMessageKind::Subscribe => {
-                let fields = payload.and_then(|payload| serde_json::from_str(payload.get()).ok());
-                let (id, fields) = id.zip(fields).ok_or_else(invalid)?;
-                return self.subscribe(id, fields).await;
-            }
-            ClientMessageKind::Complete => {
-                self.operations.remove(&id.ok_or_else(invalid)?);
-                return Ok(None);
-            }
-        };
-        Ok(Some(reply.into()))
-    }
-
-    async fn subscribe(&mut self, id: String, fields: RequestFields<'_>) -> Result<Option<Message>, Close> {
-        if !self.initialised {
-            return Err(Close(4401, "Unauthorized".into()));
-        }
-        if self.operations.contains_key(&id) {
-            return Err(Close(4409, format!("Subscriber for {id} already exists").into()));
-        }
-        Ok(self.start_operation(id, fields).await)
-    }
-
-    /// Starts an operation, and waits until a subscription has started. Returns an error message, or `None`
-    /// if the operation was accepted.
-    async fn start_operation(&mut self, id: String, fields: RequestFields<'_>) -> Option<Message> {
-        let responses = match self.execute(fields) {
-            Ok(responses) => responses,
-            Err(error) => return Some(ServerMessage::Error { id: &id, payload: &[*error] }.into()),
-        };
-        let responses = tokio::select! {
-            () = self.stop.cancelled() => return None,
-            responses = responses.wait_until_subscribed() => responses,
-        };
-        let events = responses.stream.map(|response| OperationEvent::Next(Box::new(response)));
-        self.operations.insert(id, events.chain(stream::iter([OperationEvent::Complete])).boxed());
-        None
-    }
-
-    fn execute(&self, fields: RequestFields) -> Result<ResponseStream, Box<ServerError>> {
-        if self.operations.len() >= MAX_OPERATIONS {
-            let detail = "too many operations on this connection: wait until some have completed";
-            return Err(error::request_error((GraphqlErrorCode::TooManyOperations, detail.to_owned())).into());
-        }
-        let request = fields.into_request(self.service.limits().values);
-        let request = request.map_err(|problem| error::from_problem(&problem))?;
-        let responses = self.service.execute_stream(self.service.prepare(request, &self.caller)?);
-        if responses.is_subscription() {
-            return Ok(responses);
-        }
-        // The middleware takes permits for HTTP requests only.
-        let permit = self.service.try_acquire_permit().map_err(error::request_error)?;
-        Ok(responses.with_guard(permit))
-    }
-
-    /// Converts an event to a message, and removes the operation if it has ended.
-    fn next_message(&mut self, id: &str, event: OperationEvent) -> Message {
-        let response = match event {
-            OperationEvent::Next(response) => response,
-            OperationEvent::Complete => {
-                self.operations.remove(id);
-                return ServerMessage::Complete { id }.into();
-            }
-        };
-        if is_request_error(&response) {
-            // An `error` message ends the operation. No `complete` message follows.
-            self.operations.remove(id);
-            return ServerMessage::Error { id, payload: &response.errors }.into();
-        }
-        ServerMessage::Next { id, payload: ResponseBody::from(&*response) }.into()
     }
 }
