@@ -176,7 +176,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> Result<T, String> {
 ///
 /// [`background_runtime`]: stockmeter::background_runtime
 fn worker_threads() -> Result<usize, String> {
-    let Some(value) = env::var_os(WORKER_THREADS_VAR) else {
+    let Some(value) = env::var_os(WORKER_THREADS_VAR).filter(|value| !value.is_empty()) else {
         return Ok(thread::available_parallelism().map_or(1, |cores| (cores.get() - 1).max(1)));
     };
     let number = value.to_str().and_then(|value| value.parse().ok()).filter(|number| *number > 0);

@@ -117,6 +117,9 @@ async fn an_unusable_database_url_is_rejected_at_once() {
         (format!("{good}?ssl=true"), "unknown parameter `ssl`, for TLS use sslmode=require"),
         (format!("{good}?channel_binding=require"), "unknown parameter `channel_binding`"),
         (format!("{good}?sslmode=require"), "rejected the connection: "),
+        (format!("{good}?sslmode=requre"), "DATABASE_URL has an unknown sslmode: use one of disable, allow"),
+        (good.replace("127.0.0.1", "127.0.0.1,localhost"), "DATABASE_URL names several hosts"),
+        (good.replace(PASSWORD, &format!("{PASSWORD}%zz")), "write % in a password as %25"),
         (format!("postgres://postgres:47#{PASSWORD}@127.0.0.1/db"), "DATABASE_URL has an @"),
         ("sqlite::memory:".to_owned(), "DATABASE_URL must name a file"),
         ("sqlite://?cache=private".to_owned(), "DATABASE_URL must name a file"),
@@ -143,6 +146,8 @@ async fn invalid_settings_are_rejected_by_name() {
         ("STOCKMETER_LOG", "info,stockmeter=loud", "`loud` is not a level"),
         ("STOCKMETER_REQUEST_TIMEOUT", "0s", "must be longer than 0s"),
         ("STOCKMETER_DATABASE_STATEMENT_TIMEOUT", "0ms", "must be longer than 0s"),
+        ("STOCKMETER_GRAPHQL_TIMEOUT", "1000000y", "must be at most 100 years"),
+        ("STOCKMETER_SHUTDOWN_GRACE", "101y", "must be at most 100 years"),
         ("STOCKMETER_LISTEN", ":8000", "such as 127.0.0.1:8000"),
         ("STOCKMETER_LISTEN", "8000", "such as 127.0.0.1:8000"),
         ("STOCKMETER_METRICS_LISTEN", "no.such.host.invalid:1", "such as 127.0.0.1:8000"),
@@ -168,11 +173,41 @@ async fn empty_variables_count_as_unset() {
         "STOCKMETER_CONFIG",
         "STOCKMETER_REQUIRE_IF_MATCH",
         "STOCKMETER_GRAPHQL_OPERATION_NAMES",
+        "TOKIO_WORKER_THREADS",
     ];
     let setup = Setup::new(Store::Sqlite).await;
     let setup = names.into_iter().fold(setup, |setup, name| setup.with(name, ""));
     let server = setup.with("STOCKMETER_LISTEN", "localhost:0").start().await;
     assert_eq!(server.get("/metrics").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn empty_values_in_the_file_count_as_unset() {
+    let setup = Setup::new(Store::Sqlite).await;
+    let file = "metrics_token = ''\ncors_origins = ''\nlog = ''\nrequest_timeout = ''\ncors_headers = []";
+    std::fs::write(setup.folder.path().join("stockmeter.toml"), file).unwrap();
+    let server = setup.with("STOCKMETER_CONFIG", "stockmeter.toml").start().await;
+    assert_eq!(server.get("/metrics").await.status, 200);
+    // An empty flag may come from a variable that was not set. It must not remove the protection unnoticed.
+    let output = server.setup.command().args(["serve", "--metrics-token", ""]).output().await.unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("must not be empty"), "{output:?}");
+}
+
+/// PostgreSQL accepts timeouts of up to 25 days.
+#[tokio::test(flavor = "multi_thread")]
+async fn times_may_be_long() {
+    let setup = Setup::new(Store::PostgreSql).await;
+    let names = [
+        "STOCKMETER_DATABASE_STATEMENT_TIMEOUT",
+        "STOCKMETER_DATABASE_ACQUIRE_TIMEOUT",
+        "STOCKMETER_REQUEST_TIMEOUT",
+        "STOCKMETER_GRAPHQL_TIMEOUT",
+        "STOCKMETER_IDLE_TIMEOUT",
+    ];
+    let server = names.into_iter().fold(setup, |setup, name| setup.with(name, "100y")).start().await;
+    assert_eq!(server.post("/products", r#"{"name":"x","price":1,"amount":1}"#).await.status, 201);
+    server.graphql("{ products { nodes { id } } }", serde_json::json!({})).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
