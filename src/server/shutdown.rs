@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use super::{
     Server,
-    listener::{self, ConnectionTimeouts},
+    listener::{self, ConnectionTimeouts, Phases},
 };
 
 /// Maximum time that sockets may take to close after the grace period.
@@ -26,14 +26,15 @@ impl Server {
     /// 4. The last metrics are pushed, if a collector is configured.
     /// 5. The connections to the database are closed. A SQLite file then holds everything.
     ///
-    /// `stop_again` returns a future that resolves at the next signal, which ends the shutdown delay.
+    /// `stop_again` returns a future that resolves at the next signal, which ends the shutdown delay or the grace
+    /// period.
     pub async fn run<F: Future<Output = ()>>(
         self,
         stop: impl Future<Output = ()>,
-        stop_again: impl FnOnce() -> F,
+        stop_again: impl Fn() -> F,
     ) {
         let Self { main, metrics, services, config } = self;
-        let stopping = CancellationToken::new();
+        let (stopping, aborting) = (CancellationToken::new(), CancellationToken::new());
         let draining = services.shutting_down.clone();
         let stop = async {
             stop.await;
@@ -52,10 +53,22 @@ impl Server {
             ConnectionTimeouts { idle: config.idle_timeout, shutdown_grace: config.shutdown_grace };
         let metrics = async {
             if let Some((listener, app)) = metrics {
-                listener::serve(listener, app, draining.clone(), stopping.cancelled(), timeouts).await;
+                let phases = Phases { draining: draining.clone(), aborting: aborting.clone() };
+                listener::serve(listener, app, phases, stopping.cancelled(), timeouts).await;
             }
         };
-        tokio::join!(listener::serve(main.0, main.1, draining.clone(), stop, timeouts), metrics);
+        let phases = Phases { draining: draining.clone(), aborting: aborting.clone() };
+        let serve = async { tokio::join!(listener::serve(main.0, main.1, phases, stop, timeouts), metrics) };
+        let abort = async {
+            stopping.cancelled().await;
+            stop_again().await;
+            aborting.cancel();
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            _ = serve => {}
+            () = abort => {}
+        }
         if tokio::time::timeout(WEBSOCKET_CLOSE_TIMEOUT, services.websockets.closed()).await.is_err() {
             warn!("closing WebSockets whose clients did not close them");
         }
