@@ -137,14 +137,17 @@ fn run() -> Result<(), String> {
             let _log = logging::start(&config, None)?;
             let on_conflict = if merge { OnConflict::Replace } else { OnConflict::Reject };
             let url = server::database_url(&config).map_err(|error| error.to_string())?;
-            block_on(with_catalog(url, &config, async |catalog| {
-                import_export::import(catalog, &source, on_conflict).await
+            // Opened before the database, which would otherwise be created without need.
+            let source = import_export::Source::open(source).map_err(|error| error.to_string())?;
+            block_on(with_catalog(url, &config, Schema::Migrate, async |catalog| {
+                import_export::import(catalog, source, on_conflict).await
             }))??;
         }
         Command::Export { target } => {
             let _log = logging::start(&config, None)?;
             let url = server::database_url(&config).map_err(|error| error.to_string())?.of_existing();
-            block_on(with_catalog(url, &config, async |catalog| {
+            import_export::check_target(&target, &url).map_err(|error| error.to_string())?;
+            block_on(with_catalog(url, &config, Schema::Require, async |catalog| {
                 import_export::export(catalog, &target).await
             }))??;
         }
@@ -208,21 +211,38 @@ async fn stop_signal() {
     }
 }
 
+/// What to do with a schema that is not current.
+#[derive(Clone, Copy)]
+enum Schema {
+    Migrate,
+    Require,
+}
+
 /// Opens the catalog, runs `work` on it and closes the database.
 async fn with_catalog<E: fmt::Display>(
     url: DatabaseUrl,
     config: &Config,
+    schema: Schema,
     work: impl AsyncFnOnce(&Catalog) -> Result<(), E>,
 ) -> Result<(), String> {
     let store = server::open_store(&url, config, None).await.map_err(|error| error.to_string())?;
-    store::migrate_up(&*store, config.database_wait).await.map_err(|error| error.to_string())?;
+    let checked = match schema {
+        Schema::Migrate => store::migrate_up(&*store, config.database_wait).await,
+        Schema::Require => store::check_migrated(&*store, config.database_wait).await,
+    };
+    checked.map_err(|error| error.to_string())?;
     let result = work(&Catalog::new(store.clone(), server::catalog_options(config))).await;
     store.close().await;
     result.map_err(|error| error.to_string())
 }
 
 async fn migrate(config: Config, command: MigrateCommand) -> Result<(), StartError> {
-    let store = server::open_store(&server::database_url(&config)?, &config, None).await?;
+    let url = server::database_url(&config)?;
+    let url = match command {
+        MigrateCommand::Up => url,
+        MigrateCommand::Down | MigrateCommand::Status => url.of_existing(),
+    };
+    let store = server::open_store(&url, &config, None).await?;
     let migrated = match command {
         MigrateCommand::Up => store::migrate_up(&*store, config.database_wait).await,
         MigrateCommand::Down => store::migrate_down(&*store, config.database_wait).await,

@@ -27,7 +27,7 @@ pub struct PoolOptions {
 pub enum OpenError {
     /// A permanent error, such as a wrong password. A retry would fail as well.
     #[error("{0} rejected the connection: {1}")]
-    Rejected(DatabaseUrl, sea_orm::sqlx::Error),
+    Rejected(DatabaseUrl, String),
     /// No successful connection within [`PoolOptions::wait`].
     #[error("{0} did not respond within {wait}: {reason}", wait = humantime::format_duration(*.1), reason = .2)]
     TimedOut(DatabaseUrl, Duration, String),

@@ -1,6 +1,11 @@
 //! Parses `DATABASE_URL`. Error messages must not repeat the URL, because it may contain a password.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{
+    fmt, fs,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use percent_encoding::percent_decode_str;
 use sea_orm::sqlx::postgres::PgConnectOptions;
@@ -29,6 +34,22 @@ impl DatabaseUrl {
             Self::Sqlite(file) => Self::Sqlite(SqliteFile { create: false, ..file }),
             server @ Self::PostgreSql(_) => server,
         }
+    }
+
+    /// Returns whether a path leads to a file of the database.
+    pub fn contains_file(&self, path: &Path) -> bool {
+        let Self::Sqlite(SqliteFile { path: database, .. }) = self else {
+            return false;
+        };
+        let identity = |path: &Path| fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
+        let Some(found) = identity(path) else {
+            return false;
+        };
+        ["", "-wal", "-shm"].into_iter().any(|suffix| {
+            let mut file = database.clone().into_os_string();
+            file.push(suffix);
+            identity(Path::new(&file)) == Some(found)
+        })
     }
 }
 

@@ -3,15 +3,20 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use sea_orm::ConnectionTrait;
-use tokio::net::{TcpListener, TcpStream};
+use sea_orm::{ConnectionTrait, TransactionTrait};
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpListener, TcpStream},
+};
 
-use crate::harness::{Log, PASSWORD, Setup, Store};
+use crate::harness::{Log, PASSWORD, Setup, Store, eventually};
 
 on_both_stores!(
     ten_instances_start_concurrently,
     a_newer_schema_is_rejected,
     an_address_in_use_is_rejected,
+    an_incomplete_database_is_rejected,
+    a_second_signal_ends_the_grace_period,
     a_server_stops_on_sigterm,
     products_survive_a_restart,
 );
@@ -26,6 +31,8 @@ async fn assert_rejected(setup: &Setup, reason: &str) {
     assert_eq!(status.code(), Some(1), "{text}");
     assert!(last.starts_with("error: ") && last.contains(reason), "{text}");
     assert!(!text.contains(PASSWORD) && !text.contains("wrong-horse"), "{text}");
+    // Lines of PostgreSQL's source, and the library's report of its own end.
+    assert!(!text.contains(" at line ") && !text.contains("MeterProvider.Drop"), "{text}");
 }
 
 async fn ten_instances_start_concurrently(store: Store) {
@@ -44,10 +51,47 @@ async fn a_newer_schema_is_rejected(store: Store) {
     assert_rejected(&server.setup, "newer schema (m20991231_000001_from_the_future)").await;
 }
 
+async fn an_incomplete_database_is_rejected(store: Store) {
+    let server = Setup::new(store).await.start().await;
+    let database = server.direct_connection().await;
+    for (damage, repair) in [
+        ("ALTER TABLE idempotency_key RENAME TO hidden", "ALTER TABLE hidden RENAME TO idempotency_key"),
+        (
+            "ALTER TABLE product_change_log RENAME TO hidden",
+            "ALTER TABLE hidden RENAME TO product_change_log",
+        ),
+        (
+            "ALTER TABLE product RENAME COLUMN price TO cost",
+            "ALTER TABLE product RENAME COLUMN cost TO price",
+        ),
+    ] {
+        database.execute_unprepared(damage).await.unwrap();
+        assert_rejected(&server.setup, "the database is incomplete, restore it from a backup: ").await;
+        database.execute_unprepared(repair).await.unwrap();
+    }
+}
+
+async fn a_second_signal_ends_the_grace_period(store: Store) {
+    let mut server = Setup::new(store).await.with("STOCKMETER_SHUTDOWN_GRACE", "1h").start().await;
+    let mut upload = TcpStream::connect(&server.address).await.unwrap();
+    upload.write_all(b"POST /products HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{").await.unwrap();
+    // The upload has begun when the metrics count it as well as their own request.
+    let began = async || server.metric("http_requests_in_flight").await == Some(2.0);
+    eventually("the upload has begun", began).await;
+    server.signal(rustix::process::Signal::TERM);
+    server.log.wait_for_line("no new connections").await;
+    server.signal(rustix::process::Signal::TERM);
+    assert_eq!(server.wait_for_exit().await.code(), Some(0));
+    assert!(
+        server.log.read_to_end().await.contains("requests still active at the second signal are aborted")
+    );
+}
+
 async fn an_address_in_use_is_rejected(store: Store) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let setup = Setup::new(store).await.with("STOCKMETER_LISTEN", address);
+    let setup = setup.with("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1");
     assert_rejected(&setup, &format!("cannot listen on {address}")).await;
 }
 
@@ -98,6 +142,34 @@ async fn the_wait_for_a_database_is_limited() {
     // SIGTERM ends the wait for the database.
     crate::harness::send_signal(&child, rustix::process::Signal::TERM);
     assert_eq!(child.wait().await.unwrap().code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_wait_for_a_locked_table_is_limited() {
+    let server = Setup::new(Store::PostgreSql).await.start().await;
+    let lock = server.direct_connection().await.begin().await.unwrap();
+    lock.execute_unprepared("LOCK TABLE seaql_migrations").await.unwrap();
+    let setup = server.setup.clone().with("STOCKMETER_DATABASE_WAIT", "2s");
+    let (mut child, log) = setup.spawn();
+    log.wait_for_line("which may wait for other sessions that have locked it").await;
+    assert_eq!(child.wait().await.unwrap().code(), Some(1));
+    let text = log.read_to_end().await;
+    assert!(text.contains("another session has locked a table of the database for more than 2s"), "{text}");
+    lock.rollback().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_waits_for_a_locked_file() {
+    let mut server = Setup::new(Store::Sqlite).await.start().await;
+    server.signal(rustix::process::Signal::TERM);
+    server.wait_for_exit().await;
+    let other = rusqlite::Connection::open(server.setup.file()).unwrap();
+    other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; CREATE TABLE other (id integer)").unwrap();
+    let (_child, log) = server.setup.spawn();
+    log.wait_for_line("waiting for another process that is using the database").await;
+    drop(other);
+    log.wait_for_line("listening on").await;
+    assert_eq!(log.text().matches("waiting for another process").count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

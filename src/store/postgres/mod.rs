@@ -35,6 +35,8 @@ use crate::domain::{
     Version,
 };
 
+pub(super) use self::change_log::SELECT_NEWEST as SELECT_NEWEST_CHANGE;
+
 const BACKEND: DbBackend = DbBackend::Postgres;
 
 /// Maximum number of connections for migrations and notifications.

@@ -39,7 +39,7 @@ use crate::domain::{
     Version,
 };
 
-pub(super) use self::engine::Sqlite;
+pub(super) use self::{change_log::SELECT_LAST as SELECT_LAST_CHANGE, engine::Sqlite};
 
 const BACKEND: DbBackend = DbBackend::Sqlite;
 
