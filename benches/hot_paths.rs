@@ -42,7 +42,7 @@ fn request(method: &str, path: &str, body: impl Into<Body>) -> Request<Body> {
 
 /// Sends a request, reads the whole response body and returns its length in bytes.
 async fn send(app: &App, request: Request<Body>) -> usize {
-    let response = app.call(request).await.unwrap();
+    let response = app.call(request, std::net::Ipv4Addr::LOCALHOST.into()).await.unwrap();
     assert!(response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED);
     to_bytes(response.into_body(), usize::MAX).await.unwrap().len()
 }
@@ -72,7 +72,8 @@ async fn with_many_series(folder: &Path) -> App {
     for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
         for path in ["/products?limit=1", "/products/0", "/graphql", "/health"] {
             // Rejected requests have series too.
-            let response = app.call(request(method, path, "")).await.unwrap();
+            let response =
+                app.call(request(method, path, ""), std::net::Ipv4Addr::LOCALHOST.into()).await.unwrap();
             to_bytes(response.into_body(), usize::MAX).await.unwrap();
         }
     }

@@ -1,22 +1,29 @@
 //! All settings: types, defaults, environment variables, help texts and validation.
 //!
 //! The precedence is defaults < TOML file < environment < flags. clap reads the environment and the flags.
-//! [`with_file`] makes the file's values clap's defaults, so that clap also validates them.
+//! [`with_files`] makes the files' values clap's defaults, so that clap also validates them.
 
 use std::{
-    fmt,
     net::{SocketAddr, ToSocketAddrs},
     path::PathBuf,
-    str::FromStr,
     time::Duration,
 };
 
 use axum::http::{HeaderName, HeaderValue};
-use clap::{Args, Command, ValueEnum, builder::Resettable};
+use clap::{Args, ValueEnum};
 use tracing::level_filters::LevelFilter;
 
+mod access;
+mod files;
+mod metrics;
 mod origin;
+mod secret;
 mod time;
+
+pub use access::AccessConfig;
+pub use files::{unknown_variables, with_files};
+pub use metrics::{Buckets, OperationNames};
+pub use secret::Secret;
 
 /// The settings of the server and of the other commands.
 #[derive(Args, Clone, Debug)]
@@ -183,17 +190,6 @@ pub struct Config {
     #[arg(value_parser = parse_address)]
     pub metrics_listen: Option<SocketAddr>,
 
-    /// Bearer token required to read /metrics (`Authorization: Bearer TOKEN`)
-    #[arg(
-        long,
-        global = true,
-        env = "STOCKMETER_METRICS_TOKEN",
-        value_name = "TOKEN",
-        hide_env_values = true,
-        value_parser = parse_secret
-    )]
-    pub metrics_token: Option<Secret>,
-
     /// Time between collections of the system metrics, at least 100ms
     #[arg(long, global = true, env = "STOCKMETER_METRICS_COLLECTION_INTERVAL", value_name = "TIME")]
     #[arg(default_value = "10s", value_parser = time::parse_interval)]
@@ -224,9 +220,18 @@ pub struct Config {
     #[arg(default_value = "info", value_parser = parse_log)]
     pub log: String,
 
+    /// Log one line for each request, with level info
+    #[arg(long, global = true, env = "STOCKMETER_ACCESS_LOG", value_name = "BOOL")]
+    #[arg(default_value = "true", num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub access_log: bool,
+
     /// Log format; `auto` is text on a terminal and JSON otherwise
     #[arg(long, global = true, env = "STOCKMETER_LOG_FORMAT", value_name = "FORMAT", default_value = "auto")]
     pub log_format: LogFormat,
+
+    /// Settings of the access control.
+    #[command(flatten)]
+    pub access: AccessConfig,
 }
 
 /// Format of log lines.
@@ -238,89 +243,6 @@ pub enum LogFormat {
     Text,
     /// One JSON object per line
     Json,
-}
-
-/// Text that must not appear in logs. Its `Debug` output is `…`.
-#[derive(Clone)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Returns the secret text.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<&str> for Secret {
-    fn from(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("…")
-    }
-}
-
-/// Upper bounds of a histogram's buckets: finite, positive and strictly increasing.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Buckets(Vec<f64>);
-
-impl Buckets {
-    /// Returns the bounds in increasing order.
-    pub fn bounds(&self) -> &[f64] {
-        &self.0
-    }
-}
-
-impl FromStr for Buckets {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let bounds = text
-            .split(',')
-            .map(|bound| bound.trim().parse::<f64>().map_err(|_| format!("`{bound}` is not a number")))
-            .collect::<Result<Vec<_>, _>>()?;
-        let is_increasing = bounds.windows(2).all(|pair| pair[0] < pair[1]);
-        if !is_increasing || bounds.iter().any(|bound| !bound.is_finite() || *bound <= 0.0) {
-            return Err("buckets must be positive and strictly increasing".to_owned());
-        }
-        Ok(Self(bounds))
-    }
-}
-
-/// GraphQL operation names that become metric labels. Their number is limited, because a metric may have at
-/// most 2,000 series.
-#[derive(Clone, Debug)]
-pub struct OperationNames(Vec<String>);
-
-impl OperationNames {
-    /// Maximum number of names. A metric overflows at 2,000 series: 12 for unnamed operations, 6 for all
-    /// other names, and 6 for each listed name (three operation types, each ok or error).
-    pub const MAX_NAMES: usize = (2000 - 12 - 6) / 6;
-
-    /// Returns the names in the order given.
-    pub fn names(&self) -> &[String] {
-        &self.0
-    }
-}
-
-impl FromStr for OperationNames {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let names: Vec<_> = text.split(',').map(|name| name.trim().to_owned()).collect();
-        if names.len() > Self::MAX_NAMES {
-            return Err(format!("{} names given, but at most {} are allowed", names.len(), Self::MAX_NAMES));
-        }
-        Ok(Self(names))
-    }
-}
-
-/// Parses a secret. An empty one would protect nothing, or admit no client.
-fn parse_secret(text: &str) -> Result<Secret, String> {
-    if text.is_empty() { Err("must not be empty".to_owned()) } else { Ok(text.into()) }
 }
 
 fn parse_header_name(text: &str) -> Result<HeaderName, String> {
@@ -350,65 +272,4 @@ fn parse_log(text: &str) -> Result<String, String> {
         }
     }
     Ok(text.to_owned())
-}
-
-/// Returns the command with the settings of the TOML file, if one is given, as its defaults.
-///
-/// # Errors
-/// Returns a message if the file cannot be read, is not valid TOML, or has an unknown key.
-pub fn with_file(command: Command) -> Result<Command, String> {
-    let mut command = without_empty_variables(command);
-    let Some(path) = command
-        .clone()
-        .ignore_errors(true)
-        .try_get_matches()
-        .ok()
-        .and_then(|matches| matches.get_one::<PathBuf>("config").cloned())
-    else {
-        return Ok(command);
-    };
-    let name = path.display();
-    let text = std::fs::read_to_string(&path).map_err(|error| format!("cannot read {name}: {error}"))?;
-    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-        // The full error text would quote the line, which may contain a password.
-        let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
-        format!("invalid TOML in {name}, line {line}: {}", error.message())
-    })?;
-    for (key, value) in table {
-        if key == "config" || !command.get_arguments().any(|arg| arg.get_id() == key.as_str()) {
-            return Err(format!("unknown setting `{key}` in {name}; `stockmeter --help` lists all settings"));
-        }
-        // `to_string` would put quotes around a string.
-        let text = |value: &toml::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let value = match &value {
-            toml::Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(","),
-            other => text(other),
-        };
-        // As an empty environment variable, it counts as unset.
-        if value.is_empty() {
-            continue;
-        }
-        command = command.mut_arg(key, |arg| arg.default_value(value));
-    }
-    Ok(command)
-}
-
-/// Makes variables that are set but empty count as unset, for example those of Compose's `${NAME:-}`.
-fn without_empty_variables(mut command: Command) -> Command {
-    let is_empty = |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
-    let empty = command.get_arguments().filter(|arg| arg.get_env().is_some_and(is_empty));
-    let ids: Vec<clap::Id> = empty.map(|arg| arg.get_id().clone()).collect();
-    for id in ids {
-        command = command.mut_arg(id, |arg| arg.env(Resettable::Reset));
-    }
-    command
-}
-
-/// Returns the environment variables that start with `STOCKMETER_` but are not settings. They may be
-/// misspelt, but also legitimate: Kubernetes sets `STOCKMETER_PORT` for a service named `stockmeter`.
-pub fn unknown_variables(command: &Command) -> Vec<String> {
-    let is_setting =
-        |name: &str| command.get_arguments().any(|arg| arg.get_env().is_some_and(|env| env == name));
-    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    names.filter(|name| name.starts_with("STOCKMETER_") && !is_setting(name)).collect()
 }

@@ -8,6 +8,7 @@
 //! - [`catalog`]: the only module that reads and writes products in a store
 //! - [`formats`]: products as JSON, CSV and NDJSON
 //! - [`json_string`]: JSON string escaping
+//! - [`access`]: authentication of callers by API tokens and JSON Web Tokens
 //! - [`http`]: problems, request bodies, content negotiation and media types, shared by REST and GraphQL
 //! - [`rest`] and [`graphql`]: the two APIs, which translate between HTTP and the catalog
 //! - [`operations`]: routes for operators: index, health, metrics and slow requests
@@ -15,14 +16,18 @@
 //! - [`server`]: startup, listeners, idle timeouts and shutdown
 //! - [`telemetry`]: metrics and their Prometheus and OTLP exporters
 //! - [`trace_targets`]: target of the spans, and whether spans are exported
-//! - [`request_context`]: id, trace, error code and database usage of the current request
+//! - [`request_context`]: id, trace, caller, error code and database usage of the current request
 //! - [`background_runtime`]: second Tokio runtime, for long-running work
+//! - [`audit`]: log lines of changes and of requests that are denied
+//! - [`unix_time`]: times in seconds since 1970
 //! - [`panics`]: panic messages, and panics of joined tasks
 //! - [`config`]: all settings
 //! - [`logging`]: log output
-//! - [`cli`]: the commands `import`, `export` and `healthcheck`
+//! - [`cli`]: the commands `import`, `export`, `healthcheck` and `token`
 
+pub mod access;
 pub mod app;
+pub mod audit;
 pub mod background_runtime;
 #[warn(missing_docs)]
 pub mod catalog;
@@ -43,3 +48,4 @@ pub mod server;
 pub mod store;
 pub mod telemetry;
 pub mod trace_targets;
+pub mod unix_time;

@@ -1,27 +1,24 @@
 //! The `stockmeter` binary: parses the command line and runs the chosen command.
 
-use std::{
-    env, fmt,
-    path::{Path, PathBuf},
-    pin::pin,
-    process::ExitCode,
-    thread,
-};
+use std::{env, io, path::PathBuf, process::ExitCode, sync::Arc, thread};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use stockmeter::{
     catalog::Catalog,
     cli::{
+        database::{MigrateCommand, Schema, backup, migrate, with_store},
         healthcheck,
         import_export::{self, FileArg},
+        token::{self, TokenCommand},
     },
     config::{self, Config},
     domain::OnConflict,
     graphql, logging,
-    server::{self, Server, StartError},
-    store::{self, DatabaseUrl},
+    server::{self, Server},
+    store::Store,
     telemetry,
 };
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// jemalloc is used because it is fast and reports its memory usage.
 #[global_allocator]
@@ -76,22 +73,17 @@ enum Command {
         /// Path of the new file
         file: PathBuf,
     },
+    /// Create, list and end the tokens with which clients authenticate
+    Token {
+        #[command(subcommand)]
+        command: TokenCommand,
+    },
     /// Print the GraphQL schema
     Schema,
     /// Print the OpenAPI document
     Openapi,
     /// Exit with status 0 if the server at the configured address is ready
     Healthcheck,
-}
-
-#[derive(Clone, Copy, Subcommand)]
-enum MigrateCommand {
-    /// Apply all pending migrations (the default)
-    Up,
-    /// Revert the last migration and delete its data
-    Down,
-    /// List all migrations and whether they are applied
-    Status,
 }
 
 fn main() -> ExitCode {
@@ -105,7 +97,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), String> {
-    let matches = config::with_file(Cli::command())?.get_matches();
+    let matches = config::with_files(Cli::command())?.get_matches();
     let Cli { command, config } = Cli::from_arg_matches(&matches).map_err(|error| error.to_string())?;
     match command.unwrap_or(Command::Serve) {
         Command::Schema => print!("{}", graphql::sdl()),
@@ -123,7 +115,7 @@ fn run() -> Result<(), String> {
                     "unknown environment variables; see --help for all settings"
                 );
             }
-            block_on(serve(config))?.map_err(|error| error.to_string())?;
+            block_on(serve(config))??;
             if let Some(Err(error)) = traces.map(|traces| traces.shutdown()) {
                 tracing::warn!(%error, "cannot send the last traces to the collector");
             }
@@ -139,16 +131,26 @@ fn run() -> Result<(), String> {
             let url = server::database_url(&config).map_err(|error| error.to_string())?;
             // Opened before the database, which would otherwise be created without need.
             let source = import_export::Source::open(source).map_err(|error| error.to_string())?;
-            block_on(with_catalog(url, &config, Schema::Migrate, async |catalog| {
-                import_export::import(catalog, source, on_conflict).await
+            block_on(with_store(url, &config, Schema::Migrate, async |store| {
+                import_export::import(&catalog(store, &config), source, on_conflict).await
             }))??;
         }
         Command::Export { target } => {
             let _log = logging::start(&config, None)?;
             let url = server::database_url(&config).map_err(|error| error.to_string())?.of_existing();
             import_export::check_target(&target, &url).map_err(|error| error.to_string())?;
-            block_on(with_catalog(url, &config, Schema::Require, async |catalog| {
-                import_export::export(catalog, &target).await
+            block_on(with_store(url, &config, Schema::Require, async |store| {
+                import_export::export(&catalog(store, &config), &target).await
+            }))??;
+        }
+        Command::Token { command } => {
+            let _log = logging::start(&config, None)?;
+            let url = server::database_url(&config).map_err(|error| error.to_string())?;
+            // The first token may be created before the first start of the server.
+            let creates = matches!(command, TokenCommand::Create { .. });
+            let url = if creates { url } else { url.of_existing() };
+            block_on(with_store(url, &config, Schema::Migrate, async |store| {
+                token::run(&**store, command).await
             }))??;
         }
         Command::Backup { file } => {
@@ -186,82 +188,44 @@ fn worker_threads() -> Result<usize, String> {
     number.ok_or_else(|| format!("{WORKER_THREADS_VAR} must be a whole number, at least 1"))
 }
 
-async fn serve(config: Config) -> Result<(), StartError> {
-    let mut stop = pin!(stop_signal());
-    tokio::select! {
+async fn serve(config: Config) -> Result<(), String> {
+    let mut signals = StopSignals::listen().map_err(|error| format!("cannot listen for signals: {error}"))?;
+    let server = tokio::select! {
         // The signal is polled first, so that it also ends the wait for the database at startup.
         biased;
-        () = &mut stop => {}
-        server = Server::start(config) => server?.run(stop, stop_signal).await,
-    }
+        () = signals.next() => return Ok(()),
+        server = Server::start(config) => server.map_err(|error| error.to_string())?,
+    };
+    server.run(async || signals.next().await).await;
     Ok(())
 }
 
-/// Waits for Ctrl-C, SIGTERM or SIGHUP.
-async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let received = async |kind| match signal(kind) {
-        Ok(mut signals) => signals.recv().await,
-        Err(_) => std::future::pending().await,
-    };
-    tokio::select! {
-        _ = received(SignalKind::interrupt()) => {}
-        _ = received(SignalKind::terminate()) => {}
-        _ = received(SignalKind::hangup()) => {}
+/// Signals that stop the server. None is lost between two waits.
+struct StopSignals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl StopSignals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for Ctrl-C, SIGTERM or SIGHUP.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
+        }
     }
 }
 
-/// What to do with a schema that is not current.
-#[derive(Clone, Copy)]
-enum Schema {
-    Migrate,
-    Require,
-}
-
-/// Opens the catalog, runs `work` on it and closes the database.
-async fn with_catalog<E: fmt::Display>(
-    url: DatabaseUrl,
-    config: &Config,
-    schema: Schema,
-    work: impl AsyncFnOnce(&Catalog) -> Result<(), E>,
-) -> Result<(), String> {
-    let store = server::open_store(&url, config, None).await.map_err(|error| error.to_string())?;
-    let checked = match schema {
-        Schema::Migrate => store::migrate_up(&*store, config.database_wait).await,
-        Schema::Require => store::check_migrated(&*store, config.database_wait).await,
-    };
-    checked.map_err(|error| error.to_string())?;
-    let result = work(&Catalog::new(store.clone(), server::catalog_options(config))).await;
-    store.close().await;
-    result.map_err(|error| error.to_string())
-}
-
-async fn migrate(config: Config, command: MigrateCommand) -> Result<(), StartError> {
-    let url = server::database_url(&config)?;
-    let url = match command {
-        MigrateCommand::Up => url,
-        MigrateCommand::Down | MigrateCommand::Status => url.of_existing(),
-    };
-    let store = server::open_store(&url, &config, None).await?;
-    let migrated = match command {
-        MigrateCommand::Up => store::migrate_up(&*store, config.database_wait).await,
-        MigrateCommand::Down => store::migrate_down(&*store, config.database_wait).await,
-        MigrateCommand::Status => Ok(()),
-    };
-    let migrations = match migrated {
-        Ok(()) => store::migrations(&*store, config.database_wait).await,
-        Err(error) => Err(error),
-    };
-    store.close().await;
-    for migration in migrations? {
-        println!("{} {}", if migration.applied { "applied" } else { "pending" }, migration.name);
-    }
-    Ok(())
-}
-
-async fn backup(url: DatabaseUrl, config: &Config, file: &Path) -> Result<(), String> {
-    let store = server::open_store(&url, config, None).await.map_err(|error| error.to_string())?;
-    let result = store.backup(file).await;
-    store.close().await;
-    result.map_err(|error| format!("cannot write the backup: {error}"))
+fn catalog(store: &Arc<dyn Store>, config: &Config) -> Catalog {
+    Catalog::new(store.clone(), server::catalog_options(config))
 }

@@ -1,9 +1,10 @@
-//! Context of the current request: id, trace, error code and database usage. The context also covers tasks
+//! Context of the current request: id, trace, caller, error code and database usage. The context also covers tasks
 //! that the request spawns, and the sending of its response.
 
 use std::{
     borrow::Cow,
     fmt,
+    net::IpAddr,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -14,7 +15,7 @@ use std::{
 use tracing::{Instrument, Span};
 use uuid::Uuid;
 
-use crate::trace_targets::export_enabled;
+use crate::{domain::Caller, trace_targets::export_enabled};
 
 tokio::task_local! {
     static CURRENT: Option<Current>;
@@ -31,10 +32,18 @@ struct Current {
 #[derive(Clone)]
 pub struct RequestContext(Arc<Inner>);
 
+impl fmt::Debug for RequestContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RequestContext({})", self.0.info.id)
+    }
+}
+
 struct Inner {
     info: RequestInfo,
     /// Exported span of the request; disabled if spans are not exported.
     span: Span,
+    /// Caller, or `None` if the caller was not authenticated.
+    caller: Mutex<Option<Caller>>,
     /// Code of the request's last error; empty if no error was recorded.
     error_code: Mutex<String>,
     usage: DatabaseUsage,
@@ -47,6 +56,8 @@ pub struct RequestInfo {
     pub method: Cow<'static, str>,
     /// Path without the query.
     pub path: Box<str>,
+    /// Address of the client.
+    pub address: IpAddr,
     /// Trace id (W3C Trace Context), or `None` if the request belongs to no trace.
     pub trace: Option<u128>,
 }
@@ -87,7 +98,13 @@ struct DatabaseUsage {
 impl RequestContext {
     /// Creates the context of a request that is exported as `span`.
     pub fn new(info: RequestInfo, span: Span) -> Self {
-        Self(Arc::new(Inner { info, span, error_code: Mutex::default(), usage: DatabaseUsage::default() }))
+        Self(Arc::new(Inner {
+            info,
+            span,
+            caller: Mutex::default(),
+            error_code: Mutex::default(),
+            usage: DatabaseUsage::default(),
+        }))
     }
 
     /// Runs `work` with this request as the current request, and returns its result.
@@ -98,6 +115,11 @@ impl RequestContext {
 
     pub fn info(&self) -> &RequestInfo {
         &self.0.info
+    }
+
+    /// Returns the caller, or `None` if the caller was not authenticated.
+    pub fn caller(&self) -> Option<Caller> {
+        self.0.caller.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Returns the exported span, which is disabled if spans are not exported.
@@ -130,6 +152,21 @@ impl RequestContext {
 /// Returns the current request, or `None` outside requests, for example in background tasks.
 pub fn current_request() -> Option<RequestContext> {
     current().map(|current| current.request)
+}
+
+/// Returns the caller of the current request. Returns `None` outside requests, and if the caller was not
+/// authenticated.
+pub fn caller() -> Option<Caller> {
+    current().and_then(|current| current.request.caller())
+}
+
+/// Sets the caller of the current request. A WebSocket may set it again.
+pub fn set_caller(caller: Caller) {
+    let _ = CURRENT.try_with(|current| {
+        if let Some(Current { request, .. }) = current {
+            *request.0.caller.lock().unwrap_or_else(PoisonError::into_inner) = Some(caller);
+        }
+    });
 }
 
 /// Adds an error code to the trace and to all further log lines of the current request.

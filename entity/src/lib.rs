@@ -3,6 +3,7 @@
 //! A value type holds only valid values, whether they come from a client or from a row. A row with an invalid
 //! value is an error. This crate does no I/O, and none of its rules involves more than one value.
 
+pub mod api_token;
 pub mod idempotency_key;
 mod number;
 pub mod product;

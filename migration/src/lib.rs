@@ -2,7 +2,7 @@
 //!
 //! A released migration must not be edited. It must not import `entity`, because entities may change later.
 
-pub use sea_orm_migration::MigratorTrait;
+pub use sea_orm_migration::{MigrationTrait, MigratorTrait, seaql_migrations};
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
 mod m20261123_000001_create_product;
@@ -15,6 +15,7 @@ mod m20261128_000002_leap_sooner;
 mod m20261130_000001_separate_id_counter;
 mod m20261130_000002_log_each_change;
 mod m20261130_000003_number_log_rows_safely;
+mod m20261130_000004_create_api_token;
 
 /// Runs the statements for the database.
 async fn run(manager: &SchemaManager<'_>, postgresql: &str, sqlite: &str) -> Result<(), DbErr> {
@@ -40,6 +41,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000001_separate_id_counter::Migration),
             Box::new(m20261130_000002_log_each_change::Migration),
             Box::new(m20261130_000003_number_log_rows_safely::Migration),
+            Box::new(m20261130_000004_create_api_token::Migration),
         ]
     }
 }

@@ -7,6 +7,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 use tracing::warn;
 
 use crate::{
+    access::Access,
     catalog::Catalog,
     config::Config,
     logging,
@@ -30,6 +31,11 @@ pub fn spawn(telemetry: &Telemetry, store: &Arc<dyn Store>, catalog: &Catalog, c
     spawn_write_attempts(store.clone());
     spawn_log_reports();
     spawn_catalog_metrics(&telemetry.meter(), store.clone(), catalog.clone(), config);
+}
+
+/// Starts the task that keeps the tokens current.
+pub fn spawn_access(access: Access) {
+    tokio::spawn(async move { access.run().await });
 }
 
 /// Starts the task that publishes changes to subscribers.

@@ -1,6 +1,6 @@
 //! The application: all routes with one stack of middleware.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, net::IpAddr, sync::Arc};
 
 use axum::{Router, extract::Request, response::Response};
 use futures_util::FutureExt;
@@ -49,12 +49,13 @@ impl App {
         self.0.middleware.metrics.record_aborted_connection();
     }
 
-    /// Handles a request and returns its response.
+    /// Handles a request and returns its response. `peer` is the other end of the connection.
     pub fn call(
         &self,
         request: Request,
+        peer: IpAddr,
     ) -> impl Future<Output = Result<Response, Infallible>> + Send + use<> {
-        Box::pin(middleware::handle(self.clone(), request).map(Ok))
+        Box::pin(middleware::handle(self.clone(), request, peer).map(Ok))
     }
 }
 

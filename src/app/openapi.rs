@@ -10,7 +10,7 @@ use axum::{
 use utoipa::{
     OpenApi as _,
     openapi::{
-        Header, OpenApi, Ref, RefOr, Response, Schema,
+        Header, Object, OpenApi, Ref, RefOr, Response, Schema,
         path::{Operation, Parameter},
         schema::{SchemaType, Type},
     },
@@ -23,6 +23,8 @@ use crate::{
     operations::{health, index, metrics, slow_requests},
     rest,
 };
+
+mod security;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -42,11 +44,18 @@ const HEADERS: [(&str, &str); 3] = [
     ("Cache-Control", "`no-cache`: revalidate before reuse"),
 ];
 /// Statuses with the names and descriptions of headers that only their responses have.
-const STATUS_HEADERS: [(&str, &str, &str); 3] = [
+const STATUS_HEADERS: [(&str, &str, &str); 5] = [
+    ("401", "WWW-Authenticate", "How to authenticate (RFC 6750)"),
+    ("403", "WWW-Authenticate", "How to authenticate (RFC 6750)"),
     ("503", "Retry-After", "Seconds to wait before retrying"),
     ("415", "Accept", "Media types that the request may have, if it has another one"),
     ("415", "Accept-Encoding", "`identity`, if the body is compressed"),
 ];
+
+/// Name and description of the header of a replayed response. The operations that honour [`KEY`] have it.
+const REPLAYED: (&str, &str) = ("Idempotent-Replayed", "`true` if an earlier request produced this response");
+/// Name of the parameter with the idempotency key.
+const KEY: &str = "Idempotency-Key";
 
 /// Returns the OpenAPI document of all routes.
 pub fn document() -> OpenApi {
@@ -62,14 +71,22 @@ pub fn document() -> OpenApi {
     ] {
         document.merge(part);
     }
+    security::add(&mut document);
     env!("CARGO_PKG_VERSION").clone_into(&mut document.info.version);
     let status_headers = STATUS_HEADERS.into_iter().map(|(_, name, description)| (name, description));
-    let headers = HEADERS.into_iter().chain(status_headers).map(|(name, description)| {
-        let mut header = Header::default();
+    let text = HEADERS.into_iter().chain(status_headers).map(|header| (header, Type::String));
+    let headers = text.chain([(REPLAYED, Type::Boolean)]).map(|((name, description), kind)| {
+        let mut header = Header::new(Object::with_type(kind));
         header.description = Some(description.to_owned());
         (name.to_owned(), RefOr::T(header))
     });
-    document.components.get_or_insert_default().headers.extend(headers);
+    let components = document.components.get_or_insert_default();
+    components.headers.extend(headers);
+    for (status, name, _) in security::RESPONSES {
+        if let Some(RefOr::T(response)) = components.responses.get_mut(name) {
+            add_headers(response, status);
+        }
+    }
     for path in document.paths.paths.values_mut() {
         let operations = [&mut path.get, &mut path.post, &mut path.put, &mut path.patch, &mut path.delete];
         operations.into_iter().flatten().for_each(add_common_responses);
@@ -81,15 +98,24 @@ pub fn document() -> OpenApi {
 /// parameters.
 fn add_common_responses(operation: &mut Operation) {
     operation.parameters.iter_mut().flatten().for_each(drop_null_type);
+    let has_key =
+        |parameter: &RefOr<Parameter>| matches!(parameter, RefOr::T(parameter) if parameter.name == KEY);
+    let is_replayed = operation.parameters.iter().flatten().any(has_key);
     for (status, response) in &mut operation.responses.responses {
         if let RefOr::T(response) = response {
-            for (name, _) in HEADERS {
-                add_header(response, name);
-            }
-            for (_, name, _) in STATUS_HEADERS.into_iter().filter(|(only, ..)| only == status) {
-                add_header(response, name);
+            add_headers(response, status);
+            if is_replayed && status.starts_with('2') {
+                add_header(response, REPLAYED.0);
             }
         }
+    }
+}
+
+/// Adds the common headers, and those of the status, to a response.
+fn add_headers(response: &mut Response, status: &str) {
+    let of_status = STATUS_HEADERS.into_iter().filter(|(only, ..)| *only == status).map(|(_, name, _)| name);
+    for name in HEADERS.into_iter().map(|(name, _)| name).chain(of_status) {
+        add_header(response, name);
     }
 }
 

@@ -4,6 +4,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use axum::http::Method;
 
+use crate::domain::Scope;
+
 /// One method of one path, with the properties that apply before its handler runs.
 #[must_use]
 #[derive(Clone, Copy, Debug)]
@@ -16,7 +18,7 @@ pub struct Route {
     /// counts the first request.
     pub statuses: &'static [u16],
     /// Permission that the route needs.
-    pub scope: Scope,
+    pub permission: Permission,
     /// Permits that its requests take.
     pub concurrency: Concurrency,
     /// Listeners that serve the route.
@@ -31,19 +33,15 @@ pub struct Route {
     pub is_documented: bool,
 }
 
-/// Permission that a route needs. Only [`Scope::Metrics`] is enforced, if a token is configured.
+/// Permission that a route needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// No permission.
-    None,
-    /// Permission to read products.
-    Read,
-    /// Permission to change products.
-    Write,
-    /// Permission to delete products by filter.
-    Admin,
-    /// Permission to read metrics, which clients prove with `STOCKMETER_METRICS_TOKEN`.
-    Metrics,
+pub enum Permission {
+    /// No permission: the caller is not authenticated.
+    Public,
+    /// A scope. A request that imports a file and replaces products needs [`Scope::Admin`] instead.
+    Scope(Scope),
+    /// The scope of the operation in the request, which the handler checks. The caller is authenticated.
+    PerOperation,
 }
 
 /// The concurrency limit of a route.
@@ -106,14 +104,14 @@ impl Route {
     pub const fn new(
         method: &'static str,
         template: &'static str,
-        scope: Scope,
+        permission: Permission,
         statuses: &'static [u16],
     ) -> Self {
         Self {
             method,
             template,
             statuses,
-            scope,
+            permission,
             concurrency: Concurrency::Requests,
             listener: Listener::Main,
             runtime: Runtime::Request,
@@ -152,50 +150,75 @@ impl Route {
     }
 }
 
+const READ: Permission = Permission::Scope(Scope::Read);
+const WRITE: Permission = Permission::Scope(Scope::Write);
+const ADMIN: Permission = Permission::Scope(Scope::Admin);
+const METRICS: Permission = Permission::Scope(Scope::Metrics);
+
 const ITEM: &str = "/products/{product_id}";
 
 /// All routes of the server.
 pub const ROUTES: &[Route] = &[
-    Route::new("GET", "/", Scope::None, &[200]).unlimited(),
-    Route::new("GET", "/products", Scope::Read, &[200, 400, 422, 500, 503])
+    Route::new("GET", "/", Permission::Public, &[200]).unlimited(),
+    Route::new("GET", "/products", READ, &[200, 400, 401, 403, 422, 500, 503])
         .direct(Direct::List)
         .linked("products"),
-    Route::new("POST", "/products", Scope::Write, &[200, 201, 400, 408, 409, 413, 415, 422, 428, 500, 503])
-        .direct(Direct::Create)
-        .takes_files(),
-    Route::new("PUT", "/products", Scope::Write, &[200, 400, 404, 408, 409, 413, 415, 422, 428, 500, 503]),
-    Route::new("DELETE", "/products", Scope::Admin, &[200, 400, 422, 428, 500, 503]),
-    Route::new("GET", "/products/changes", Scope::Read, &[200, 400, 422, 500, 503]),
-    Route::new("GET", ITEM, Scope::Read, &[200, 304, 400, 404, 412, 422, 500, 503]).direct(Direct::Product),
-    Route::new("PUT", ITEM, Scope::Write, &[200, 201, 400, 404, 408, 412, 413, 415, 422, 428, 500, 503]),
-    Route::new("PATCH", ITEM, Scope::Write, &[200, 400, 404, 408, 412, 413, 415, 422, 428, 500, 503]),
-    Route::new("DELETE", ITEM, Scope::Write, &[204, 400, 404, 412, 422, 428, 500, 503]),
+    Route::new(
+        "POST",
+        "/products",
+        WRITE,
+        &[200, 201, 400, 401, 403, 408, 409, 413, 415, 422, 428, 500, 503],
+    )
+    .direct(Direct::Create)
+    .takes_files(),
+    Route::new("PUT", "/products", WRITE, &[200, 400, 401, 403, 404, 408, 409, 413, 415, 422, 428, 500, 503]),
+    Route::new("DELETE", "/products", ADMIN, &[200, 400, 401, 403, 409, 422, 428, 500, 503]),
+    Route::new("GET", "/products/changes", READ, &[200, 400, 401, 403, 422, 500, 503]),
+    Route::new("GET", ITEM, READ, &[200, 304, 400, 401, 403, 404, 412, 422, 500, 503])
+        .direct(Direct::Product),
+    Route::new(
+        "PUT",
+        ITEM,
+        WRITE,
+        &[200, 201, 400, 401, 403, 404, 408, 409, 412, 413, 415, 422, 428, 500, 503],
+    ),
+    Route::new("PATCH", ITEM, WRITE, &[200, 400, 401, 403, 404, 408, 409, 412, 413, 415, 422, 428, 500, 503]),
+    Route::new("DELETE", ITEM, WRITE, &[204, 400, 401, 403, 404, 409, 412, 422, 428, 500, 503]),
     Route::new(
         "POST",
         "/products/{product_id}/stock",
-        Scope::Write,
-        &[200, 400, 404, 408, 409, 412, 413, 415, 422, 428, 500, 503],
+        WRITE,
+        &[200, 400, 401, 403, 404, 408, 409, 412, 413, 415, 422, 428, 500, 503],
     ),
-    // Both GraphQL routes have the scope of a query, although a mutation changes products.
-    Route::new("GET", "/graphql", Scope::Read, &[101, 200, 400, 405, 500, 503]).linked("graphql"),
-    Route::new("POST", "/graphql", Scope::Read, &[200, 400, 408, 413, 415, 500, 503]).direct(Direct::Graphql),
-    Route::new("GET", "/graphql/playground/{build}/{file}", Scope::None, &[200, 404]).undocumented(),
-    Route::new("GET", "/health", Scope::None, &[200, 503]).unlimited().on(Listener::All).linked("health"),
-    Route::new("GET", "/health/live", Scope::None, &[200]).unlimited().on(Listener::All).linked("live"),
-    Route::new("GET", "/health/ready", Scope::None, &[200, 503])
+    // Browsers open the playground without a token, and WebSockets send the token later.
+    Route::new("GET", "/graphql", Permission::PerOperation, &[101, 200, 400, 401, 403, 405, 500, 503])
+        .linked("graphql"),
+    // Mutations need more than this scope, which the handler checks.
+    Route::new("POST", "/graphql", READ, &[200, 400, 401, 403, 408, 409, 413, 415, 422, 500, 503])
+        .direct(Direct::Graphql),
+    Route::new("GET", "/graphql/playground/{build}/{file}", Permission::Public, &[200, 404]).undocumented(),
+    Route::new("GET", "/health", Permission::Public, &[200, 503])
+        .unlimited()
+        .on(Listener::All)
+        .linked("health"),
+    Route::new("GET", "/health/live", Permission::Public, &[200])
+        .unlimited()
+        .on(Listener::All)
+        .linked("live"),
+    Route::new("GET", "/health/ready", Permission::Public, &[200, 503])
         .unlimited()
         .on(Listener::All)
         .linked("ready"),
-    Route::new("GET", "/metrics", Scope::Metrics, &[200, 401])
+    Route::new("GET", "/metrics", METRICS, &[200, 401, 403])
         .unlimited()
         .on(Listener::Metrics)
         .background()
         .linked("metrics"),
-    Route::new("GET", "/metrics/slow", Scope::Metrics, &[200, 401]).unlimited().on(Listener::Metrics),
-    Route::new("GET", "/openapi.json", Scope::None, &[200]).unlimited().linked("openapi"),
-    Route::new("GET", "/docs", Scope::None, &[303]).unlimited().undocumented().linked("docs"),
-    Route::new("GET", "/docs/", Scope::None, &[200]).unlimited().undocumented(),
-    Route::new("GET", "/docs/{*rest}", Scope::None, &[200, 404]).unlimited().undocumented(),
+    Route::new("GET", "/metrics/slow", METRICS, &[200, 401, 403]).unlimited().on(Listener::Metrics),
+    Route::new("GET", "/openapi.json", Permission::Public, &[200]).unlimited().linked("openapi"),
+    Route::new("GET", "/docs", Permission::Public, &[303]).unlimited().undocumented().linked("docs"),
+    Route::new("GET", "/docs/", Permission::Public, &[200]).unlimited().undocumented(),
+    Route::new("GET", "/docs/{*rest}", Permission::Public, &[200, 404]).unlimited().undocumented(),
 ];
 
 /// Routes of one listener, indexed by path. Cheap to clone.

@@ -1,3 +1,5 @@
+use std::net::Ipv4Addr;
+
 use axum::{body::Body, http::Method};
 use clap::Parser;
 
@@ -27,7 +29,7 @@ async fn futures_of_hot_requests_stay_small() {
         [("GET", "/products/1"), ("GET", "/products"), ("POST", "/products"), ("POST", "/graphql")]
     {
         let request = || Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
-        let middleware = size_of_val(&middleware::handle(app.clone(), request()));
+        let middleware = size_of_val(&middleware::handle(app.clone(), request(), Ipv4Addr::LOCALHOST.into()));
         let recognized = app.0.routes.recognize(&method.parse::<Method>().unwrap(), path);
         let handler = size_of_val(&*app.0.handlers.dispatch(recognized, request()));
         println!("{method} {path}: {middleware} and {handler} bytes");

@@ -13,6 +13,7 @@ use super::{
     routes::{Listener, ROUTES, Route, RouteTable},
 };
 use crate::{
+    access::Access,
     catalog::Catalog,
     config::{Config, OperationNames},
     graphql::{self, GraphqlState, Limits, Service, WebSockets},
@@ -31,6 +32,7 @@ pub struct Services {
     pub telemetry: Telemetry,
     pub store: Arc<dyn Store>,
     pub catalog: Catalog,
+    pub access: Access,
     pub websockets: WebSockets,
     /// Token that is cancelled when the shutdown begins.
     pub shutting_down: CancellationToken,
@@ -55,8 +57,8 @@ pub fn build(services: &Services, config: &Config) -> Result<(App, Option<App>),
         slow.clone(),
     );
     let middleware = |cors| {
-        let token = config.metrics_token.as_ref();
-        Middleware::new(http_metrics.clone(), concurrency.clone(), body, cors, token)
+        let (access, proxies) = (services.access.clone(), config.access.trusted_proxies());
+        Middleware::new(http_metrics.clone(), concurrency.clone(), body, cors, access, proxies)
     };
     let cors = CorsOptions { origins: &config.cors_origins, headers: &config.cors_headers };
 
@@ -101,6 +103,7 @@ fn graphql_state(services: &Services, config: &Config, concurrency: &Concurrency
     GraphqlState {
         service: Service::new(services.catalog.clone(), graphql_limits(config), permits, observer),
         sockets: services.websockets.clone(),
+        access: services.access.clone(),
         body: body_limits(config),
     }
 }

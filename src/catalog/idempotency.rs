@@ -4,13 +4,14 @@
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use super::{Catalog, Transaction};
 use crate::{
     domain::{Error, Idempotency, IdempotencyKey, IdempotentResponse},
     store::{KeyState, StoredResponse},
+    unix_time::now,
 };
 
 /// Keys of the requests in progress in this process.
@@ -112,12 +113,6 @@ fn replay(request: &Idempotency, stored: StoredResponse) -> Result<IdempotentRes
         return Err(Error::KeyReused);
     }
     Ok(IdempotentResponse { response: stored.response, replayed: true })
-}
-
-/// Returns the current Unix time in seconds.
-fn now() -> i64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// Returns a Unix time in seconds. Responses created at or before this time have expired.

@@ -8,7 +8,7 @@ use crate::{
         Error, FieldError, MAX_FIELD_ERRORS, NewProduct, OnConflict, Product, ProductId, id_taken_error,
         new_version,
     },
-    store::{Insert, Inserted, Inserts, LockWait, RowConflict, StoreError},
+    store::{Insert, Inserted, LockWait, ProductStatements, RowConflict, StoreError},
 };
 
 /// Maximum number of attempts at an insert, each of which may fail because of concurrent changes.
@@ -23,7 +23,7 @@ pub(super) fn row_conflict(on_conflict: OnConflict) -> RowConflict {
 }
 
 /// Inserts all of the products or none, and returns them in the given order. No two may have the same id.
-pub(super) async fn insert_all<S: Inserts + ?Sized>(
+pub(super) async fn insert_all<S: ProductStatements + ?Sized>(
     store: &S,
     new: Vec<NewProduct>,
     on_conflict: RowConflict,
@@ -38,7 +38,7 @@ pub(super) async fn insert_all<S: Inserts + ?Sized>(
 }
 
 /// Inserts all of the products or none. Retries after an id conflict that may have a temporary cause.
-pub(super) async fn insert_with_retry<S: Inserts + ?Sized>(
+pub(super) async fn insert_with_retry<S: ProductStatements + ?Sized>(
     store: &S,
     insert: &Insert,
 ) -> Result<Inserted, Error> {
@@ -67,7 +67,7 @@ pub(super) async fn insert_with_retry<S: Inserts + ?Sized>(
 }
 
 /// Returns an error for each product whose id is already stored, up to [`MAX_FIELD_ERRORS`].
-pub(super) async fn id_conflicts<S: Inserts + ?Sized>(
+pub(super) async fn id_conflicts<S: ProductStatements + ?Sized>(
     store: &S,
     new: &[NewProduct],
 ) -> Result<Vec<FieldError>, StoreError> {

@@ -7,9 +7,10 @@ use super::{
     insert::{insert_all, row_conflict},
 };
 use crate::{
+    audit::TransactionLines,
     domain::{
-        Error, NewProduct, OnConflict, Precondition, Product, ProductId, StockAdjustment, WriteAction,
-        reject_duplicate_ids,
+        Error, NewProduct, OnConflict, Precondition, Product, ProductChange, ProductId, StockAdjustment,
+        WriteAction, reject_duplicate_ids,
     },
     panics,
     request_context::ContextSnapshot,
@@ -21,6 +22,7 @@ use crate::{
 pub struct Transaction {
     pub(super) catalog: Catalog,
     pub(super) store: Arc<dyn store::Transaction>,
+    pub(super) audit: TransactionLines,
 }
 
 impl Catalog {
@@ -41,14 +43,23 @@ impl Catalog {
         let catalog = self.clone();
         // A request that is dropped while it waits for the transaction leaves nothing.
         let store = catalog.store().begin().await.map_err(Error::from)?;
+        let audit = TransactionLines::default();
+        let transaction =
+            Transaction { catalog: catalog.clone(), store: store.clone(), audit: audit.clone() };
         let task = async move {
-            match work(Transaction { catalog: catalog.clone(), store: store.clone() }).await {
+            match work(transaction).await {
                 Ok(value) => {
-                    store.commit().await.map_err(Error::from)?;
+                    let committed = store.commit().await;
+                    match committed {
+                        Ok(()) => audit.committed(),
+                        Err(_) => audit.ended_without_commit("unknown"),
+                    }
+                    committed.map_err(Error::from)?;
                     catalog.inner.feed.notify_changed();
                     Ok(value)
                 }
                 Err(error) => {
+                    audit.ended_without_commit("rolled back");
                     // If this fails, the transaction ends when it is dropped.
                     let _ = store.roll_back().await;
                     Err(error)
@@ -83,6 +94,27 @@ impl Transaction {
         insert_all(&*self.store, new, row_conflict(on_conflict)).await
     }
 
+    /// Returns one product. See [`Catalog::get`].
+    ///
+    /// # Errors
+    /// Returns the errors of [`Catalog::get`].
+    pub async fn get(&self, id: ProductId) -> Result<Product, Error> {
+        self.store.get_many(&[id]).await?.pop().ok_or_else(|| Error::not_found(id))
+    }
+
+    /// Changes one product. See [`Catalog::update`].
+    ///
+    /// # Errors
+    /// Returns the errors of [`Catalog::update`].
+    pub async fn update(
+        &self,
+        id: ProductId,
+        change: ProductChange,
+        precondition: &Precondition,
+    ) -> Result<Product, Error> {
+        self.write(id, WriteAction::Update(change), precondition).await
+    }
+
     /// Adds a quantity to the amount of a product. See [`Catalog::adjust_stock`].
     ///
     /// # Errors
@@ -93,7 +125,23 @@ impl Transaction {
         delta: StockAdjustment,
         precondition: &Precondition,
     ) -> Result<Product, Error> {
-        let write = self.catalog.product_write(id, WriteAction::AdjustStock(delta), precondition)?;
-        self.store.write(write).await?
+        self.write(id, WriteAction::AdjustStock(delta), precondition).await
+    }
+
+    /// Deletes one product. See [`Catalog::delete`].
+    ///
+    /// # Errors
+    /// Returns the errors of [`Catalog::delete`].
+    pub async fn delete(&self, id: ProductId, precondition: &Precondition) -> Result<Product, Error> {
+        self.write(id, WriteAction::Delete, precondition).await
+    }
+
+    async fn write(
+        &self,
+        id: ProductId,
+        action: WriteAction,
+        precondition: &Precondition,
+    ) -> Result<Product, Error> {
+        self.store.write(self.catalog.product_write(id, action, precondition)?).await?
     }
 }

@@ -1,9 +1,17 @@
 //! Writes of a request, which are not batched if the request has an idempotency key.
 
-use super::{Catalog, Transaction};
-use crate::domain::{Error, NewProduct, OnConflict, Precondition, Product, ProductId, StockAdjustment};
+use std::fmt::Display;
 
-/// Write access of a request with or without an idempotency key.
+use super::{Catalog, Transaction};
+use crate::{
+    audit,
+    domain::{
+        Error, Filter, NewProduct, OnConflict, Precondition, Product, ProductChange, ProductId,
+        StockAdjustment,
+    },
+};
+
+/// Access to the products for a request that changes them, with or without an idempotency key.
 pub enum Writer {
     /// The catalog, for requests without a key. Writes share statements with other requests.
     Catalog(Catalog),
@@ -12,15 +20,27 @@ pub enum Writer {
 }
 
 impl Writer {
+    /// Returns one product, with the changes of this request.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Catalog::get`].
+    pub async fn get(&self, id: ProductId) -> Result<Product, Error> {
+        match self {
+            Self::Catalog(catalog) => catalog.get(id).await,
+            Self::Transaction(transaction) => Box::pin(transaction.get(id)).await,
+        }
+    }
+
     /// Creates one product and returns it.
     ///
     /// # Errors
     /// Returns the errors of [`Catalog::create`].
     pub async fn create(&self, new: NewProduct, on_conflict: OnConflict) -> Result<Product, Error> {
-        match self {
+        let change = self.change(store_operation(on_conflict), "");
+        change.complete(match self {
             Self::Catalog(catalog) => catalog.create(new, on_conflict).await,
             Self::Transaction(transaction) => Box::pin(transaction.create(new, on_conflict)).await,
-        }
+        })
     }
 
     /// Creates all of the products or none, and returns them in the given order.
@@ -32,10 +52,39 @@ impl Writer {
         new: Vec<NewProduct>,
         on_conflict: OnConflict,
     ) -> Result<Vec<Product>, Error> {
-        match self {
+        let change = self.change(store_operation(on_conflict), "");
+        change.complete(match self {
             Self::Catalog(catalog) => catalog.create_many(new, on_conflict).await,
             Self::Transaction(transaction) => transaction.create_many(new, on_conflict).await,
-        }
+        })
+    }
+
+    /// Changes one product and returns its new state.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Catalog::update`].
+    pub async fn update(
+        &self,
+        id: ProductId,
+        change: ProductChange,
+        precondition: &Precondition,
+    ) -> Result<Product, Error> {
+        let audited = self.change("update", id);
+        audited.complete(match self {
+            Self::Catalog(catalog) => catalog.update(id, change, precondition).await,
+            Self::Transaction(transaction) => Box::pin(transaction.update(id, change, precondition)).await,
+        })
+    }
+
+    /// Replaces all of the products or none, and returns them in the given order.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Catalog::replace_many`].
+    pub async fn replace_many(&self, new: Vec<NewProduct>) -> Result<Vec<Product>, Error> {
+        self.change("replace", "").complete(match self {
+            Self::Catalog(catalog) => catalog.replace_many(new).await,
+            Self::Transaction(transaction) => transaction.replace_many(new).await,
+        })
     }
 
     /// Adds a quantity to the amount of a product and returns the changed product.
@@ -48,12 +97,34 @@ impl Writer {
         delta: StockAdjustment,
         precondition: &Precondition,
     ) -> Result<Product, Error> {
-        match self {
+        self.change("adjust_stock", id).complete(match self {
             Self::Catalog(catalog) => catalog.adjust_stock(id, delta, precondition).await,
             Self::Transaction(transaction) => {
                 Box::pin(transaction.adjust_stock(id, delta, precondition)).await
             }
-        }
+        })
+    }
+
+    /// Deletes one product and returns its last state.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Catalog::delete`].
+    pub async fn delete(&self, id: ProductId, precondition: &Precondition) -> Result<Product, Error> {
+        self.change("delete", id).complete(match self {
+            Self::Catalog(catalog) => catalog.delete(id, precondition).await,
+            Self::Transaction(transaction) => Box::pin(transaction.delete(id, precondition)).await,
+        })
+    }
+
+    /// Deletes the products that match the filter and returns their number.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Catalog::delete_many`].
+    pub async fn delete_many(&self, filter: &Filter) -> Result<u64, Error> {
+        self.change("delete", filter).complete(match self {
+            Self::Catalog(catalog) => catalog.delete_many(filter).await,
+            Self::Transaction(transaction) => transaction.delete_many(filter).await,
+        })
     }
 
     /// Stores the products of all batches or none, and returns their number.
@@ -63,11 +134,31 @@ impl Writer {
     pub async fn import<B, E>(&self, batches: B, on_conflict: OnConflict) -> Result<u64, E>
     where
         B: Iterator<Item = Result<Vec<NewProduct>, E>> + Send + 'static,
-        E: From<Error> + Send + 'static,
+        E: From<Error> + Display + Send + 'static,
     {
-        match self {
+        let operation = match on_conflict {
+            OnConflict::Reject => "import",
+            OnConflict::Replace => "import_or_replace",
+        };
+        self.change(operation, "").complete(match self {
             Self::Catalog(catalog) => catalog.import(batches, on_conflict).await,
             Self::Transaction(transaction) => transaction.import(batches, on_conflict).await,
-        }
+        })
+    }
+
+    /// Begins a change for the audit log.
+    fn change(&self, operation: &'static str, products: impl Display) -> audit::Change {
+        let transaction = match self {
+            Self::Catalog(_) => None,
+            Self::Transaction(transaction) => Some(transaction.audit.clone()),
+        };
+        audit::Change::new(operation, products, transaction)
+    }
+}
+
+fn store_operation(on_conflict: OnConflict) -> &'static str {
+    match on_conflict {
+        OnConflict::Reject => "create",
+        OnConflict::Replace => "create_or_replace",
     }
 }

@@ -4,7 +4,10 @@ use std::borrow::Cow;
 
 use entity::{Amount, ProductId, Version};
 
-use super::field_error::{FieldError, FieldErrors, Location};
+use super::{
+    Scope,
+    field_error::{FieldError, FieldErrors, Location},
+};
 
 /// Maximum number of field errors in one response.
 pub(crate) const MAX_FIELD_ERRORS: usize = 100;
@@ -15,6 +18,12 @@ pub enum Error {
     /// Invalid fields.
     #[error("{}", FieldErrors(.0))]
     Invalid(Vec<FieldError>),
+    /// The caller has no credentials, and the operation needs some.
+    #[error("authentication required: send `Authorization: Bearer TOKEN`")]
+    Unauthorized,
+    /// The caller's credentials lack a scope.
+    #[error("permission denied: the token needs the scope {}", .0.name())]
+    Forbidden(Scope),
     /// The product does not exist. Holds the requested id.
     #[error("product {0} not found")]
     NotFound(String),
@@ -63,6 +72,8 @@ pub enum Error {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
     Invalid,
+    Unauthorized,
+    Forbidden,
     /// Includes [`Error::MissingProducts`].
     NotFound,
     Duplicate,
@@ -99,6 +110,8 @@ impl Error {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Invalid(_) => ErrorCode::Invalid,
+            Self::Unauthorized => ErrorCode::Unauthorized,
+            Self::Forbidden(_) => ErrorCode::Forbidden,
             Self::NotFound(_) | Self::MissingProducts(_) => ErrorCode::NotFound,
             Self::Duplicate(_) => ErrorCode::Duplicate,
             Self::IdsExhausted => ErrorCode::IdsExhausted,

@@ -1,7 +1,7 @@
 //! Idempotency keys, with which a repeated request is carried out only once (IETF draft "The Idempotency-Key
 //! HTTP Header Field").
 
-use super::Error;
+use super::{Error, Identity};
 
 /// Key chosen by the client: 1 to 255 visible ASCII characters without quotation marks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -17,6 +17,16 @@ impl IdempotencyKey {
             && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"');
         let rule = "must be 1 to 255 visible ASCII characters without quotation marks";
         if valid { Ok(Self(text.to_owned())) } else { Err(Error::invalid("Idempotency-Key", rule)) }
+    }
+
+    /// Returns the key as one of this caller, so that callers cannot read each other's responses. The text of a key
+    /// has no spaces.
+    #[must_use]
+    pub fn of(self, caller: &Identity) -> Self {
+        match caller {
+            Identity::Anonymous => self,
+            caller => Self(format!("{caller} {}", self.0)),
+        }
     }
 
     pub fn as_str(&self) -> &str {

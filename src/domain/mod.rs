@@ -3,12 +3,15 @@
 //! This module does no I/O. The interfaces create its types from requests, and the catalog carries out the
 //! operations that these types describe.
 
+mod access;
+mod api_token;
 mod change;
 mod cursor;
 mod draft;
 mod error;
 mod field_error;
 mod filter;
+mod filter_text;
 mod idempotency;
 mod new_product;
 mod new_products;
@@ -22,6 +25,8 @@ mod product_write;
 mod sort_order;
 mod stock_adjustment;
 
+pub use access::{Caller, Identity, Scope, Scopes};
+pub use api_token::{ApiToken, TokenDigest, TokenId, TokenName, new_token, parse_token};
 pub use change::{Change, ChangeKind, Event, LogPosition};
 pub use cursor::{Cursor, CursorValue};
 pub use draft::{Draft, Value};

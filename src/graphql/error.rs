@@ -18,6 +18,10 @@ use crate::{
 pub enum GraphqlErrorCode {
     /// The document does not match the schema, or field values are invalid (see `errors`).
     Invalid,
+    /// The operation needs a token.
+    Unauthorized,
+    /// The token lacks a scope that the operation needs.
+    Forbidden,
     /// The product was not found.
     NotFound,
     /// A product with this ID already exists.
@@ -32,6 +36,10 @@ pub enum GraphqlErrorCode {
     InsufficientStock,
     /// The adjustment would exceed the maximum amount of a product.
     TooMuchStock,
+    /// The idempotency key was used for a different request; send a new key with each request.
+    IdempotencyKeyReused,
+    /// A request with this idempotency key is in progress; retry later.
+    IdempotencyKeyInUse,
     /// The server has reached its maximum number of subscriptions; retry later.
     TooManySubscriptions,
     /// The client received changes too slowly; subscribe again after the last one received.
@@ -78,6 +86,8 @@ impl From<ErrorCode> for GraphqlErrorCode {
     fn from(code: ErrorCode) -> Self {
         match code {
             ErrorCode::Invalid => Self::Invalid,
+            ErrorCode::Unauthorized => Self::Unauthorized,
+            ErrorCode::Forbidden => Self::Forbidden,
             ErrorCode::NotFound => Self::NotFound,
             ErrorCode::Duplicate => Self::DuplicateId,
             ErrorCode::IdsExhausted => Self::IdsExhausted,
@@ -85,11 +95,12 @@ impl From<ErrorCode> for GraphqlErrorCode {
             ErrorCode::VersionRequired => Self::VersionRequired,
             ErrorCode::InsufficientStock => Self::InsufficientStock,
             ErrorCode::TooMuchStock => Self::TooMuchStock,
+            ErrorCode::KeyReused => Self::IdempotencyKeyReused,
+            ErrorCode::KeyInUse => Self::IdempotencyKeyInUse,
             ErrorCode::TooManySubscriptions => Self::TooManySubscriptions,
             ErrorCode::TooSlow => Self::TooSlow,
             ErrorCode::Unavailable => Self::Unavailable,
-            // GraphQL has no idempotency keys, so the last two cannot occur.
-            ErrorCode::Internal | ErrorCode::KeyReused | ErrorCode::KeyInUse => Self::Internal,
+            ErrorCode::Internal => Self::Internal,
         }
     }
 }
@@ -108,6 +119,11 @@ impl GraphqlErrorCode {
     /// Returns the code's name in the schema.
     pub fn name(self) -> &'static str {
         Self::items().iter().find(|item| item.value == self).map_or("INTERNAL", |item| item.name)
+    }
+
+    /// Returns whether the server or its database failed, so that the same request may succeed later.
+    pub fn is_server_error(self) -> bool {
+        matches!(self, Self::Internal | Self::Unavailable | Self::Timeout | Self::Overloaded)
     }
 }
 
@@ -135,6 +151,15 @@ pub fn from_problem(problem: &Problem) -> ServerError {
     let mut error = ServerError::new(problem.detail(), None);
     error.extensions.get_or_insert_default().set("code", problem.code().as_str());
     error
+}
+
+/// Converts an error of the access control. An error for a missing scope has its name in `extensions.scope`.
+pub fn from_access_error(error: &Error) -> ServerError {
+    let mut converted = request_error((error.code().into(), error.to_string()));
+    if let Error::Forbidden(scope) = error {
+        converted.extensions.get_or_insert_default().set("scope", scope.name());
+    }
+    converted
 }
 
 /// Converts a parser error to a `MALFORMED` error.

@@ -3,7 +3,7 @@
 use axum::routing::get;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::http::request_body::BodyLimits;
+use crate::{access::Access, http::request_body::BodyLimits};
 
 mod error;
 mod execution;
@@ -27,6 +27,7 @@ pub use transport::websocket::WebSockets;
 pub struct GraphqlState {
     pub service: Service,
     pub sockets: WebSockets,
+    pub access: Access,
     pub body: BodyLimits,
 }
 

@@ -5,12 +5,21 @@ use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 
 use super::problem_code::ProblemCode;
 use crate::{
-    domain::{Error, Product},
+    domain::{Error, Product, Scope},
     formats::{ImportError, json::MalformedJson},
 };
 
 /// Value of `Retry-After`, in seconds. Overloads and failovers of the database are usually short.
 pub const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
+
+macro_rules! insufficient_scope {
+    ($scope:literal) => {
+        concat!(r#"Bearer realm="stockmeter", error="insufficient_scope", scope=""#, $scope, '"')
+    };
+}
+
+/// Header of a response that needs credentials (RFC 9110 section 11.6.1).
+const CHALLENGE: &str = "www-authenticate";
 
 /// An error response, with a detail for people and a code for programs.
 #[derive(Clone, Debug, Deserialize)]
@@ -18,9 +27,10 @@ pub struct Problem {
     code: ProblemCode,
     detail: String,
     errors: Vec<FieldError>,
-    /// Name and value of a header that says what the server accepts instead; `None` if there is no such header.
+    /// Name and value of a header that says what the server needs or accepts instead; `None` if there is no such
+    /// header.
     #[serde(skip)]
-    accepted: Option<(&'static str, &'static str)>,
+    header: Option<(&'static str, &'static str)>,
 }
 
 /// An invalid field of the request body.
@@ -36,7 +46,7 @@ pub(super) struct FieldError {
 
 impl Problem {
     fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), errors: Vec::new(), accepted: None }
+        Self { code, detail: detail.into(), errors: Vec::new(), header: None }
     }
 
     pub fn code(&self) -> ProblemCode {
@@ -62,14 +72,10 @@ impl Problem {
 
     /// Returns the 401 problem for a bearer token that is not the expected one.
     pub fn invalid_token() -> Self {
-        let detail = "the bearer token is not valid: send the current token";
-        Self::new(ProblemCode::Unauthorized, detail)
-    }
-
-    /// Returns the 401 problem for a missing bearer token.
-    pub fn unauthorized() -> Self {
-        let detail = "authentication required: send `Authorization: Bearer <token>`";
-        Self::new(ProblemCode::Unauthorized, detail)
+        let problem =
+            Self::new(ProblemCode::Unauthorized, "the token is unknown or has ended: send a valid token");
+        // RFC 6750 section 3.1 has the error only for a request that carries a token.
+        Self { header: Some((CHALLENGE, r#"Bearer realm="stockmeter", error="invalid_token""#)), ..problem }
     }
 
     /// Returns the 404 problem for a path without a route.
@@ -118,7 +124,7 @@ impl Problem {
         };
         let detail = format!("unsupported media type: send Content-Type {types}");
         let problem = Self::new(ProblemCode::UnsupportedMediaType, detail);
-        Self { accepted: Some(("accept", accepted)), ..problem }
+        Self { header: Some(("accept", accepted)), ..problem }
     }
 
     /// Returns the 415 problem for a parameter of the media type that the server does not support.
@@ -132,7 +138,7 @@ impl Problem {
         let detail = "unsupported content encoding: send the body uncompressed";
         let problem = Self::new(ProblemCode::UnsupportedMediaType, detail);
         // Clients tell this cause from an unsupported media type by the header (RFC 7694 section 3).
-        Self { accepted: Some(("accept-encoding", "identity")), ..problem }
+        Self { header: Some(("accept-encoding", "identity")), ..problem }
     }
 
     /// Returns the 500 problem for a file that cannot be stored until its import. The log has the reason.
@@ -156,9 +162,9 @@ impl Problem {
 }
 
 impl Problem {
-    /// Adds the header that says what the server accepts instead, if there is one.
-    pub fn add_accepted(&self, headers: &mut HeaderMap) {
-        if let Some((name, value)) = self.accepted {
+    /// Adds the header that says what the server needs or accepts instead, if there is one.
+    pub fn add_header(&self, headers: &mut HeaderMap) {
+        if let Some((name, value)) = self.header {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
     }
@@ -207,8 +213,21 @@ impl From<Error> for Problem {
                 detail: field.detail.to_string(),
             })
             .collect();
-        Self { code: error.code().into(), detail: error.to_string(), errors, accepted: None }
+        let header = challenge(&error).map(|challenge| (CHALLENGE, challenge));
+        Self { code: error.code().into(), detail: error.to_string(), errors, header }
     }
+}
+
+/// Returns the challenge for an error of the access control, otherwise `None` (RFC 6750 section 3).
+fn challenge(error: &Error) -> Option<&'static str> {
+    Some(match error {
+        Error::Unauthorized => r#"Bearer realm="stockmeter""#,
+        Error::Forbidden(Scope::Read) => insufficient_scope!("read"),
+        Error::Forbidden(Scope::Write) => insufficient_scope!("write"),
+        Error::Forbidden(Scope::Admin) => insufficient_scope!("admin"),
+        Error::Forbidden(Scope::Metrics) => insufficient_scope!("metrics"),
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ macro_rules! problem_codes {
 problem_codes! {
     Malformed: 400 "MALFORMED" "Malformed request",
     Unauthorized: 401 "UNAUTHORIZED" "Unauthorized",
+    Forbidden: 403 "FORBIDDEN" "Forbidden",
     NotFound: 404 "NOT_FOUND" "Not found",
     MethodNotAllowed: 405 "METHOD_NOT_ALLOWED" "Method not allowed",
     BodyTooSlow: 408 "BODY_TOO_SLOW" "Body too slow",
@@ -78,6 +79,8 @@ impl From<ErrorCode> for ProblemCode {
     fn from(code: ErrorCode) -> Self {
         match code {
             ErrorCode::Invalid => Self::Invalid,
+            ErrorCode::Unauthorized => Self::Unauthorized,
+            ErrorCode::Forbidden => Self::Forbidden,
             ErrorCode::NotFound => Self::NotFound,
             ErrorCode::Duplicate => Self::Duplicate,
             ErrorCode::IdsExhausted => Self::IdsExhausted,

@@ -21,8 +21,9 @@ use tracing_subscriber::{
 };
 
 use crate::{
+    audit,
     config::{Config, LogFormat},
-    telemetry::traces,
+    telemetry::{http::ACCESS_LOG_TARGET, traces},
     trace_targets::{self, OTEL_TARGET},
 };
 
@@ -65,6 +66,10 @@ impl Drop for LogGuard {
 pub fn start(config: &Config, traces: Option<&SdkTracerProvider>) -> Result<LogGuard, String> {
     let filter = parse_filter(&config.log).map_err(|error| format!("--log `{}`: {error}", config.log))?;
     let mut filter = filter.with_target(OTEL_TARGET, LevelFilter::OFF);
+    filter = filter.with_target(audit::TARGET, LevelFilter::INFO);
+    if !config.access_log {
+        filter = filter.with_target(ACCESS_LOG_TARGET, LevelFilter::OFF);
+    }
     if config.log == "info" {
         // The library reports each of its ends at this level.
         filter = filter.with_target("opentelemetry_sdk", LevelFilter::WARN);

@@ -55,6 +55,9 @@ where
 /// Fields of a request in its log lines. JSON lines contain the fields in this order.
 #[derive(Serialize)]
 struct RequestFields<'a> {
+    address: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caller: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<String>,
     id: String,
@@ -73,6 +76,8 @@ impl<'a> RequestFields<'a> {
             id: info.id.to_string(),
             method: &info.method,
             path: &info.path,
+            caller: request.caller().map(|caller| caller.identity().to_string()),
+            address: info.address.to_string(),
             trace_id: info.trace_id(),
             name: "request",
         }
@@ -96,6 +101,8 @@ impl<'a> RequestFields<'a> {
             ("trace_id", self.trace_id.as_deref()),
             ("method", Some(self.method)),
             ("path", Some(self.path)),
+            ("caller", self.caller.as_deref()),
+            ("address", Some(self.address.as_str())),
             ("code", self.code.as_deref()),
         ];
         let fields: Vec<_> = fields
@@ -160,6 +167,7 @@ mod tests {
             id: RequestId::Client("\"a\\b".into()),
             method: "GET".into(),
             path: "/products/\u{1b}".into(),
+            address: [203, 0, 113, 7].into(),
             trace: Some(TRACE),
         };
         RequestContext::new(info, Span::none())
@@ -187,9 +195,10 @@ mod tests {
         let info = request();
         let (id, trace_id, method, path) =
             (info.info().id.to_string(), info.info().trace_id(), "GET", &*info.info().path);
-        let id = id.as_str();
-        error_span!("request", id, trace_id, method, path).in_scope(|| info!(count = 1, "first"));
-        error_span!("request", id, trace_id, method, path, code = "INTERNAL").in_scope(|| error!("second"));
+        let (id, address) = (id.as_str(), "203.0.113.7");
+        error_span!("request", id, trace_id, method, path, address).in_scope(|| info!(count = 1, "first"));
+        error_span!("request", id, trace_id, method, path, address, code = "INTERNAL")
+            .in_scope(|| error!("second"));
     }
 
     #[test]

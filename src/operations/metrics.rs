@@ -23,20 +23,12 @@ pub fn api() -> OpenApiRouter<Telemetry> {
     tag = "operation",
     operation_id = "getMetrics",
     summary = "Read the metrics",
-    responses(
-        (
-            status = 200,
-            description = "Prometheus text format 0.0.4",
-            body = String,
-            content_type = "text/plain"
-        ),
-        (
-            status = 401,
-            description = "A bearer token is required",
-            content_type = "application/problem+json",
-            body = serde_json::Value
-        )
-    )
+    responses((
+        status = 200,
+        description = "Prometheus text format 0.0.4",
+        body = String,
+        content_type = "text/plain"
+    ))
 )]
 async fn scrape(State(telemetry): State<Telemetry>) -> Response {
     match telemetry.render() {

@@ -22,12 +22,6 @@ pub fn api() -> OpenApiRouter<SlowRequestLog> {
                 Event streams are excluded",
             body = [SlowRequest]
         ),
-        (
-            status = 401,
-            description = "A bearer token is required",
-            content_type = "application/problem+json",
-            body = serde_json::Value
-        )
     )
 )]
 async fn read(State(log): State<SlowRequestLog>) -> Json<Vec<SlowRequest>> {

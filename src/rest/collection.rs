@@ -40,8 +40,7 @@ use crate::{
             body = openapi::Stored,
             headers(
                 ("Location" = String, description = "Path of the product, if the body was a single product"),
-                ("ETag" = String, description = "Version of the product, if the body was a single product"),
-                ("Idempotent-Replayed" = bool, description = "`true` if an earlier request produced this response")
+                ("ETag" = String, description = "Version of the product, if the body was a single product")
             )),
         (status = 200, description = "The created or replaced products", body = openapi::Stored,
             headers(("Preference-Applied" = String, description = "`resolution=merge-duplicates`"))),
@@ -121,6 +120,7 @@ async fn create_parsed(
     tag = "products",
     operation_id = "replaceProducts",
     summary = "Replace several products, all or none",
+    params(openapi::IdempotencyKeyHeader),
     request_body = Vec<openapi::ReplacementWithId>,
     responses(
         (status = 200, description = "The replaced products, in the order sent", body = Vec<openapi::Product>),
@@ -132,15 +132,28 @@ async fn create_parsed(
 pub async fn replace(
     State(catalog): State<Catalog>,
     preconditions: Preconditions,
+    idempotent: IdempotentRequest,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
     preconditions.reject_any()?;
-    let length = body.len();
-    let work = async move {
-        let replaced = catalog.replace_many(json::parse_array(&body)?.finish()?).await?;
+    background_runtime::run_if_large(body.len(), replace_json(catalog, body, idempotent)).await
+}
+
+async fn replace_json(
+    catalog: Catalog,
+    body: String,
+    idempotent: IdempotentRequest,
+) -> Result<Response, Problem> {
+    let products = parse_products(&body);
+    let work = async move |writer: Writer| {
+        let replaced = writer.replace_many(products?).await?;
         Ok(response::products(StatusCode::OK, Format::Json, &replaced))
     };
-    background_runtime::run_if_large(length, work).await
+    idempotent.execute(catalog, body.as_bytes(), work).await
+}
+
+fn parse_products(body: &str) -> Result<Vec<NewProduct>, Problem> {
+    Ok(json::parse_array(body)?.finish()?)
 }
 
 /// Deletes all products that match every filter. At least one filter is required.
@@ -150,19 +163,25 @@ pub async fn replace(
     tag = "products",
     operation_id = "deleteProducts",
     summary = "Delete the products that match a filter",
-    params(openapi::FilterParams),
+    params(openapi::FilterParams, openapi::IdempotencyKeyHeader),
     responses(
         (status = 200, description = "The number of deleted products", body = openapi::Deleted),
-        openapi::Malformed, openapi::Invalid, openapi::VersionRequired, openapi::Internal, openapi::Unavailable
+        openapi::Malformed, openapi::KeyInUse, openapi::Invalid, openapi::VersionRequired, openapi::Internal,
+        openapi::Unavailable
     )
 )]
 pub async fn delete(
     State(catalog): State<Catalog>,
     preconditions: Preconditions,
+    idempotent: IdempotentRequest,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     preconditions.reject_any()?;
-    let filter = list_query::parse_filter(query.as_deref().unwrap_or_default())?;
-    let deleted = catalog.delete_many(&filter).await?;
-    Ok(response::count(StatusCode::OK, "deleted", deleted))
+    let filter = list_query::parse_filter(query.as_deref().unwrap_or_default());
+    let work = async move |writer: Writer| {
+        let deleted = writer.delete_many(&filter?).await?;
+        Ok(response::count(StatusCode::OK, "deleted", deleted))
+    };
+    // The filter is in the target, which belongs to the fingerprint.
+    idempotent.execute(catalog, b"", work).await
 }

@@ -1,4 +1,4 @@
-//! Handlers of `/products/{product_id}`: get, replace, patch, delete and adjust the stock.
+//! Handlers of `/products/{product_id}`: get, replace, patch and delete.
 
 use axum::{
     body::Body,
@@ -16,8 +16,8 @@ use super::{
 };
 use crate::{
     catalog::{Catalog, Writer},
-    domain::{Error, NewProduct, OnConflict, ProductChange, ProductId, StockAdjustment},
-    formats::json::{self, StockAdjustmentDraft},
+    domain::{Error, NewProduct, OnConflict, ProductChange, ProductId},
+    formats::json,
     http::{problem::Problem, request_body::JsonBody},
 };
 
@@ -77,7 +77,9 @@ pub fn get_by_id(
     tag = "products",
     operation_id = "replaceProduct",
     summary = "Replace a product",
-    params(openapi::IdParam, openapi::IfMatchHeader, openapi::IfNoneMatchAnyHeader),
+    params(
+        openapi::IdParam, openapi::IfMatchHeader, openapi::IfNoneMatchAnyHeader, openapi::IdempotencyKeyHeader
+    ),
     request_body = openapi::Replacement,
     responses(
         (status = 200, description = "The replaced product", body = openapi::Product,
@@ -88,28 +90,48 @@ pub fn get_by_id(
                 ("Location" = String, description = "Path of the product")
             )),
         openapi::Malformed, openapi::BodyTooSlow, openapi::BodyTooLarge, openapi::UnsupportedMediaType,
-        openapi::Invalid, openapi::NotFound, openapi::VersionMismatch, openapi::VersionRequired, openapi::Internal,
-        openapi::Unavailable
+        openapi::Invalid, openapi::NotFound, openapi::KeyInUse, openapi::VersionMismatch, openapi::VersionRequired,
+        openapi::Internal, openapi::Unavailable
     )
 )]
 pub async fn replace(
     State(catalog): State<Catalog>,
     PathId(id): PathId,
     preconditions: Preconditions,
+    idempotent: IdempotentRequest,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
-    let draft = require_object(json::parse_object(&body)?)?;
-    match preconditions.if_none_match {
-        IfNoneMatch::Absent => {
-            let change = ProductChange::replace(id, &draft)?;
-            let product = catalog.update(id, change, preconditions.for_update()?).await?;
+    // Parsing is not part of `work`, which runs in a transaction if the request has an idempotency key.
+    let replacement = Replacement::parse(id, &preconditions, &body);
+    let work = async move |writer: Writer| match replacement? {
+        Replacement::Change(change) => {
+            let product = writer.update(id, change, preconditions.for_update()?).await?;
             Ok(response::product(StatusCode::OK, &product))
         }
-        IfNoneMatch::Any if preconditions.if_match.is_present() => {
-            Err(Problem::malformed("If-Match and If-None-Match cannot be combined"))
+        Replacement::Create(new) => create_only(&writer, id, &new).await,
+    };
+    idempotent.execute(catalog, body.as_bytes(), work).await
+}
+
+/// Validated content of a PUT request.
+enum Replacement {
+    /// New values of an existing product.
+    Change(ProductChange),
+    /// A product to create, which must not exist.
+    Create(NewProduct),
+}
+
+impl Replacement {
+    fn parse(id: ProductId, preconditions: &Preconditions, body: &str) -> Result<Self, Problem> {
+        let draft = require_object(json::parse_object(body)?)?;
+        match preconditions.if_none_match {
+            IfNoneMatch::Absent => Ok(Self::Change(ProductChange::replace(id, &draft)?)),
+            IfNoneMatch::Any if preconditions.if_match.is_present() => {
+                Err(Problem::malformed("If-Match and If-None-Match cannot be combined"))
+            }
+            IfNoneMatch::Any => Ok(Self::Create(NewProduct::with_id(id, &draft)?)),
+            IfNoneMatch::Versions(_) => Err(Problem::malformed("If-None-Match must be * in a PUT request")),
         }
-        IfNoneMatch::Any => create_only(&catalog, id, &NewProduct::with_id(id, &draft)?).await,
-        IfNoneMatch::Versions(_) => Err(Problem::malformed("If-None-Match must be * in a PUT request")),
     }
 }
 
@@ -117,11 +139,11 @@ pub async fn replace(
 ///
 /// # Errors
 /// Returns a 412 problem if the id exists.
-async fn create_only(catalog: &Catalog, id: ProductId, new: &NewProduct) -> Result<Response, Problem> {
+async fn create_only(writer: &Writer, id: ProductId, new: &NewProduct) -> Result<Response, Problem> {
     loop {
-        match catalog.create(new.clone(), OnConflict::Reject).await {
+        match writer.create(new.clone(), OnConflict::Reject).await {
             Ok(product) => return Ok(response::created(&product)),
-            Err(Error::Duplicate(_)) => match catalog.get(id).await {
+            Err(Error::Duplicate(_)) => match writer.get(id).await {
                 Ok(product) => return Err(Problem::product_exists(&product)),
                 // Another request deleted the product in the meantime, so the loop tries again.
                 Err(Error::NotFound(_)) => {}
@@ -139,25 +161,33 @@ async fn create_only(catalog: &Catalog, id: ProductId, new: &NewProduct) -> Resu
     tag = "products",
     operation_id = "changeProduct",
     summary = "Change fields of a product",
-    params(openapi::IdParam, openapi::IfMatchHeader),
+    params(openapi::IdParam, openapi::IfMatchHeader, openapi::IdempotencyKeyHeader),
     request_body(content = openapi::ProductPatch, content_type = "application/merge-patch+json"),
     responses(
         (status = 200, description = "The changed product", body = openapi::Product,
             headers(("ETag" = String, description = "Version of the product"))),
         openapi::Malformed, openapi::BodyTooSlow, openapi::BodyTooLarge, openapi::UnsupportedMediaType,
-        openapi::Invalid, openapi::NotFound, openapi::VersionMismatch, openapi::VersionRequired, openapi::Internal,
-        openapi::Unavailable
+        openapi::Invalid, openapi::NotFound, openapi::KeyInUse, openapi::VersionMismatch, openapi::VersionRequired,
+        openapi::Internal, openapi::Unavailable
     )
 )]
 pub async fn patch(
     State(catalog): State<Catalog>,
     PathId(id): PathId,
     preconditions: Preconditions,
+    idempotent: IdempotentRequest,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
-    let change = ProductChange::partial(id, &require_object(json::parse_object(&body)?)?)?;
-    let product = catalog.update(id, change, preconditions.for_update()?).await?;
-    Ok(response::product(StatusCode::OK, &product))
+    let change = parse_patch(id, &body);
+    let work = async move |writer: Writer| {
+        let product = writer.update(id, change?, preconditions.for_update()?).await?;
+        Ok(response::product(StatusCode::OK, &product))
+    };
+    idempotent.execute(catalog, body.as_bytes(), work).await
+}
+
+fn parse_patch(id: ProductId, body: &str) -> Result<ProductChange, Problem> {
+    Ok(ProductChange::partial(id, &require_object(json::parse_object(body)?)?)?)
 }
 
 #[utoipa::path(
@@ -166,54 +196,22 @@ pub async fn patch(
     tag = "products",
     operation_id = "deleteProduct",
     summary = "Delete a product",
-    params(openapi::IdParam, openapi::IfMatchHeader),
+    params(openapi::IdParam, openapi::IfMatchHeader, openapi::IdempotencyKeyHeader),
     responses(
         (status = 204, description = "The product was deleted"),
-        openapi::Malformed, openapi::NotFound, openapi::VersionMismatch, openapi::Invalid, openapi::VersionRequired,
-        openapi::Internal, openapi::Unavailable
+        openapi::Malformed, openapi::NotFound, openapi::KeyInUse, openapi::VersionMismatch, openapi::Invalid,
+        openapi::VersionRequired, openapi::Internal, openapi::Unavailable
     )
 )]
 pub async fn delete(
     State(catalog): State<Catalog>,
     PathId(id): PathId,
     preconditions: Preconditions,
-) -> Result<Response, Problem> {
-    catalog.delete(id, preconditions.for_update()?).await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
-}
-
-#[utoipa::path(
-    post,
-    path = "/products/{product_id}/stock",
-    tag = "products",
-    operation_id = "moveStock",
-    summary = "Adjust the stock of a product, never below 0",
-    params(openapi::IdParam, openapi::IfMatchHeader, openapi::IdempotencyKeyHeader),
-    request_body = openapi::StockAdjustmentDraft,
-    responses(
-        (status = 200, description = "The product after the adjustment", body = openapi::Product,
-            headers(
-                ("ETag" = String, description = "Version of the product"),
-                ("Idempotent-Replayed" = bool, description = "`true` if an earlier request produced this response")
-            )),
-        openapi::Malformed, openapi::BodyTooSlow, openapi::BodyTooLarge, openapi::UnsupportedMediaType,
-        openapi::Invalid, openapi::NotFound, openapi::StockConflict, openapi::VersionMismatch,
-        openapi::VersionRequired, openapi::Internal, openapi::Unavailable
-    )
-)]
-pub async fn adjust_stock(
-    State(catalog): State<Catalog>,
-    PathId(id): PathId,
-    preconditions: Preconditions,
     idempotent: IdempotentRequest,
-    JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
-    let fingerprint = body.clone();
     let work = async move |writer: Writer| {
-        let StockAdjustmentDraft { delta } = require_object(json::parse_object(&body)?)?;
-        let adjustment = StockAdjustment::new(&delta)?;
-        let product = writer.adjust_stock(id, adjustment, preconditions.for_update()?).await?;
-        Ok(response::product(StatusCode::OK, &product))
+        writer.delete(id, preconditions.for_update()?).await?;
+        Ok(StatusCode::NO_CONTENT.into_response())
     };
-    idempotent.execute(catalog, fingerprint.as_bytes(), work).await
+    idempotent.execute(catalog, b"", work).await
 }

@@ -9,7 +9,7 @@ use crate::{catalog::Catalog, domain::Error, http::request_body::BodyLimits};
 mod changes;
 mod collection;
 mod filter_query;
-pub mod idempotency;
+mod idempotency;
 mod item;
 mod list;
 mod list_query;
@@ -19,6 +19,7 @@ mod preconditions;
 pub mod prefer;
 mod response;
 mod response_format;
+mod stock;
 mod upload;
 
 pub(crate) use collection::create;
@@ -50,7 +51,7 @@ pub fn api() -> OpenApiRouter<RestState> {
         .routes(routes!(list::list, collection::create, collection::replace, collection::delete))
         .routes(routes!(changes::changes))
         .routes(routes!(item::get, item::replace, item::patch, item::delete))
-        .routes(routes!(item::adjust_stock))
+        .routes(routes!(stock::adjust_stock))
 }
 
 /// Returns the parsed object, or a validation error for `None`, which stands for any other JSON value.

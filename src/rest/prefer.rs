@@ -5,7 +5,7 @@ use std::convert::Infallible;
 
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderName, HeaderValue, StatusCode, request::Parts},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, request::Parts},
     response::Response,
 };
 
@@ -23,16 +23,21 @@ impl<S: Send + Sync> FromRequestParts<S> for Preference {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let fields = parts.headers.get_all(PREFER).iter().filter_map(|field| field.to_str().ok());
-        let mut preferences = fields.flat_map(|field| field.split([',', ';'])).map(|preference| {
-            preference.chars().filter(|char| !char.is_whitespace() && *char != '"').collect::<String>()
-        });
-        let upsert = preferences.any(|preference| preference.eq_ignore_ascii_case(MERGE));
-        Ok(Self(if upsert { OnConflict::Replace } else { OnConflict::Reject }))
+        Ok(Self::from_headers(&parts.headers))
     }
 }
 
 impl Preference {
+    /// Returns the preference in the headers of a request.
+    pub fn from_headers(headers: &HeaderMap) -> Self {
+        let fields = headers.get_all(PREFER).iter().filter_map(|field| field.to_str().ok());
+        let mut preferences = fields.flat_map(|field| field.split([',', ';'])).map(|preference| {
+            preference.chars().filter(|char| !char.is_whitespace() && *char != '"').collect::<String>()
+        });
+        let upsert = preferences.any(|preference| preference.eq_ignore_ascii_case(MERGE));
+        Self(if upsert { OnConflict::Replace } else { OnConflict::Reject })
+    }
+
     /// Returns the response; for an upsert, with `Preference-Applied` and status 200. The status is not 201,
     /// because some products may have existed.
     pub fn mark_applied(self, mut response: Response) -> Response {

@@ -3,7 +3,7 @@
 use std::{
     error::Error,
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::{Pin, pin},
     time::Duration,
 };
@@ -79,7 +79,7 @@ pub async fn serve(
         let signals = Signals { draining: draining.child_token(), stopping: stopping.child_token() };
         let app = app.clone();
         connections.spawn(async move {
-            if let Err(error) = serve_connection(stream, app.clone(), idle, signals).await {
+            if let Err(error) = serve_connection(stream, peer.ip(), app.clone(), idle, signals).await {
                 if is_protocol_violation(&*error) {
                     app.record_aborted_connection();
                 }
@@ -118,6 +118,7 @@ struct Signals {
 /// Serves a connection until either side closes it.
 async fn serve_connection(
     stream: TcpStream,
+    peer: IpAddr,
     app: App,
     idle: Duration,
     Signals { draining, stopping }: Signals,
@@ -131,7 +132,7 @@ async fn serve_connection(
     let tracker = active.clone();
     let drains = draining.clone();
     let service = service_fn(move |request: Request<Incoming>| {
-        let (response, drains) = (app.call(request.map(Body::new)), drains.clone());
+        let (response, drains) = (app.call(request.map(Body::new), peer), drains.clone());
         tracker.clone().track(response.map_ok(move |mut response| {
             if !is_http2 && drains.is_cancelled() {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -4,7 +4,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Instant};
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 
 mod idle_timeout;
 mod listener;
@@ -12,6 +12,7 @@ mod protocol_detection;
 mod shutdown;
 
 use crate::{
+    access::{Access, AccessError},
     app::{
         background_tasks,
         instrumentation::{observe_log, observe_pool, statement_observer},
@@ -39,6 +40,16 @@ pub enum StartError {
     Listen(SocketAddr, io::Error),
     #[error("cannot set up the metrics: {0}")]
     Telemetry(#[from] TelemetryError),
+    #[error("{0}")]
+    AccessSettings(String),
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    #[error(
+        "the server would be open to everybody on {0}: create a token with `stockmeter token create`, set \
+        STOCKMETER_JWT_KEYS or STOCKMETER_JWT_SECRET, or say with STOCKMETER_ANONYMOUS what clients without a \
+        token may do"
+    )]
+    Unprotected(SocketAddr),
     #[error("invalid list of routes: {0}")]
     Routes(#[from] matchit::InsertError),
 }
@@ -60,6 +71,8 @@ impl Server {
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let start = Instant::now();
         let services = open_services(&config).await?;
+        check_access(&services.access, &config)?;
+        background_tasks::spawn_access(services.access.clone());
         background_tasks::spawn(&services.telemetry, &services.store, &services.catalog, &config);
         let (app, metrics_app) = wiring::build(&services, &config)?;
         let main = (listen(config.listen).await?, app);
@@ -96,9 +109,26 @@ async fn open_services(config: &Config) -> Result<Services, StartError> {
     observe_log(&telemetry.meter());
     observe_pool(&telemetry.meter(), store.clone());
     let catalog = Catalog::new(store.clone(), catalog_options(config));
+    let access = config.access.options().map_err(StartError::AccessSettings)?;
+    let access = Access::open(store.clone(), access).await?;
     // Pings are sent more often than the idle timeout, so that connections of responsive clients stay open.
     let websockets = WebSockets::new(config.idle_timeout / 3, config.body_limit);
-    Ok(Services { telemetry, store, catalog, websockets, shutting_down: CancellationToken::new() })
+    Ok(Services { telemetry, store, catalog, access, websockets, shutting_down: CancellationToken::new() })
+}
+
+/// Checks that a server on a public address knows what strangers may do.
+///
+/// # Errors
+/// Returns [`StartError::Unprotected`] if it does not.
+fn check_access(access: &Access, config: &Config) -> Result<(), StartError> {
+    if config.access.ignores_secret_key() {
+        warn!("SECRET_KEY has no effect: set STOCKMETER_JWT_SECRET_KEY=true to accept tokens signed with it");
+    }
+    let addresses = [Some(config.listen), config.metrics_listen];
+    match addresses.into_iter().flatten().find(|address| !address.ip().is_loopback()) {
+        Some(address) if !access.is_decided() => Err(StartError::Unprotected(address)),
+        _ => Ok(()),
+    }
 }
 
 /// Returns the configured database.

@@ -17,7 +17,7 @@ const WEBSOCKET_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 const DATABASE_CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Server {
-    /// Serves until `stop` resolves, then shuts down:
+    /// Serves until the first signal, then shuts down:
     ///
     /// 1. Readiness checks fail, but the server continues to serve requests for the shutdown delay. Responses
     ///    close their HTTP/1 connections, and HTTP/2 connections accept no further requests.
@@ -26,48 +26,42 @@ impl Server {
     /// 4. The last metrics are pushed, if a collector is configured.
     /// 5. The connections to the database are closed. A SQLite file then holds everything.
     ///
-    /// `stop_again` returns a future that resolves at the next signal, which ends the shutdown delay or the grace
+    /// `signal` waits for the next signal. A further signal ends the shutdown delay, and one after it the grace
     /// period.
-    pub async fn run<F: Future<Output = ()>>(
-        self,
-        stop: impl Future<Output = ()>,
-        stop_again: impl Fn() -> F,
-    ) {
+    pub async fn run(self, mut signal: impl AsyncFnMut()) {
         let Self { main, metrics, services, config } = self;
         let (stopping, aborting) = (CancellationToken::new(), CancellationToken::new());
         let draining = services.shutting_down.clone();
-        let stop = async {
-            stop.await;
+        let timeouts =
+            ConnectionTimeouts { idle: config.idle_timeout, shutdown_grace: config.shutdown_grace };
+        let serve = async |(listener, app)| {
+            let phases = Phases { draining: draining.clone(), aborting: aborting.clone() };
+            listener::serve(listener, app, phases, stopping.cancelled(), timeouts).await;
+        };
+        let metrics = async {
+            if let Some(metrics) = metrics {
+                serve(metrics).await;
+            }
+        };
+        let shut_down = async {
+            signal().await;
             services.shutting_down.cancel();
             let delay = config.shutdown_delay;
             if !delay.is_zero() {
                 info!("shutting down in {}: no longer ready", humantime::format_duration(delay));
-                let _ = tokio::time::timeout(delay, stop_again()).await;
+                let _ = tokio::time::timeout(delay, signal()).await;
             }
             stopping.cancel();
             info!("shutting down: no new connections, requests under way may finish");
             services.websockets.stop();
             services.catalog.close_feed();
-        };
-        let timeouts =
-            ConnectionTimeouts { idle: config.idle_timeout, shutdown_grace: config.shutdown_grace };
-        let metrics = async {
-            if let Some((listener, app)) = metrics {
-                let phases = Phases { draining: draining.clone(), aborting: aborting.clone() };
-                listener::serve(listener, app, phases, stopping.cancelled(), timeouts).await;
-            }
-        };
-        let phases = Phases { draining: draining.clone(), aborting: aborting.clone() };
-        let serve = async { tokio::join!(listener::serve(main.0, main.1, phases, stop, timeouts), metrics) };
-        let abort = async {
-            stopping.cancelled().await;
-            stop_again().await;
+            signal().await;
             aborting.cancel();
             std::future::pending::<()>().await;
         };
         tokio::select! {
-            _ = serve => {}
-            () = abort => {}
+            _ = async { tokio::join!(serve(main), metrics) } => {}
+            () = shut_down => {}
         }
         if tokio::time::timeout(WEBSOCKET_CLOSE_TIMEOUT, services.websockets.closed()).await.is_err() {
             warn!("closing WebSockets whose clients did not close them");
@@ -75,7 +69,11 @@ impl Server {
         let telemetry = services.telemetry;
         // Runs on a blocking thread, because it waits until the collector has received the metrics.
         let _ = tokio::task::spawn_blocking(move || telemetry.shutdown()).await;
-        if tokio::time::timeout(DATABASE_CLOSE_TIMEOUT, services.store.close()).await.is_err() {
+        let close = async {
+            services.access.store_last_used().await;
+            services.store.close().await;
+        };
+        if tokio::time::timeout(DATABASE_CLOSE_TIMEOUT, close).await.is_err() {
             warn!("the database was not closed in time");
         }
         info!("stopped");

@@ -5,10 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use migration::{Migrator, MigratorTrait};
+use migration::{MigrationTrait, Migrator, MigratorTrait, seaql_migrations};
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr, Statement,
-    TransactionTrait, sqlx,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait, RuntimeErr,
+    Statement, TransactionTrait, sqlx,
 };
 use tracing::info;
 
@@ -71,13 +71,28 @@ const SILENT_WAIT: Duration = Duration::from_secs(1);
 pub async fn migrate_up(store: &dyn Store, wait: Duration) -> Result<(), MigrateError> {
     let connection = store.schema_connection().await?;
     let migrate = async {
-        let transaction = lock_schema(store.kind(), &connection, wait).await?;
-        Migrator::up(&transaction, None).await?;
-        let tables = schema_check::check_tables(&transaction, store.kind()).await;
-        tables.map_err(|error| MigrateError::Incomplete(describe_statement_error(&error)))?;
-        commit(transaction, &connection).await
+        if !within(wait, is_current(&connection)).await? {
+            let transaction = lock_schema(store.kind(), &connection, wait).await?;
+            Migrator::up(&transaction, None).await?;
+            commit(transaction, &connection).await?;
+        }
+        let tables = within(wait, schema_check::check_tables(&connection, store.kind())).await?;
+        tables.map_err(|error| MigrateError::Incomplete(describe_statement_error(&error)))
     };
     with_reported_wait(migrate, wait).await
+}
+
+/// Returns whether exactly the known migrations are applied. Needs no right to change the schema, which the server's
+/// role may lack.
+async fn is_current(connection: &DatabaseConnection) -> bool {
+    // The table does not exist before the first migration.
+    let Ok(applied) = seaql_migrations::Entity::find().all(connection).await else {
+        return false;
+    };
+    let known = Migrator::migrations();
+    let is_applied =
+        |migration: &dyn MigrationTrait| applied.iter().any(|row| row.version == migration.name());
+    applied.len() == known.len() && known.iter().all(|migration| is_applied(&**migration))
 }
 
 /// Reverts the last migration.
@@ -119,8 +134,18 @@ pub async fn migrations(store: &dyn Store, wait: Duration) -> Result<Vec<Migrati
 /// # Errors
 /// Returns [`MigrateError::Pending`] if a migration is not applied, or the errors of [`migrations`].
 pub async fn check_migrated(store: &dyn Store, wait: Duration) -> Result<(), MigrateError> {
-    let is_current = migrations(store, wait).await?.iter().all(|migration| migration.applied);
-    if is_current { Ok(()) } else { Err(MigrateError::Pending) }
+    let connection = store.schema_connection().await?;
+    if within(wait, is_current(&connection)).await? {
+        return Ok(());
+    }
+    // A newer schema is an error of its own.
+    migrations(store, wait).await?;
+    Err(MigrateError::Pending)
+}
+
+/// Awaits reads that a lock of another session can block, up to a limit.
+async fn within<T>(wait: Duration, read: impl Future<Output = T>) -> Result<T, MigrateError> {
+    tokio::time::timeout(wait.max(SILENT_WAIT), read).await.map_err(|_| MigrateError::TableLocked(wait))
 }
 
 /// Awaits work that other sessions can block, and logs that it waits.

@@ -34,15 +34,15 @@ pub use url::DatabaseUrl;
 pub use write_state::WriteState;
 
 use crate::domain::{
-    Error, Filter, Fingerprint, IdempotencyKey, Listing, LogPosition, NewProduct, PageRequest, Product,
-    ProductId, ProductWrite, Version,
+    ApiToken, Error, Filter, Fingerprint, IdempotencyKey, Listing, LogPosition, NewProduct, PageRequest,
+    Product, ProductId, ProductWrite, TokenId, Version,
 };
 
 /// A database of products. Every method is atomic and is its own transaction.
 ///
 /// A method whose future is dropped has either its whole effect or none.
 #[async_trait]
-pub trait Store: Inserts + fmt::Debug {
+pub trait Store: ProductStatements + ApiTokens + fmt::Debug {
     fn kind(&self) -> Kind;
 
     /// Returns the numbers of connections and of waiting statements.
@@ -56,9 +56,6 @@ pub trait Store: Inserts + fmt::Debug {
 
     /// Writes a row that the next pruning of idempotency keys deletes, and updates the state of writes.
     async fn try_write(&self) -> Result<(), StoreError>;
-
-    /// Returns those of the products that exist, in any order.
-    async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError>;
 
     /// Returns the products of a page in the order of reading, and the one that follows the page, if any.
     async fn page(&self, listing: &Listing, page: &PageRequest) -> Result<Vec<Product>, StoreError>;
@@ -75,16 +72,6 @@ pub trait Store: Inserts + fmt::Debug {
         writes: Vec<ProductWrite>,
         wait: RowWait,
     ) -> Result<Vec<WriteOutcome>, StoreError>;
-
-    /// Replaces all of the products and returns their new versions. Changes nothing and returns an empty map
-    /// if one of the products does not exist. All products must have ids, and no two the same.
-    async fn replace_many(
-        &self,
-        products: Arc<Vec<NewProduct>>,
-    ) -> Result<HashMap<ProductId, Version>, StoreError>;
-
-    /// Deletes the products that match the filter and returns their number.
-    async fn delete_many(&self, filter: &Filter) -> Result<u64, StoreError>;
 
     /// Begins a transaction of several statements. It is rolled back if it is dropped.
     async fn begin(&self) -> Result<Arc<dyn Transaction>, StoreError>;
@@ -131,9 +118,12 @@ pub trait Store: Inserts + fmt::Debug {
     async fn close(&self);
 }
 
-/// Statements that insert products.
+/// Statements on any number of products, each in a transaction of its own or in a [`Transaction`].
 #[async_trait]
-pub trait Inserts: Send + Sync {
+pub trait ProductStatements: Send + Sync {
+    /// Returns those of the products that exist, in any order.
+    async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError>;
+
     /// Inserts products, all or none, and returns their ids.
     async fn insert(&self, insert: &Insert) -> Result<Inserted, StoreError>;
 
@@ -143,11 +133,36 @@ pub trait Inserts: Send + Sync {
     /// Advances the counter of generated ids past ids that clients have used, or are about to use, until
     /// `wanted` ids are free.
     async fn skip_used_ids(&self, ids: &[ProductId], wanted: usize) -> Result<(), StoreError>;
+
+    /// Replaces all of the products and returns their new versions. Changes nothing and returns an empty map
+    /// if one of the products does not exist. All products must have ids, and no two the same.
+    async fn replace_many(
+        &self,
+        products: Arc<Vec<NewProduct>>,
+    ) -> Result<HashMap<ProductId, Version>, StoreError>;
+
+    /// Deletes the products that match the filter and returns their number.
+    async fn delete_many(&self, filter: &Filter) -> Result<u64, StoreError>;
+}
+
+/// Statements on API tokens.
+#[async_trait]
+pub trait ApiTokens: Send + Sync {
+    /// Returns all tokens, also those that have ended, the oldest first.
+    async fn api_tokens(&self) -> Result<Vec<ApiToken>, StoreError>;
+
+    async fn insert_api_token(&self, token: &ApiToken) -> Result<(), StoreError>;
+
+    /// Ends a token now or later. Does nothing if the token does not exist.
+    async fn end_api_token(&self, id: TokenId, end: TokenEnd) -> Result<(), StoreError>;
+
+    /// Stores the time at which tokens were used, in seconds since 1970 (UTC).
+    async fn set_api_tokens_used(&self, ids: &[TokenId], time: i64) -> Result<(), StoreError>;
 }
 
 /// A transaction of several statements. A failed statement has no effect, and the transaction goes on.
 #[async_trait]
-pub trait Transaction: Inserts {
+pub trait Transaction: ProductStatements {
     /// Carries out a change of one product.
     async fn write(&self, write: ProductWrite) -> Result<Result<Product, Error>, StoreError>;
 
@@ -176,6 +191,13 @@ pub trait Transaction: Inserts {
 
     /// Rolls the transaction back, and waits until its locks are released.
     async fn roll_back(&self) -> Result<(), StoreError>;
+}
+
+/// End of an API token, in seconds since 1970 (UTC).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenEnd {
+    Revoked(i64),
+    Expires(i64),
 }
 
 /// State of an idempotency key.

@@ -1,9 +1,9 @@
-//! Rows of the table `product`.
+//! Rows of the tables `product` and `api_token`.
 
 use super::StoreError;
-use crate::domain::{Amount, Name, Price, Product, ProductId};
+use crate::domain::{Amount, ApiToken, Name, Price, Product, ProductId, TokenDigest};
 
-/// Values of a row, in the order of the entity's columns.
+/// Values of a row of `product`, in the order of the entity's columns.
 pub(super) type Columns = (i64, String, i64, i32, i64);
 
 /// Converts a row to a product.
@@ -17,5 +17,30 @@ pub(super) fn product((id, name, price, amount, version): Columns) -> Result<Pro
         price: Price::from_ten_thousandths(price)?,
         amount: Amount::try_from(amount)?,
         version: version.into(),
+    })
+}
+
+/// Values of a row of `api_token`, in the order of the entity's columns.
+pub(super) type ApiTokenColumns =
+    (String, String, Vec<u8>, String, i64, Option<i64>, Option<i64>, Option<i64>);
+
+/// Converts a row to an API token.
+///
+/// # Errors
+/// Returns [`StoreError::InvalidData`] if a value breaks a rule of the domain.
+pub(super) fn api_token(columns: ApiTokenColumns) -> Result<ApiToken, StoreError> {
+    let (id, name, digest, scopes, created_at, expires_at, revoked_at, last_used_at) = columns;
+    let invalid = |error| StoreError::InvalidData(Box::new(error));
+    let digest =
+        digest.try_into().map_err(|_| StoreError::InvalidData("a digest must have 32 bytes".into()))?;
+    Ok(ApiToken {
+        id: id.parse().map_err(invalid)?,
+        name: name.parse().map_err(invalid)?,
+        digest: TokenDigest(digest),
+        scopes: scopes.parse().map_err(invalid)?,
+        created_at,
+        expires_at,
+        revoked_at,
+        last_used_at,
     })
 }

@@ -2,6 +2,7 @@
 //! aborted requests.
 
 use std::{
+    net::IpAddr,
     pin::Pin,
     sync::{
         Arc,
@@ -20,6 +21,7 @@ use axum::{
 use futures_util::FutureExt;
 use http_body::{Frame, SizeHint};
 use pin_project_lite::pin_project;
+use tracing::{Level, enabled, info};
 
 use super::{
     instruments::{HttpMetrics, RequestStats},
@@ -28,6 +30,9 @@ use super::{
     traces,
 };
 use crate::request_context::{RequestContext, RequestId, RequestInfo};
+
+/// Target of the access log: one line for each request, written after the end of its response.
+pub const ACCESS_LOG_TARGET: &str = "access";
 
 /// Status recorded if the client disconnects before the response starts, as in nginx.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
@@ -49,6 +54,7 @@ impl RequestRecorder {
         metrics: HttpMetrics,
         endpoint: Option<&'static str>,
         id: RequestId,
+        address: IpAddr,
         request: &mut Request,
     ) -> Self {
         let (span, trace) = traces::request_span(request, endpoint, &id);
@@ -59,6 +65,7 @@ impl RequestRecorder {
             // Copied, because a reference to the request headers would keep the connection's whole read
             // buffer in memory.
             path: request.uri().path().into(),
+            address,
             trace: trace.map(|trace| u128::from_be_bytes(trace.to_bytes())),
         };
         let start = Instant::now();
@@ -140,7 +147,8 @@ impl Drop for RequestRecord {
         let time = self.total_time.unwrap_or_else(|| self.start.elapsed());
         let received_bytes = self.received_bytes.as_ref().map_or(0, |bytes| bytes.load(Ordering::Relaxed));
         let stats = RequestStats { status: self.status, time, received_bytes, sent_bytes: self.sent_bytes };
-        self.metrics.request_finished(self.route, stats);
+        self.metrics.request_finished(self.route, &stats);
+        self.log(&stats);
         if !self.is_stream {
             self.metrics.slow_requests().record(self.route, self.start, time, || self.describe(time));
         }
@@ -162,6 +170,18 @@ impl RequestRecord {
         }
         self.is_stream = is_event_stream(response.headers());
         response.map(|body| Body::new(RecordedResponseBody { body, record: self }))
+    }
+
+    /// Writes the access log.
+    fn log(&self, RequestStats { status, time, received_bytes, sent_bytes }: &RequestStats) {
+        if !enabled!(target: ACCESS_LOG_TARGET, Level::INFO) {
+            return;
+        }
+        let (_, route) = self.metrics.routes().labels(self.route);
+        let seconds = time.as_secs_f64();
+        self.context.in_scope(
+            || info!(target: ACCESS_LOG_TARGET, route, status, seconds, received_bytes, sent_bytes, "request"),
+        );
     }
 
     fn describe(&self, time: Duration) -> SlowRequest {

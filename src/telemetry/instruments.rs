@@ -148,15 +148,15 @@ impl HttpMetrics {
         self.0.in_flight.add(1, &[]);
     }
 
-    pub(super) fn request_finished(&self, route: RouteIndex, stats: RequestStats) {
+    pub(super) fn request_finished(&self, route: RouteIndex, stats: &RequestStats) {
         self.0.in_flight.add(-1, &[]);
         self.0.record(route, stats);
     }
 }
 
 impl Instruments {
-    fn record(&self, route: RouteIndex, stats: RequestStats) {
-        let RequestStats { status, time, received_bytes, sent_bytes } = stats;
+    fn record(&self, route: RouteIndex, stats: &RequestStats) {
+        let &RequestStats { status, time, received_bytes, sent_bytes } = stats;
         let seconds = time.as_secs_f64();
         let series = &self.series[route.index()];
         let common = series.common.get_or_init(|| self.bind_common(route));

@@ -145,7 +145,7 @@ async fn the_change_log_survives_migrating_down_and_up(store: Store) {
     let cursor = first.next().await.unwrap().id;
     server.signal(rustix::process::Signal::TERM);
     server.wait_for_exit().await;
-    for direction in ["down", "down", "up"] {
+    for direction in ["down", "down", "down", "up"] {
         let output = server.setup.command().args(["migrate", direction]).output().await.unwrap();
         assert!(output.status.success(), "{output:?}");
     }

@@ -179,12 +179,11 @@ async fn split_connection_preface_is_detected(store: Store) {
 }
 
 async fn log_lines_carry_the_request_id(store: Store) {
-    let server = Setup::new(store).await.with("STOCKMETER_LOG", "debug").start().await;
+    let server = Setup::new(store).await.with("STOCKMETER_ACCESS_LOG", "true").start().await;
     let (id, trace) = (r#""a\b""#, "4bf92f3577b34da6a3ce929d0e0e4736");
     let request = server.request("GET", "/health/live").header("x-request-id", id);
     server.send(request.header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"))).await;
-    let line: Value = serde_json::from_str(&server.log.wait_for_line("response ready").await).unwrap();
-    let span =
-        json!({ "name": "request", "id": id, "trace_id": trace, "method": "GET", "path": "/health/live" });
+    let line: Value = serde_json::from_str(&server.log.wait_for_line("\"target\":\"access\"").await).unwrap();
+    let span = json!({ "name": "request", "address": "127.0.0.1", "id": id, "trace_id": trace, "method": "GET", "path": "/health/live" });
     assert_eq!(line["span"], span);
 }

@@ -1,6 +1,7 @@
 //! `Idempotency-Key`: a request that is sent again runs once, and each repetition gets the first response.
 
-use sea_orm::{ConnectionTrait, Statement};
+use futures_util::future::{Either, join_all, select};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, Statement, TransactionTrait};
 
 use crate::harness::{Response, Server, Setup, Store, eventually};
 
@@ -13,6 +14,13 @@ on_both_stores!(
     keys_survive_a_crash_and_apply_to_other_instances,
     concurrent_requests_with_one_key_run_once,
     expired_keys_are_deleted,
+    every_changing_method_runs_once,
+    a_product_is_created_once_with_put,
+    rejected_changes_are_replayed,
+    a_fingerprint_covers_the_whole_request,
+    a_repeat_is_rejected_while_the_first_request_runs,
+    safe_methods_ignore_the_key,
+    a_key_belongs_to_its_caller,
 );
 
 async fn send(server: &Server, path: &str, key: &str, media_type: &str, body: &str) -> Response {
@@ -23,6 +31,40 @@ async fn send(server: &Server, path: &str, key: &str, media_type: &str, body: &s
 
 async fn post(server: &Server, key: &str, body: &str) -> Response {
     send(server, "/products", key, "application/json", body).await
+}
+
+/// Sends a request of any method with a key and other headers.
+async fn send_with(
+    server: &Server,
+    (method, path, body): (&str, &str, &str),
+    headers: &[(&str, &str)],
+    key: &str,
+) -> Response {
+    let request = server.request(method, path).header("idempotency-key", key);
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    // Only requests with a body have its media type.
+    if body.is_empty() {
+        return server.send(request).await;
+    }
+    server.send(request.header("content-type", "application/json").body(body.to_owned())).await
+}
+
+/// Asserts that a response is the replay of another one.
+#[track_caller]
+pub fn assert_replayed(again: &Response, first: &Response) {
+    assert_eq!((again.status, &again.text), (first.status, &first.text));
+    for header in ["etag", "location", "content-type", "content-length", "preference-applied", "vary"] {
+        assert_eq!(again.headers.get(header), first.headers.get(header), "{header}");
+    }
+    assert_eq!((first.header("idempotent-replayed"), again.header("idempotent-replayed")), ("", "true"));
+    assert_ne!(again.header("x-request-id"), first.header("x-request-id"));
+}
+
+/// Blocks all changes of existing products until the transaction ends.
+pub async fn lock_products(server: &Server) -> DatabaseTransaction {
+    let transaction = server.direct_connection().await.begin().await.unwrap();
+    transaction.execute_unprepared("UPDATE product SET amount = amount").await.unwrap();
+    transaction
 }
 
 const LAPTOP: &str = r#"{"name":"Laptop","price":999.99,"amount":10}"#;
@@ -41,16 +83,10 @@ async fn a_retry_gets_the_first_response(store: Store) {
         let key = format!("{media_type}-{}", body.len());
         let first = send(&server, path, &key, media_type, body).await;
         assert!(first.status < 300, "{first:?}");
-        assert_eq!(first.header("idempotent-replayed"), "");
         let listed = server.get("/products").await.text;
         // The IETF draft requires quotes around a key. The server treats both forms as the same key.
         let again = send(&server, path, &format!("\"{key}\""), media_type, body).await;
-        assert_eq!((again.status, &again.text), (first.status, &first.text));
-        for header in ["etag", "location", "content-type"] {
-            assert_eq!(again.header(header), first.header(header));
-        }
-        assert_eq!(again.header("idempotent-replayed"), "true");
-        assert_ne!(again.header("x-request-id"), first.header("x-request-id"));
+        assert_replayed(&again, &first);
         assert_eq!(server.get("/products").await.text, listed);
     }
 }
@@ -109,7 +145,7 @@ async fn concurrent_requests_with_one_key_run_once(store: Store) {
         let key = format!("k{round}");
         let request =
             |client: usize| post(if client.is_multiple_of(2) { &server } else { &other }, &key, LAPTOP);
-        let responses = futures_util::future::join_all((0..16).map(request)).await;
+        let responses = join_all((0..16).map(request)).await;
         let (mut first, mut replayed) = (0, 0);
         for response in &responses {
             match (response.status, response.header("idempotent-replayed")) {
@@ -169,6 +205,158 @@ async fn repeats_of_a_finished_request_get_its_response(store: Store) {
         server.send(request.header("idempotency-key", "one").body(r#"{"name":"x","price":1,"amount":1}"#))
     };
     let first = create().await;
-    let repeats = futures_util::future::join_all((0..20).map(|_| create())).await;
+    let repeats = join_all((0..20).map(|_| create())).await;
     assert!(repeats.iter().all(|repeat| (repeat.status, &repeat.text) == (201, &first.text)), "{repeats:?}");
+}
+
+async fn every_changing_method_runs_once(store: Store) {
+    let server = Server::start(store).await;
+    let products: Vec<String> =
+        (1..=6).map(|id| format!(r#"{{"id":{id},"name":"a","price":1,"amount":1}}"#)).collect();
+    server.post("/products", format!("[{}]", products.join(","))).await;
+    let changed = r#"{"name":"b","price":2.5,"amount":2}"#;
+    let changed_many =
+        r#"[{"id":2,"name":"c","price":3,"amount":3},{"id":3,"name":"c","price":3,"amount":3}]"#;
+    for (request, expected) in [
+        (("PUT", "/products/1", changed), (200, r#"{"id":1,"name":"b","price":2.5,"amount":2}"#)),
+        (("PATCH", "/products/1", r#"{"amount":7}"#), (200, r#"{"id":1,"name":"b","price":2.5,"amount":7}"#)),
+        (
+            ("PUT", "/products", changed_many),
+            (
+                200,
+                r#"[{"id":2,"name":"c","price":3.0,"amount":3},{"id":3,"name":"c","price":3.0,"amount":3}]"#,
+            ),
+        ),
+        (("DELETE", "/products?id=in.4,5", ""), (200, r#"{"deleted":2}"#)),
+        (("DELETE", "/products/6", ""), (204, "")),
+    ] {
+        let key = format!("{}-{}", request.0, request.1.len());
+        let first = send_with(&server, request, &[], &key).await;
+        first.is(expected.0, expected.1);
+        // A request that ran again would change the versions, or find no products to delete.
+        let version = async || server.get("/products/1").await.header("etag").to_owned();
+        let (stored, listed) = (version().await, server.get("/products").await.text);
+        assert_replayed(&send_with(&server, request, &[], &key).await, &first);
+        assert_eq!((version().await, server.get("/products").await.text), (stored, listed));
+    }
+    let restarted = server.kill_and_restart().await;
+    let again = send_with(&restarted, ("DELETE", "/products/6", ""), &[], "DELETE-11").await;
+    assert_eq!((again.status, again.header("idempotent-replayed")), (204, "true"));
+}
+
+async fn a_product_is_created_once_with_put(store: Store) {
+    let server = Server::start(store).await;
+    let (create, create_only) = (("PUT", "/products/7", LAPTOP), [("if-none-match", "*")]);
+    let first = send_with(&server, create, &create_only, "k").await;
+    assert_eq!((first.status, first.header("location")), (201, "/products/7"));
+    assert_replayed(&send_with(&server, create, &create_only, "k").await, &first);
+    // Without its precondition, it is a different request.
+    send_with(&server, create, &[], "k").await.is_problem(422, "IDEMPOTENCY_KEY_REUSED", &[]);
+    assert_eq!(server.get("/products/7").await.header("etag"), first.header("etag"));
+
+    let exists = send_with(&server, create, &create_only, "other").await;
+    exists.is_problem(412, "VERSION_MISMATCH", &[]);
+    server.delete("/products/7").await;
+    let again = send_with(&server, create, &create_only, "other").await;
+    again.is_problem(412, "VERSION_MISMATCH", &[]);
+    assert_eq!(again.json()["detail"], exists.json()["detail"]);
+}
+
+async fn rejected_changes_are_replayed(store: Store) {
+    let server = Server::start(store).await;
+    let one = r#"[{"id":1,"name":"a","price":1,"amount":1}]"#;
+    for (request, status, code, pointers) in [
+        (("PUT", "/products/1", LAPTOP), 404, "NOT_FOUND", &[][..]),
+        (("PATCH", "/products/1", r#"{"price":-1}"#), 422, "INVALID", &["/price"]),
+        (("PUT", "/products", one), 404, "NOT_FOUND", &["/0/id"]),
+        (("DELETE", "/products", ""), 422, "INVALID", &["/id"]),
+        (("DELETE", "/products/1", ""), 404, "NOT_FOUND", &[]),
+    ] {
+        let key = format!("{}-{}", request.0, request.1.len());
+        send_with(&server, request, &[], &key).await.is_problem(status, code, pointers);
+        server.post("/products", one).await;
+        let again = send_with(&server, request, &[], &key).await;
+        again.is_problem(status, code, pointers);
+        assert_eq!(again.header("idempotent-replayed"), "true");
+        server.delete("/products/1").await;
+    }
+}
+
+async fn a_fingerprint_covers_the_whole_request(store: Store) {
+    let server = Server::start(store).await;
+    let created = server.post("/products", LAPTOP).await;
+    let version = [("if-match", created.header("etag"))];
+    let patch = ("PATCH", "/products/1", r#"{"amount":3}"#);
+    assert_eq!(send_with(&server, patch, &version, "k").await.status, 200);
+    for (request, headers) in [
+        (("PATCH", "/products/1", r#"{"amount":4}"#), &version[..]),
+        (("PATCH", "/products/2", r#"{"amount":3}"#), &version),
+        (patch, &[]),
+        (("PUT", "/products/1", LAPTOP), &[]),
+        (("PUT", "/products", "[]"), &[]),
+        (("DELETE", "/products/1", ""), &[]),
+        (("DELETE", "/products?id=eq.1", ""), &[]),
+    ] {
+        let response = send_with(&server, request, headers, "k").await;
+        response.is_problem(422, "IDEMPOTENCY_KEY_REUSED", &[]);
+    }
+    // The first request is still valid, although its precondition no longer holds.
+    assert_eq!(send_with(&server, patch, &version, "k").await.header("idempotent-replayed"), "true");
+    for request in [patch, ("DELETE", "/products/1", ""), ("PUT", "/products/1", LAPTOP)] {
+        send_with(&server, request, &[], "a b").await.is_problem(422, "INVALID", &["/Idempotency-Key"]);
+        let twice = send_with(&server, request, &[("idempotency-key", "a")], "b").await;
+        twice.is_problem(400, "MALFORMED", &[]);
+    }
+    assert_eq!(server.get("/products/1").await.json()["amount"], 3);
+}
+
+async fn a_repeat_is_rejected_while_the_first_request_runs(store: Store) {
+    let server = Server::start(store).await;
+    server.post("/products", LAPTOP).await;
+    for request in [("PATCH", "/products/1", r#"{"amount":3}"#), ("DELETE", "/products/1", "")] {
+        let lock = lock_products(&server).await;
+        let send = || Box::pin(send_with(&server, request, &[], request.0));
+        // One of the two requests waits for the lock, so the other one finds it in progress.
+        let (Either::Left((rejected, first)) | Either::Right((rejected, first))) =
+            select(send(), send()).await;
+        rejected.is_problem(409, "IDEMPOTENCY_KEY_IN_USE", &[]);
+        lock.rollback().await.unwrap();
+        let first = first.await;
+        assert!(first.status < 300, "{first:?}");
+        assert_replayed(&send().await, &first);
+    }
+}
+
+async fn safe_methods_ignore_the_key(store: Store) {
+    let server = Server::start(store).await;
+    for key in ["k", "not valid"] {
+        send_with(&server, ("GET", "/products", ""), &[], key).await.is(200, "[]");
+        send_with(&server, ("GET", "/products/1", ""), &[], key).await.is_problem(404, "NOT_FOUND", &[]);
+    }
+    assert_eq!(post(&server, "k", LAPTOP).await.status, 201);
+    assert_eq!(send_with(&server, ("GET", "/products/1", ""), &[], "k").await.status, 200);
+}
+
+async fn a_key_belongs_to_its_caller(store: Store) {
+    let setup = Setup::new(store).await;
+    let mut tokens = Vec::new();
+    for name in ["a", "b"] {
+        tokens.push(crate::access::token(&setup, &["create", "--name", name, "--scope", "write"]).await);
+    }
+    let server = setup.start().await;
+    let create = async |token: &str| {
+        let request = server.request("POST", "/products").bearer_auth(token).header("idempotency-key", "k");
+        server
+            .send(
+                request
+                    .header("content-type", "application/json")
+                    .body(r#"{"name":"Lamp","price":1,"amount":1}"#),
+            )
+            .await
+    };
+    let (first, second) = (create(&tokens[0]).await, create(&tokens[1]).await);
+    assert_eq!((first.status, second.status), (201, 201));
+    assert_ne!(first.text, second.text);
+    assert_eq!(create(&tokens[0]).await.text, first.text);
+    assert_eq!(create(&tokens[1]).await.header("idempotent-replayed"), "true");
 }

@@ -76,7 +76,7 @@ async fn failing_requests_leave_a_limited_number_of_lines() {
     let responses = join_all((0..500).map(|_| server.get("/products/1"))).await;
     assert!(responses.iter().all(|response| response.status == 503));
     let line = server.log.wait_for_line("similar log lines were suppressed").await;
-    assert!(line.contains("stockmeter::app::middleware::access_log"), "{line}");
+    assert!(line.contains("stockmeter::app::middleware::error_log"), "{line}");
     let lines = count(&server.log.text(), "response failed");
     assert!((100..=200).contains(&lines), "{lines}");
 }

@@ -6,7 +6,10 @@
 #[macro_use]
 mod harness;
 
+mod access;
+mod access_log;
 mod architecture;
+mod audit_log;
 mod background_runtime;
 mod bad_input;
 mod batched_writes;
@@ -33,7 +36,9 @@ mod health;
 mod http_behaviour;
 mod http_requests;
 mod idempotency;
+mod idempotency_graphql;
 mod interfaces_agree;
+mod json_web_tokens;
 mod log_rate;
 mod metrics;
 mod outages;

@@ -7,13 +7,14 @@ use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use sea_orm::{ConnectionTrait, TransactionTrait};
 use serde_json::json;
 use stockmeter::{
+    access::{Access, AccessOptions},
     app::{
         App, Handlers,
         middleware::{CorsOptions, Middleware, concurrency_limit::ConcurrencyLimits},
-        routes::{Route, RouteTable, Scope},
+        routes::{Permission, Route, RouteTable},
     },
     config::OperationNames,
-    http::request_body::BodyLimits,
+    http::{client_address::TrustedProxies, request_body::BodyLimits},
     operations::metrics as metrics_route,
     telemetry::{
         HttpMetrics, Telemetry,
@@ -340,9 +341,9 @@ async fn read_response(response: Response) -> (u16, String) {
 #[tokio::test]
 async fn a_panic_gives_500_and_is_counted() {
     static ROUTES: [Route; 3] = [
-        Route::new("GET", "/panics", Scope::None, &[200]),
-        Route::new("GET", "/panics/background", Scope::None, &[200]).background(),
-        Route::new("GET", "/metrics", Scope::Metrics, &[200]).unlimited(),
+        Route::new("GET", "/panics", Permission::Public, &[200]),
+        Route::new("GET", "/panics/background", Permission::Public, &[200]).background(),
+        Route::new("GET", "/metrics", Permission::Public, &[200]).unlimited(),
     ];
     async fn panics() {
         panic!("on purpose");
@@ -353,7 +354,17 @@ async fn a_panic_gives_500_and_is_counted() {
     let slow = SlowRequestLog::new(&routes);
     let metrics = HttpMetrics::new(&telemetry.meter(), &[0.1], &[100.0], routes, slow);
     let body = BodyLimits { size: 1000, time: TIMEOUT, import_size: 1000, import_time: TIMEOUT };
-    let middleware = Middleware::new(metrics, ConcurrencyLimits::new(10), body, CorsOptions::default(), None);
+    let server = Server::start(Store::Sqlite).await;
+    let options = AccessOptions { anonymous: None, metrics_token: None, jwt: None };
+    let access = Access::open(server.store().await, options).await.unwrap();
+    let middleware = Middleware::new(
+        metrics,
+        ConcurrencyLimits::new(10),
+        body,
+        CorsOptions::default(),
+        access,
+        TrustedProxies::default(),
+    );
     let handlers = Router::new()
         .route("/panics", get(panics))
         .route("/panics/background", get(panics))
@@ -362,7 +373,7 @@ async fn a_panic_gives_500_and_is_counted() {
         App::new(RouteTable::new(&ROUTES).unwrap(), middleware, Handlers { router: handlers, direct: None });
     let fetch = async |path: &str| {
         let request = Request::builder().uri(path).header("host", "x").body(Body::empty()).unwrap();
-        read_response(app.call(request).await.unwrap()).await
+        read_response(app.call(request, std::net::Ipv4Addr::LOCALHOST.into()).await.unwrap()).await
     };
     for path in ["/panics", "/panics/background"] {
         let (status, body) = fetch(path).await;
@@ -389,8 +400,8 @@ async fn metrics_can_have_their_own_listener(store: Store) {
         let rejected = fetch("/metrics", token).await;
         rejected.is_problem(401, "UNAUTHORIZED", &[]);
         let challenge = match token {
-            None | Some("") => "Bearer",
-            Some(_) => r#"Bearer error="invalid_token""#,
+            None | Some("") => r#"Bearer realm="stockmeter""#,
+            Some(_) => r#"Bearer realm="stockmeter", error="invalid_token""#,
         };
         assert_eq!(rejected.header("www-authenticate"), challenge);
     }

@@ -4,7 +4,10 @@ use std::{fs, path::Path, process::Command};
 
 use clap::Args;
 use stockmeter::{
-    app::{openapi, routes::ROUTES},
+    app::{
+        openapi,
+        routes::{Permission, ROUTES},
+    },
     config::Config,
 };
 
@@ -56,15 +59,20 @@ fn replace_table(readme: &str, name: &str, table: &str) -> String {
 
 fn routes_table() -> String {
     let document = serde_json::to_value(openapi::document()).unwrap();
-    let mut table = "| Route | Description | Success |\n|---|---|---|\n".to_owned();
+    let mut table = "| Route | Description | Scope | Success |\n|---|---|---|---|\n".to_owned();
     for route in ROUTES.iter().filter(|route| route.is_documented) {
         let operation = &document["paths"][route.template][route.method.to_lowercase()];
         let text = operation["description"].as_str().or(operation["summary"].as_str()).unwrap();
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         let successes = route.statuses.iter().filter(|status| **status < 400).map(u16::to_string);
         let successes = successes.collect::<Vec<_>>().join(", ");
+        let scope = match route.permission {
+            Permission::Public => "",
+            Permission::Scope(scope) => scope.name(),
+            Permission::PerOperation => "of the operation",
+        };
         table.push_str(&format!(
-            "| `{} {}` | {} | {successes} |\n",
+            "| `{} {}` | {} | {scope} | {successes} |\n",
             route.method,
             route.template,
             text.trim_end_matches('.')

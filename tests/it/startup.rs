@@ -1,15 +1,16 @@
 //! Startup, errors that prevent it, and shutdown.
 
-use std::time::Duration;
+use std::{fs, os::unix::fs::PermissionsExt, process::Stdio, time::Duration};
 
 use futures_util::future::join_all;
 use sea_orm::{ConnectionTrait, TransactionTrait};
+use serde_json::Value;
 use tokio::{
     io::AsyncWriteExt,
     net::{TcpListener, TcpStream},
 };
 
-use crate::harness::{Log, PASSWORD, Setup, Store, eventually};
+use crate::harness::{Log, NORTHWIND, PASSWORD, Server, Setup, Store, cluster, eventually, http_client};
 
 on_both_stores!(
     ten_instances_start_concurrently,
@@ -289,4 +290,81 @@ async fn the_default_store_is_a_file_in_the_working_directory() {
         setup.command().env_remove("DATABASE_URL").stderr(std::process::Stdio::piped()).spawn().unwrap();
     Log::read_from(child.stderr.take().unwrap()).wait_for_line("listening on").await;
     assert!(setup.file().exists());
+}
+
+#[tokio::test]
+async fn secrets_may_be_files() {
+    let setup = Setup::new(Store::Sqlite).await;
+    let write = |name: &str, text: &str| {
+        let file = setup.folder.path().join(name);
+        fs::write(&file, text).unwrap();
+        file.display().to_string()
+    };
+    let (url, token) = (write("url", "sqlite://secret.db\n"), write("token", "s3cret\r\n"));
+    fs::write(setup.folder.path().join("stockmeter.toml"), "database_url = 'sqlite://toml.db'").unwrap();
+    let mut command = setup.clone().with("STOCKMETER_METRICS_TOKEN_FILE", &token).command();
+    command.env_remove("DATABASE_URL").env("DATABASE_URL_FILE", &url).args(["--config", "stockmeter.toml"]);
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let log = Log::read_from(child.stderr.take().unwrap());
+    let line: Value = serde_json::from_str(&log.wait_for_line("listening on").await).unwrap();
+    assert!(!log.text().contains("unknown environment variables"), "{}", log.text());
+    assert!(setup.folder.path().join("secret.db").exists());
+    let metrics = format!("http://{}/metrics", line["address"].as_str().unwrap());
+    let http = http_client().build().unwrap();
+    assert_eq!(http.get(&metrics).send().await.unwrap().status(), 401);
+    assert_eq!(http.get(&metrics).bearer_auth("s3cret").send().await.unwrap().status(), 200);
+
+    // A variable wins over the file, and the help does not show the secret.
+    let output = setup.clone().with("DATABASE_URL_FILE", &url).command().arg("migrate").output();
+    assert!(output.await.unwrap().status.success() && setup.file().exists());
+    let help = setup.clone().with("STOCKMETER_METRICS_TOKEN_FILE", &token).command().arg("--help").output();
+    assert!(!String::from_utf8(help.await.unwrap().stdout).unwrap().contains("s3cret"));
+    let missing =
+        setup.clone().with("STOCKMETER_METRICS_TOKEN_FILE", "missing").command().output().await.unwrap();
+    let message = String::from_utf8(missing.stderr).unwrap();
+    assert!(message.contains("cannot read the file missing of STOCKMETER_METRICS_TOKEN_FILE"), "{message}");
+}
+
+#[tokio::test]
+async fn only_the_owner_may_read_a_new_sqlite_file() {
+    let server = Server::start(Store::Sqlite).await;
+    assert_eq!(server.post("/products", NORTHWIND).await.status, 201);
+    let wal = server.setup.folder.path().join("stockmeter.db-wal");
+    for file in [server.setup.file(), wal] {
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600, "{}", file.display());
+    }
+}
+
+/// Another role migrates the schema. The role of the server may only read and write rows.
+#[tokio::test]
+async fn the_role_of_the_server_needs_no_right_to_change_the_schema() {
+    let setup = Setup::new(Store::PostgreSql).await;
+    let (cluster, name) = (cluster().await, setup.database.clone().unwrap());
+    let output = setup.command().arg("migrate").output().await.unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let role = format!("{name}_app");
+    let grants = format!(
+        "CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}';
+        REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+        GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role};
+        GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA public TO {role}"
+    );
+    cluster.connect(&name).await.execute_unprepared(&grants).await.unwrap();
+    let mut as_role = setup;
+    as_role.database_url = as_role.database_url.replace("postgres:", &format!("{role}:"));
+    assert!(as_role.database_url.starts_with("postgresql://test_"), "{}", as_role.database_url);
+    let server = as_role.start().await;
+    let mut events = server.follow("", "").await;
+    assert_eq!(server.post("/products", NORTHWIND).await.status, 201);
+    assert_eq!(server.post("/products", r#"{"name":"a","price":1,"amount":1}"#).await.status, 201);
+    assert_eq!(server.put("/products/1", r#"{"name":"a","price":1,"amount":1}"#).await.status, 200);
+    assert_eq!(server.post("/products/1/stock", r#"{"delta":1}"#).await.status, 200);
+    assert_eq!(server.delete("/products/1").await.status, 204);
+    let csv = server.request("POST", "/products").header("content-type", "text/csv");
+    assert_eq!(
+        server.send(csv.header("idempotency-key", "k").body("name,price,amount\nb,1,1\n")).await.status,
+        201
+    );
+    assert_eq!(server.get("/health").await.status, 200);
+    assert_eq!(events.next().await.unwrap().kind, "created");
 }

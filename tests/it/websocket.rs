@@ -24,7 +24,7 @@ const CHANGED: &str = "subscription Changed { productChanged { kind id } }";
 pub struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Socket {
-    async fn open(server: &Server) -> Self {
+    pub async fn open(server: &Server) -> Self {
         let mut request = format!("ws://{}/graphql", server.address).into_client_request().unwrap();
         request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
         let (socket, response) = connect_async(request).await.unwrap();
@@ -44,7 +44,7 @@ impl Socket {
         self.0.send(Message::text(message.to_string())).await.unwrap();
     }
 
-    async fn subscribe(&mut self, id: &str, query: &str) {
+    pub async fn subscribe(&mut self, id: &str, query: &str) {
         self.send(json!({ "type": "subscribe", "id": id, "payload": { "query": query } })).await;
     }
 
@@ -62,7 +62,7 @@ impl Socket {
     }
 
     /// Returns the code with which the server closes the socket.
-    async fn close_code(&mut self) -> u16 {
+    pub async fn close_code(&mut self) -> u16 {
         let message = tokio::time::timeout(TIMEOUT, self.0.next()).await.expect("a message arrives");
         match message {
             Some(Ok(Message::Close(Some(frame)))) => frame.code.into(),

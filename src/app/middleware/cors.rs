@@ -11,9 +11,9 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use super::{request_id::REQUEST_ID, response_headers::SERVER_TIMING};
-use crate::rest::{
-    idempotency::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED},
-    prefer::{PREFER, PREFERENCE_APPLIED},
+use crate::{
+    http::idempotency::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED},
+    rest::prefer::{PREFER, PREFERENCE_APPLIED},
 };
 
 const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");

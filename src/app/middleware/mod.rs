@@ -3,34 +3,32 @@
 //! [`handle`] runs the outer part, which applies to all responses. [`handle_guarded`] runs the inner part,
 //! which can reject a request.
 
+use std::net::IpAddr;
+
 use axum::{
     extract::Request,
     response::{IntoResponse, Response},
 };
 use tower_http::cors::CorsLayer;
 
-use super::{
-    App,
-    routes::{Recognized, Scope},
-};
+use super::{App, routes::Recognized};
 use crate::{
-    config::Secret,
-    http::{host, problem_response, request_body::BodyLimits},
+    access::Access,
+    http::{client_address::TrustedProxies, host, problem_response, request_body::BodyLimits},
     telemetry::{HttpMetrics, http::RequestRecorder},
 };
 
-pub mod access_log;
-pub mod bearer_auth;
+pub mod access_control;
 pub mod compression;
 pub mod concurrency_limit;
 pub mod cors;
+pub mod error_log;
 pub mod panic;
 pub mod request_id;
 pub mod response_headers;
 pub mod timeout;
 pub mod trailing_slash;
 
-use bearer_auth::TokenDigest;
 use concurrency_limit::ConcurrencyLimits;
 pub use cors::CorsOptions;
 
@@ -41,32 +39,33 @@ pub struct Middleware {
     pub body: BodyLimits,
     /// `None` if no other origin is allowed.
     pub cors: Option<CorsLayer>,
-    /// Token that the routes of [`Scope::Metrics`] require; `None` if they require no token.
-    pub metrics_token: Option<TokenDigest>,
+    pub access: Access,
+    pub proxies: TrustedProxies,
 }
 
 impl Middleware {
-    /// Creates the CORS layer and the token digest from the configuration.
+    /// Creates the CORS layer from the configuration.
     pub fn new(
         metrics: HttpMetrics,
         concurrency: ConcurrencyLimits,
         body: BodyLimits,
         cors: CorsOptions,
-        metrics_token: Option<&Secret>,
+        access: Access,
+        proxies: TrustedProxies,
     ) -> Self {
-        let cors = cors::layer(cors);
-        Self { metrics, concurrency, body, cors, metrics_token: metrics_token.map(TokenDigest::of_token) }
+        Self { metrics, concurrency, body, cors: cors::layer(cors), access, proxies }
     }
 }
 
 /// Recognizes the route, runs the middleware and the handler, and returns the response.
-pub async fn handle(app: App, mut request: Request) -> Response {
+pub async fn handle(app: App, mut request: Request, peer: IpAddr) -> Response {
     let recognized = app.0.routes.recognize(request.method(), request.uri().path());
     let id = request_id::from_headers(request.headers());
+    let address = app.0.middleware.proxies.client_address(peer, request.headers());
     let encodings = compression::accepted_encodings(request.headers());
     // Metrics and the trace cover all further steps.
     let metrics = app.0.middleware.metrics.clone();
-    let recorder = RequestRecorder::start(metrics, recognized.template, id.clone(), &mut request);
+    let recorder = RequestRecorder::start(metrics, recognized.template, id.clone(), address, &mut request);
     let start = recorder.started_at();
     let respond = async move {
         let invalid_host = host::check(request.version(), request.headers()).err();
@@ -83,7 +82,7 @@ pub async fn handle(app: App, mut request: Request) -> Response {
         };
         let mut response = problem_response::render(response, &id);
         let time_to_headers = start.elapsed();
-        access_log::log(response.status(), time_to_headers);
+        error_log::log(response.status(), time_to_headers);
         response_headers::set_defaults(response.headers_mut(), time_to_headers);
         request_id::set(response.headers_mut(), &id);
         if compression::should_compress(&response) {
@@ -95,21 +94,18 @@ pub async fn handle(app: App, mut request: Request) -> Response {
     recorder.run(respond).await
 }
 
-/// Runs the handler if the token is valid and a permit is free. Returns its response, or an error response.
+/// Runs the handler if the caller may use the route and a permit is free. Returns its response, or an error response.
 async fn handle_guarded(app: App, recognized: Recognized, request: Request) -> Response {
     let App(app) = app;
-    let Middleware { concurrency, body, metrics_token, .. } = &app.middleware;
+    let Middleware { concurrency, body, access, .. } = &app.middleware;
     if recognized.template.is_none()
         && let Some(response) = trailing_slash::redirect(&app.routes, request.uri())
     {
         return response;
     }
     let is_import = concurrency_limit::is_import(recognized.route, request.headers());
-    if recognized.route.is_some_and(|route| route.scope == Scope::Metrics)
-        && let Some(token) = metrics_token
-        && let Some(response) = token.reject(request.headers())
-    {
-        return response;
+    if let Err(problem) = access_control::check(access, recognized.route, request.headers(), is_import) {
+        return problem.into_response();
     }
     let permit = match concurrency.try_acquire(recognized.route, is_import) {
         Ok(permit) => permit,
@@ -119,5 +115,5 @@ async fn handle_guarded(app: App, recognized: Recognized, request: Request) -> R
     let handler = panic::catch(async { app.handlers.dispatch(recognized, request).await });
     let response = timeout::run(limit, handler).await;
     drop(permit);
-    response
+    access_control::end_with_credentials(access, response)
 }

@@ -9,6 +9,7 @@ use std::{
 
 use async_graphql::{
     Name, ServerError, Value,
+    indexmap::IndexMap,
     parser::{
         parse_query,
         types::{ExecutableDocument, OperationDefinition},
@@ -33,6 +34,9 @@ const MAX_BYTES: u64 = 512 << 10;
 const FIELD_WEIGHT: usize = 5;
 /// Estimated number of documents in a full cache.
 const ESTIMATED_DOCUMENTS: usize = 1000;
+
+/// Extension with the hash of a document.
+const PERSISTED_QUERY: &str = "persistedQuery";
 
 type Hash = [u8; 32];
 
@@ -139,19 +143,15 @@ impl DocumentCache {
         text: &'a str,
         extensions: &HashMap<String, Value>,
     ) -> Result<(Cow<'a, str>, Option<Hash>), RequestError> {
-        let Some(Value::Object(persisted)) = extensions.get("persistedQuery") else {
+        let Some(Value::Object(persisted)) = extensions.get(PERSISTED_QUERY) else {
             return Ok((text.into(), None));
         };
-        let hash = match persisted.get("sha256Hash") {
-            Some(Value::String(hash)) => parse_hash(hash),
-            _ => None,
-        };
-        let hash = hash.ok_or_else(|| {
+        let hash = sent_hash(persisted).ok_or_else(|| {
             let detail = "persistedQuery requires a sha256Hash of 64 hexadecimal digits";
             (GraphqlErrorCode::Malformed, detail.to_owned())
         })?;
         if !text.is_empty() {
-            if Hash::from(Sha256::digest(text.as_bytes())) != hash {
+            if hash_of(text) != hash {
                 let detail = "provided sha does not match query";
                 return Err((GraphqlErrorCode::PersistedQueryMismatch, detail.to_owned()));
             }
@@ -172,6 +172,28 @@ impl DocumentCache {
         if self.parsed.peek(text).is_none() {
             self.parsed.insert(text.into(), document.clone());
         }
+    }
+}
+
+/// Returns the hash of a request's document, of which the client may have sent only the hash. Returns `None` if
+/// the client has sent neither.
+pub fn document_hash(text: &str, extensions: &HashMap<String, Value>) -> Option<Hash> {
+    match extensions.get(PERSISTED_QUERY) {
+        _ if !text.is_empty() => Some(hash_of(text)),
+        Some(Value::Object(persisted)) => sent_hash(persisted),
+        _ => None,
+    }
+}
+
+fn hash_of(text: &str) -> Hash {
+    Sha256::digest(text.as_bytes()).into()
+}
+
+/// Returns the hash in the extension for persisted queries, or `None` if it is missing or malformed.
+fn sent_hash(persisted: &IndexMap<Name, Value>) -> Option<Hash> {
+    match persisted.get("sha256Hash") {
+        Some(Value::String(hash)) => parse_hash(hash),
+        _ => None,
     }
 }
 

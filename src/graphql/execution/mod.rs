@@ -14,6 +14,7 @@ pub mod observer;
 pub mod operation_request;
 pub mod prepared_operation;
 pub mod product_lookup;
+pub mod required_scope;
 pub mod response_stream;
 pub mod selected_fields;
 pub mod service;

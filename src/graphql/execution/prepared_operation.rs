@@ -14,12 +14,16 @@ use super::{
     limits::Limits,
     operation_request::OperationRequest,
     product_lookup::ProductLookup,
+    required_scope::required_scope,
     selected_fields,
 };
-use crate::graphql::{
-    error::{self, GraphqlErrorCode},
-    prebuilt_json::HasMergedFields,
-    schema::Schema,
+use crate::{
+    domain::Scope,
+    graphql::{
+        error::{self, GraphqlErrorCode},
+        prebuilt_json::HasMergedFields,
+        schema::Schema,
+    },
 };
 
 /// An operation that may be executed.
@@ -38,6 +42,7 @@ pub struct LibraryOperation {
     /// `None` if the document has no operation that the request selects.
     pub kind: Option<OperationType>,
     pub name: Option<Name>,
+    scope: Scope,
 }
 
 impl PreparedOperation {
@@ -74,7 +79,9 @@ impl PreparedOperation {
         if kind == Some(OperationType::Subscription) && field_order.root_field_count() != 1 {
             return Err(one_root_field().into());
         }
-        let operation = LibraryOperation { document, variables, operation_name, field_order, kind, name };
+        let scope = required_scope(&document.ast, operation.map(|(_, operation)| operation));
+        let operation =
+            LibraryOperation { document, variables, operation_name, field_order, kind, name, scope };
         Ok(Self::Library(Box::new(operation)))
     }
 
@@ -83,6 +90,14 @@ impl PreparedOperation {
         match self {
             Self::Lookup(_) => Some(OperationType::Query),
             Self::Library(operation) => operation.kind,
+        }
+    }
+
+    /// Returns the scope that the operation needs.
+    pub fn scope(&self) -> Scope {
+        match self {
+            Self::Lookup(_) => Scope::Read,
+            Self::Library(operation) => operation.scope,
         }
     }
 }

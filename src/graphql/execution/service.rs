@@ -1,8 +1,8 @@
 //! GraphQL service: prepares and executes operations for all transports, and reports them to the observer.
 
-use std::{convert::identity, sync::Arc, time::Instant};
+use std::{convert::identity, slice, sync::Arc, time::Instant};
 
-use async_graphql::{Name, Response, ServerError, Value, parser::types::OperationType};
+use async_graphql::{Name, Request, Response, ServerError, Value, parser::types::OperationType};
 use futures_util::{StreamExt, stream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
@@ -19,8 +19,9 @@ use super::{
     validation::SeparateValidation,
 };
 use crate::{
-    background_runtime,
-    catalog::Catalog,
+    audit, background_runtime,
+    catalog::{Catalog, Writer},
+    domain::Caller,
     graphql::{
         error::{self, GraphqlErrorCode, RequestError},
         schema::{self, Schema},
@@ -63,22 +64,42 @@ impl Service {
         self.0.permits.clone().try_acquire_owned().map_err(|_| overloaded())
     }
 
+    pub(in crate::graphql) fn catalog(&self) -> &Catalog {
+        &self.0.catalog
+    }
+
     pub(in crate::graphql) fn limits(&self) -> &Limits {
         &self.0.limits
     }
 
-    /// Prepares a request for execution, and reports an error to the observer.
+    /// Prepares a request for execution if its caller has the scope that it needs. Reports an error to the
+    /// observer.
     pub(in crate::graphql) fn prepare(
         &self,
         request: OperationRequest,
+        caller: &Caller,
     ) -> Result<PreparedOperation, Box<ServerError>> {
-        let Inner { limits, documents, observer, .. } = &*self.0;
-        let prepared = PreparedOperation::new(request, documents, limits);
+        let Inner { limits, documents, .. } = &*self.0;
+        let prepared = PreparedOperation::new(request, documents, limits).and_then(|prepared| {
+            let allowed = caller.require(prepared.scope()).inspect_err(audit::denied);
+            allowed.map_err(|error| error::from_access_error(&error))?;
+            Ok(prepared)
+        });
         if let Err(error) = &prepared {
-            observer.ended(OperationKind::Unknown, None, Outcome::Rejected, None);
-            self.report_errors(std::slice::from_ref(&**error));
+            self.report_rejection(OperationKind::Unknown, None, error);
         }
         prepared
+    }
+
+    /// Reports an operation that is rejected before execution to the observer.
+    pub(in crate::graphql) fn report_rejection(
+        &self,
+        kind: OperationKind,
+        name: Option<&str>,
+        error: &ServerError,
+    ) {
+        self.0.observer.ended(kind, name, Outcome::Rejected, None);
+        self.report_errors(slice::from_ref(error));
     }
 
     /// Executes a product lookup. Returns the response's `data` as JSON, or a response with an error.
@@ -114,20 +135,26 @@ impl Service {
         };
         let start = Instant::now();
         if operation.kind != Some(OperationType::Query) {
-            return write(self.execute_in_library(operation, start).await);
+            return write(self.execute_in_library(operation, start, None).await);
         }
         let service = self.clone();
-        let work = async move { write(service.execute_in_library(operation, start).await) };
+        let work = async move { write(service.execute_in_library(operation, start, None).await) };
         Box::pin(background_runtime::run(work)).await
     }
 
-    async fn execute_in_library(&self, operation: Box<LibraryOperation>, start: Instant) -> Response {
+    /// Executes an operation that was received at `start`. Its mutations use `writer`, by default the catalog.
+    pub(in crate::graphql) async fn execute_in_library(
+        &self,
+        operation: Box<LibraryOperation>,
+        start: Instant,
+        writer: Option<Writer>,
+    ) -> Response {
         let Inner { schema, limits, observer, .. } = &*self.0;
         let (kind, name) = (OperationKind::from(operation.kind), operation.name.clone());
         let field_order = operation.field_order.clone();
         let execute = async move {
             match operation.into_request(schema).await {
-                Ok(request) => schema.execute(request).await,
+                Ok(request) => schema.execute(writer.into_iter().fold(request, Request::data)).await,
                 Err(errors) => Response::from_errors(errors),
             }
         };
@@ -206,7 +233,8 @@ impl Drop for SubscriptionGuard {
 fn build_schema(catalog: Catalog, limits: &Limits) -> Schema {
     // The library's depth limit is only a safeguard: `Limits` rejects such documents first, with a better
     // error.
-    let schema = schema::builder().data(catalog).limit_recursive_depth(limits.depth.saturating_add(1));
+    let schema = schema::builder().data(Writer::Catalog(catalog.clone())).data(catalog);
+    let schema = schema.limit_recursive_depth(limits.depth.saturating_add(1));
     // Any extension slows down fields that are not prebuilt JSON, but validating every request would take
     // longer.
     let schema = schema.extension(SeparateValidation);
@@ -215,7 +243,8 @@ fn build_schema(catalog: Catalog, limits: &Limits) -> Schema {
     if export_enabled() { schema.extension(spans::RootFieldSpans).finish() } else { schema.finish() }
 }
 
-fn timeout_error() -> ServerError {
+/// Returns the error for an operation that exceeded the time limit.
+pub(in crate::graphql) fn timeout_error() -> ServerError {
     let detail = "the request timed out: request less data, and check whether a mutation took effect";
     error::request_error((GraphqlErrorCode::Timeout, detail.to_owned()))
 }

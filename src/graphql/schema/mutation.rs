@@ -7,7 +7,7 @@ use super::{
     filter::ProductFilter,
     product::{CreateProductInput, Product, Products, ReplaceProductInput, UpdateProductInput},
 };
-use crate::catalog::Catalog;
+use crate::catalog::Writer;
 use crate::domain::{
     Draft, Error, NewProduct, NewProducts, OnConflict, Precondition, ProductChange, StockAdjustment, Value,
     parse_product_id,
@@ -23,6 +23,9 @@ pub const WEIGHTS: &[(&str, FieldWeight)] = &[
     ("deleteProducts", FieldWeight { scans: Scans::Always, ..FieldWeight::DEFAULT }),
 ];
 
+/// Mutations that need the scope `admin`. All others need `write`.
+pub const ADMIN_MUTATIONS: &[&str] = &["deleteProducts"];
+
 /// Changes to the inventory. A failed mutation returns null and an error; the other mutations still run.
 #[Object]
 impl Mutation {
@@ -33,7 +36,7 @@ impl Mutation {
         #[graphql(desc = "Product to create.")] input: CreateProductInput,
     ) -> Result<Option<Product>> {
         let new = NewProduct::new(&input.into())?;
-        Ok(Some(ctx.data::<Catalog>()?.create(new, OnConflict::Reject).await?.into()))
+        Ok(Some(ctx.data::<Writer>()?.create(new, OnConflict::Reject).await?.into()))
     }
 
     /// Creates all products or none. Results are in input order.
@@ -42,7 +45,7 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Products to create.")] inputs: Vec<CreateProductInput>,
     ) -> Result<Option<Products>> {
-        let created = ctx.data::<Catalog>()?.create_many(validate(inputs)?, OnConflict::Reject).await?;
+        let created = ctx.data::<Writer>()?.create_many(validate(inputs)?, OnConflict::Reject).await?;
         Ok(Some(created.into()))
     }
 
@@ -52,7 +55,7 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Products to create.")] inputs: Vec<CreateProductInput>,
     ) -> Result<Option<Products>> {
-        let stored = ctx.data::<Catalog>()?.create_many(validate(inputs)?, OnConflict::Replace).await?;
+        let stored = ctx.data::<Writer>()?.create_many(validate(inputs)?, OnConflict::Replace).await?;
         Ok(Some(stored.into()))
     }
 
@@ -67,7 +70,7 @@ impl Mutation {
         let id = parse_product_id(&id)?;
         let change = ProductChange::partial(id, &input.into())?;
         let expected = precondition(expected_version.as_deref())?;
-        Ok(Some(ctx.data::<Catalog>()?.update(id, change, &expected).await?.into()))
+        Ok(Some(ctx.data::<Writer>()?.update(id, change, &expected).await?.into()))
     }
 
     /// Replaces all products or none. Results are in input order.
@@ -76,7 +79,7 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Products to replace. All must exist.")] inputs: Vec<ReplaceProductInput>,
     ) -> Result<Option<Products>> {
-        Ok(Some(ctx.data::<Catalog>()?.replace_many(validate(inputs)?).await?.into()))
+        Ok(Some(ctx.data::<Writer>()?.replace_many(validate(inputs)?).await?.into()))
     }
 
     /// Adds a quantity to a product's amount; a negative quantity reduces the amount. Concurrent adjustments
@@ -90,7 +93,7 @@ impl Mutation {
     ) -> Result<Option<Product>> {
         let delta = StockAdjustment::new(&Value::Number(delta.into()))?;
         let expected = precondition(expected_version.as_deref())?;
-        Ok(Some(ctx.data::<Catalog>()?.adjust_stock(parse_product_id(&id)?, delta, &expected).await?.into()))
+        Ok(Some(ctx.data::<Writer>()?.adjust_stock(parse_product_id(&id)?, delta, &expected).await?.into()))
     }
 
     /// Deletes a product and returns its last state.
@@ -101,7 +104,7 @@ impl Mutation {
         #[graphql(desc = "Delete only if the version matches.")] expected_version: Option<String>,
     ) -> Result<Option<Product>> {
         let expected = precondition(expected_version.as_deref())?;
-        Ok(Some(ctx.data::<Catalog>()?.delete(parse_product_id(&id)?, &expected).await?.into()))
+        Ok(Some(ctx.data::<Writer>()?.delete(parse_product_id(&id)?, &expected).await?.into()))
     }
 
     /// Deletes all products that match the filter, and returns their number.
@@ -110,7 +113,7 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Products to delete. At least one condition is required.")] filter: ProductFilter,
     ) -> Result<Option<i32>> {
-        let deleted = ctx.data::<Catalog>()?.delete_many(&filter.into_filter()?).await?;
+        let deleted = ctx.data::<Writer>()?.delete_many(&filter.into_filter()?).await?;
         Ok(Some(i32::try_from(deleted).unwrap_or(i32::MAX)))
     }
 }

@@ -1,7 +1,5 @@
 //! GraphQL over HTTP: `POST` for all operations, `GET` for queries and the playground.
 
-use std::convert::identity;
-
 use async_graphql::{ServerError, parser::types::OperationType};
 use axum::{
     extract::{Query, Request as HttpRequest, State, rejection::QueryRejection},
@@ -11,6 +9,8 @@ use axum::{
 use futures_util::{FutureExt, TryFutureExt, future::ready};
 
 use super::{
+    batch,
+    idempotency::{self, Prepared, SentKey},
     openapi, playground,
     request::{self, Parameters, RequestBody},
     response::{self, ResponseMediaType},
@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     background_runtime,
+    domain::{Caller, Scopes},
     graphql::{
         GraphqlState,
         error::{self, GraphqlErrorCode},
@@ -29,10 +30,12 @@ use crate::{
     },
     http::{
         content_negotiation::negotiate,
+        idempotency::read_key,
         problem::Problem,
         query_string,
         request_body::{BodyLimits, JsonBody},
     },
+    request_context,
 };
 
 /// Executes a query, or opens the playground or a WebSocket (graphql-transport-ws).
@@ -71,13 +74,13 @@ use crate::{
     )
 )]
 pub async fn get(
-    State(GraphqlState { service, sockets, .. }): State<GraphqlState>,
+    State(GraphqlState { service, sockets, access, .. }): State<GraphqlState>,
     query: Result<Query<Parameters>, QueryRejection>,
     request: HttpRequest,
 ) -> Response {
     let headers = request.headers();
     if requests_websocket(&request) {
-        return websocket::open(service, sockets, request).await;
+        return websocket::open(service, sockets, access, request).await;
     }
     let media_type = ResponseMediaType::negotiate(headers);
     let query = query_string::check_utf8(request.uri().query())
@@ -90,7 +93,7 @@ pub async fn get(
         return playground::page();
     }
     let prepared = match parameters.into_request(service.limits().values) {
-        Ok(request) => service.prepare(request),
+        Ok(request) => service.prepare(request, &caller()),
         Err(problem) => return response::problem(&problem, media_type),
     };
     match prepared {
@@ -132,6 +135,11 @@ fn wants_playground(headers: &HeaderMap, has_query: bool) -> bool {
     tag = "graphql",
     operation_id = "graphqlPost",
     summary = "Execute a query, mutation or subscription",
+    params(
+        ("Idempotency-Key" = Option<String>, Header, pattern = r#"^("[!#-~]{1,255}"|[!#-~]{1,255})$"#,
+            description = "Unique key for this request. A mutation with the same key, document and variables \
+                returns the first response again. Queries and subscriptions ignore the key"),
+    ),
     request_body(content = openapi::Request),
     responses(
         (status = 200,
@@ -145,22 +153,24 @@ fn wants_playground(headers: &HeaderMap, has_query: bool) -> bool {
     )
 )]
 pub fn post(
-    State(GraphqlState { service, sockets, body }): State<GraphqlState>,
+    State(GraphqlState { service, sockets, body, .. }): State<GraphqlState>,
     request: HttpRequest,
 ) -> impl Future<Output = Response> {
     let media_type = ResponseMediaType::negotiate(request.headers());
+    // Boxed, because most requests have no key.
+    let key = read_key(request.headers()).transpose().map(Box::new);
     // This future is created outside the async block, which would otherwise store the request.
     let body = read_body(request, body);
     async move {
         match body.await {
             Ok(body) => {
                 let size = body.len();
-                let response = execute_body(service, sockets, body, media_type);
+                let response = execute_body(service, sockets, body, media_type, key);
                 background_runtime::run_if_large(size, response).await
             }
             Err(problem) => {
                 let mut response = response::problem(&problem, media_type);
-                problem.add_accepted(response.headers_mut());
+                problem.add_header(response.headers_mut());
                 response
             }
         }
@@ -183,17 +193,27 @@ async fn execute_body(
     sockets: WebSockets,
     body: String,
     media_type: ResponseMediaType,
+    key: Option<SentKey>,
 ) -> Response {
     match request::parse_body(&body, service.limits().values) {
-        Ok(RequestBody::Single(request)) => {
-            execute_single(&service, &sockets, service.prepare(request), media_type).await
+        Ok(RequestBody::Single(request)) => match idempotency::prepare(&service, request, &caller(), key) {
+            Prepared::KeyedMutation(mutation) => Box::pin(mutation.execute(service, media_type)).await,
+            Prepared::Other(prepared) => execute_single(&service, &sockets, prepared, media_type).await,
+        },
+        Ok(RequestBody::Batch(_)) if key.is_some() => {
+            response::problem(&idempotency::batch_with_key(), media_type)
         }
         Ok(RequestBody::Batch(requests)) => {
             let requests = requests.into_iter().map(OperationRequest::into_owned).collect();
-            Box::pin(background_runtime::run(execute_batch(service, requests, media_type))).await
+            Box::pin(background_runtime::run(batch::execute(service, requests, caller(), media_type))).await
         }
         Err(problem) => response::problem(&problem, media_type),
     }
+}
+
+/// Returns the caller that the middleware has authenticated.
+fn caller() -> Caller {
+    request_context::caller().unwrap_or_else(|| Caller::anonymous(Scopes::NONE))
 }
 
 async fn execute_single(
@@ -221,30 +241,4 @@ async fn execute_single(
         }
         Err(error) => response::single(&error_response(error), media_type),
     }
-}
-
-async fn execute_batch(
-    service: Service,
-    requests: Vec<OperationRequest<'static>>,
-    media_type: ResponseMediaType,
-) -> Response {
-    let max = service.limits().batch;
-    if max < 2 || requests.is_empty() || requests.len() > max || media_type == ResponseMediaType::EventStream
-    {
-        let detail = match max {
-            0 | 1 => "batches are disabled on this server: send one request at a time".to_owned(),
-            _ => format!("invalid batch: send 1 to {max} requests and accept JSON"),
-        };
-        let error = error::request_error((GraphqlErrorCode::BatchTooLarge, detail));
-        return response::request_error(StatusCode::BAD_REQUEST, error, media_type);
-    }
-    let mut responses = Vec::with_capacity(requests.len());
-    // Requests are executed one by one, like the mutations of one request.
-    for request in requests {
-        responses.push(match service.prepare(request) {
-            Ok(prepared) => service.execute(prepared, identity).await,
-            Err(error) => error_response(error),
-        });
-    }
-    response::batch(&responses, media_type)
 }

@@ -1,6 +1,8 @@
 //! Transports: HTTP, WebSocket and server-sent events, and the playground.
 
+mod batch;
 pub mod http;
+mod idempotency;
 pub mod openapi;
 pub mod playground;
 pub mod request;

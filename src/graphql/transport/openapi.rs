@@ -55,9 +55,12 @@ impl IntoResponses for PostErrors {
     fn responses() -> Responses {
         let mut responses = GetErrors::responses();
         responses.extend([
+            error(500, "Internal error; details are in the server log", &[GRAPHQL[0], PROBLEM]),
             error(408, "The body did not arrive in time", &GRAPHQL),
+            error(409, "A request with this idempotency key is in progress", &GRAPHQL),
             error(413, "The body is too large", &GRAPHQL),
             error(415, "The body must be `application/json`", &GRAPHQL),
+            error(422, "The idempotency key is invalid or was used for a different request", &GRAPHQL),
         ]);
         responses
     }

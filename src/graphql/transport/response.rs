@@ -86,10 +86,11 @@ pub fn is_request_error(response: &GraphqlResponse) -> bool {
 
 /// Returns the HTTP response for one operation.
 pub fn single(response: &GraphqlResponse, media_type: ResponseMediaType) -> Response {
-    let status = if media_type != ResponseMediaType::Json && is_request_error(response) {
-        status(response)
-    } else {
-        StatusCode::OK
+    let status = match is_request_error(response).then(|| status(response)) {
+        // Gateways and clients recognise these statuses, whatever the media type is.
+        Some(status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)) => status,
+        Some(status) if media_type != ResponseMediaType::Json => status,
+        _ => StatusCode::OK,
     };
     with_status(status, response, media_type)
 }
@@ -120,7 +121,28 @@ fn with_status(status: StatusCode, response: &GraphqlResponse, media_type: Respo
     {
         request_context::record_error_code(error::code(error).name());
     }
-    respond(status, &ResponseBody::from(response), media_type)
+    let mut http_response = respond(status, &ResponseBody::from(response), media_type);
+    if let Some(challenge) = challenge(response) {
+        http_response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    http_response
+}
+
+/// Returns the challenge for an error of the access control, otherwise `None` (RFC 6750 section 3).
+fn challenge(response: &GraphqlResponse) -> Option<HeaderValue> {
+    let error = response.errors.first()?;
+    let challenge = match error::code(error) {
+        GraphqlErrorCode::Unauthorized => r#"Bearer realm="stockmeter""#.to_owned(),
+        GraphqlErrorCode::Forbidden => {
+            let Some(Value::String(scope)) = error.extensions.as_ref().and_then(|values| values.get("scope"))
+            else {
+                return None;
+            };
+            format!(r#"Bearer realm="stockmeter", error="insufficient_scope", scope="{scope}""#)
+        }
+        _ => return None,
+    };
+    HeaderValue::try_from(challenge).ok()
 }
 
 /// Returns the responses as server-sent events, with a final `complete` event. A shutdown ends the stream
@@ -134,7 +156,7 @@ pub async fn sse(responses: ResponseStream, stop: CancellationToken) -> Response
         if is_subscription { responses.next().now_or_never().flatten() } else { responses.next().await };
     if let Some(first) = &first
         && is_request_error(first)
-        && status(first) == StatusCode::SERVICE_UNAVAILABLE
+        && status(first) != StatusCode::BAD_REQUEST
     {
         return single(first, ResponseMediaType::EventStream);
     }
@@ -155,9 +177,13 @@ fn status(response: &GraphqlResponse) -> StatusCode {
     match response.errors.first().map(error::code) {
         Some(
             GraphqlErrorCode::Timeout
+            | GraphqlErrorCode::Overloaded
             | GraphqlErrorCode::TooManySubscriptions
             | GraphqlErrorCode::Unavailable,
         ) => StatusCode::SERVICE_UNAVAILABLE,
+        Some(GraphqlErrorCode::Unauthorized) => StatusCode::UNAUTHORIZED,
+        Some(GraphqlErrorCode::Forbidden) => StatusCode::FORBIDDEN,
+        Some(GraphqlErrorCode::Internal) => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::BAD_REQUEST,
     }
 }

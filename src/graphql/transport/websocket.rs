@@ -14,9 +14,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::{
-    SinkExt, StreamExt,
+    FutureExt, SinkExt, StreamExt,
+    future::{BoxFuture, pending},
     stream::{self, BoxStream},
 };
+use serde_json::value::RawValue;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 use tokio_stream::StreamMap;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -24,15 +26,18 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     request::RequestFields,
     response::{ResponseBody, is_request_error},
-    websocket_messages::{ClientMessage, ClientMessageKind, Close, ServerMessage},
+    websocket_messages::{ClientMessage, ClientMessageKind, Close, InitPayload, ServerMessage},
 };
 use crate::{
-    background_runtime,
+    access::Access,
+    audit, background_runtime,
+    domain::{Caller, Scope, Scopes},
     graphql::{
         error::{self, GraphqlErrorCode},
         execution::{response_stream::ResponseStream, service::Service},
     },
-    http::problem::Problem,
+    http::{bearer_token, problem::Problem},
+    request_context::{self, ContextSnapshot},
 };
 
 const PROTOCOL: &str = "graphql-transport-ws";
@@ -80,14 +85,17 @@ impl WebSockets {
 
 /// Upgrades a request to a WebSocket, which the background runtime serves. Returns the response to the
 /// request.
-pub async fn open(service: Service, sockets: WebSockets, request: Request) -> Response {
+pub async fn open(service: Service, sockets: WebSockets, access: Access, request: Request) -> Response {
     match upgrade(request, sockets.0.max_message_size).await {
         Ok(upgrade) => {
+            // The upgraded connection is served by another task.
+            let context = ContextSnapshot::capture();
             let task = move |socket| {
                 let open = sockets.0.open.clone();
-                open.track_future(background_runtime::run(async move {
-                    serve(socket, Session::new(service, sockets.stopped()), &sockets.0).await;
-                }))
+                let serve = context.scope(background_runtime::run(async move {
+                    serve(socket, Session::new(service, access, sockets.stopped()), &sockets.0).await;
+                }));
+                open.track_future(serve)
             };
             upgrade.on_upgrade(task)
         }
@@ -139,6 +147,9 @@ async fn serve(mut socket: WebSocket, mut session: Session, sockets: &Inner) {
                 }
                 Ok(Some(Message::Ping(Bytes::new())))
             }
+            () = &mut session.credentials_ended, if session.initialised => {
+                Err(Close(4403, "Forbidden: the token has ended".into()))
+            }
             () = sleep_until(start + INIT_TIMEOUT), if !session.initialised => {
                 Err(Close(4408, "Connection initialisation timeout".into()))
             }
@@ -162,6 +173,10 @@ async fn serve(mut socket: WebSocket, mut session: Session, sockets: &Inner) {
 /// State of one connection.
 struct Session {
     service: Service,
+    access: Access,
+    caller: Caller,
+    /// Completes when the caller's credentials have ended.
+    credentials_ended: BoxFuture<'static, ()>,
     stop: CancellationToken,
     initialised: bool,
     operations: StreamMap<String, BoxStream<'static, OperationEvent>>,
@@ -174,8 +189,42 @@ enum OperationEvent {
 }
 
 impl Session {
-    fn new(service: Service, stop: CancellationToken) -> Self {
-        Self { service, stop, initialised: false, operations: StreamMap::new() }
+    /// Creates the state of a connection whose request has been authenticated.
+    fn new(service: Service, access: Access, stop: CancellationToken) -> Self {
+        let caller = request_context::caller().unwrap_or_else(|| Caller::anonymous(Scopes::NONE));
+        let credentials_ended = pending().boxed();
+        Self {
+            service,
+            access,
+            caller,
+            credentials_ended,
+            stop,
+            initialised: false,
+            operations: StreamMap::new(),
+        }
+    }
+
+    /// Authenticates the caller by the token in the payload of `connection_init`, if there is one. Otherwise, the
+    /// caller of the HTTP request remains.
+    fn initialise(&mut self, payload: Option<&RawValue>) -> Result<(), Close> {
+        let payload: Option<InitPayload> =
+            payload.and_then(|payload| serde_json::from_str(payload.get()).ok());
+        if let Some(credentials) = payload.and_then(|payload| payload.authorization) {
+            let token = bearer_token::from_credentials(credentials.as_bytes());
+            let caller = token.and_then(|token| self.access.authenticate(Some(token)).ok());
+            let invalid = "the token is unknown or has ended";
+            self.caller = caller.ok_or_else(|| {
+                audit::denied(&invalid);
+                Close(4403, format!("Forbidden: {invalid}").into())
+            })?;
+            request_context::set_caller(self.caller.clone());
+        }
+        let allowed = self.caller.require(Scope::Read).inspect_err(audit::denied);
+        allowed.map_err(|error| Close(4403, format!("Forbidden: {error}").into()))?;
+        let (access, caller) = (self.access.clone(), self.caller.clone());
+        self.credentials_ended = async move { access.ended(caller).await }.boxed();
+        self.initialised = true;
+        Ok(())
     }
 
     /// Handles a client's message. Returns the reply, or `None` if the message needs no reply.
@@ -187,7 +236,7 @@ impl Session {
                 return Err(Close(4429, "Too many initialisation requests".into()));
             }
             ClientMessageKind::ConnectionInit => {
-                self.initialised = true;
+                self.initialise(payload)?;
                 ServerMessage::ConnectionAck
             }
             ClientMessageKind::Ping => ServerMessage::Pong { payload },
@@ -238,7 +287,7 @@ impl Session {
         }
         let request = fields.into_request(self.service.limits().values);
         let request = request.map_err(|problem| error::from_problem(&problem))?;
-        let responses = self.service.execute_stream(self.service.prepare(request)?);
+        let responses = self.service.execute_stream(self.service.prepare(request, &self.caller)?);
         if responses.is_subscription() {
             return Ok(responses);
         }

@@ -30,6 +30,14 @@ pub enum ClientMessageKind {
     Complete,
 }
 
+/// Payload of `connection_init`. Browsers cannot set the header `Authorization` of a WebSocket.
+#[derive(Deserialize)]
+pub struct InitPayload<'a> {
+    /// Value of the header `Authorization`.
+    #[serde(borrow, alias = "Authorization")]
+    pub authorization: Option<Cow<'a, str>>,
+}
+
 /// Message to a client.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]

@@ -14,7 +14,7 @@ pub use self::{
         IfNoneMatchHeader, LastEventIdHeader, PageParams, PreferHeader,
     },
     problems::{
-        BodyTooLarge, BodyTooSlow, Conflict, Internal, Invalid, Malformed, NotFound, StockConflict,
+        BodyTooLarge, BodyTooSlow, Conflict, Internal, Invalid, KeyInUse, Malformed, NotFound, StockConflict,
         Unavailable, UnsupportedMediaType, VersionMismatch, VersionRequired,
     },
     schemas::{

@@ -54,6 +54,11 @@ problem_responses! {
         409, "The amount would be out of range, or a request with this key is in progress",
         "insufficient-stock", "INSUFFICIENT_STOCK", "Insufficient stock", "insufficient stock: 2 available"
     );
+    KeyInUse(
+        409, "A request with this idempotency key is in progress",
+        "idempotency-key-in-use", "IDEMPOTENCY_KEY_IN_USE", "Idempotency key in use",
+        "a request with this idempotency key is in progress: retry later"
+    );
     VersionMismatch(
         412, "The product has another version",
         "version-mismatch", "VERSION_MISMATCH", "Version mismatch",

@@ -120,7 +120,12 @@ impl Connection {
         Ok(())
     }
 
+    /// Rolls the transaction back. Returns an error if a statement was given up; in this case, the connection is
+    /// closed when it is dropped, which ends the transaction.
     pub async fn roll_back(&mut self) -> Result<(), StoreError> {
+        if self.state == State::Busy {
+            return Err(StoreError::unavailable("a statement was given up"));
+        }
         self.control("ROLLBACK").await?;
         self.is_in_transaction = false;
         Ok(())

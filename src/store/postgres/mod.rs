@@ -1,5 +1,6 @@
 //! The PostgreSQL engine: sqlx with one pool.
 
+mod api_tokens;
 mod change_log;
 pub(super) mod connect;
 mod connection;
@@ -7,7 +8,7 @@ mod connection_manager;
 mod insert;
 mod notify;
 mod pool;
-mod pooler;
+pub(super) mod pooler;
 mod products;
 mod rows;
 mod transaction;
@@ -27,8 +28,9 @@ use tokio::sync::Mutex;
 
 use self::{pool::Pool, transaction::PostgresTransaction};
 use super::{
-    HEALTH_CHECK_TIMEOUT, Insert, Inserted, Inserts, Kind, LogRead, PoolOptions, PoolStatus, RowWait, Store,
-    StoreError, StoredResponse, Transaction, WriteOutcome, WriteState, observer::OptionalObserver, sql,
+    HEALTH_CHECK_TIMEOUT, Insert, Inserted, Kind, LogRead, PoolOptions, PoolStatus, ProductStatements,
+    RowWait, Store, StoreError, StoredResponse, Transaction, WriteOutcome, WriteState,
+    observer::OptionalObserver, sql,
 };
 use crate::domain::{
     Filter, IdempotencyKey, Listing, LogPosition, NewProduct, PageRequest, Product, ProductId, ProductWrite,
@@ -59,14 +61,6 @@ impl fmt::Debug for Postgres {
 }
 
 impl Postgres {
-    /// Returns whether the server is a pooler that shares connections between clients.
-    ///
-    /// # Errors
-    /// Returns an error if no connection can be opened.
-    pub async fn shares_connections(server: &PgConnectOptions) -> Result<bool, StoreError> {
-        Ok(pooler::shares_connections(&connect::connect_options(server)).await?)
-    }
-
     /// Creates the pools, which open connections when they are needed.
     pub fn open(
         server: &PgConnectOptions,
@@ -118,10 +112,6 @@ impl Store for Postgres {
         result
     }
 
-    async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
-        products::get_many(&mut self.pool.acquire().await?, ids).await
-    }
-
     async fn page(&self, listing: &Listing, page: &PageRequest) -> Result<Vec<Product>, StoreError> {
         let statement = sql::page::statement(listing, page, BACKEND);
         rows::products(&self.pool.acquire().await?.query(statement).await?)
@@ -157,17 +147,6 @@ impl Store for Postgres {
             connection.roll_back().await?;
         }
         outcomes
-    }
-
-    async fn replace_many(
-        &self,
-        products: Arc<Vec<NewProduct>>,
-    ) -> Result<HashMap<ProductId, Version>, StoreError> {
-        products::replace_many(&mut self.pool.acquire_for_write().await?.connection, &products).await
-    }
-
-    async fn delete_many(&self, filter: &Filter) -> Result<u64, StoreError> {
-        self.pool.acquire_for_write().await?.connection.execute(sql::delete_many(filter, BACKEND)).await
     }
 
     async fn begin(&self) -> Result<Arc<dyn Transaction>, StoreError> {
@@ -239,7 +218,11 @@ impl Store for Postgres {
 }
 
 #[async_trait]
-impl Inserts for Postgres {
+impl ProductStatements for Postgres {
+    async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
+        products::get_many(&mut self.pool.acquire().await?, ids).await
+    }
+
     async fn insert(&self, insert: &Insert) -> Result<Inserted, StoreError> {
         insert::insert(&mut self.pool.acquire_for_write().await?.connection, insert).await
     }
@@ -250,5 +233,16 @@ impl Inserts for Postgres {
 
     async fn skip_used_ids(&self, ids: &[ProductId], wanted: usize) -> Result<(), StoreError> {
         insert::skip_used_ids(&mut self.pool.acquire_for_write().await?.connection, ids, wanted).await
+    }
+
+    async fn replace_many(
+        &self,
+        products: Arc<Vec<NewProduct>>,
+    ) -> Result<HashMap<ProductId, Version>, StoreError> {
+        products::replace_many(&mut self.pool.acquire_for_write().await?.connection, &products).await
+    }
+
+    async fn delete_many(&self, filter: &Filter) -> Result<u64, StoreError> {
+        self.pool.acquire_for_write().await?.connection.execute(sql::delete_many(filter, BACKEND)).await
     }
 }

@@ -1,13 +1,19 @@
 //! A transaction of several statements.
 
+use std::{collections::HashMap, sync::Arc};
+
 use async_trait::async_trait;
 use sea_orm::Statement;
 use tokio::sync::Mutex;
 
 use super::{BACKEND, insert, pool::WriteConnection, products, rows, update};
 use crate::{
-    domain::{Error, Fingerprint, IdempotencyKey, Product, ProductId, ProductWrite},
-    store::{Insert, Inserted, Inserts, KeyState, RowWait, StoreError, Transaction, WriteOutcome, sql},
+    domain::{
+        Error, Filter, Fingerprint, IdempotencyKey, NewProduct, Product, ProductId, ProductWrite, Version,
+    },
+    store::{
+        Insert, Inserted, KeyState, ProductStatements, RowWait, StoreError, Transaction, WriteOutcome, sql,
+    },
 };
 
 /// Tries to lock the key, which fails if another instance is processing a request with the same key. The
@@ -33,7 +39,11 @@ macro_rules! in_savepoint {
 }
 
 #[async_trait]
-impl Inserts for PostgresTransaction {
+impl ProductStatements for PostgresTransaction {
+    async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
+        in_savepoint!(self, connection => products::get_many(connection, ids))
+    }
+
     async fn insert(&self, insert: &Insert) -> Result<Inserted, StoreError> {
         in_savepoint!(self, connection => insert::insert(connection, insert))
     }
@@ -44,6 +54,17 @@ impl Inserts for PostgresTransaction {
 
     async fn skip_used_ids(&self, ids: &[ProductId], wanted: usize) -> Result<(), StoreError> {
         in_savepoint!(self, connection => insert::skip_used_ids(connection, ids, wanted))
+    }
+
+    async fn replace_many(
+        &self,
+        products: Arc<Vec<NewProduct>>,
+    ) -> Result<HashMap<ProductId, Version>, StoreError> {
+        in_savepoint!(self, connection => products::replace_many(connection, &products))
+    }
+
+    async fn delete_many(&self, filter: &Filter) -> Result<u64, StoreError> {
+        in_savepoint!(self, connection => connection.execute(sql::delete_many(filter, BACKEND)))
     }
 }
 

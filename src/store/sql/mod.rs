@@ -1,5 +1,6 @@
 //! Statements that SeaORM builds for both databases.
 
+pub(super) mod api_token;
 pub(super) mod filter;
 pub(super) mod idempotency;
 pub(super) mod keyset;

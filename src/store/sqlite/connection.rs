@@ -1,6 +1,6 @@
 //! Opens connections to the SQLite file.
 
-use std::{path::Path, time::Duration};
+use std::{fs::OpenOptions, io::ErrorKind, os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
 
 use rusqlite::{Connection, OpenFlags, Result, config::DbConfig};
 
@@ -45,6 +45,9 @@ pub(super) fn open_within(
     create: bool,
     busy_timeout: Duration,
 ) -> Result<Connection> {
+    if create {
+        create_private(file)?;
+    }
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     flags.set(OpenFlags::SQLITE_OPEN_CREATE, create);
     let connection = Connection::open_with_flags(file, flags)?;
@@ -65,6 +68,18 @@ pub(super) fn open_within(
         }
     }
     Ok(connection)
+}
+
+/// Creates a missing file that only its owner can read and write. SQLite gives its log the same permissions.
+fn create_private(file: &Path) -> Result<()> {
+    let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
+    match created {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN);
+            Err(rusqlite::Error::SqliteFailure(code, Some(error.to_string())))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Copies the log into the file and closes the connection. If no other connection is open, the file then

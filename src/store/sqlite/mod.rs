@@ -1,5 +1,6 @@
 //! The SQLite engine: rusqlite with one writer and several readers.
 
+mod api_tokens;
 mod change_log;
 mod connection;
 mod database_file;
@@ -31,8 +32,8 @@ use sea_orm::{DatabaseConnection, DbBackend};
 
 use self::{connection::Access, transaction::SqliteTransaction, write_transaction::WriteTransaction};
 use super::{
-    HEALTH_CHECK_TIMEOUT, Insert, Inserted, Inserts, Kind, LogRead, PoolStatus, RowWait, Store, StoreError,
-    StoredResponse, Transaction, WriteOutcome, WriteState, sql,
+    HEALTH_CHECK_TIMEOUT, Insert, Inserted, Kind, LogRead, PoolStatus, ProductStatements, RowWait, Store,
+    StoreError, StoredResponse, Transaction, WriteOutcome, WriteState, sql,
 };
 use crate::domain::{
     Filter, IdempotencyKey, Listing, LogPosition, NewProduct, PageRequest, Product, ProductId, ProductWrite,
@@ -42,8 +43,6 @@ use crate::domain::{
 pub(super) use self::{change_log::SELECT_LAST as SELECT_LAST_CHANGE, engine::Sqlite};
 
 const BACKEND: DbBackend = DbBackend::Sqlite;
-
-const SELECT_ID: &str = "SELECT id FROM product WHERE id = ?";
 
 #[async_trait]
 impl Store for Sqlite {
@@ -80,14 +79,6 @@ impl Store for Sqlite {
         result
     }
 
-    async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
-        let ids = ids.to_vec();
-        let read = move |connection: &Connection| {
-            read_transaction::run(connection, || update::find_many(connection, &ids))
-        };
-        self.read_short(update::SELECT_ONE, read).await
-    }
-
     async fn page(&self, listing: &Listing, page: &PageRequest) -> Result<Vec<Product>, StoreError> {
         let statement = sql::page::statement(listing, page, BACKEND);
         if !page.is_short(listing) {
@@ -118,20 +109,6 @@ impl Store for Sqlite {
             writes.iter().map(|write| Ok(WriteOutcome::Done(update::write(transaction, write)?))).collect()
         };
         self.write("UPDATE", update::UPDATE, work).await
-    }
-
-    async fn replace_many(
-        &self,
-        products: Arc<Vec<NewProduct>>,
-    ) -> Result<HashMap<ProductId, Version>, StoreError> {
-        self.write("UPDATE", update::UPDATE, move |transaction| update::replace_many(transaction, &products))
-            .await
-    }
-
-    async fn delete_many(&self, filter: &Filter) -> Result<u64, StoreError> {
-        let statement = sql::delete_many(filter, BACKEND);
-        let sql = statement.sql.clone();
-        self.write("DELETE", &sql, move |transaction| update::delete_many(transaction, &statement)).await
     }
 
     async fn begin(&self) -> Result<Arc<dyn Transaction>, StoreError> {
@@ -221,7 +198,15 @@ impl Store for Sqlite {
 }
 
 #[async_trait]
-impl Inserts for Sqlite {
+impl ProductStatements for Sqlite {
+    async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
+        let ids = ids.to_vec();
+        let read = move |connection: &Connection| {
+            read_transaction::run(connection, || update::find_many(connection, &ids))
+        };
+        self.read_short(update::SELECT_ONE, read).await
+    }
+
     async fn insert(&self, insert: &Insert) -> Result<Inserted, StoreError> {
         let insert = insert.clone();
         self.write("INSERT", insert::INSERT_ONE, move |transaction| insert::insert(transaction, &insert))
@@ -231,24 +216,27 @@ impl Inserts for Sqlite {
 
     async fn existing_ids(&self, ids: Vec<ProductId>) -> Result<Vec<ProductId>, StoreError> {
         let read = move |connection: &Connection| {
-            read_transaction::run(connection, || existing_ids(connection, &ids))
+            read_transaction::run(connection, || update::existing_ids(connection, &ids))
         };
-        self.read(SELECT_ID, read).await
+        self.read(update::SELECT_ID, read).await
     }
 
     /// The ids are skipped when they are generated.
     async fn skip_used_ids(&self, _: &[ProductId], _: usize) -> Result<(), StoreError> {
         Ok(())
     }
-}
 
-fn existing_ids(connection: &Connection, ids: &[ProductId]) -> rusqlite::Result<Vec<ProductId>> {
-    let mut exists = connection.prepare_cached(SELECT_ID)?;
-    let mut existing = Vec::new();
-    for id in ids {
-        if exists.exists([id.get()])? {
-            existing.push(*id);
-        }
+    async fn replace_many(
+        &self,
+        products: Arc<Vec<NewProduct>>,
+    ) -> Result<HashMap<ProductId, Version>, StoreError> {
+        self.write("UPDATE", update::UPDATE, move |transaction| update::replace_many(transaction, &products))
+            .await
     }
-    Ok(existing)
+
+    async fn delete_many(&self, filter: &Filter) -> Result<u64, StoreError> {
+        let statement = sql::delete_many(filter, BACKEND);
+        let sql = statement.sql.clone();
+        self.write("DELETE", &sql, move |transaction| update::delete_many(transaction, &statement)).await
+    }
 }

@@ -1,17 +1,18 @@
 //! A transaction of several statements on the writer.
 
-use std::time::Instant;
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use async_trait::async_trait;
 use rusqlite::Result;
 
 use super::{
-    BACKEND, SELECT_ID, Sqlite, existing_ids, insert, session::SessionHandle, update, values,
-    write_transaction::WriteTransaction,
+    BACKEND, Sqlite, insert, session::SessionHandle, update, values, write_transaction::WriteTransaction,
 };
 use crate::{
-    domain::{Error, Fingerprint, IdempotencyKey, Product, ProductId, ProductWrite},
-    store::{Insert, Inserted, Inserts, KeyState, StoreError, Transaction, sql},
+    domain::{
+        Error, Filter, Fingerprint, IdempotencyKey, NewProduct, Product, ProductId, ProductWrite, Version,
+    },
+    store::{Insert, Inserted, KeyState, ProductStatements, StoreError, Transaction, sql},
 };
 
 pub(super) struct SqliteTransaction {
@@ -32,7 +33,14 @@ impl SqliteTransaction {
 }
 
 #[async_trait]
-impl Inserts for SqliteTransaction {
+impl ProductStatements for SqliteTransaction {
+    async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
+        let ids = ids.to_vec();
+        let find =
+            move |transaction: &mut WriteTransaction<'_>| update::find_many(transaction.connection, &ids);
+        self.run("SELECT", update::SELECT_ONE, find).await
+    }
+
     async fn insert(&self, insert: &Insert) -> Result<Inserted, StoreError> {
         let insert = insert.clone();
         self.run("INSERT", insert::INSERT_ONE, move |transaction| insert::insert(transaction, &insert))
@@ -41,11 +49,28 @@ impl Inserts for SqliteTransaction {
     }
 
     async fn existing_ids(&self, ids: Vec<ProductId>) -> Result<Vec<ProductId>, StoreError> {
-        self.run("SELECT", SELECT_ID, move |transaction| existing_ids(transaction.connection, &ids)).await
+        self.run("SELECT", update::SELECT_ID, move |transaction| {
+            update::existing_ids(transaction.connection, &ids)
+        })
+        .await
     }
 
     async fn skip_used_ids(&self, _: &[ProductId], _: usize) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    async fn replace_many(
+        &self,
+        products: Arc<Vec<NewProduct>>,
+    ) -> Result<HashMap<ProductId, Version>, StoreError> {
+        self.run("UPDATE", update::UPDATE, move |transaction| update::replace_many(transaction, &products))
+            .await
+    }
+
+    async fn delete_many(&self, filter: &Filter) -> Result<u64, StoreError> {
+        let statement = sql::delete_many(filter, BACKEND);
+        let sql = statement.sql.clone();
+        self.run("DELETE", &sql, move |transaction| update::delete_many(transaction, &statement)).await
     }
 }
 

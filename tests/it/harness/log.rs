@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
     sync::watch,
@@ -36,19 +37,29 @@ impl Log {
         }
     }
 
+    /// Waits for a line of this target about request `id`, and returns its fields.
+    pub async fn wait_for_request(&self, target: &str, id: &str) -> Value {
+        let is_found = |line: &Value| line["target"] == target && line["span"]["id"] == id;
+        self.wait_for_fields(is_found, &format!("line of target {target} about request {id}")).await
+    }
+
     /// Waits for the line that reports the failure of request `id` with this error code.
     pub async fn wait_for_failure(&self, id: &str, code: &str) {
-        let is_failure = |line: &String| {
-            let line: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+        let is_failure = |line: &Value| {
             line["message"] == "response failed" && line["span"]["id"] == id && line["span"]["code"] == code
         };
+        self.wait_for_fields(is_failure, &format!("failure of request {id} with {code}")).await;
+    }
+
+    async fn wait_for_fields(&self, is_found: impl Fn(&Value) -> bool, what: &str) -> Value {
+        let parse = |line: &String| serde_json::from_str::<Value>(line).unwrap_or_default();
+        let find = |lines: &Vec<String>| lines.iter().map(parse).find(&is_found);
         let mut log = self.0.clone();
-        let found = tokio::time::timeout(TIMEOUT, log.wait_for(|lines| lines.iter().any(is_failure))).await;
-        assert!(
-            matches!(found, Ok(Ok(_))),
-            "no failure of request {id} with {code} in the log:\n{}",
-            self.text()
-        );
+        let found = log.wait_for(|lines| find(lines).is_some());
+        match tokio::time::timeout(TIMEOUT, found).await {
+            Ok(Ok(lines)) => find(&lines).unwrap(),
+            _ => panic!("no {what} in the log:\n{}", self.text()),
+        }
     }
 
     pub fn text(&self) -> String {

@@ -89,6 +89,8 @@ impl Setup {
         command.env("DATABASE_URL", &self.database_url).env("STOCKMETER_LISTEN", "127.0.0.1:0");
         // On a busy machine, requests may wait long for a database connection. They must not fail.
         command.env("STOCKMETER_DATABASE_ACQUIRE_TIMEOUT", "60s");
+        // Heavy loads would write a line for each of their requests.
+        command.env("STOCKMETER_ACCESS_LOG", "false");
         command.envs(self.workers.map(|workers| ("TOKIO_WORKER_THREADS", workers)));
         command.envs(self.settings.iter().cloned());
         command
@@ -160,6 +162,11 @@ impl Server {
         if let Some(name) = &self.setup.database {
             return cluster().await.connect(name).await;
         }
+        self.store().await.schema_connection().await.unwrap()
+    }
+
+    /// Opens the server's SQLite file.
+    pub async fn store(&self) -> Arc<dyn stockmeter::store::Store> {
         let url = format!("sqlite://{}", self.setup.file().display()).parse().unwrap();
         let options = PoolOptions {
             connections: 1,
@@ -167,7 +174,6 @@ impl Server {
             acquire_timeout: TIMEOUT,
             statement_timeout: TIMEOUT,
         };
-        let store = stockmeter::store::open(&url, options, None).await.unwrap();
-        store.schema_connection().await.unwrap()
+        stockmeter::store::open(&url, options, None).await.unwrap()
     }
 }

@@ -1,0 +1,45 @@
+//! Batches: several requests in one body.
+
+use std::convert::identity;
+
+use axum::{http::StatusCode, response::Response};
+
+use super::response::{self, ResponseMediaType};
+use crate::{
+    domain::Caller,
+    graphql::{
+        error::{self, GraphqlErrorCode},
+        execution::{
+            operation_request::OperationRequest,
+            service::{Service, error_response},
+        },
+    },
+};
+
+/// Executes the requests and returns the response with all results.
+pub async fn execute(
+    service: Service,
+    requests: Vec<OperationRequest<'static>>,
+    caller: Caller,
+    media_type: ResponseMediaType,
+) -> Response {
+    let max = service.limits().batch;
+    if max < 2 || requests.is_empty() || requests.len() > max || media_type == ResponseMediaType::EventStream
+    {
+        let detail = match max {
+            0 | 1 => "batches are disabled on this server: send one request at a time".to_owned(),
+            _ => format!("invalid batch: send 1 to {max} requests and accept JSON"),
+        };
+        let error = error::request_error((GraphqlErrorCode::BatchTooLarge, detail));
+        return response::request_error(StatusCode::BAD_REQUEST, error, media_type);
+    }
+    let mut responses = Vec::with_capacity(requests.len());
+    // Requests are executed one by one, like the mutations of one request.
+    for request in requests {
+        responses.push(match service.prepare(request, &caller) {
+            Ok(prepared) => service.execute(prepared, identity).await,
+            Err(error) => error_response(error),
+        });
+    }
+    response::batch(&responses, media_type)
+}
