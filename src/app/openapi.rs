@@ -4,7 +4,8 @@ use axum::{
     Router,
     body::Bytes,
     extract::State,
-    http::header,
+    http::{HeaderValue, header},
+    middleware::map_response,
     response::{IntoResponse, Response as HttpResponse},
 };
 use utoipa::{
@@ -20,6 +21,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::{
     graphql,
+    http::page,
     operations::{health, index, metrics, slow_requests},
     rest,
 };
@@ -37,7 +39,7 @@ mod security;
 )]
 struct Document;
 
-/// Names and descriptions of the headers that every response has.
+/// Names and descriptions of the headers that every response has for its client.
 const HEADERS: [(&str, &str); 3] = [
     ("X-Request-Id", "Id of the request, as sent or generated; also in problems and log lines"),
     ("Server-Timing", "`total;dur=` and the milliseconds until the response headers"),
@@ -51,6 +53,14 @@ const STATUS_HEADERS: [(&str, &str, &str); 5] = [
     ("415", "Accept", "Media types that the request may have, if it has another one"),
     ("415", "Accept-Encoding", "`identity`, if the body is compressed"),
 ];
+
+/// What the page at `/docs/` may load: its own files, images in its style sheet, and the style of its logo, which has this
+/// hash. It may call the server.
+const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self' 'sha256-RL3ie0nH+Lzz2YNqQN83mnU0J1ot4QL7b99vMdIX99w='; \
+    img-src 'self' data:; connect-src 'self'; \
+    base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
 
 /// Name and description of the header of a replayed response. The operations that honour [`KEY`] have it.
 const REPLAYED: (&str, &str) = ("Idempotent-Replayed", "`true` if an earlier request produced this response");
@@ -145,7 +155,12 @@ pub fn router() -> Router {
     let document = serde_json::to_vec(&document()).unwrap_or_default();
     // The page's scripts are embedded, so the page works without internet access.
     let page = SwaggerUi::new("/docs").config(Config::new(["/openapi.json"]));
-    Router::from(api().with_state(document.into())).merge(Router::from(page))
+    Router::from(api().with_state(document.into()))
+        .merge(Router::from(page).layer(map_response(protect_page)))
+}
+
+async fn protect_page(response: HttpResponse) -> HttpResponse {
+    page::protect(response, PAGE_POLICY)
 }
 
 #[utoipa::path(

@@ -155,6 +155,8 @@ const WRITE: Permission = Permission::Scope(Scope::Write);
 const ADMIN: Permission = Permission::Scope(Scope::Admin);
 const METRICS: Permission = Permission::Scope(Scope::Metrics);
 
+/// Path of the event stream of changes.
+pub const CHANGES: &str = "/products/changes";
 const ITEM: &str = "/products/{product_id}";
 
 /// All routes of the server.
@@ -173,7 +175,7 @@ pub const ROUTES: &[Route] = &[
     .takes_files(),
     Route::new("PUT", "/products", WRITE, &[200, 400, 401, 403, 404, 408, 409, 413, 415, 422, 428, 500, 503]),
     Route::new("DELETE", "/products", ADMIN, &[200, 400, 401, 403, 409, 422, 428, 500, 503]),
-    Route::new("GET", "/products/changes", READ, &[200, 400, 401, 403, 422, 500, 503]),
+    Route::new("GET", CHANGES, READ, &[200, 400, 401, 403, 422, 500, 503]),
     Route::new("GET", ITEM, READ, &[200, 304, 400, 401, 403, 404, 412, 422, 500, 503])
         .direct(Direct::Product),
     Route::new(
@@ -228,6 +230,7 @@ pub struct RouteTable(Arc<matchit::Router<Endpoint>>);
 /// Routes of one path, by method.
 struct Endpoint {
     template: &'static str,
+    allows_cors: bool,
     routes: Vec<(Method, &'static Route)>,
 }
 
@@ -238,6 +241,8 @@ pub struct Recognized {
     pub template: Option<&'static str>,
     /// Route of the request, or `None` if the path has no route for the method.
     pub route: Option<&'static Route>,
+    /// Whether pages of other origins may use the path, if CORS is configured. They never read metrics.
+    pub allows_cors: bool,
 }
 
 impl RouteTable {
@@ -254,7 +259,8 @@ impl RouteTable {
         }
         let mut paths = matchit::Router::new();
         for (template, routes) in by_template {
-            paths.insert(template, Endpoint { template, routes })?;
+            let allows_cors = routes.iter().all(|(_, route)| route.permission != METRICS);
+            paths.insert(template, Endpoint { template, allows_cors, routes })?;
         }
         Ok(Self(Arc::new(paths)))
     }
@@ -262,10 +268,11 @@ impl RouteTable {
     /// Returns the path template and the route of a request. `HEAD` requests have the route of `GET`.
     pub fn recognize(&self, method: &Method, path: &str) -> Recognized {
         let Ok(found) = self.0.at(path) else {
-            return Recognized { template: None, route: None };
+            return Recognized { template: None, route: None, allows_cors: true };
         };
         let method = if *method == Method::HEAD { &Method::GET } else { method };
         let route = found.value.routes.iter().find(|(known, _)| known == method).map(|(_, route)| *route);
-        Recognized { template: Some(found.value.template), route }
+        let Endpoint { template, allows_cors, .. } = *found.value;
+        Recognized { template: Some(template), route, allows_cors }
     }
 }

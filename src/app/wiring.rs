@@ -1,6 +1,6 @@
 //! Builds the applications of both listeners from the modules.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::Router;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +17,7 @@ use crate::{
     catalog::Catalog,
     config::{Config, OperationNames},
     graphql::{self, GraphqlState, Limits, Service, WebSockets},
-    http::request_body::BodyLimits,
+    http::{allowed_hosts::AllowedHosts, request_body::BodyLimits},
     operations::{
         health::{self, HealthState},
         index, metrics, slow_requests,
@@ -56,9 +56,10 @@ pub fn build(services: &Services, config: &Config) -> Result<(App, Option<App>),
         routes,
         slow.clone(),
     );
-    let middleware = |cors| {
+    let middleware = |cors, address: SocketAddr| {
         let (access, proxies) = (services.access.clone(), config.access.trusted_proxies());
-        Middleware::new(http_metrics.clone(), concurrency.clone(), body, cors, access, proxies)
+        let hosts = AllowedHosts::new(address.ip(), &config.access.hosts);
+        Middleware::new(http_metrics.clone(), concurrency.clone(), body, cors, access, proxies, hosts)
     };
     let cors = CorsOptions { origins: &config.cors_origins, headers: &config.cors_headers };
 
@@ -78,13 +79,14 @@ pub fn build(services: &Services, config: &Config) -> Result<(App, Option<App>),
     let main_router = api.merge(health.clone());
     let main_router = if has_metrics_listener { main_router } else { main_router.merge(metrics.clone()) };
     let handlers = Handlers { router: main_router, direct: Some((rest, graphql)) };
-    let main = App::new(RouteTable::new(main)?, middleware(cors), handlers);
-    if !has_metrics_listener {
+    let main = App::new(RouteTable::new(main)?, middleware(cors, config.listen), handlers);
+    let Some(metrics_address) = config.metrics_listen else {
         return Ok((main, None));
-    }
+    };
     let management = serves(|listener| listener != Listener::Main);
     let handlers = Handlers { router: health.merge(metrics), direct: None };
-    Ok((main, Some(App::new(RouteTable::new(management)?, middleware(CorsOptions::default()), handlers))))
+    let middleware = middleware(CorsOptions::default(), metrics_address);
+    Ok((main, Some(App::new(RouteTable::new(management)?, middleware, handlers))))
 }
 
 fn serves(serves: impl Fn(Listener) -> bool) -> impl Iterator<Item = &'static Route> {

@@ -9,7 +9,10 @@ use super::secret::{self, Secret};
 use crate::{
     access::{AccessOptions, JwtKeys, JwtOptions},
     domain::{Scopes, TokenDigest},
-    http::client_address::{ProxyHeader, TrustedProxies},
+    http::{
+        allowed_hosts::HostPattern,
+        client_address::{ProxyHeader, TrustedProxies},
+    },
 };
 
 /// Variable with the secret of the legacy service.
@@ -24,6 +27,11 @@ pub struct AccessConfig {
     /// JWT key exists, and nothing from then on
     #[arg(long, global = true, env = "STOCKMETER_ANONYMOUS", value_name = "SCOPES", value_parser = parse_scopes)]
     pub anonymous: Option<Scopes>,
+
+    /// Host names that the server serves, separated by commas; `*.` stands for any subdomain. By default, a listener
+    /// on a loopback address serves only loopback hosts, such as localhost, and any other listener serves all hosts
+    #[arg(long, global = true, env = "STOCKMETER_HOSTS", value_name = "HOST,…", value_delimiter = ',')]
+    pub hosts: Vec<HostPattern>,
 
     /// Networks of proxies that report the client's address, separated by commas (`10.0.0.0/8,::1/128`)
     #[arg(

@@ -1,6 +1,6 @@
-//! Check of the host that a request is for (RFC 9112 section 3.2).
+//! The host that a request is for (RFC 9112 section 3.2).
 
-use axum::http::{HeaderMap, HeaderValue, Version, header, uri::Authority};
+use axum::http::{HeaderMap, HeaderValue, Uri, Version, header, uri::Authority};
 
 use super::problem::Problem;
 
@@ -20,6 +20,24 @@ pub fn check(version: Version, headers: &HeaderMap) -> Result<(), Problem> {
         }
         (None, _) => Ok(()),
     }
+}
+
+/// Returns the host, and the port if there is one, that a request is for: `:authority` on HTTP/2, otherwise `Host`.
+/// Returns `None` if the client sent neither.
+pub fn requested<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
+    let host = || headers.get(header::HOST)?.to_str().ok();
+    uri.authority().map(Authority::as_str).or_else(host)
+}
+
+/// Splits a host into its name and its port, which is `None` if it is missing or empty.
+pub fn split_port(host: &str) -> (&str, Option<&str>) {
+    // The colons of an IPv6 address are in brackets.
+    let name_end = host.rfind(']').unwrap_or(0);
+    let Some(colon) = host[name_end..].find(':') else {
+        return (host, None);
+    };
+    let (name, port) = host.split_at(name_end + colon);
+    (name, Some(&port[1..]).filter(|port| !port.is_empty()))
 }
 
 /// Returns whether the value is a host with an optional port. An empty value is valid too: clients send it for

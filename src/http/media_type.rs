@@ -6,8 +6,7 @@ use super::problem::Problem;
 
 /// Returns the declared media type without its parameters. Returns an empty text if the header is not ASCII.
 ///
-/// Returns `None` if there is no `Content-Type`. In this case, the server may assume a media type (RFC 9110
-/// section 8.3).
+/// Returns `None` if there is no `Content-Type`.
 pub fn media_type(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::CONTENT_TYPE)?.to_str().unwrap_or_default();
     // `split_once` is optimised for long strings. A simple loop is faster for a header.

@@ -1,15 +1,18 @@
-//! HTTP features that REST and GraphQL share: problems, request bodies, media types, hosts, query strings and
-//! idempotency keys.
+//! HTTP features that REST and GraphQL share: problems, request bodies, media types, hosts, upgrades, query strings
+//! and idempotency keys.
 
+pub mod allowed_hosts;
 pub mod bearer_token;
 pub mod client_address;
 pub mod content_negotiation;
 pub mod host;
 pub mod idempotency;
 pub mod media_type;
+pub mod page;
 pub mod problem;
 pub mod problem_code;
 pub mod problem_response;
 pub mod query_string;
 pub mod request_body;
 pub mod stored_response;
+pub mod upgrade;

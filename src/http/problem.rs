@@ -78,6 +78,12 @@ impl Problem {
         Self { header: Some((CHALLENGE, r#"Bearer realm="stockmeter", error="invalid_token""#)), ..problem }
     }
 
+    /// Returns the 403 problem for a request that a browser sent for a page of another origin.
+    pub fn foreign_origin() -> Self {
+        let detail = "a page of another origin sent the request: add its origin to STOCKMETER_CORS_ORIGINS to allow it";
+        Self::new(ProblemCode::Forbidden, detail)
+    }
+
     /// Returns the 404 problem for a path without a route.
     pub fn no_route(path: &str) -> Self {
         let detail = format!("no route for {path}: see GET / for the routes");
@@ -88,6 +94,12 @@ impl Problem {
     pub fn method_not_allowed(method: &str) -> Self {
         let detail = format!("method {method} is not allowed: see the Allow header");
         Self::new(ProblemCode::MethodNotAllowed, detail)
+    }
+
+    /// Returns the 421 problem for a host that the listener does not serve (RFC 9110 section 15.5.20).
+    pub fn misdirected(host: &str) -> Self {
+        let detail = format!("the server does not serve the host {host}: add it to STOCKMETER_HOSTS");
+        Self::new(ProblemCode::Misdirected, detail)
     }
 
     /// Returns the 499 problem for a client that disconnected before the whole body arrived.

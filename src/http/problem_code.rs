@@ -41,6 +41,7 @@ problem_codes! {
     VersionMismatch: 412 "VERSION_MISMATCH" "Version mismatch",
     BodyTooLarge: 413 "BODY_TOO_LARGE" "Body too large",
     UnsupportedMediaType: 415 "UNSUPPORTED_MEDIA_TYPE" "Unsupported media type",
+    Misdirected: 421 "MISDIRECTED" "Misdirected request",
     Invalid: 422 "INVALID" "Invalid values",
     KeyReused: 422 "IDEMPOTENCY_KEY_REUSED" "Idempotency key reused",
     VersionRequired: 428 "VERSION_REQUIRED" "Version required",

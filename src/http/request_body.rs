@@ -54,6 +54,22 @@ pub fn reject_content_encoding(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::unsupported_content_encoding())
 }
 
+/// Returns the declared media type of a request's body, or `None` if the body is empty and not declared.
+///
+/// # Errors
+/// Returns a 415 problem for a body without a media type. Pages of other origins can send such a body, and browsers send
+/// no CORS preflight for it. `accepted` has the media types of the route.
+pub fn declared_media_type<'a>(
+    request: &'a Request,
+    accepted: &'static str,
+) -> Result<Option<&'a str>, Problem> {
+    let declared = media_type(request.headers());
+    if declared.is_none() && !request.body().is_end_stream() {
+        return Err(Problem::unsupported_media_type(accepted));
+    }
+    Ok(declared)
+}
+
 /// Unparsed text of a JSON body. Its media type and its encoding, UTF-8 (RFC 8259 section 8.1), are checked.
 pub struct JsonBody(pub String);
 
@@ -99,8 +115,8 @@ impl JsonBody {
 /// Checks the headers of a request with a JSON body. Returns the body, unread and limited to `size` bytes.
 fn json_body(request: Request, size: usize) -> Result<LimitedBody, Problem> {
     reject_content_encoding(request.headers())?;
-    if let Some(essence) = media_type(request.headers()) {
-        let accepted = if request.method() == Method::PATCH { JSON_OR_MERGE_PATCH } else { JSON };
+    let accepted = if request.method() == Method::PATCH { JSON_OR_MERGE_PATCH } else { JSON };
+    if let Some(essence) = declared_media_type(&request, accepted)? {
         if !accepted.split(", ").any(|accepted| essence.eq_ignore_ascii_case(accepted)) {
             return Err(Problem::unsupported_media_type(accepted));
         }

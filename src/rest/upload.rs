@@ -13,9 +13,9 @@ use tokio::io::{AsyncSeekExt, AsyncWriteExt, BufWriter};
 use crate::{
     formats::Format,
     http::{
-        media_type::{check_charset, media_type, parameter},
+        media_type::{check_charset, parameter},
         problem::Problem,
-        request_body::{BodyLimits, JsonBody, LimitedBody, reject_content_encoding},
+        request_body::{BodyLimits, JsonBody, LimitedBody, declared_media_type, reject_content_encoding},
     },
 };
 
@@ -42,7 +42,7 @@ where
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         reject_content_encoding(request.headers())?;
-        let format = media_type(request.headers()).map(Format::from_media_type);
+        let format = declared_media_type(&request, ACCEPTED)?.map(Format::from_media_type);
         match format {
             None | Some(Some(Format::Json)) => {
                 JsonBody::from_request(request, state).await.map(|JsonBody(text)| Self::Json(text))

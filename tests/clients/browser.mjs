@@ -4,7 +4,7 @@
 //   node browser.mjs http://127.0.0.1:8000 [SCREENSHOT.png]
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { chromium } from "playwright-core";
+import { TIMEOUT_MS, launch, openPage } from "./chromium.mjs";
 import { createRestClient } from "./rest.mjs";
 
 const [base, screenshot] = process.argv.slice(2);
@@ -14,33 +14,17 @@ if (!base) {
 }
 
 const rest = createRestClient(base);
-const HOST = "127.0.0.1";
 const QUERY = "{ products(first: 3) { totalCount nodes { id name price } } }";
 const SUBSCRIPTION = "subscription { productChanged { kind id } }";
-/** Maximum time for each step in milliseconds. The page loads megabytes of scripts. */
-const TIMEOUT_MS = 60_000;
 
 /** Errors found so far. */
 const errors = [];
 /** Products to delete at the end. */
 const created = [];
 
-const browser = await chromium.launch({
-  executablePath: "/usr/bin/chromium",
-  args: [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    // Requests that bypass the route handler below resolve to no host.
-    `--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE ${HOST}`,
-  ],
-});
+const browser = await launch();
 try {
-  const page = await openPage();
+  const page = await openPlayground();
   await queryProducts(page);
   await followChanges(page);
   await readSchema(page);
@@ -59,35 +43,8 @@ try {
 errors.forEach((error) => console.error(`ERROR ${error}`));
 process.exit(errors.length ? 1 : 0);
 
-async function openPage() {
-  const context = await browser.newContext({ viewport: { width: 1400, height: 900 }, serviceWorkers: "block" });
-  context.setDefaultTimeout(TIMEOUT_MS);
-  await context.route("**/*", (route) => {
-    const { protocol, hostname } = new URL(route.request().url());
-    if (hostname === HOST || protocol === "data:" || protocol === "blob:") {
-      return route.continue();
-    }
-    errors.push(`request to another host: ${route.request().url()}`);
-    return route.abort();
-  });
-  const page = await context.newPage();
-  page.on("websocket", (socket) => {
-    if (new URL(socket.url()).hostname !== HOST) {
-      errors.push(`socket to another host: ${socket.url()}`);
-    }
-  });
-  page.on("pageerror", (error) => errors.push(`uncaught exception: ${error.message}`));
-  page.on("console", (message) => {
-    if (message.type() === "error") {
-      errors.push(`console error: ${message.text()} ${message.location().url}`);
-    }
-  });
-  page.on("response", (response) => {
-    if (response.status() >= 400) {
-      errors.push(`status ${response.status()}: ${response.url()}`);
-    }
-  });
-
+async function openPlayground() {
+  const page = await openPage(browser, errors);
   await page.goto(new URL("/graphql", base).href);
   await page.locator(".graphiql-query-editor .view-lines").waitFor();
   console.log("GraphiQL is loaded");

@@ -56,7 +56,12 @@ async fn each_write_of_a_batch_has_its_own_result(store: Store) {
             3 => adjust(&server, id, -101).await.is_problem(409, "INSUFFICIENT_STOCK", &[]),
             4 => server.delete(&path).await.is(204, ""),
             5 => {
-                let request = server.http.put(server.url(&path)).header("if-match", stale).body(body);
+                let request = server
+                    .http
+                    .put(server.url(&path))
+                    .header("if-match", stale)
+                    .header("content-type", "application/json")
+                    .body(body);
                 assert_eq!(request.send().await.unwrap().status(), 412);
             }
             6 => {
@@ -70,7 +75,7 @@ async fn each_write_of_a_batch_has_its_own_result(store: Store) {
             8 => {
                 let request =
                     server.http.post(server.url("/products")).header("prefer", "resolution=merge-duplicates");
-                let response = request.body(product(id, 5).to_string()).send().await.unwrap();
+                let response = request.json(&product(id, 5)).send().await.unwrap();
                 assert_eq!(response.status(), 200);
                 assert_eq!(response.json::<Value>().await.unwrap()["amount"], 5);
             }
@@ -128,9 +133,9 @@ async fn the_change_log_is_the_same_with_a_trigger_of_another_program(store: Sto
         server.patch("/products/2", "{}").await;
         adjust(&server, 3, -7).await;
         let merge = server.http.post(server.url("/products")).header("prefer", "resolution=merge-duplicates");
-        merge.body(json!([product(3, 1), product(4, 1)]).to_string()).send().await.unwrap();
-        let array = json!([product(1, 5), product(4, 6)]).to_string();
-        server.http.put(server.url("/products")).body(array).send().await.unwrap();
+        merge.json(&json!([product(3, 1), product(4, 1)])).send().await.unwrap();
+        let array = json!([product(1, 5), product(4, 6)]);
+        server.http.put(server.url("/products")).json(&array).send().await.unwrap();
         server.delete("/products/2").await;
         server.delete("/products?id=gte.3").await;
         let mut log = Vec::new();

@@ -242,7 +242,7 @@ async fn slow_subscribers_are_disconnected(store: Store) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     let mut slow = socket.connect(server.address.parse().unwrap()).await.unwrap();
-    slow.write_all(b"GET /products/changes HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    slow.write_all(b"GET /products/changes HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
     let mut status_line = [0; 15];
     slow.read_exact(&mut status_line).await.unwrap();
     assert_eq!(status_line, *b"HTTP/1.1 200 OK");

@@ -136,7 +136,7 @@ async fn help_lists_every_setting() {
     }
     let settings = help.split("Settings:").nth(1).unwrap();
     let flags = settings.lines().filter(|line| line.trim_start().starts_with("--")).count();
-    assert_eq!((flags, settings.matches("[env: ").count()), (50, 50), "{settings}");
+    assert_eq!((flags, settings.matches("[env: ").count()), (51, 51), "{settings}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

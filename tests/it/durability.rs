@@ -39,7 +39,7 @@ async fn a_killed_server_keeps_acknowledged_writes(store: Store) {
             tokio::spawn(async move {
                 // The loop ends when the server is killed.
                 while let Ok(response) =
-                    http.post(&url).body(r#"{"name":"x","price":1,"amount":1}"#).send().await
+                    http.post(&url).json(&json!({ "name": "x", "price": 1, "amount": 1 })).send().await
                 {
                     assert_eq!(response.status(), 201);
                     let Ok(product) = response.json::<Value>().await else { break };
@@ -75,18 +75,16 @@ async fn change_until_killed(
         let product = format!("{url}/{id}");
         let (request, after) = match (round % 5, possible[0]) {
             (_, None) => (
-                http.post(&url)
-                    .body(json!({ "id": id, "name": "x", "price": 1, "amount": round }).to_string()),
+                http.post(&url).json(&json!({ "id": id, "name": "x", "price": 1, "amount": round })),
                 Some(round),
             ),
-            (0, _) => (
-                http.put(&product).body(json!({ "name": "y", "price": 2, "amount": round }).to_string()),
-                Some(round),
-            ),
-            (1, _) => (http.patch(&product).body(json!({ "amount": round }).to_string()), Some(round)),
+            (0, _) => {
+                (http.put(&product).json(&json!({ "name": "y", "price": 2, "amount": round })), Some(round))
+            }
+            (1, _) => (http.patch(&product).json(&json!({ "amount": round })), Some(round)),
             (4, _) if round % 3 == 0 => (http.delete(&product), None),
             (_, Some(amount)) => {
-                (http.post(format!("{product}/stock")).body(r#"{"delta":3}"#), Some(amount + 3))
+                (http.post(format!("{product}/stock")).json(&json!({ "delta": 3 })), Some(amount + 3))
             }
         };
         possible.push(after);
@@ -233,7 +231,12 @@ async fn disconnecting_clients_leave_no_open_transaction(store: Store) {
         let clients: Vec<_> = (0..16)
             .map(|client| {
                 let body = if client % 2 == 0 { array.clone() } else { single.clone() };
-                let request = http_client().build().unwrap().post(server.url("/products")).body(body);
+                let request = http_client()
+                    .build()
+                    .unwrap()
+                    .post(server.url("/products"))
+                    .header("content-type", "application/json")
+                    .body(body);
                 let completed = completed.clone();
                 tokio::spawn(async move {
                     loop {

@@ -184,8 +184,7 @@ async fn files_can_replace_existing_products(store: Store) {
 
 async fn an_aborted_upload_stores_nothing(store: Store) {
     let server = Server::start(store).await;
-    let headers =
-        "POST /products HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nContent-Length: 9999999\r\n\r\n";
+    let headers = "POST /products HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\nContent-Length: 9999999\r\n\r\n";
     let mut client = TcpStream::connect(&server.address).await.unwrap();
     client.write_all((headers.to_owned() + &csv_file(1, 6_000)).as_bytes()).await.unwrap();
     drop(client);

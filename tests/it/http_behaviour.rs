@@ -162,7 +162,7 @@ async fn split_connection_preface_is_detected(store: Store) {
         server.get("/health/live").await;
         client
     };
-    let rest = "UT /products HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let rest = "UT /products HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     for (start, rest, expected) in [("P", rest, "HTTP/1.1"), ("PRI * HT", "TP/2.0\r\n\r\nSM\r\n\r\n", "\0\0")]
     {
         let mut client = send_first_part(start).await;

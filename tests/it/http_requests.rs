@@ -15,7 +15,7 @@ async fn upgrades_to_unknown_protocols_are_ignored() {
     let query = "/graphql?query=%7B__typename%7D";
     for upgrade in ["h2c", "H2C", "TLS/1.0", "foo/2, bar", "h2c, websocket", ""] {
         let request = format!(
-            "GET {query} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: {upgrade}\r\n\
+            "GET {query} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: {upgrade}\r\n\
              HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n"
         );
         let response = server.send_raw(&request).await;
@@ -32,7 +32,8 @@ async fn upgrades_to_unknown_protocols_are_ignored() {
 
 #[tokio::test]
 async fn http_1_1_requires_one_valid_host() {
-    let server = Setup::new(Store::Sqlite).await.with("STOCKMETER_CORS_ORIGINS", "*").start().await;
+    let setup = Setup::new(Store::Sqlite).await.with("STOCKMETER_CORS_ORIGINS", "*");
+    let server = setup.with("STOCKMETER_HOSTS", "a,shop_1.example").start().await;
     let status = async |request: &str, version: &str, headers: &str| {
         let request = format!("{request} HTTP/{version}\r\n{headers}Connection: close\r\n\r\n");
         let response = server.send_raw(&request).await;

@@ -58,7 +58,11 @@ async fn a_mutation_runs_once(store: Store) {
     assert_eq!(execute(&server, "a", CREATE).await.header("idempotent-replayed"), "true");
     assert_eq!(server.get("/products").await.json().as_array().unwrap().len(), 2);
     // REST and GraphQL share the keys.
-    let rest = server.request("POST", "/products").header("idempotency-key", "a").body("[]");
+    let rest = server
+        .request("POST", "/products")
+        .header("idempotency-key", "a")
+        .header("content-type", "application/json")
+        .body("[]");
     server.send(rest).await.is_problem(422, "IDEMPOTENCY_KEY_REUSED", &[]);
 }
 

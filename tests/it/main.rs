@@ -13,6 +13,7 @@ mod audit_log;
 mod background_runtime;
 mod bad_input;
 mod batched_writes;
+mod browsers;
 mod bulk;
 mod changes;
 mod command_line;

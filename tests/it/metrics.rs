@@ -14,7 +14,7 @@ use stockmeter::{
         routes::{Permission, Route, RouteTable},
     },
     config::OperationNames,
-    http::{client_address::TrustedProxies, request_body::BodyLimits},
+    http::{allowed_hosts::AllowedHosts, client_address::TrustedProxies, request_body::BodyLimits},
     operations::metrics as metrics_route,
     telemetry::{
         HttpMetrics, Telemetry,
@@ -199,12 +199,14 @@ async fn a_client_that_disconnects_is_counted_as_499(store: Store) {
     let transaction = database.begin().await.unwrap();
     transaction.execute_unprepared(lock).await.unwrap();
 
-    let request = server.request("POST", "/products").body(r#"{"name":"x","price":1,"amount":1}"#);
+    let request = server.request("POST", "/products").json(&json!({ "name": "x", "price": 1, "amount": 1 }));
     let waiting = request.timeout(Duration::from_millis(300)).send().await;
     assert!(waiting.unwrap_err().is_timeout());
     // Another client disconnects in the middle of its request body.
     let mut half = TcpStream::connect(&server.address).await.unwrap();
-    half.write_all(b"POST /products HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{").await.unwrap();
+    half.write_all(b"POST /products HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{")
+        .await
+        .unwrap();
     drop(half);
     let counter = "http_requests_total{endpoint=\"/products\",method=\"POST\",status_code=\"499\"}";
     eventually("both disconnects are counted", async || server.metric(counter).await == Some(2.0)).await;
@@ -364,6 +366,7 @@ async fn a_panic_gives_500_and_is_counted() {
         CorsOptions::default(),
         access,
         TrustedProxies::default(),
+        AllowedHosts::new(std::net::Ipv4Addr::LOCALHOST.into(), &[]),
     );
     let handlers = Router::new()
         .route("/panics", get(panics))
@@ -372,7 +375,7 @@ async fn a_panic_gives_500_and_is_counted() {
     let app =
         App::new(RouteTable::new(&ROUTES).unwrap(), middleware, Handlers { router: handlers, direct: None });
     let fetch = async |path: &str| {
-        let request = Request::builder().uri(path).header("host", "x").body(Body::empty()).unwrap();
+        let request = Request::builder().uri(path).header("host", "localhost").body(Body::empty()).unwrap();
         read_response(app.call(request, std::net::Ipv4Addr::LOCALHOST.into()).await.unwrap()).await
     };
     for path in ["/panics", "/panics/background"] {

@@ -170,7 +170,7 @@ async fn poolers_that_share_connections_are_rejected() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_log_pipe_stops_no_request() {
     let address = format!("127.0.0.1:{}", free_port());
-    let setup = Setup::new(Store::Sqlite).await.with("STOCKMETER_LOG", "debug");
+    let setup = Setup::new(Store::Sqlite).await.with("STOCKMETER_ACCESS_LOG", true);
     let setup = setup.with("STOCKMETER_LISTEN", &address);
     let (_reader, writer) = std::io::pipe().unwrap();
     let mut command = setup.command();
@@ -218,7 +218,7 @@ async fn an_orderly_stop_drops_no_request() {
 async fn request_until_closed(address: String, responses: Arc<AtomicUsize>) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     loop {
-        stream.write_all(b"GET /products/1 HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        stream.write_all(b"GET /products/1 HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
         let mut response = Vec::new();
         let mut buffer = [0; 2048];
         while !response.ends_with(b"}") {

@@ -104,6 +104,7 @@ async fn put_with_if_none_match_only_creates(store: Store) {
     let tag = created.header("etag");
     with_tag(&server, "PUT", "if-none-match", tag, PRODUCT).await.is_problem(400, "MALFORMED", &[]);
     let both = server.request("PUT", "/products/9").header("if-none-match", "*").header("if-match", "*");
+    let both = both.header("content-type", "application/json");
     server.send(both.body(r#"{"name":"a","price":1,"amount":1}"#)).await.is_problem(400, "MALFORMED", &[]);
     let other_id = PRODUCT.replace("\"id\":1", "\"id\":2");
     with_tag(&server, "PUT", "if-none-match", "*", &other_id).await.is_problem(422, "INVALID", &["/id"]);

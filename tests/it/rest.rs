@@ -294,7 +294,6 @@ async fn the_type_and_size_of_a_body_are_checked(store: Store) {
     let product = r#"{"name":"a","price":1,"amount":1}"#;
     let typed = |kind| server.request("POST", "/products").header("content-type", kind).body(product);
     assert_eq!(server.send(typed("Application/JSON; charset=utf-8")).await.status, 201);
-    assert_eq!(server.send(server.request("POST", "/products").body(product)).await.status, 201);
     for kind in ["text/plain", "application/x-www-form-urlencoded", "application/jsonx"] {
         server.send(typed(kind)).await.is_problem(415, "UNSUPPORTED_MEDIA_TYPE", &[]);
     }
@@ -312,7 +311,10 @@ async fn the_type_and_size_of_a_body_are_checked(store: Store) {
 async fn a_stalled_body_gives_408(store: Store) {
     let server = Setup::new(store).await.with("STOCKMETER_REQUEST_TIMEOUT", "300ms").start().await;
     let never = futures_util::stream::pending::<Result<String, std::io::Error>>();
-    let request = server.request("POST", "/products").body(reqwest::Body::wrap_stream(never));
+    let request = server
+        .request("POST", "/products")
+        .header("content-type", "application/json")
+        .body(reqwest::Body::wrap_stream(never));
     server.send(request).await.is_problem(408, "BODY_TOO_SLOW", &[]);
 }
 
@@ -369,7 +371,7 @@ async fn requests_above_the_limit_get_503_at_once(store: Store) {
     let stalled = async |kind: &str| {
         let mut stalled = TcpStream::connect(&server.address).await.unwrap();
         let headers = format!(
-            "POST /products HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n"
+            "POST /products HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n"
         );
         stalled.write_all(headers.as_bytes()).await.unwrap();
         let mut proceed = [0; 25];

@@ -75,7 +75,9 @@ async fn an_incomplete_database_is_rejected(store: Store) {
 async fn a_second_signal_ends_the_grace_period(store: Store) {
     let mut server = Setup::new(store).await.with("STOCKMETER_SHUTDOWN_GRACE", "1h").start().await;
     let mut upload = TcpStream::connect(&server.address).await.unwrap();
-    upload.write_all(b"POST /products HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{").await.unwrap();
+    let request = "POST /products HTTP/1.1\r\nHost: localhost\r\n\
+        Content-Type: application/json\r\nContent-Length: 99\r\n\r\n{";
+    upload.write_all(request.as_bytes()).await.unwrap();
     // The upload has begun when the metrics count it as well as their own request.
     let began = async || server.metric("http_requests_in_flight").await == Some(2.0);
     eventually("the upload has begun", began).await;

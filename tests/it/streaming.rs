@@ -55,7 +55,7 @@ async fn slow_readers_hold_neither_memory_nor_connections(store: Store) {
     let mut readers = Vec::new();
     for _ in 0..20 {
         let mut reader = TcpStream::connect(&server.address).await.unwrap();
-        reader.write_all(b"GET /products HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        reader.write_all(b"GET /products HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
         // The client reads only the first byte of the response.
         reader.read_u8().await.unwrap();
         readers.push(reader);

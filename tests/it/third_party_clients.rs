@@ -1,44 +1,21 @@
 //! Third-party checkers and clients (tests/clients), which `scripts/test` installs from the npm registry.
 
-use std::{path::Path, process::Stdio};
-
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
-    process::{Child, Command},
-};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 
-use crate::harness::{Server, Store, TIMEOUT};
+use crate::harness::{Server, Setup, Store, run_script, start_script};
 
 on_both_stores!(graphql_over_http_audits_pass, third_party_clients_receive_every_change);
 
-fn start(script: &str, arguments: &[&str]) -> Child {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
-    assert!(folder.join("node_modules").exists(), "the clients are not installed: run scripts/test");
-    let mut node = Command::new("node");
-    node.current_dir(folder).arg(script).args(arguments).kill_on_drop(true);
-    let node = node.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    node.spawn().expect("Node.js is installed (Debian: apt-get install nodejs npm)")
-}
-
-/// Runs a script, asserts that it succeeds, and returns its output.
-async fn run(script: &str, arguments: &[&str]) -> String {
-    let output = tokio::time::timeout(TIMEOUT * 2, start(script, arguments).wait_with_output());
-    let output = output.await.expect("the script ends in time").unwrap();
-    let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-    assert!(output.status.success(), "{script}: {text}");
-    text
-}
-
 async fn graphql_over_http_audits_pass(store: Store) {
     let server = Server::start(store).await;
-    let summary = run("audit.mjs", &[&server.url("/graphql")]).await;
+    let summary = run_script("audit.mjs", &[&server.url("/graphql")]).await;
     assert!(summary.contains(" ok, 0 warnings, 0 errors"), "{summary}");
 }
 
 async fn third_party_clients_receive_every_change(store: Store) {
     let server = Server::start(store).await;
-    let mut clients = start("changes.mjs", &[&server.url(""), "1000", "60"]);
+    let mut clients = start_script("changes.mjs", &[&server.url(""), "1000", "60"]);
     let mut lines = BufReader::new(clients.stdout.take().unwrap()).lines();
     assert_eq!(lines.next_line().await.unwrap().as_deref(), Some("subscribed"));
     for round in 0..10 {
@@ -60,7 +37,7 @@ async fn third_party_clients_receive_every_change(store: Store) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn relay_compiler_accepts_the_schema() {
-    run("relay.mjs", &[]).await;
+    run_script("relay.mjs", &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -68,5 +45,16 @@ async fn the_playground_works_in_a_browser_without_internet_access() {
     let server = Server::start(Store::Sqlite).await;
     let page = server.get("/graphql").await.text;
     assert!(page.contains("/graphql/playground/"), "compiled without the playground: run scripts/test");
-    run("browser.mjs", &[&server.url("")]).await;
+    run_script("browser.mjs", &[&server.url("")]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_api_reference_works_in_a_browser_with_a_token() {
+    let setup = Setup::new(Store::Sqlite).await;
+    let created =
+        setup.command().args(["token", "create", "--name", "docs", "--scope", "write"]).output().await;
+    let token = String::from_utf8(created.unwrap().stdout).unwrap();
+    let server = setup.start().await;
+    assert_eq!(server.get("/products").await.status, 401);
+    run_script("docs.mjs", &[&server.url(""), token.trim()]).await;
 }

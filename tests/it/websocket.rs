@@ -182,7 +182,7 @@ async fn a_silent_client_is_disconnected(store: Store) {
     let server = Setup::new(store).await.with("STOCKMETER_IDLE_TIMEOUT", "300ms").start().await;
     let mut responsive = Socket::initialized(&server).await;
     let mut silent = TcpStream::connect(&server.address).await.unwrap();
-    let upgrade = "GET /graphql HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
+    let upgrade = "GET /graphql HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
         Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n";
     tokio::io::AsyncWriteExt::write_all(&mut silent, upgrade.as_bytes()).await.unwrap();

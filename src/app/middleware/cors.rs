@@ -1,6 +1,6 @@
 //! Cross-origin resource sharing (CORS): allows web pages of other origins to use the server.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     extract::Request,
@@ -50,17 +50,57 @@ pub struct CorsOptions<'a> {
     pub headers: &'a [HeaderName],
 }
 
-/// Returns a layer that allows pages of other origins to use the server, or `None` if no origin is allowed.
-pub fn layer(CorsOptions { origins, headers }: CorsOptions) -> Option<CorsLayer> {
-    if origins.is_empty() {
-        return None;
+/// The allowed origins, and the layer that tells browsers about them. Cheap to clone.
+#[derive(Clone)]
+pub struct Cors {
+    pub origins: AllowedOrigins,
+    layer: CorsLayer,
+}
+
+/// Origins whose pages may use the server.
+#[derive(Clone)]
+pub enum AllowedOrigins {
+    Any,
+    Listed(Arc<[HeaderValue]>),
+}
+
+impl AllowedOrigins {
+    /// Returns whether pages of this origin may use the server.
+    pub fn contains(&self, origin: &HeaderValue) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Listed(origins) => origins.contains(origin),
+        }
     }
+}
+
+impl Cors {
+    /// Returns `None` if no origin is allowed.
+    pub fn new(CorsOptions { origins, headers }: CorsOptions) -> Option<Self> {
+        if origins.is_empty() {
+            return None;
+        }
+        let origins = if origins.iter().any(|origin| origin == "*") {
+            AllowedOrigins::Any
+        } else {
+            AllowedOrigins::Listed(origins.into())
+        };
+        Some(Self { layer: layer(origins.clone(), headers), origins })
+    }
+}
+
+/// Returns a layer that allows pages of other origins to use the server.
+fn layer(origins: AllowedOrigins, headers: &[HeaderName]) -> CorsLayer {
     let own_headers =
         [header::CONTENT_TYPE, header::IF_MATCH, header::IF_NONE_MATCH, IDEMPOTENCY_KEY, PREFER, REQUEST_ID];
     let allowed_headers = own_headers.into_iter().chain(CLIENT_HEADERS).chain(headers.iter().cloned());
-    let any = origins.iter().any(|origin| origin == "*");
-    let origins = if any { AllowOrigin::any() } else { AllowOrigin::list(origins.iter().cloned()) };
-    let layer = CorsLayer::new()
+    let origins = match origins {
+        AllowedOrigins::Any => AllowOrigin::any(),
+        listed @ AllowedOrigins::Listed(_) => {
+            AllowOrigin::predicate(move |origin, _| listed.contains(origin))
+        }
+    };
+    CorsLayer::new()
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers(AllowHeaders::list(allowed_headers))
@@ -78,8 +118,7 @@ pub fn layer(CorsOptions { origins, headers }: CorsOptions) -> Option<CorsLayer>
             REQUEST_ID,
             SERVER_TIMING,
             TOTAL_COUNT,
-        ]);
-    Some(layer)
+        ])
 }
 
 /// Returns whether a request has an `Origin` header. Browsers send the header with cross-origin requests and
@@ -99,7 +138,7 @@ pub fn vary_by_origin(mut response: Response) -> Response {
 
 /// Returns the response to a preflight request. For any other request, runs `next` and adds the CORS headers
 /// to its response.
-pub async fn handle<F>(layer: CorsLayer, request: Request, next: impl FnOnce(Request) -> F) -> Response
+pub async fn handle<F>(cors: Cors, request: Request, next: impl FnOnce(Request) -> F) -> Response
 where
     F: Future<Output = Response>,
 {
@@ -114,6 +153,6 @@ where
             })
         }
     });
-    let Ok(response) = layer.layer(service).oneshot(request).await;
+    let Ok(response) = cors.layer.layer(service).oneshot(request).await;
     response
 }

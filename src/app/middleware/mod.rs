@@ -9,12 +9,15 @@ use axum::{
     extract::Request,
     response::{IntoResponse, Response},
 };
-use tower_http::cors::CorsLayer;
 
 use super::{App, routes::Recognized};
 use crate::{
     access::Access,
-    http::{client_address::TrustedProxies, host, problem_response, request_body::BodyLimits},
+    audit,
+    http::{
+        allowed_hosts::AllowedHosts, client_address::TrustedProxies, host, problem::Problem,
+        problem_response, request_body::BodyLimits,
+    },
     telemetry::{HttpMetrics, http::RequestRecorder},
 };
 
@@ -22,6 +25,7 @@ pub mod access_control;
 pub mod compression;
 pub mod concurrency_limit;
 pub mod cors;
+pub mod cross_origin;
 pub mod error_log;
 pub mod panic;
 pub mod request_id;
@@ -30,6 +34,7 @@ pub mod timeout;
 pub mod trailing_slash;
 
 use concurrency_limit::ConcurrencyLimits;
+use cors::Cors;
 pub use cors::CorsOptions;
 
 /// Settings and shared state of the middleware.
@@ -38,13 +43,14 @@ pub struct Middleware {
     pub concurrency: ConcurrencyLimits,
     pub body: BodyLimits,
     /// `None` if no other origin is allowed.
-    pub cors: Option<CorsLayer>,
+    pub cors: Option<Cors>,
     pub access: Access,
     pub proxies: TrustedProxies,
+    pub hosts: AllowedHosts,
 }
 
 impl Middleware {
-    /// Creates the CORS layer from the configuration.
+    /// Derives the allowed origins from the configuration.
     pub fn new(
         metrics: HttpMetrics,
         concurrency: ConcurrencyLimits,
@@ -52,8 +58,9 @@ impl Middleware {
         cors: CorsOptions,
         access: Access,
         proxies: TrustedProxies,
+        hosts: AllowedHosts,
     ) -> Self {
-        Self { metrics, concurrency, body, cors: cors::layer(cors), access, proxies }
+        Self { metrics, concurrency, body, cors: Cors::new(cors), access, proxies, hosts }
     }
 }
 
@@ -68,14 +75,15 @@ pub async fn handle(app: App, mut request: Request, peer: IpAddr) -> Response {
     let recorder = RequestRecorder::start(metrics, recognized.template, id.clone(), address, &mut request);
     let start = recorder.started_at();
     let respond = async move {
-        let invalid_host = host::check(request.version(), request.headers()).err();
-        let response = match (invalid_host, &app.0.middleware.cors) {
+        let rejected_host = check_host(&request, &app.0.middleware.hosts).err();
+        let cors = app.0.middleware.cors.as_ref().filter(|_| recognized.allows_cors);
+        let response = match (rejected_host, cors) {
             (Some(problem), _) => problem.into_response(),
             // Boxed to keep the outer future small, because most requests have no origin.
-            (None, Some(layer)) if cors::has_origin(&request) => {
-                let (app, layer) = (app.clone(), layer.clone());
+            (None, Some(cors)) if cors::has_origin(&request) => {
+                let (app, cors) = (app.clone(), cors.clone());
                 let next = move |request| handle_guarded(app, recognized, request);
-                Box::pin(cors::handle(layer, request, next)).await
+                Box::pin(cors::handle(cors, request, next)).await
             }
             (None, Some(_)) => cors::vary_by_origin(handle_guarded(app.clone(), recognized, request).await),
             (None, None) => handle_guarded(app.clone(), recognized, request).await,
@@ -94,10 +102,22 @@ pub async fn handle(app: App, mut request: Request, peer: IpAddr) -> Response {
     recorder.run(respond).await
 }
 
-/// Runs the handler if the caller may use the route and a permit is free. Returns its response, or an error response.
+/// Checks that the host of a request is valid, and that the listener serves it.
+fn check_host(request: &Request, allowed: &AllowedHosts) -> Result<(), Problem> {
+    host::check(request.version(), request.headers())?;
+    allowed.check(host::requested(request.uri(), request.headers()))
+}
+
+/// Runs the handler if the page and the caller may use the route and a permit is free. Returns its response, or an
+/// error response.
 async fn handle_guarded(app: App, recognized: Recognized, request: Request) -> Response {
     let App(app) = app;
-    let Middleware { concurrency, body, access, .. } = &app.middleware;
+    let Middleware { concurrency, body, access, cors, .. } = &app.middleware;
+    let origins = cors.as_ref().map(|cors| &cors.origins);
+    if let Err(problem) = cross_origin::check(&request, recognized, origins) {
+        audit::denied(&problem.detail());
+        return problem.into_response();
+    }
     if recognized.template.is_none()
         && let Some(response) = trailing_slash::redirect(&app.routes, request.uri())
     {

@@ -6,7 +6,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
 pub const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-/// Sets `Server-Timing` to `time`, and `Cache-Control` to `no-cache` unless the handler has set it.
+/// Sets `Server-Timing` to `time`, and `Cache-Control` to `no-cache` unless the handler has set it. Forbids browsers to guess
+/// a media type, because product names can look like scripts.
 pub fn set_defaults(headers: &mut HeaderMap, time: Duration) {
     let mut digits = itoa::Buffer::new();
     let mut timing = String::with_capacity(24);
@@ -18,5 +19,6 @@ pub fn set_defaults(headers: &mut HeaderMap, time: Duration) {
     if let Ok(timing) = HeaderValue::try_from(timing) {
         headers.insert(SERVER_TIMING, timing);
     }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
 }

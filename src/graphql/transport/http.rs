@@ -3,10 +3,9 @@
 use async_graphql::{ServerError, parser::types::OperationType};
 use axum::{
     extract::{Query, Request as HttpRequest, State, rejection::QueryRejection},
-    http::{HeaderMap, HeaderValue, StatusCode, Version, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::Response,
 };
-use futures_util::{FutureExt, TryFutureExt, future::ready};
 
 use super::{
     batch,
@@ -29,11 +28,8 @@ use crate::{
         },
     },
     http::{
-        content_negotiation::negotiate,
-        idempotency::read_key,
-        problem::Problem,
-        query_string,
-        request_body::{BodyLimits, JsonBody},
+        content_negotiation::negotiate, idempotency::read_key, problem::Problem, query_string,
+        request_body::JsonBody, upgrade::requests_websocket,
     },
     request_context,
 };
@@ -108,14 +104,6 @@ pub async fn get(
     }
 }
 
-/// Returns whether the client requests a WebSocket. Upgrades to other protocols, such as `h2c`, are ignored, and
-/// so are all upgrades in HTTP/1.0 (RFC 9110 section 7.8).
-fn requests_websocket(request: &HttpRequest) -> bool {
-    let upgrade = request.headers().get(header::UPGRADE);
-    request.version() > Version::HTTP_10
-        && upgrade.is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"))
-}
-
 /// Returns whether to send the playground. Browsers request HTML explicitly. Clients without a preference get
 /// the playground only if they send no query.
 fn wants_playground(headers: &HeaderMap, has_query: bool) -> bool {
@@ -160,10 +148,10 @@ pub fn post(
     // Boxed, because most requests have no key.
     let key = read_key(request.headers()).transpose().map(Box::new);
     // This future is created outside the async block, which would otherwise store the request.
-    let body = read_body(request, body);
+    let body = JsonBody::from_request_with(request, body);
     async move {
         match body.await {
-            Ok(body) => {
+            Ok(JsonBody(body)) => {
                 let size = body.len();
                 let response = execute_body(service, sockets, body, media_type, key);
                 background_runtime::run_if_large(size, response).await
@@ -175,17 +163,6 @@ pub fn post(
             }
         }
     }
-}
-
-fn read_body(
-    request: HttpRequest,
-    limits: BodyLimits,
-) -> impl Future<Output = Result<String, Problem>> + Send + use<> {
-    // Cross-origin pages can send a body without a content type, and browsers send no CORS preflight for it.
-    if !request.headers().contains_key(header::CONTENT_TYPE) {
-        return ready(Err(Problem::unsupported_media_type("application/json"))).left_future();
-    }
-    JsonBody::from_request_with(request, limits).map_ok(|JsonBody(body)| body).right_future()
 }
 
 async fn execute_body(

@@ -5,6 +5,7 @@ pub mod http;
 mod idempotency;
 pub mod openapi;
 pub mod playground;
+mod playground_policy;
 pub mod request;
 pub mod response;
 pub mod websocket;

@@ -6,12 +6,16 @@ use std::io::Read;
 use async_graphql::http::GraphiQLSource;
 use axum::{
     extract::Path,
-    http::{HeaderMap, header},
+    http::{HeaderMap, HeaderValue, header},
     response::{Html, IntoResponse, Response},
 };
 use flate2::read::GzDecoder;
 
-use crate::{domain::Error, http::problem::Problem};
+use super::playground_policy;
+use crate::{
+    domain::Error,
+    http::{page, problem::Problem},
+};
 
 /// Route of the playground's files. The path contains a hash of the files, so clients may cache them forever.
 pub const FILES_ROUTE: &str = "/graphql/playground/{build}/{file}";
@@ -47,15 +51,24 @@ const FILES: &[File] = &[];
 
 /// Returns the playground's HTML page.
 pub fn page() -> Response {
-    let html = match BUILD {
-        Some(build) => include_str!("playground.html").replace("{build}", build),
-        None => GraphiQLSource::build()
-            .endpoint("/graphql")
-            .subscription_endpoint("/graphql")
-            .title("Stockmeter GraphQL")
-            .finish(),
+    let (html, policy) = match BUILD {
+        Some(build) => {
+            (include_str!("playground.html").replace("{build}", build), playground_policy::embedded())
+        }
+        None => cdn_page(),
     };
-    ([(header::VARY, "accept")], Html(html)).into_response()
+    page::protect(([(header::VARY, "accept")], Html(html)).into_response(), policy)
+}
+
+/// Returns the page that loads its files from a CDN, and its `Content-Security-Policy`.
+fn cdn_page() -> (String, HeaderValue) {
+    let html = GraphiQLSource::build()
+        .endpoint("/graphql")
+        .subscription_endpoint("/graphql")
+        .title("Stockmeter GraphQL")
+        .finish();
+    let policy = playground_policy::of_cdn_page(&html);
+    (html, policy)
 }
 
 /// Returns an embedded file, compressed if the client accepts gzip.
@@ -79,4 +92,21 @@ pub async fn file(
     let mut plain = Vec::new();
     GzDecoder::new(*compressed).read_to_end(&mut plain).map_err(|_| Error::Internal)?;
     Ok((response_headers, plain).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cdn_page_has_one_inline_script_and_loads_the_rest_from_its_cdn() {
+        let (html, policy) = cdn_page();
+        let policy = policy.to_str().unwrap();
+        assert_eq!(
+            (policy.matches("'sha256-").count(), html.matches("<script>").count()),
+            (1, 1),
+            "{policy}"
+        );
+        assert_eq!(policy.matches("https://unpkg.com/").count(), 4, "{policy}");
+    }
 }
