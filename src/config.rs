@@ -19,6 +19,7 @@ mod limits;
 mod metrics;
 mod origin;
 mod secret;
+mod time;
 
 pub use access::AccessConfig;
 pub use files::{unknown_variables, with_files};
@@ -52,17 +53,17 @@ pub struct Config {
 
     /// Maximum time to wait at startup until the database accepts connections
     #[arg(long, global = true, env = "STOCKMETER_DATABASE_WAIT", value_name = "TIME")]
-    #[arg(default_value = "60s", value_parser = humantime::parse_duration)]
+    #[arg(default_value = "60s", value_parser = time::parse)]
     pub database_wait: Duration,
 
     /// Maximum time that a request waits for a free database connection before it fails with status 503
     #[arg(long, global = true, env = "STOCKMETER_DATABASE_ACQUIRE_TIMEOUT", value_name = "TIME")]
-    #[arg(default_value = "3s", value_parser = parse_positive)]
+    #[arg(default_value = "3s", value_parser = time::parse_positive)]
     pub database_acquire_timeout: Duration,
 
     /// Maximum time that PostgreSQL may spend on one statement
     #[arg(long, global = true, env = "STOCKMETER_DATABASE_STATEMENT_TIMEOUT", value_name = "TIME")]
-    #[arg(default_value = "10s", value_parser = parse_positive)]
+    #[arg(default_value = "10s", value_parser = time::parse_positive)]
     pub database_statement_timeout: Duration,
 
     /// Reject updates and deletions without an expected version (If-Match) with status 428
@@ -72,7 +73,7 @@ pub struct Config {
 
     /// Time for which responses to requests with an Idempotency-Key are kept, at least 1s
     #[arg(long, global = true, env = "STOCKMETER_IDEMPOTENCY_RETENTION", value_name = "TIME")]
-    #[arg(default_value = "24h", value_parser = parse_retention)]
+    #[arg(default_value = "24h", value_parser = time::parse_retention)]
     pub idempotency_retention: Duration,
 
     /// Maximum number of concurrent subscriptions to changes; further ones fail with status 503
@@ -81,7 +82,7 @@ pub struct Config {
 
     /// Time for which changes are kept for subscribers that reconnect, at least 1s
     #[arg(long, global = true, env = "STOCKMETER_CHANGES_RETENTION", value_name = "TIME")]
-    #[arg(default_value = "10m", value_parser = parse_retention)]
+    #[arg(default_value = "10m", value_parser = time::parse_retention)]
     pub changes_retention: Duration,
 
     /// Maximum size of a request body, in bytes; larger bodies are rejected with status 413
@@ -97,7 +98,7 @@ pub struct Config {
 
     /// Maximum duration of a request that uploads a CSV or NDJSON file
     #[arg(long, global = true, env = "STOCKMETER_IMPORT_TIMEOUT", value_name = "TIME")]
-    #[arg(default_value = "15m", value_parser = parse_positive)]
+    #[arg(default_value = "15m", value_parser = time::parse_positive)]
     pub import_timeout: Duration,
 
     /// Maximum size of a GraphQL document, in bytes
@@ -139,7 +140,7 @@ pub struct Config {
 
     /// Maximum time to execute a GraphQL query or mutation
     #[arg(long, global = true, env = "STOCKMETER_GRAPHQL_TIMEOUT", value_name = "TIME")]
-    #[arg(default_value = "20s", value_parser = parse_positive)]
+    #[arg(default_value = "20s", value_parser = time::parse_positive)]
     pub graphql_timeout: Duration,
 
     /// Allow GraphQL clients to query the schema (introspection)
@@ -156,7 +157,7 @@ pub struct Config {
     /// Maximum time to receive a request body (otherwise status 408); the response must start within twice this
     /// time (otherwise status 503)
     #[arg(long, global = true, env = "STOCKMETER_REQUEST_TIMEOUT", value_name = "TIME")]
-    #[arg(default_value = "30s", value_parser = parse_positive)]
+    #[arg(default_value = "30s", value_parser = time::parse_positive)]
     pub request_timeout: Duration,
 
     /// Origins whose web pages may call the server (CORS), separated by commas; `*` allows any origin
@@ -171,18 +172,18 @@ pub struct Config {
 
     /// Maximum time without traffic before a connection is closed, unless a request on it is being processed
     #[arg(long, global = true, env = "STOCKMETER_IDLE_TIMEOUT", value_name = "TIME")]
-    #[arg(default_value = "75s", value_parser = parse_positive)]
+    #[arg(default_value = "75s", value_parser = time::parse_positive)]
     pub idle_timeout: Duration,
 
     /// Time to keep serving after SIGTERM or Ctrl-C while reporting "not ready", so that load balancers stop
     /// sending requests
     #[arg(long, global = true, env = "STOCKMETER_SHUTDOWN_DELAY", value_name = "TIME")]
-    #[arg(default_value = "0s", value_parser = humantime::parse_duration)]
+    #[arg(default_value = "0s", value_parser = time::parse)]
     pub shutdown_delay: Duration,
 
     /// Maximum time for running requests to finish after the shutdown delay
     #[arg(long, global = true, env = "STOCKMETER_SHUTDOWN_GRACE", value_name = "TIME")]
-    #[arg(default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(default_value = "10s", value_parser = time::parse)]
     pub shutdown_grace: Duration,
 
     /// Separate address and port for /metrics and /health; the main address then serves /health but not
@@ -193,7 +194,7 @@ pub struct Config {
 
     /// Time between collections of the system metrics, at least 100ms
     #[arg(long, global = true, env = "STOCKMETER_METRICS_COLLECTION_INTERVAL", value_name = "TIME")]
-    #[arg(default_value = "10s", value_parser = parse_interval)]
+    #[arg(default_value = "10s", value_parser = time::parse_interval)]
     pub metrics_collection_interval: Duration,
 
     /// Bucket bounds of `http_request_duration_seconds`, in seconds
@@ -208,7 +209,7 @@ pub struct Config {
 
     /// Time between counts of products and stock for the metrics, at least 100ms; each count scans all products
     #[arg(long, global = true, env = "STOCKMETER_CATALOG_COLLECTION_INTERVAL", value_name = "TIME")]
-    #[arg(default_value = "60s", value_parser = parse_interval)]
+    #[arg(default_value = "60s", value_parser = time::parse_interval)]
     pub catalog_collection_interval: Duration,
 
     /// GraphQL operation names to show in metrics, separated by commas, at most 330; all others count as
@@ -277,25 +278,4 @@ fn parse_log(text: &str) -> Result<String, String> {
         }
     }
     Ok(text.to_owned())
-}
-
-fn parse_positive(text: &str) -> Result<Duration, String> {
-    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if time.is_zero() { Err("must be longer than 0s".to_owned()) } else { Ok(time) }
-}
-
-fn parse_retention(text: &str) -> Result<Duration, String> {
-    let retention = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if retention < Duration::from_secs(1) {
-        return Err("must be at least 1s".to_owned());
-    }
-    Ok(retention)
-}
-
-fn parse_interval(text: &str) -> Result<Duration, String> {
-    let interval = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if interval < Duration::from_millis(100) {
-        return Err("must be at least 100ms".to_owned());
-    }
-    Ok(interval)
 }

@@ -1,18 +1,12 @@
 //! The `stockmeter` binary: parses the command line and runs the chosen command.
 
-use std::{
-    env, fmt,
-    path::{Path, PathBuf},
-    pin::pin,
-    process::ExitCode,
-    sync::Arc,
-    thread,
-};
+use std::{env, io, path::PathBuf, process::ExitCode, sync::Arc, thread};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use stockmeter::{
     catalog::Catalog,
     cli::{
+        database::{MigrateCommand, Schema, backup, migrate, with_store},
         healthcheck,
         import_export::{self, FileArg},
         token::{self, TokenCommand},
@@ -20,10 +14,11 @@ use stockmeter::{
     config::{self, Config},
     domain::OnConflict,
     graphql, logging,
-    server::{self, Server, StartError},
-    store::{self, DatabaseUrl, Store},
+    server::{self, Server},
+    store::Store,
     telemetry,
 };
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// jemalloc is used because it is fast and reports its memory usage.
 #[global_allocator]
@@ -91,16 +86,6 @@ enum Command {
     Healthcheck,
 }
 
-#[derive(Clone, Copy, Subcommand)]
-enum MigrateCommand {
-    /// Apply all pending migrations (the default)
-    Up,
-    /// Revert the last migration and delete its data
-    Down,
-    /// List all migrations and whether they are applied
-    Status,
-}
-
 fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
@@ -130,7 +115,7 @@ fn run() -> Result<(), String> {
                     "unknown environment variables; see --help for all settings"
                 );
             }
-            block_on(serve(config))?.map_err(|error| error.to_string())?;
+            block_on(serve(config))??;
             if let Some(Err(error)) = traces.map(|traces| traces.shutdown()) {
                 tracing::warn!(%error, "cannot send the last traces to the collector");
             }
@@ -144,14 +129,17 @@ fn run() -> Result<(), String> {
             let _log = logging::start(&config, None)?;
             let on_conflict = if merge { OnConflict::Replace } else { OnConflict::Reject };
             let url = server::database_url(&config).map_err(|error| error.to_string())?;
-            block_on(with_store(url, &config, async |store| {
-                import_export::import(&catalog(store, &config), &source, on_conflict).await
+            // Opened before the database, which would otherwise be created without need.
+            let source = import_export::Source::open(source).map_err(|error| error.to_string())?;
+            block_on(with_store(url, &config, Schema::Migrate, async |store| {
+                import_export::import(&catalog(store, &config), source, on_conflict).await
             }))??;
         }
         Command::Export { target } => {
             let _log = logging::start(&config, None)?;
             let url = server::database_url(&config).map_err(|error| error.to_string())?.of_existing();
-            block_on(with_store(url, &config, async |store| {
+            import_export::check_target(&target, &url).map_err(|error| error.to_string())?;
+            block_on(with_store(url, &config, Schema::Require, async |store| {
                 import_export::export(&catalog(store, &config), &target).await
             }))??;
         }
@@ -161,7 +149,9 @@ fn run() -> Result<(), String> {
             // The first token may be created before the first start of the server.
             let creates = matches!(command, TokenCommand::Create { .. });
             let url = if creates { url } else { url.of_existing() };
-            block_on(with_store(url, &config, async |store| token::run(&**store, command).await))??;
+            block_on(with_store(url, &config, Schema::Migrate, async |store| {
+                token::run(&**store, command).await
+            }))??;
         }
         Command::Backup { file } => {
             let _log = logging::start(&config, None)?;
@@ -191,76 +181,51 @@ fn block_on<T>(future: impl Future<Output = T>) -> Result<T, String> {
 ///
 /// [`background_runtime`]: stockmeter::background_runtime
 fn worker_threads() -> Result<usize, String> {
-    let Some(value) = env::var_os(WORKER_THREADS_VAR) else {
+    let Some(value) = env::var_os(WORKER_THREADS_VAR).filter(|value| !value.is_empty()) else {
         return Ok(thread::available_parallelism().map_or(1, |cores| (cores.get() - 1).max(1)));
     };
     let number = value.to_str().and_then(|value| value.parse().ok()).filter(|number| *number > 0);
     number.ok_or_else(|| format!("{WORKER_THREADS_VAR} must be a whole number, at least 1"))
 }
 
-async fn serve(config: Config) -> Result<(), StartError> {
-    let mut stop = pin!(stop_signal());
-    tokio::select! {
+async fn serve(config: Config) -> Result<(), String> {
+    let mut signals = StopSignals::listen().map_err(|error| format!("cannot listen for signals: {error}"))?;
+    let server = tokio::select! {
         // The signal is polled first, so that it also ends the wait for the database at startup.
         biased;
-        () = &mut stop => {}
-        server = Server::start(config) => server?.run(stop, stop_signal).await,
-    }
+        () = signals.next() => return Ok(()),
+        server = Server::start(config) => server.map_err(|error| error.to_string())?,
+    };
+    server.run(async || signals.next().await).await;
     Ok(())
 }
 
-/// Waits for Ctrl-C, SIGTERM or SIGHUP.
-async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let received = async |kind| match signal(kind) {
-        Ok(mut signals) => signals.recv().await,
-        Err(_) => std::future::pending().await,
-    };
-    tokio::select! {
-        _ = received(SignalKind::interrupt()) => {}
-        _ = received(SignalKind::terminate()) => {}
-        _ = received(SignalKind::hangup()) => {}
+/// Signals that stop the server. None is lost between two waits.
+struct StopSignals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl StopSignals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for Ctrl-C, SIGTERM or SIGHUP.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
+        }
     }
 }
 
 fn catalog(store: &Arc<dyn Store>, config: &Config) -> Catalog {
     Catalog::new(store.clone(), server::catalog_options(config))
-}
-
-/// Opens and migrates the database, runs `work` on it and closes it.
-async fn with_store<E: fmt::Display>(
-    url: DatabaseUrl,
-    config: &Config,
-    work: impl AsyncFnOnce(&Arc<dyn Store>) -> Result<(), E>,
-) -> Result<(), String> {
-    let store = server::open_store(&url, config, None).await.map_err(|error| error.to_string())?;
-    store::migrate_up(&*store, config.database_wait).await.map_err(|error| error.to_string())?;
-    let result = work(&store).await;
-    store.close().await;
-    result.map_err(|error| error.to_string())
-}
-
-async fn migrate(config: Config, command: MigrateCommand) -> Result<(), StartError> {
-    let store = server::open_store(&server::database_url(&config)?, &config, None).await?;
-    let migrated = match command {
-        MigrateCommand::Up => store::migrate_up(&*store, config.database_wait).await,
-        MigrateCommand::Down => store::migrate_down(&*store, config.database_wait).await,
-        MigrateCommand::Status => Ok(()),
-    };
-    let migrations = match migrated {
-        Ok(()) => store::migrations(&*store, config.database_wait).await,
-        Err(error) => Err(error),
-    };
-    store.close().await;
-    for migration in migrations? {
-        println!("{} {}", if migration.applied { "applied" } else { "pending" }, migration.name);
-    }
-    Ok(())
-}
-
-async fn backup(url: DatabaseUrl, config: &Config, file: &Path) -> Result<(), String> {
-    let store = server::open_store(&url, config, None).await.map_err(|error| error.to_string())?;
-    let result = store.backup(file).await;
-    store.close().await;
-    result.map_err(|error| format!("cannot write the backup: {error}"))
 }

@@ -16,6 +16,7 @@ use crate::{
     catalog::{Catalog, Writer as CatalogWriter},
     domain::{Cursor, Error, Filter, Listing, OnConflict, PageRequest},
     formats::{self, Format, ImportError, Writer},
+    store::DatabaseUrl,
 };
 
 /// The file to read or write.
@@ -54,6 +55,9 @@ pub enum TransferError {
     /// Invalid lines, or lines whose ids already exist.
     #[error("nothing was imported:\n{0}")]
     Lines(String),
+    /// An export to the database itself.
+    #[error("the file belongs to the database: choose another one")]
+    Database,
     /// Any other error of the catalog.
     #[error(transparent)]
     Catalog(#[from] Error),
@@ -66,28 +70,47 @@ impl FileArg {
     }
 }
 
+/// An open file to import.
+#[derive(Debug)]
+pub struct Source {
+    format: Format,
+    file: File,
+    argument: FileArg,
+}
+
+impl Source {
+    /// Opens the file.
+    ///
+    /// # Errors
+    /// Returns a [`TransferError`] if the file cannot be read or its format is unknown.
+    pub fn open(argument: FileArg) -> Result<Self, TransferError> {
+        let format = argument.format()?;
+        let file = if argument.is_standard() {
+            if io::stdin().is_terminal() {
+                eprintln!("reading products from the terminal; press Ctrl-D to finish");
+            }
+            // The import reads its input twice, so standard input is copied to a temporary file.
+            let mut file = tempfile::tempfile().map_err(TransferError::TemporaryFile)?;
+            io::copy(&mut io::stdin(), &mut file).map_err(argument.file_error())?;
+            file.rewind().map_err(argument.file_error())?;
+            file
+        } else {
+            File::open(&argument.file).map_err(argument.file_error())?
+        };
+        Ok(Self { format, file, argument })
+    }
+}
+
 /// Imports all products of a file, or none if it has errors.
 ///
 /// # Errors
 /// Returns a [`TransferError`] if the file cannot be read or has invalid lines, or if the catalog fails.
 pub async fn import(
     catalog: &Catalog,
-    source: &FileArg,
+    Source { format, file, argument: source }: Source,
     on_conflict: OnConflict,
 ) -> Result<(), TransferError> {
-    let (format, start) = (source.format()?, Instant::now());
-    let file = if source.is_standard() {
-        if io::stdin().is_terminal() {
-            eprintln!("reading products from the terminal; press Ctrl-D to finish");
-        }
-        // The import reads its input twice, so standard input is copied to a temporary file.
-        let mut file = tempfile::tempfile().map_err(TransferError::TemporaryFile)?;
-        io::copy(&mut io::stdin(), &mut file).map_err(source.file_error())?;
-        file.rewind().map_err(source.file_error())?;
-        file
-    } else {
-        File::open(&source.file).map_err(source.file_error())?
-    };
+    let start = Instant::now();
     let length = file.metadata().map_err(source.file_error())?.len();
     let bar = progress(length, "{msg} {wide_bar} {decimal_bytes}/{decimal_total_bytes} {eta}");
     bar.set_message("checking");
@@ -109,6 +132,14 @@ pub async fn import(
         }
     }
     Ok(())
+}
+
+/// Checks that an export does not replace the database.
+///
+/// # Errors
+/// Returns [`TransferError::Database`] if the target is a file of the database.
+pub fn check_target(target: &FileArg, database: &DatabaseUrl) -> Result<(), TransferError> {
+    if database.contains_file(&target.file) { Err(TransferError::Database) } else { Ok(()) }
 }
 
 /// Exports all products to a file. A regular file has a temporary name until it is complete.

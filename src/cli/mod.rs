@@ -1,5 +1,6 @@
-//! The commands `healthcheck`, `import`, `export` and `token`.
+//! The commands other than `serve`.
 
+pub mod database;
 pub mod healthcheck;
 pub mod import_export;
 pub mod token;

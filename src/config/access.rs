@@ -5,7 +5,7 @@ use std::{env, path::PathBuf};
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
-use super::secret::Secret;
+use super::secret::{self, Secret};
 use crate::{
     access::{AccessOptions, JwtKeys, JwtOptions},
     domain::{Scopes, TokenDigest},
@@ -54,7 +54,8 @@ pub struct AccessConfig {
         global = true,
         env = "STOCKMETER_METRICS_TOKEN",
         value_name = "TOKEN",
-        hide_env_values = true
+        hide_env_values = true,
+        value_parser = secret::parse
     )]
     pub metrics_token: Option<Secret>,
 
@@ -64,6 +65,7 @@ pub struct AccessConfig {
 
     /// Shared secret of JSON Web Tokens (HS256), at least 32 bytes
     #[arg(long, global = true, env = "STOCKMETER_JWT_SECRET", value_name = "SECRET", hide_env_values = true)]
+    #[arg(value_parser = secret::parse)]
     pub jwt_secret: Option<Secret>,
 
     /// Use the legacy service's `SECRET_KEY` as the shared secret of JSON Web Tokens

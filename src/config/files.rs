@@ -40,6 +40,10 @@ fn with_toml(mut command: Command) -> Result<Command, String> {
             toml::Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(","),
             other => text(other),
         };
+        // As an empty environment variable, it counts as unset.
+        if value.is_empty() {
+            continue;
+        }
         command = command.mut_arg(key, |arg| arg.default_value(value));
     }
     Ok(command)

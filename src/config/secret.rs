@@ -13,6 +13,14 @@ impl Secret {
     }
 }
 
+/// Parses a secret. An empty one would protect nothing, or admit no client.
+///
+/// # Errors
+/// Returns a message if the text is empty.
+pub(super) fn parse(text: &str) -> Result<Secret, String> {
+    if text.is_empty() { Err("must not be empty".to_owned()) } else { Ok(text.into()) }
+}
+
 impl From<&str> for Secret {
     fn from(text: &str) -> Self {
         Self(text.to_owned())

@@ -62,12 +62,19 @@ pub struct ConnectionTimeouts {
 /// may already be under way. The response to that request closes the connection.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// Serves HTTP/1.1 and HTTP/2 until `stop` resolves. From the cancellation of `draining` on, responses ask
-/// clients to open another connection. Active requests may finish within the grace period.
+/// Phases of the shutdown.
+pub struct Phases {
+    /// Cancelled when the server is no longer ready. Responses then ask clients to open another connection.
+    pub draining: CancellationToken,
+    /// Cancelled when the grace period ends early.
+    pub aborting: CancellationToken,
+}
+
+/// Serves HTTP/1.1 and HTTP/2 until `stop` resolves. Active requests may finish within the grace period.
 pub async fn serve(
     listener: TcpListener,
     app: App,
-    draining: CancellationToken,
+    Phases { draining, aborting }: Phases,
     stop: impl Future<Output = ()>,
     timeouts: ConnectionTimeouts,
     limits: ConnectionLimits,
@@ -102,9 +109,14 @@ pub async fn serve(
     drop(listener);
     stopping.cancel();
     connections.close();
-    if tokio::time::timeout(shutdown_grace, connections.wait()).await.is_err() {
-        let grace = humantime::format_duration(shutdown_grace);
-        warn!("requests still active after {grace} are aborted");
+    tokio::select! {
+        biased;
+        () = connections.wait() => {}
+        () = tokio::time::sleep(shutdown_grace) => {
+            let grace = humantime::format_duration(shutdown_grace);
+            warn!("requests still active after {grace} are aborted");
+        }
+        () = aborting.cancelled() => warn!("requests still active at the second signal are aborted"),
     }
 }
 
@@ -114,7 +126,7 @@ fn is_protocol_violation(error: &(dyn Error + Send + Sync + 'static)) -> bool {
     cause.is_some_and(|error| error.is_go_away() && error.is_library())
 }
 
-/// Phases of the shutdown.
+/// Phases of the shutdown, as one connection sees them.
 struct Signals {
     /// Cancelled when the server is no longer ready.
     draining: CancellationToken,

@@ -8,7 +8,7 @@ use tracing::{info, warn};
 use super::{
     Server,
     connection_limits::{ConnectionLimits, possible_connections},
-    listener::{self, ConnectionTimeouts},
+    listener::{self, ConnectionTimeouts, Phases},
 };
 
 /// Maximum time that sockets may take to close after the grace period.
@@ -18,7 +18,7 @@ const WEBSOCKET_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 const DATABASE_CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Server {
-    /// Serves until `stop` resolves, then shuts down:
+    /// Serves until the first signal, then shuts down:
     ///
     /// 1. Readiness checks fail, but the server continues to serve requests for the shutdown delay. Responses
     ///    close their HTTP/1 connections, and HTTP/2 connections accept no further requests.
@@ -27,50 +27,46 @@ impl Server {
     /// 4. The last metrics are pushed, if a collector is configured.
     /// 5. The connections to the database are closed. A SQLite file then holds everything.
     ///
-    /// `stop_again` returns a future that resolves at the next signal, which ends the shutdown delay.
-    pub async fn run<F: Future<Output = ()>>(
-        self,
-        stop: impl Future<Output = ()>,
-        stop_again: impl FnOnce() -> F,
-    ) {
+    /// `signal` waits for the next signal. A further signal ends the shutdown delay, and one after it the grace
+    /// period.
+    pub async fn run(self, mut signal: impl AsyncFnMut()) {
         let Self { main, metrics, services, config } = self;
-        let stopping = CancellationToken::new();
+        let (stopping, aborting) = (CancellationToken::new(), CancellationToken::new());
         let draining = services.shutting_down.clone();
-        let stop = async {
-            stop.await;
+        let timeouts =
+            ConnectionTimeouts { idle: config.idle_timeout, shutdown_grace: config.shutdown_grace };
+        let total = possible_connections(config.limits.connections, config.database_connections);
+        let serve = async |(listener, app)| {
+            let phases = Phases { draining: draining.clone(), aborting: aborting.clone() };
+            let per_address = config.limits.connections_per_address.into();
+            let limits = ConnectionLimits::new(total, per_address, config.access.trusted_proxies());
+            listener::serve(listener, app, phases, stopping.cancelled(), timeouts, limits).await;
+        };
+        let metrics = async {
+            if let Some(metrics) = metrics {
+                serve(metrics).await;
+            }
+        };
+        let shut_down = async {
+            signal().await;
             services.shutting_down.cancel();
             let delay = config.shutdown_delay;
             if !delay.is_zero() {
                 info!("shutting down in {}: no longer ready", humantime::format_duration(delay));
-                let _ = tokio::time::timeout(delay, stop_again()).await;
+                let _ = tokio::time::timeout(delay, signal()).await;
             }
             stopping.cancel();
             info!("shutting down: no new connections, requests under way may finish");
             services.websockets.stop();
             services.catalog.close_feed();
+            signal().await;
+            aborting.cancel();
+            std::future::pending::<()>().await;
         };
-        let timeouts =
-            ConnectionTimeouts { idle: config.idle_timeout, shutdown_grace: config.shutdown_grace };
-        let total = possible_connections(config.limits.connections, config.database_connections);
-        let limits = || {
-            let per_address = config.limits.connections_per_address.into();
-            ConnectionLimits::new(total, per_address, config.access.trusted_proxies())
-        };
-        let (main_limits, metrics_limits) = (limits(), limits());
-        let metrics = async {
-            if let Some((listener, app)) = metrics {
-                listener::serve(
-                    listener,
-                    app,
-                    draining.clone(),
-                    stopping.cancelled(),
-                    timeouts,
-                    metrics_limits,
-                )
-                .await;
-            }
-        };
-        tokio::join!(listener::serve(main.0, main.1, draining.clone(), stop, timeouts, main_limits), metrics);
+        tokio::select! {
+            _ = async { tokio::join!(serve(main), metrics) } => {}
+            () = shut_down => {}
+        }
         if tokio::time::timeout(WEBSOCKET_CLOSE_TIMEOUT, services.websockets.closed()).await.is_err() {
             warn!("closing WebSockets whose clients did not close them");
         }

@@ -13,7 +13,7 @@ use sea_orm::sqlx::{
 use crate::domain::{Error, InvalidValue};
 
 /// SQLSTATE of a statement that waited longer than `lock_timeout`.
-const LOCK_NOT_AVAILABLE: &str = "55P03";
+pub(super) const LOCK_NOT_AVAILABLE: &str = "55P03";
 /// SQLSTATE of `nextval` at the end of a sequence.
 const SEQUENCE_EXHAUSTED: &str = "2200H";
 
@@ -41,6 +41,14 @@ pub(super) fn is_connection_lost(error: &dyn DatabaseError) -> bool {
         .is_some_and(|error| matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic));
     let code = error.code().unwrap_or_default();
     is_fatal || code.starts_with("57P") || code.starts_with("08") || code == READ_ONLY
+}
+
+/// Returns the message and the SQLSTATE of an error. sqlx's text would add a line of PostgreSQL's source.
+pub(super) fn describe(error: &sqlx::Error) -> String {
+    match error.as_database_error() {
+        Some(error) => format!("{} (SQLSTATE {})", error.message(), error.code().unwrap_or_default()),
+        None => error.to_string(),
+    }
 }
 
 type Source = Box<dyn StdError + Send + Sync>;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     DatabaseUrl, StatementObserver, Store, StoreError,
     observer::OptionalObserver,
-    postgres::{Postgres, connect},
+    postgres::{Postgres, connect, pooler},
     sqlite::Sqlite,
 };
 
@@ -27,7 +27,7 @@ pub struct PoolOptions {
 pub enum OpenError {
     /// A permanent error, such as a wrong password. A retry would fail as well.
     #[error("{0} rejected the connection: {1}")]
-    Rejected(DatabaseUrl, sea_orm::sqlx::Error),
+    Rejected(DatabaseUrl, String),
     /// No successful connection within [`PoolOptions::wait`].
     #[error("{0} did not respond within {wait}: {reason}", wait = humantime::format_duration(*.1), reason = .2)]
     TimedOut(DatabaseUrl, Duration, String),
@@ -58,7 +58,7 @@ pub async fn open(
         DatabaseUrl::Sqlite(file) => Arc::new(Sqlite::open(file, options, observer).map_err(failed)?),
         DatabaseUrl::PostgreSql(server) => {
             connect::wait_for_server(url, server, options.wait).await?;
-            if Postgres::shares_connections(server).await.map_err(failed)? {
+            if pooler::shares_connections(server).await.map_err(|error| failed(error.into()))? {
                 return Err(OpenError::Pooler(url.clone()));
             }
             Arc::new(Postgres::open(server, options, observer).map_err(failed)?)

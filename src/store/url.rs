@@ -1,6 +1,11 @@
 //! Parses `DATABASE_URL`. Error messages must not repeat the URL, because it may contain a password.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{
+    fmt, fs,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use percent_encoding::percent_decode_str;
 use sea_orm::sqlx::postgres::PgConnectOptions;
@@ -30,6 +35,22 @@ impl DatabaseUrl {
             server @ Self::PostgreSql(_) => server,
         }
     }
+
+    /// Returns whether a path leads to a file of the database.
+    pub fn contains_file(&self, path: &Path) -> bool {
+        let Self::Sqlite(SqliteFile { path: database, .. }) = self else {
+            return false;
+        };
+        let identity = |path: &Path| fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
+        let Some(found) = identity(path) else {
+            return false;
+        };
+        ["", "-wal", "-shm"].into_iter().any(|suffix| {
+            let mut file = database.clone().into_os_string();
+            file.push(suffix);
+            identity(Path::new(&file)) == Some(found)
+        })
+    }
 }
 
 impl FromStr for DatabaseUrl {
@@ -49,6 +70,9 @@ impl FromStr for DatabaseUrl {
                     "DATABASE_URL is not a valid PostgreSQL URL: \
                      expected postgresql://user:password@host:5432/database"
                 })?;
+            if options.get_host().contains(',') {
+                return Err("DATABASE_URL names several hosts: name one of them".to_owned());
+            }
             // The URL's notation of an IPv6 address has brackets, which are not part of the address.
             let host = options.get_host();
             let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).map(str::to_owned);
@@ -124,8 +148,14 @@ const POSTGRES_PARAMETERS: [&str; 17] = [
     "application_name",
 ];
 
+/// Values of the parameter `sslmode`.
+const SSL_MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
+
 /// Checks what sqlx would ignore or misunderstand.
 fn check_postgres(text: &str) -> Result<(), String> {
+    if text.split('%').skip(1).any(|rest| !starts_with_hex_digits(rest)) {
+        return Err("DATABASE_URL has a % that encodes no character: write % in a password as %25".to_owned());
+    }
     // An unescaped `/`, `?` or `#` in a password ends the host, so the `@` is after the host.
     let after_host = text.split_once("://").and_then(|(_, rest)| rest.split_once(['/', '?', '#']));
     if after_host.is_some_and(|(_, rest)| rest.split_once('?').map_or(rest, |(path, _)| path).contains('@')) {
@@ -135,9 +165,11 @@ fn check_postgres(text: &str) -> Result<(), String> {
         );
     }
     let query = text.split_once('?').map_or("", |(_, query)| query);
-    for name in
-        query.split('&').filter(|part| !part.is_empty()).map(|part| part.split('=').next().unwrap_or(part))
-    {
+    for part in query.split('&').filter(|part| !part.is_empty()) {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        if ["sslmode", "ssl-mode"].contains(&name) && !SSL_MODES.contains(&value) {
+            return Err(format!("DATABASE_URL has an unknown {name}: use one of {}", SSL_MODES.join(", ")));
+        }
         if !POSTGRES_PARAMETERS.contains(&name) {
             let hint =
                 if name.to_lowercase().starts_with("ssl") { ", for TLS use sslmode=require" } else { "" };
@@ -145,4 +177,9 @@ fn check_postgres(text: &str) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Returns whether the text starts with the two digits of a percent-encoded byte.
+fn starts_with_hex_digits(text: &str) -> bool {
+    text.as_bytes().get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
 }

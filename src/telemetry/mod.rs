@@ -73,6 +73,8 @@ impl Telemetry {
             provider = provider.with_reader(reader);
         }
         let provider = provider.build();
+        // Never dropped, because its drop would log errors of its own after a failed start.
+        std::mem::forget(provider.clone());
         let meter = provider.meter(env!("CARGO_PKG_NAME"));
         let version = [opentelemetry::KeyValue::new("version", env!("CARGO_PKG_VERSION"))];
         gauge(&meter, names::BUILD_INFO, "", "Always 1, with the version as a label").record(1, &version);

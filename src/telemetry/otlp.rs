@@ -62,6 +62,7 @@ pub fn otlp_tracer_provider() -> Result<Option<SdkTracerProvider>, OtlpError> {
     if !Signal::Traces.is_enabled()? {
         return Ok(None);
     }
+    check_sampler()?;
     let exporter = SpanExporter::builder().with_http().with_protocol(PROTOCOL).build()?;
     let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource());
     Ok(Some(provider.build()))
@@ -78,6 +79,16 @@ pub(super) fn metric_reader() -> Result<Option<PeriodicReader<MetricExporter>>, 
 }
 
 const PROTOCOL: opentelemetry_otlp::Protocol = opentelemetry_otlp::Protocol::HttpBinary;
+
+/// Samplers that the SDK knows.
+const SAMPLERS: [&str; 6] = [
+    "always_on",
+    "always_off",
+    "traceidratio",
+    "parentbased_always_on",
+    "parentbased_always_off",
+    "parentbased_traceidratio",
+];
 
 impl Signal {
     fn name(self) -> &'static str {
@@ -116,6 +127,18 @@ impl Signal {
         // The error is ignored, because it only means that the other signal has already installed a provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Ok(true)
+    }
+}
+
+/// Checks the name of the sampler. The SDK would replace an unknown one by its default without a word.
+fn check_sampler() -> Result<(), OtlpError> {
+    let name = "OTEL_TRACES_SAMPLER";
+    match env_var(name) {
+        Some(value) if !SAMPLERS.contains(&value.as_str()) => {
+            let rule = "must be always_on, always_off or traceidratio, also with parentbased_ before it";
+            Err(OtlpError::Variable { name: name.to_owned(), value, rule })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::{fs, path::Path, process::Output};
 
-use crate::harness::{Server, Setup, Store, TcpProxy, binary};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
+
+use crate::harness::{Server, Setup, Store, TcpProxy, binary, cluster};
 
 on_both_stores!(migrations_can_be_reverted_and_applied_again, the_healthcheck_command_reports_readiness);
 
@@ -42,6 +44,9 @@ async fn migrations_can_be_reverted_and_applied_again(store: Store) {
         };
         migrations.iter().enumerate().map(line).collect::<String>()
     };
+    if store == Store::Sqlite {
+        std::fs::File::create(setup.file()).unwrap();
+    }
     for (direction, applied) in [
         (&["status"][..], 0),
         (&[], 11),
@@ -61,6 +66,47 @@ async fn migrations_can_be_reverted_and_applied_again(store: Store) {
         (&["up"], 11),
     ] {
         assert_eq!(migrate(direction).await, status(applied), "{direction:?}");
+    }
+    assert_eq!(setup.start().await.get("/products").await.text, "[]");
+}
+
+/// A misspelt URL is the likely cause.
+#[tokio::test]
+async fn commands_create_no_database_by_accident() {
+    let setup = Setup::new(Store::Sqlite).await;
+    for arguments in [
+        &["migrate", "status"][..],
+        &["migrate", "down"],
+        &["export", "products.csv"],
+        &["backup", "backup.db"],
+        &["import", "missing.csv"],
+        &["import", "missing"],
+    ] {
+        let output = setup.command().args(arguments).output().await.unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert_eq!(fs::read_dir(setup.folder.path()).unwrap().count(), 0, "{arguments:?}");
+    }
+    let setup = Setup::new(Store::PostgreSql).await;
+    let database = cluster().await.connect(setup.database.as_deref().unwrap()).await;
+    let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
+    let tables = Statement::from_string(DbBackend::Postgres, tables);
+    for (arguments, code) in [(&["export", "products.csv"], 1), (&["migrate", "status"], 0)] {
+        let output = setup.command().args(arguments).output().await.unwrap();
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        let count = database.query_one_raw(tables.clone()).await.unwrap().unwrap().try_get_by_index(0);
+        assert_eq!(count, Ok(0_i64), "{arguments:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_export_does_not_replace_the_database() {
+    let setup = Setup::new(Store::Sqlite).await;
+    assert!(setup.command().arg("migrate").output().await.unwrap().status.success());
+    std::os::unix::fs::symlink("stockmeter.db", setup.folder.path().join("link")).unwrap();
+    for target in ["stockmeter.db", "./stockmeter.db", "link"] {
+        let output = setup.command().args(["export", target, "--format", "csv"]).output().await.unwrap();
+        let (code, text) = code_and_output(output);
+        assert!(code == Some(1) && text.contains("the file belongs to the database"), "{text}");
     }
     assert_eq!(setup.start().await.get("/products").await.text, "[]");
 }

@@ -26,7 +26,7 @@ async fn setup() -> Setup {
 async fn announce(server: &Server, address: &str, path: &str, kind: &str, length: usize) -> TcpStream {
     let mut stream = TcpStream::connect(&server.address).await.unwrap();
     let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {address}\r\nContent-Type: {kind}\r\n\
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: {address}\r\nContent-Type: {kind}\r\n\
          Content-Length: {length}\r\nExpect: 100-continue\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).await.unwrap();
@@ -129,7 +129,7 @@ async fn a_client_sends_little_before_it_says_who_it_is() {
     let before = server.resident_bytes();
     let attack = async |_| {
         let mut stream = TcpStream::connect(&server.address).await.unwrap();
-        let head = "GET /graphql HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        let head = "GET /graphql HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
             Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n";
         stream.write_all(head.as_bytes()).await.unwrap();
@@ -193,7 +193,7 @@ async fn sockets_are_limited_in_all_and_for_each_caller() {
 async fn connections_are_limited() {
     let server = setup().await.with("STOCKMETER_CONNECTIONS", 3).start().await;
     let respond = async |stream: &mut TcpStream| {
-        let _ = stream.write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        let _ = stream.write_all(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
         status_line(stream).await
     };
     let mut open = Vec::new();
@@ -218,7 +218,7 @@ async fn request_headers_have_a_maximum_size() {
     for (size, expected) in [(30_000, "HTTP/1.1 200"), (70_000, "HTTP/1.1 431")] {
         let filler = "x".repeat(size);
         let request = format!(
-            "GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Filler: {filler}\r\n\r\n"
+            "GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Filler: {filler}\r\n\r\n"
         );
         let mut stream = TcpStream::connect(&server.address).await.unwrap();
         let _ = stream.write_all(request.as_bytes()).await;
@@ -263,7 +263,7 @@ async fn load(server: &Server) {
 async fn request_list(server: &Server, address: &str, encoding: &str) -> TcpStream {
     let mut stream = TcpStream::connect(&server.address).await.unwrap();
     let request = format!(
-        "GET /products HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {address}\r\nAccept-Encoding: {encoding}\r\n\r\n"
+        "GET /products HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: {address}\r\nAccept-Encoding: {encoding}\r\n\r\n"
     );
     stream.write_all(request.as_bytes()).await.unwrap();
     // The client reads only the first byte of the response.

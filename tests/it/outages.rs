@@ -32,13 +32,21 @@ async fn requests_succeed_soon_after_connections_freeze() {
     let network = proxy.open(Duration::ZERO).await;
     let server = setup.with("STOCKMETER_METRICS_COLLECTION_INTERVAL", "100ms").start().await;
     server.post("/products", PRODUCT).await;
-    join_all((0..16).map(|_| server.get("/products/1"))).await;
+    join_all((0..16).map(|id| server.get(["/products/1", "/products?limit=3"][id % 2]))).await;
     network.freeze();
-    let works = async || {
-        let adjusted = server.post("/products/1/stock", r#"{"delta":1}"#).await.status == 200;
-        adjusted && server.get("/products/1").await.status == 200
+    let succeeds = async |method: &str, path: &str, body: &'static str| {
+        let request = || server.request(method, path).header("content-type", "application/json").body(body);
+        let what = format!("{method} {path} succeeds");
+        eventually_within(Duration::from_secs(20), what, async || server.send(request()).await.status == 200)
+            .await;
     };
-    eventually_within(Duration::from_secs(20), "reads and writes succeed", works).await;
+    tokio::join!(
+        succeeds("POST", "/products/1/stock", r#"{"delta":1}"#),
+        succeeds("GET", "/products/1", ""),
+        succeeds("GET", "/products?limit=3", ""),
+        succeeds("GET", "/products?count=exact&limit=1", ""),
+        succeeds("DELETE", "/products?id=eq.1000", ""),
+    );
     let reports = async || {
         server.get("/health/ready").await.status == 200 && server.metric("database_up").await == Some(1.0)
     };
@@ -268,6 +276,18 @@ async fn a_missing_file_is_noticed() {
         let works = async || server.post("/products/1/stock", r#"{"delta":1}"#).await.status == 200;
         eventually_within(Duration::from_secs(5), "the file is used again", works).await;
     }
+}
+
+/// The file is emptied while the server runs. A write to the log would be acknowledged and lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_emptied_file_is_noticed() {
+    let server = Server::start(Store::Sqlite).await;
+    server.post("/products", PRODUCT).await;
+    std::fs::File::create(server.setup.file()).unwrap();
+    assert_eq!(server.post("/products/1/stock", r#"{"delta":1}"#).await.status, 503);
+    let fails = async || server.get("/health/ready").await.status == 503;
+    eventually_within(Duration::from_secs(5), "the server is not ready", fails).await;
+    server.log.wait_for_line("the database file was emptied").await;
 }
 
 /// Lists of different lengths do not fill the caches of prepared statements.

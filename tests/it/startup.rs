@@ -3,16 +3,21 @@
 use std::{fs, os::unix::fs::PermissionsExt, process::Stdio, time::Duration};
 
 use futures_util::future::join_all;
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, TransactionTrait};
 use serde_json::Value;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpListener, TcpStream},
+};
 
-use crate::harness::{Log, NORTHWIND, PASSWORD, Server, Setup, Store, cluster, http_client};
+use crate::harness::{Log, NORTHWIND, PASSWORD, Server, Setup, Store, cluster, eventually, http_client};
 
 on_both_stores!(
     ten_instances_start_concurrently,
     a_newer_schema_is_rejected,
     an_address_in_use_is_rejected,
+    an_incomplete_database_is_rejected,
+    a_second_signal_ends_the_grace_period,
     a_server_stops_on_sigterm,
     products_survive_a_restart,
 );
@@ -27,6 +32,8 @@ async fn assert_rejected(setup: &Setup, reason: &str) {
     assert_eq!(status.code(), Some(1), "{text}");
     assert!(last.starts_with("error: ") && last.contains(reason), "{text}");
     assert!(!text.contains(PASSWORD) && !text.contains("wrong-horse"), "{text}");
+    // Lines of PostgreSQL's source, and the library's report of its own end.
+    assert!(!text.contains(" at line ") && !text.contains("MeterProvider.Drop"), "{text}");
 }
 
 async fn ten_instances_start_concurrently(store: Store) {
@@ -45,10 +52,49 @@ async fn a_newer_schema_is_rejected(store: Store) {
     assert_rejected(&server.setup, "newer schema (m20991231_000001_from_the_future)").await;
 }
 
+async fn an_incomplete_database_is_rejected(store: Store) {
+    let server = Setup::new(store).await.start().await;
+    let database = server.direct_connection().await;
+    for (damage, repair) in [
+        ("ALTER TABLE idempotency_key RENAME TO hidden", "ALTER TABLE hidden RENAME TO idempotency_key"),
+        (
+            "ALTER TABLE product_change_log RENAME TO hidden",
+            "ALTER TABLE hidden RENAME TO product_change_log",
+        ),
+        (
+            "ALTER TABLE product RENAME COLUMN price TO cost",
+            "ALTER TABLE product RENAME COLUMN cost TO price",
+        ),
+    ] {
+        database.execute_unprepared(damage).await.unwrap();
+        assert_rejected(&server.setup, "the database is incomplete, restore it from a backup: ").await;
+        database.execute_unprepared(repair).await.unwrap();
+    }
+}
+
+async fn a_second_signal_ends_the_grace_period(store: Store) {
+    let mut server = Setup::new(store).await.with("STOCKMETER_SHUTDOWN_GRACE", "1h").start().await;
+    let mut upload = TcpStream::connect(&server.address).await.unwrap();
+    let request = "POST /products HTTP/1.1\r\nHost: localhost\r\n\
+        Content-Type: application/json\r\nContent-Length: 99\r\n\r\n{";
+    upload.write_all(request.as_bytes()).await.unwrap();
+    // The upload has begun when the metrics count it as well as their own request.
+    let began = async || server.metric("http_requests_in_flight").await == Some(2.0);
+    eventually("the upload has begun", began).await;
+    server.signal(rustix::process::Signal::TERM);
+    server.log.wait_for_line("no new connections").await;
+    server.signal(rustix::process::Signal::TERM);
+    assert_eq!(server.wait_for_exit().await.code(), Some(0));
+    assert!(
+        server.log.read_to_end().await.contains("requests still active at the second signal are aborted")
+    );
+}
+
 async fn an_address_in_use_is_rejected(store: Store) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let setup = Setup::new(store).await.with("STOCKMETER_LISTEN", address);
+    let setup = setup.with("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1");
     assert_rejected(&setup, &format!("cannot listen on {address}")).await;
 }
 
@@ -102,6 +148,34 @@ async fn the_wait_for_a_database_is_limited() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_wait_for_a_locked_table_is_limited() {
+    let server = Setup::new(Store::PostgreSql).await.start().await;
+    let lock = server.direct_connection().await.begin().await.unwrap();
+    lock.execute_unprepared("LOCK TABLE seaql_migrations").await.unwrap();
+    let setup = server.setup.clone().with("STOCKMETER_DATABASE_WAIT", "2s");
+    let (mut child, log) = setup.spawn();
+    log.wait_for_line("which may wait for other sessions that have locked it").await;
+    assert_eq!(child.wait().await.unwrap().code(), Some(1));
+    let text = log.read_to_end().await;
+    assert!(text.contains("another session has locked a table of the database for more than 2s"), "{text}");
+    lock.rollback().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_waits_for_a_locked_file() {
+    let mut server = Setup::new(Store::Sqlite).await.start().await;
+    server.signal(rustix::process::Signal::TERM);
+    server.wait_for_exit().await;
+    let other = rusqlite::Connection::open(server.setup.file()).unwrap();
+    other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; CREATE TABLE other (id integer)").unwrap();
+    let (_child, log) = server.setup.spawn();
+    log.wait_for_line("waiting for another process that is using the database").await;
+    drop(other);
+    log.wait_for_line("listening on").await;
+    assert_eq!(log.text().matches("waiting for another process").count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_unusable_database_url_is_rejected_at_once() {
     let mut setup = Setup::new(Store::PostgreSql).await.with("STOCKMETER_LOG", "trace");
     let good = setup.database_url.clone();
@@ -118,6 +192,9 @@ async fn an_unusable_database_url_is_rejected_at_once() {
         (format!("{good}?ssl=true"), "unknown parameter `ssl`, for TLS use sslmode=require"),
         (format!("{good}?channel_binding=require"), "unknown parameter `channel_binding`"),
         (format!("{good}?sslmode=require"), "rejected the connection: "),
+        (format!("{good}?sslmode=requre"), "DATABASE_URL has an unknown sslmode: use one of disable, allow"),
+        (good.replace("127.0.0.1", "127.0.0.1,localhost"), "DATABASE_URL names several hosts"),
+        (good.replace(PASSWORD, &format!("{PASSWORD}%zz")), "write % in a password as %25"),
         (format!("postgres://postgres:47#{PASSWORD}@127.0.0.1/db"), "DATABASE_URL has an @"),
         ("sqlite::memory:".to_owned(), "DATABASE_URL must name a file"),
         ("sqlite://?cache=private".to_owned(), "DATABASE_URL must name a file"),
@@ -144,6 +221,8 @@ async fn invalid_settings_are_rejected_by_name() {
         ("STOCKMETER_LOG", "info,stockmeter=loud", "`loud` is not a level"),
         ("STOCKMETER_REQUEST_TIMEOUT", "0s", "must be longer than 0s"),
         ("STOCKMETER_DATABASE_STATEMENT_TIMEOUT", "0ms", "must be longer than 0s"),
+        ("STOCKMETER_GRAPHQL_TIMEOUT", "1000000y", "must be at most 100 years"),
+        ("STOCKMETER_SHUTDOWN_GRACE", "101y", "must be at most 100 years"),
         ("STOCKMETER_LISTEN", ":8000", "such as 127.0.0.1:8000"),
         ("STOCKMETER_LISTEN", "8000", "such as 127.0.0.1:8000"),
         ("STOCKMETER_METRICS_LISTEN", "no.such.host.invalid:1", "such as 127.0.0.1:8000"),
@@ -169,11 +248,41 @@ async fn empty_variables_count_as_unset() {
         "STOCKMETER_CONFIG",
         "STOCKMETER_REQUIRE_IF_MATCH",
         "STOCKMETER_GRAPHQL_OPERATION_NAMES",
+        "TOKIO_WORKER_THREADS",
     ];
     let setup = Setup::new(Store::Sqlite).await;
     let setup = names.into_iter().fold(setup, |setup, name| setup.with(name, ""));
     let server = setup.with("STOCKMETER_LISTEN", "localhost:0").start().await;
     assert_eq!(server.get("/metrics").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn empty_values_in_the_file_count_as_unset() {
+    let setup = Setup::new(Store::Sqlite).await;
+    let file = "metrics_token = ''\ncors_origins = ''\nlog = ''\nrequest_timeout = ''\ncors_headers = []";
+    std::fs::write(setup.folder.path().join("stockmeter.toml"), file).unwrap();
+    let server = setup.with("STOCKMETER_CONFIG", "stockmeter.toml").start().await;
+    assert_eq!(server.get("/metrics").await.status, 200);
+    // An empty flag may come from a variable that was not set. It must not remove the protection unnoticed.
+    let output = server.setup.command().args(["serve", "--metrics-token", ""]).output().await.unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("must not be empty"), "{output:?}");
+}
+
+/// PostgreSQL accepts timeouts of up to 25 days.
+#[tokio::test(flavor = "multi_thread")]
+async fn times_may_be_long() {
+    let setup = Setup::new(Store::PostgreSql).await;
+    let names = [
+        "STOCKMETER_DATABASE_STATEMENT_TIMEOUT",
+        "STOCKMETER_DATABASE_ACQUIRE_TIMEOUT",
+        "STOCKMETER_REQUEST_TIMEOUT",
+        "STOCKMETER_GRAPHQL_TIMEOUT",
+        "STOCKMETER_IDLE_TIMEOUT",
+    ];
+    let server = names.into_iter().fold(setup, |setup, name| setup.with(name, "100y")).start().await;
+    assert_eq!(server.post("/products", r#"{"name":"x","price":1,"amount":1}"#).await.status, 201);
+    server.graphql("{ products { nodes { id } } }", serde_json::json!({})).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -208,7 +317,7 @@ async fn secrets_may_be_files() {
     assert_eq!(http.get(&metrics).bearer_auth("s3cret").send().await.unwrap().status(), 200);
 
     // A variable wins over the file, and the help does not show the secret.
-    let output = setup.clone().with("DATABASE_URL_FILE", &url).command().args(["migrate", "status"]).output();
+    let output = setup.clone().with("DATABASE_URL_FILE", &url).command().arg("migrate").output();
     assert!(output.await.unwrap().status.success() && setup.file().exists());
     let help = setup.clone().with("STOCKMETER_METRICS_TOKEN_FILE", &token).command().arg("--help").output();
     assert!(!String::from_utf8(help.await.unwrap().stdout).unwrap().contains("s3cret"));

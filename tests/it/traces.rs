@@ -179,6 +179,7 @@ async fn unsupported_exporters_are_rejected_at_startup() {
         ("OTEL_TRACES_EXPORTER", "zipkin", "must be otlp or none"),
         ("OTEL_METRICS_EXPORTER", "statsd", "must be otlp or none"),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "must be http/protobuf"),
+        ("OTEL_TRACES_SAMPLER", "alwayson", "must be always_on, always_off or traceidratio"),
     ] {
         let setup =
             Setup::new(Store::Sqlite).await.with("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318");

@@ -29,7 +29,7 @@ WHERE xact > $1 OR (log.seq << 10) + position - 1 >= $2
 ORDER BY xact, log.seq, position LIMIT $3";
 
 /// Selects the newest change that no running transaction can precede.
-const SELECT_NEWEST: &str = "
+pub(in crate::store) const SELECT_NEWEST: &str = "
 SELECT xact, (log.seq << 10) + cardinality(product_ids) - 1 AS seq, at, kind,
     product_ids[cardinality(product_ids)] AS product_id, versions[cardinality(versions)] AS version
 FROM product_change_log AS log WHERE xact < pg_snapshot_xmin(pg_current_snapshot())::text::bigint

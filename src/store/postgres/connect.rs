@@ -8,12 +8,15 @@ use sea_orm::sqlx::{
 };
 use tracing::info;
 
-use crate::store::{DatabaseUrl, OpenError, PoolOptions};
+use crate::store::{DatabaseUrl, OpenError, PoolOptions, error::describe};
 
 /// Timeout of one attempt to connect.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Shortest and longest pause between attempts. Each pause is twice the previous one.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+
+/// Longest timeout that PostgreSQL accepts, about 25 days.
+pub(in crate::store) const MAX_TIMEOUT_MILLIS: u128 = i32::MAX as u128;
 
 /// Returns the options of every connection. Poolers reject unknown startup parameters, so none is sent.
 pub(super) fn connect_options(server: &PgConnectOptions) -> PgConnectOptions {
@@ -26,7 +29,7 @@ pub(super) async fn connect(
     options: PoolOptions,
 ) -> Result<PgConnection, sqlx::Error> {
     let mut connection = server.connect().await?;
-    let timeout = options.statement_timeout.as_millis();
+    let timeout = options.statement_timeout.as_millis().min(MAX_TIMEOUT_MILLIS);
     // Safeguard: no request should leave a transaction idle. If one does, the transaction must not keep its
     // locks.
     let set = format!("SET statement_timeout = {timeout}; SET idle_in_transaction_session_timeout = '10s'");
@@ -51,8 +54,10 @@ pub(in crate::store) async fn wait_for_server(
                 drop(connection.close().await);
                 return Ok(());
             }
-            Ok(Err(error)) if is_permanent(&error) => return Err(OpenError::Rejected(url.clone(), error)),
-            Ok(Err(error)) => error.to_string(),
+            Ok(Err(error)) if is_permanent(&error) => {
+                return Err(OpenError::Rejected(url.clone(), describe(&error)));
+            }
+            Ok(Err(error)) => describe(&error),
             Err(_) => "no response".to_owned(),
         };
         let remaining = wait.saturating_sub(start.elapsed());

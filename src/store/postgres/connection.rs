@@ -1,6 +1,9 @@
 //! A connection of the pool, and the execution of statements on it.
 
-use std::time::Instant;
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
 use deadpool::managed::Object;
 use sea_orm::{
@@ -22,6 +25,9 @@ use crate::store::{
     spans,
 };
 
+/// Maximum time by which the end of a statement may exceed PostgreSQL's own timeout.
+const MAX_DELAY: Duration = Duration::from_secs(1);
+
 /// A connection, which returns to the pool when it is dropped. If a statement was given up or a transaction
 /// was left open, the connection is closed instead, which also ends the transaction.
 pub(super) struct Connection {
@@ -30,6 +36,8 @@ pub(super) struct Connection {
     pool: Connections,
     write_state: WriteState,
     observer: OptionalObserver,
+    /// Time after which a statement is given up, because the connection is lost. PostgreSQL ends it earlier.
+    limit: Duration,
     state: State,
     is_in_transaction: bool,
 }
@@ -58,8 +66,8 @@ macro_rules! run {
             return Err(StoreError::unavailable("the connection is closed"));
         };
         $self.state = State::Busy;
-        let result: Result<_, sqlx::Error> = $run.await;
-        $self.finish(result)
+        let result = tokio::time::timeout($self.limit, $run).await;
+        $self.finish(result.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into())))
     }};
 }
 
@@ -80,9 +88,11 @@ impl Connection {
         pool: Connections,
         write_state: WriteState,
         observer: OptionalObserver,
+        statement_timeout: Duration,
     ) -> Self {
         let (pooled, state) = (Some(pooled), State::Ready);
-        Self { pooled, pool, write_state, observer, state, is_in_transaction: false }
+        let limit = statement_timeout + MAX_DELAY;
+        Self { pooled, pool, write_state, observer, limit, state, is_in_transaction: false }
     }
 
     /// Runs a statement and returns its rows.

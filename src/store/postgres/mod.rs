@@ -8,7 +8,7 @@ mod connection_manager;
 mod insert;
 mod notify;
 mod pool;
-mod pooler;
+pub(super) mod pooler;
 mod products;
 mod rows;
 mod transaction;
@@ -37,6 +37,8 @@ use crate::domain::{
     Version,
 };
 
+pub(super) use self::change_log::SELECT_NEWEST as SELECT_NEWEST_CHANGE;
+
 const BACKEND: DbBackend = DbBackend::Postgres;
 
 /// Maximum number of connections for migrations and notifications.
@@ -59,14 +61,6 @@ impl fmt::Debug for Postgres {
 }
 
 impl Postgres {
-    /// Returns whether the server is a pooler that shares connections between clients.
-    ///
-    /// # Errors
-    /// Returns an error if no connection can be opened.
-    pub async fn shares_connections(server: &PgConnectOptions) -> Result<bool, StoreError> {
-        Ok(pooler::shares_connections(&connect::connect_options(server)).await?)
-    }
-
     /// Creates the pools, which open connections when they are needed.
     pub fn open(
         server: &PgConnectOptions,

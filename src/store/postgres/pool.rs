@@ -94,7 +94,8 @@ impl Pool {
         match connection {
             Ok(connection) => {
                 let (pool, state) = (self.connections.clone(), self.write_state.clone());
-                Ok(Connection::new(connection, pool, state, self.observer.clone()))
+                let timeout = self.options.statement_timeout;
+                Ok(Connection::new(connection, pool, state, self.observer.clone(), timeout))
             }
             Err(PoolError::Backend(error)) => Err(error.into()),
             Err(error) => Err(StoreError::unavailable(error)),

@@ -7,6 +7,8 @@ use sea_orm::sqlx::{
     postgres::PgConnectOptions,
 };
 
+use super::connect::connect_options;
+
 /// Number of times that the server processes are compared. With other clients at work, a pooler may give
 /// different ones at first.
 const ROUNDS: usize = 5;
@@ -19,7 +21,8 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// Returns an error if no connection can be opened.
-pub(super) async fn shares_connections(server: &PgConnectOptions) -> Result<bool, sqlx::Error> {
+pub(in crate::store) async fn shares_connections(server: &PgConnectOptions) -> Result<bool, sqlx::Error> {
+    let server = connect_options(server);
     let (mut first, mut second) = (server.connect().await?, server.connect().await?);
     let compare = async {
         let known = process_id(&mut first).await?;

@@ -96,7 +96,7 @@ fn json_array(numbers: impl ExactSizeIterator<Item = i64>) -> String {
 
 pub(super) const SELECT_FROM: &str =
     "SELECT seq, at, kind, product_ids, versions FROM product_change_log WHERE seq >= ? ORDER BY seq";
-pub(super) const SELECT_LAST: &str =
+pub(in crate::store) const SELECT_LAST: &str =
     "SELECT seq, at, kind, product_ids, versions FROM product_change_log ORDER BY seq DESC LIMIT 1";
 pub(super) const INSERT_SENTINEL: &str = "
 INSERT INTO product_change_log (kind, product_ids, versions)

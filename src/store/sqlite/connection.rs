@@ -31,24 +31,35 @@ const CACHED_STATEMENTS: usize = 64;
 
 /// Opens a connection. The file must exist, unless `create` is set.
 pub(super) fn open(file: &Path, access: Access, create: bool) -> Result<Connection> {
+    let busy_timeout = match access {
+        Access::Read => READ_BUSY_TIMEOUT,
+        Access::Write => BUSY_TIMEOUT,
+    };
+    open_within(file, access, create, busy_timeout)
+}
+
+/// Opens a connection that waits for the locks of other processes up to `busy_timeout`, also while it is opened.
+pub(super) fn open_within(
+    file: &Path,
+    access: Access,
+    create: bool,
+    busy_timeout: Duration,
+) -> Result<Connection> {
     if create {
         create_private(file)?;
     }
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     flags.set(OpenFlags::SQLITE_OPEN_CREATE, create);
     let connection = Connection::open_with_flags(file, flags)?;
+    connection.busy_timeout(busy_timeout)?;
     connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
     // Without this guarantee, SQLite prepares a statement again whenever a value of a range condition changes.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // A negative number is a size in KiB.
     connection.pragma_update(None, "cache_size", format!("-{CACHE_KIB}"))?;
     match access {
-        Access::Read => {
-            connection.busy_timeout(READ_BUSY_TIMEOUT)?;
-            connection.pragma_update(None, "query_only", "on")?;
-        }
+        Access::Read => connection.pragma_update(None, "query_only", "on")?,
         Access::Write => {
-            connection.busy_timeout(BUSY_TIMEOUT)?;
             connection.pragma_update(None, "journal_mode", "wal")?;
             // With FULL, a commit is on disk before it is acknowledged.
             connection.pragma_update(None, "synchronous", "full")?;

@@ -33,7 +33,7 @@ struct Inner {
 impl DatabaseFile {
     /// Remembers the identity of an existing file.
     pub fn new(path: &Path) -> io::Result<Self> {
-        let (path, identity) = (path.to_owned(), identity(path)?);
+        let (path, identity) = (path.to_owned(), identity(&fs::metadata(path)?));
         Ok(Self(Arc::new(Inner { path, identity, opened_at: Instant::now(), next_check: AtomicU64::new(0) })))
     }
 
@@ -57,8 +57,16 @@ impl DatabaseFile {
 
     /// Returns an error if the file was deleted or replaced.
     pub fn check_now(&self) -> Result<(), StoreError> {
-        if identity(&self.0.path).is_ok_and(|found| found == self.0.identity) {
-            return Ok(());
+        match fs::metadata(&self.0.path) {
+            Ok(file) if identity(&file) != self.0.identity => {}
+            // The file has at least one page.
+            Ok(file) if file.len() == 0 => {
+                return Err(StoreError::unavailable(
+                    "the database file was emptied: stop the server, and restore the file from a backup",
+                ));
+            }
+            Ok(_) => return Ok(()),
+            Err(_) => {}
         }
         Err(StoreError::unavailable(
             "the database file was deleted or replaced: put it back, or restart the server",
@@ -67,6 +75,6 @@ impl DatabaseFile {
 }
 
 /// Returns the device and the inode of a file.
-fn identity(path: &Path) -> io::Result<(u64, u64)> {
-    fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
+fn identity(file: &fs::Metadata) -> (u64, u64) {
+    (file.dev(), file.ino())
 }

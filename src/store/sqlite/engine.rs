@@ -6,12 +6,8 @@ use rusqlite::{Connection, Row};
 use sea_orm::Statement;
 
 use super::{
-    connection::{self, Access},
-    database_file::DatabaseFile,
-    readers::Readers,
-    startup_check, values,
-    write_transaction::WriteTransaction,
-    writer::Writer,
+    database_file::DatabaseFile, readers::Readers, startup_check, values,
+    write_transaction::WriteTransaction, writer::Writer,
 };
 use crate::store::{Kind, PoolOptions, StoreError, observer::OptionalObserver, spans, url::SqliteFile};
 
@@ -37,8 +33,7 @@ impl Sqlite {
         options: PoolOptions,
         observer: OptionalObserver,
     ) -> Result<Self, StoreError> {
-        // The first connection also sets the journal mode, which the file keeps.
-        startup_check::check(&connection::open(&file.path, Access::Write, file.create)?, options.wait)?;
+        startup_check::check(file, options.wait)?;
         let file = DatabaseFile::new(&file.path).map_err(StoreError::unavailable)?;
         let (writer, readers) = (Writer::start(file.clone()), Readers::new(file.clone(), options));
         Ok(Self { file, writer, readers, observer })

@@ -40,11 +40,9 @@ use crate::domain::{
     Version,
 };
 
-pub(super) use self::engine::Sqlite;
+pub(super) use self::{change_log::SELECT_LAST as SELECT_LAST_CHANGE, engine::Sqlite};
 
 const BACKEND: DbBackend = DbBackend::Sqlite;
-
-const SELECT_ID: &str = "SELECT id FROM product WHERE id = ?";
 
 #[async_trait]
 impl Store for Sqlite {
@@ -218,9 +216,9 @@ impl ProductStatements for Sqlite {
 
     async fn existing_ids(&self, ids: Vec<ProductId>) -> Result<Vec<ProductId>, StoreError> {
         let read = move |connection: &Connection| {
-            read_transaction::run(connection, || existing_ids(connection, &ids))
+            read_transaction::run(connection, || update::existing_ids(connection, &ids))
         };
-        self.read(SELECT_ID, read).await
+        self.read(update::SELECT_ID, read).await
     }
 
     /// The ids are skipped when they are generated.
@@ -241,15 +239,4 @@ impl ProductStatements for Sqlite {
         let sql = statement.sql.clone();
         self.write("DELETE", &sql, move |transaction| update::delete_many(transaction, &statement)).await
     }
-}
-
-fn existing_ids(connection: &Connection, ids: &[ProductId]) -> rusqlite::Result<Vec<ProductId>> {
-    let mut exists = connection.prepare_cached(SELECT_ID)?;
-    let mut existing = Vec::new();
-    for id in ids {
-        if exists.exists([id.get()])? {
-            existing.push(*id);
-        }
-    }
-    Ok(existing)
 }

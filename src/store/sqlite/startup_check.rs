@@ -1,6 +1,7 @@
 //! Checks of the file at startup: whether it is damaged, and whether it can be written.
 
 use std::{
+    mem,
     sync::mpsc::{self, RecvTimeoutError},
     thread,
     time::{Duration, Instant},
@@ -9,18 +10,24 @@ use std::{
 use rusqlite::{Connection, ErrorCode};
 use tracing::{debug, info};
 
-use super::write_transaction;
-use crate::store::StoreError;
+use super::{
+    connection::{self, Access},
+    write_transaction,
+};
+use crate::store::{StoreError, url::SqliteFile};
 
 /// Maximum time to search for damage. A larger file is searched in part.
 const CHECK_TIME: Duration = Duration::from_secs(2);
 
-/// Checks the file. Waits for the write lock of another process, up to `wait`.
+/// Interval at which the locks of another process are tested.
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Opens and checks the file. Waits for the locks of another process, up to `wait`.
 ///
 /// # Errors
 /// Returns an error if the file is damaged or cannot be written.
-pub(super) fn check(connection: &Connection, wait: Duration) -> Result<(), StoreError> {
-    check_writable(connection, wait)?;
+pub(super) fn check(file: &SqliteFile, wait: Duration) -> Result<(), StoreError> {
+    let connection = open_writable(file, wait)?;
     let (stop, stopped) = mpsc::channel::<()>();
     let interrupt = connection.get_interrupt_handle();
     let timer = thread::spawn(move || {
@@ -44,17 +51,30 @@ pub(super) fn check(connection: &Connection, wait: Duration) -> Result<(), Store
     }
 }
 
-fn check_writable(connection: &Connection, wait: Duration) -> Result<(), StoreError> {
+/// Opens a connection that can write. Logs once if it has to wait.
+fn open_writable(file: &SqliteFile, wait: Duration) -> Result<Connection, StoreError> {
     let start = Instant::now();
+    let mut is_reported = false;
     loop {
-        match write_transaction::begin(connection) {
-            Ok(()) => return Ok(write_transaction::roll_back(connection)?),
-            Err(error) if is_busy(&error) && start.elapsed() < wait => {
-                info!("waiting for another process that is writing to the database");
+        let remaining = wait.saturating_sub(start.elapsed());
+        match try_open(file, remaining.min(RETRY_INTERVAL)) {
+            Err(error) if is_busy(&error) && !remaining.is_zero() => {
+                if !mem::replace(&mut is_reported, true) {
+                    let seconds = remaining.as_secs();
+                    info!("waiting for another process that is using the database, giving up in {seconds} s");
+                }
             }
-            Err(error) => return Err(error.into()),
+            result => return Ok(result?),
         }
     }
+}
+
+fn try_open(file: &SqliteFile, busy_timeout: Duration) -> rusqlite::Result<Connection> {
+    // The first connection also sets the journal mode, which the file keeps.
+    let connection = connection::open_within(&file.path, Access::Write, file.create, busy_timeout)?;
+    write_transaction::begin(&connection)?;
+    write_transaction::roll_back(&connection)?;
+    Ok(connection)
 }
 
 fn is_busy(error: &rusqlite::Error) -> bool {

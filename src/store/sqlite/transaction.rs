@@ -6,8 +6,7 @@ use async_trait::async_trait;
 use rusqlite::Result;
 
 use super::{
-    BACKEND, SELECT_ID, Sqlite, existing_ids, insert, session::SessionHandle, update, values,
-    write_transaction::WriteTransaction,
+    BACKEND, Sqlite, insert, session::SessionHandle, update, values, write_transaction::WriteTransaction,
 };
 use crate::{
     domain::{
@@ -50,7 +49,10 @@ impl ProductStatements for SqliteTransaction {
     }
 
     async fn existing_ids(&self, ids: Vec<ProductId>) -> Result<Vec<ProductId>, StoreError> {
-        self.run("SELECT", SELECT_ID, move |transaction| existing_ids(transaction.connection, &ids)).await
+        self.run("SELECT", update::SELECT_ID, move |transaction| {
+            update::existing_ids(transaction.connection, &ids)
+        })
+        .await
     }
 
     async fn skip_used_ids(&self, _: &[ProductId], _: usize) -> Result<(), StoreError> {

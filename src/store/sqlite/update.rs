@@ -11,6 +11,8 @@ use crate::{
     store::StoreError,
 };
 
+pub(super) const SELECT_ID: &str = "SELECT id FROM product WHERE id = ?";
+
 pub(super) const SELECT_ONE: &str = "SELECT id, name, price, amount, version FROM product WHERE id = ?";
 pub(super) const UPDATE: &str =
     "UPDATE product SET name = ?, price = ?, amount = ?, version = ? WHERE id = ?";
@@ -122,4 +124,16 @@ pub(super) fn delete_many(transaction: &mut WriteTransaction<'_>, delete: &State
         }
     }
     Ok(deleted.len() as u64)
+}
+
+/// Returns those of the ids that belong to existing products.
+pub(super) fn existing_ids(connection: &Connection, ids: &[ProductId]) -> rusqlite::Result<Vec<ProductId>> {
+    let mut exists = connection.prepare_cached(SELECT_ID)?;
+    let mut existing = Vec::new();
+    for id in ids {
+        if exists.exists([id.get()])? {
+            existing.push(*id);
+        }
+    }
+    Ok(existing)
 }

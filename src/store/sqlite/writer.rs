@@ -65,7 +65,6 @@ impl Writer {
         Self { queue, jobs: pending, permits, write_state }
     }
 
-    /// Returns whether writes work.
     pub fn write_state(&self) -> &WriteState {
         &self.write_state
     }

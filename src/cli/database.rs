@@ -1,0 +1,90 @@
+//! Commands on the database: `migrate` and `backup`, and the opening of the database for others.
+
+use std::{fmt, path::Path, sync::Arc};
+
+use clap::Subcommand;
+
+use crate::{
+    config::Config,
+    server::{self, StartError},
+    store::{self, DatabaseUrl, Store},
+};
+
+/// What to do with the migrations.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum MigrateCommand {
+    /// Apply all pending migrations (the default)
+    Up,
+    /// Revert the last migration and delete its data
+    Down,
+    /// List all migrations and whether they are applied
+    Status,
+}
+
+/// What to do with a schema that is not current.
+#[derive(Clone, Copy, Debug)]
+pub enum Schema {
+    /// Apply the pending migrations.
+    Migrate,
+    /// Fail if migrations are pending.
+    Require,
+}
+
+/// Opens the database, runs `work` on it and closes it.
+///
+/// # Errors
+/// Returns a message if the database cannot be opened, its schema is not as required, or `work` fails.
+pub async fn with_store<E: fmt::Display>(
+    url: DatabaseUrl,
+    config: &Config,
+    schema: Schema,
+    work: impl AsyncFnOnce(&Arc<dyn Store>) -> Result<(), E>,
+) -> Result<(), String> {
+    let store = server::open_store(&url, config, None).await.map_err(|error| error.to_string())?;
+    let checked = match schema {
+        Schema::Migrate => store::migrate_up(&*store, config.database_wait).await,
+        Schema::Require => store::check_migrated(&*store, config.database_wait).await,
+    };
+    checked.map_err(|error| error.to_string())?;
+    let result = work(&store).await;
+    store.close().await;
+    result.map_err(|error| error.to_string())
+}
+
+/// Applies, reverts or lists migrations, and prints the list.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn migrate(config: Config, command: MigrateCommand) -> Result<(), StartError> {
+    let url = server::database_url(&config)?;
+    let url = match command {
+        MigrateCommand::Up => url,
+        MigrateCommand::Down | MigrateCommand::Status => url.of_existing(),
+    };
+    let store = server::open_store(&url, &config, None).await?;
+    let migrated = match command {
+        MigrateCommand::Up => store::migrate_up(&*store, config.database_wait).await,
+        MigrateCommand::Down => store::migrate_down(&*store, config.database_wait).await,
+        MigrateCommand::Status => Ok(()),
+    };
+    let migrations = match migrated {
+        Ok(()) => store::migrations(&*store, config.database_wait).await,
+        Err(error) => Err(error),
+    };
+    store.close().await;
+    for migration in migrations? {
+        println!("{} {}", if migration.applied { "applied" } else { "pending" }, migration.name);
+    }
+    Ok(())
+}
+
+/// Copies the database to a new file.
+///
+/// # Errors
+/// Returns a message if the database cannot be opened or the file cannot be written.
+pub async fn backup(url: DatabaseUrl, config: &Config, file: &Path) -> Result<(), String> {
+    let store = server::open_store(&url, config, None).await.map_err(|error| error.to_string())?;
+    let result = store.backup(file).await;
+    store.close().await;
+    result.map_err(|error| format!("cannot write the backup: {error}"))
+}
