@@ -137,7 +137,7 @@ async fn invalid_parameters_are_rejected_by_name(store: Store) {
         ("sort=price", 400, "sort"),
         ("limit=5&after=x&before=x", 400, "after and before"),
         (&format!("{}id=gt.1", "id=gt.1&".repeat(50)), 422, "id"),
-        (&format!("{}id=gt.1", "id=gt.1&".repeat(7000)), 422, "id"),
+        (&format!("{}id=gt.1", "id=gt.1&".repeat(3500)), 422, "id"),
         ("limit=0", 422, "limit"),
         ("limit=1001", 422, "limit"),
         ("limit=x", 422, "limit"),
