@@ -2,7 +2,6 @@
 //! does not affect it. Like every line, its lines name the caller, the client's address and the request.
 
 use std::{
-    borrow::Cow,
     fmt::Display,
     mem,
     sync::{Arc, Mutex, PoisonError},
@@ -36,7 +35,7 @@ struct Line {
     products: String,
     count: u64,
     outcome: &'static str,
-    error: Option<Cow<'static, str>>,
+    error: Option<String>,
     request: Option<RequestContext>,
 }
 
@@ -104,7 +103,7 @@ impl Change {
             }
             Err(error) => {
                 self.line.outcome = "rejected";
-                self.line.error = Some(error.to_string().into());
+                self.line.error = Some(error.to_string());
             }
         }
         result

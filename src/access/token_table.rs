@@ -8,11 +8,12 @@ use std::{
 };
 
 use crate::{
-    domain::{ApiToken, Caller, Identity, Scopes, TokenDigest, TokenId},
+    domain::{ApiToken, Caller, Identity, TokenDigest, TokenId},
     unix_time::now,
 };
 
 /// All tokens of the database, and the caller without credentials.
+#[derive(Default)]
 pub(super) struct TokenTable {
     tokens: HashMap<TokenId, Entry>,
     pub anonymous: Caller,
@@ -23,12 +24,6 @@ struct Entry {
     caller: Caller,
     /// Whether the token was used since the last call of [`TokenTable::take_used`].
     used: AtomicBool,
-}
-
-impl Default for TokenTable {
-    fn default() -> Self {
-        Self { tokens: HashMap::new(), anonymous: Caller::anonymous(Scopes::NONE) }
-    }
 }
 
 impl TokenTable {

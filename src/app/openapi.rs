@@ -54,7 +54,7 @@ const STATUS_HEADERS: [(&str, &str, &str); 5] = [
     ("415", "Accept-Encoding", "`identity`, if the body is compressed"),
 ];
 
-/// What the page at `/docs/` may load: its own files, images in its style sheet, and the style of its logo, which has this
+/// Policy of the page at `/docs/`, which may load its own files, images in its style sheet, and the style of its logo, which has this
 /// hash. It may call the server.
 const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self' 'sha256-RL3ie0nH+Lzz2YNqQN83mnU0J1ot4QL7b99vMdIX99w='; \

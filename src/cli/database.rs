@@ -10,7 +10,7 @@ use crate::{
     store::{self, DatabaseUrl, Store},
 };
 
-/// What to do with the migrations.
+/// Handling of the migrations.
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub enum MigrateCommand {
     /// Apply all pending migrations (the default)
@@ -21,7 +21,7 @@ pub enum MigrateCommand {
     Status,
 }
 
-/// What to do with a schema that is not current.
+/// Handling of a schema that is not current.
 #[derive(Clone, Copy, Debug)]
 pub enum Schema {
     /// Apply the pending migrations.

@@ -18,7 +18,7 @@ use crate::{
 /// Variable with the secret of the legacy service.
 const SECRET_KEY: &str = "SECRET_KEY";
 
-/// Who may do what. API tokens are in the database: see `stockmeter token --help`.
+/// Settings of the access control. API tokens are in the database: see `stockmeter token --help`.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Access")]
 pub struct AccessConfig {

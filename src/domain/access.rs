@@ -159,6 +159,13 @@ impl fmt::Display for Identity {
     }
 }
 
+impl Default for Caller {
+    /// Returns a caller without credentials and without scopes.
+    fn default() -> Self {
+        Self::anonymous(Scopes::NONE)
+    }
+}
+
 impl Caller {
     /// Creates a caller. `expires_at` is `None` if its credentials do not expire.
     pub fn new(identity: Identity, scopes: Scopes, expires_at: Option<SystemTime>) -> Self {

@@ -1,4 +1,4 @@
-//! What web pages can make a browser send to the server.
+//! Requests that web pages can make a browser send to the server.
 
 use reqwest::RequestBuilder;
 use serde_json::Value;

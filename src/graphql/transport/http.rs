@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     background_runtime,
-    domain::{Caller, Scopes},
+    domain::Caller,
     graphql::{
         GraphqlState,
         error::{self, GraphqlErrorCode},
@@ -190,7 +190,7 @@ async fn execute_body(
 
 /// Returns the caller that the middleware has authenticated.
 fn caller() -> Caller {
-    request_context::caller().unwrap_or_else(|| Caller::anonymous(Scopes::NONE))
+    request_context::caller().unwrap_or_default()
 }
 
 async fn execute_single(

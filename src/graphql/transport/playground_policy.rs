@@ -1,4 +1,4 @@
-//! What the playground's pages may load (`Content-Security-Policy`). They may call the server, but no other page may frame
+//! Policies of the playground's pages (`Content-Security-Policy`). They may call the server, but no other page may frame
 //! them.
 
 use axum::http::HeaderValue;

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     access::Access,
     audit,
-    domain::{Caller, Scope, Scopes},
+    domain::{Caller, Scope},
     graphql::{
         error::{self, GraphqlErrorCode},
         execution::{response_stream::ResponseStream, service::Service},
@@ -56,7 +56,7 @@ pub enum OperationEvent {
 impl Session {
     /// Creates the state of a connection whose request has been authenticated.
     pub fn new(service: Service, access: Access, stop: CancellationToken) -> Self {
-        let caller = request_context::caller().unwrap_or_else(|| Caller::anonymous(Scopes::NONE));
+        let caller = request_context::caller().unwrap_or_default();
         let credentials_ended = pending().boxed();
         Self {
             service,
