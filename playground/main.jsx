@@ -44,6 +44,14 @@ const socket = new URL(endpoint);
 socket.protocol = endpoint.protocol === "https:" ? "wss:" : "ws:";
 const fetcher = createGraphiQLFetcher({ url: endpoint.href, subscriptionUrl: socket.href });
 const tabs = queries.map((query) => ({ query }));
+// `?query=` and `?variables=` fill the editors.
+const parameters = new URLSearchParams(location.search);
 createRoot(document.getElementById("playground")).render(
-  <GraphiQL fetcher={fetcher} defaultQuery={queries[0]} defaultTabs={tabs} />,
+  <GraphiQL
+    fetcher={fetcher}
+    defaultQuery={queries[0]}
+    defaultTabs={tabs}
+    initialQuery={parameters.get("query") ?? undefined}
+    initialVariables={parameters.get("variables") ?? undefined}
+  />,
 );

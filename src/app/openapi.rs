@@ -150,13 +150,16 @@ fn api() -> OpenApiRouter<Bytes> {
     OpenApiRouter::new().routes(routes!(openapi))
 }
 
-/// Returns the routes `/openapi.json` and `/docs`.
+/// Returns the route of the document.
 pub fn router() -> Router {
     let document = serde_json::to_vec(&document()).unwrap_or_default();
-    // The page's scripts are embedded, so the page works without internet access.
-    let page = SwaggerUi::new("/docs").config(Config::new(["/openapi.json"]));
     Router::from(api().with_state(document.into()))
-        .merge(Router::from(page).layer(map_response(protect_page)))
+}
+
+/// Returns the routes of the page that shows the document. Its scripts are embedded, so it works without internet access.
+pub fn reference() -> Router {
+    let page = SwaggerUi::new("/docs").config(Config::new(["/openapi.json"]));
+    Router::from(page).layer(map_response(protect_page))
 }
 
 async fn protect_page(response: HttpResponse) -> HttpResponse {

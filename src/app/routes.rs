@@ -29,8 +29,9 @@ pub struct Route {
     pub handler: Handler,
     /// Name of its link in the index, or `None` if the index has no link to it.
     pub link: Option<&'static str>,
-    /// Whether the OpenAPI document describes it.
-    pub is_documented: bool,
+    /// Whether it serves pages for people or their files. They can be switched off, and the OpenAPI document does
+    /// not describe them.
+    pub is_console: bool,
 }
 
 /// Permission that a route needs.
@@ -119,7 +120,7 @@ impl Route {
             runtime: Runtime::Request,
             handler: Handler::Router,
             link: None,
-            is_documented: true,
+            is_console: false,
         }
     }
 
@@ -151,8 +152,8 @@ impl Route {
         Self { link: Some(name), ..self }
     }
 
-    pub const fn undocumented(self) -> Self {
-        Self { is_documented: false, ..self }
+    pub const fn console(self) -> Self {
+        Self { is_console: true, ..self }
     }
 }
 
@@ -219,7 +220,7 @@ pub const ROUTES: &[Route] = &[
     Route::new("POST", "/graphql", READ, &[200, 400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503])
         .direct(Direct::Graphql)
         .reads_body(),
-    Route::new("GET", "/graphql/playground/{build}/{file}", Permission::Public, &[200, 404]).undocumented(),
+    Route::new("GET", "/graphql/playground/{build}/{file}", Permission::Public, &[200, 404]).console(),
     Route::new("GET", "/health", Permission::Public, &[200, 503])
         .unlimited()
         .on(Listener::All)
@@ -239,9 +240,9 @@ pub const ROUTES: &[Route] = &[
         .linked("metrics"),
     Route::new("GET", "/metrics/slow", METRICS, &[200, 401, 403, 429]).unlimited().on(Listener::Metrics),
     Route::new("GET", "/openapi.json", Permission::Public, &[200]).unlimited().linked("openapi"),
-    Route::new("GET", "/docs", Permission::Public, &[303]).unlimited().undocumented().linked("docs"),
-    Route::new("GET", "/docs/", Permission::Public, &[200]).unlimited().undocumented(),
-    Route::new("GET", "/docs/{*rest}", Permission::Public, &[200, 404]).unlimited().undocumented(),
+    Route::new("GET", "/docs", Permission::Public, &[303]).unlimited().console().linked("docs"),
+    Route::new("GET", "/docs/", Permission::Public, &[200]).unlimited().console(),
+    Route::new("GET", "/docs/{*rest}", Permission::Public, &[200, 404]).unlimited().console(),
 ];
 
 /// Routes of one listener, indexed by path. Cheap to clone.

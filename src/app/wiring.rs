@@ -87,15 +87,16 @@ pub fn build(services: &Services, config: &Config) -> Result<(App, Option<App>),
     let graphql = graphql_state(services, config, permits.requests.clone(), subscriptions, body_reader);
     let api = Router::from(rest::api().with_state(rest.clone()))
         .merge(Router::from(graphql::api().with_state(graphql.clone())))
-        .merge(Router::from(index::api().with_state(links())))
+        .merge(Router::from(index::api().with_state(links(config.consoles))))
         .merge(openapi::router());
+    let api = if config.consoles { api.merge(openapi::reference()).merge(graphql::playground_files()) } else { api };
     let health = HealthState { store: services.store.clone(), shutting_down: services.shutting_down.clone() };
     let health = Router::from(health::api().with_state(health));
     let metrics = Router::from(metrics::api().with_state(services.telemetry.clone()))
         .merge(Router::from(slow_requests::api().with_state(slow)));
 
     let has_metrics_listener = config.metrics_listen.is_some();
-    let main = serves(|listener| listener != Listener::Metrics || !has_metrics_listener);
+    let main = served(config.consoles, |listener| listener != Listener::Metrics || !has_metrics_listener);
     let main_router = api.merge(health.clone());
     let main_router = if has_metrics_listener { main_router } else { main_router.merge(metrics.clone()) };
     let handlers = Handlers { router: main_router, direct: Some((rest, graphql)) };
@@ -103,19 +104,20 @@ pub fn build(services: &Services, config: &Config) -> Result<(App, Option<App>),
     let Some(metrics_address) = config.metrics_listen else {
         return Ok((main, None));
     };
-    let management = serves(|listener| listener != Listener::Main);
+    let management = served(config.consoles, |listener| listener != Listener::Main);
     let handlers = Handlers { router: health.merge(metrics), direct: None };
     let middleware = middleware(CorsOptions::default(), metrics_address);
     Ok((main, Some(App::new(RouteTable::new(management)?, middleware, handlers))))
 }
 
-fn serves(serves: impl Fn(Listener) -> bool) -> impl Iterator<Item = &'static Route> {
-    ROUTES.iter().filter(move |route| serves(route.listener))
+/// Returns the routes of a listener.
+fn served(consoles: bool, has: impl Fn(Listener) -> bool) -> impl Iterator<Item = &'static Route> {
+    ROUTES.iter().filter(move |route| has(route.listener) && (consoles || !route.is_console))
 }
 
 /// Returns the paths of the index by the names of their links.
-fn links() -> index::Links {
-    ROUTES.iter().filter_map(|route| Some((route.link?, route.template))).collect()
+fn links(consoles: bool) -> index::Links {
+    served(consoles, |_| true).filter_map(|route| Some((route.link?, route.template))).collect()
 }
 
 fn graphql_state(
@@ -138,6 +140,7 @@ fn graphql_state(
         sockets: services.websockets.clone(),
         access: services.access.clone(),
         body,
+        playground: config.consoles,
     }
 }
 

@@ -1,6 +1,6 @@
 //! GraphQL interface to the catalog: schema, execution and transports. It contains no business rules.
 
-use axum::routing::get;
+use axum::{Router, routing::get};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{access::Access, http::request_body::BodyReader};
@@ -29,11 +29,16 @@ pub struct GraphqlState {
     pub sockets: WebSockets,
     pub access: Access,
     pub body: BodyReader,
+    /// Whether browsers receive the playground.
+    pub playground: bool,
 }
 
-/// Returns the router of `/graphql` and of the playground's files. OpenAPI describes only `/graphql`.
+/// Returns the router of `/graphql`.
 pub fn api() -> OpenApiRouter<GraphqlState> {
-    OpenApiRouter::new()
-        .routes(routes!(transport::http::get, transport::http::post))
-        .route(transport::playground::FILES_ROUTE, get(transport::playground::file))
+    OpenApiRouter::new().routes(routes!(transport::http::get, transport::http::post))
+}
+
+/// Returns the router of the playground's files.
+pub fn playground_files() -> Router {
+    Router::new().route(transport::playground::FILES_ROUTE, get(transport::playground::file))
 }

@@ -28,6 +28,7 @@ try {
   await queryProducts(page);
   await followChanges(page);
   await readSchema(page);
+  await openLink();
   if (screenshot) {
     await page.screenshot({ path: screenshot });
   }
@@ -120,6 +121,18 @@ async function readSchema(page) {
   await docs.getByText("Query", { exact: true }).first().click();
   await docs.locator(".graphiql-doc-explorer-field-name", { hasText: /^products$/ }).waitFor();
   console.log(`the documentation: ${(await docs.innerText()).replace(/\s+/g, " ")}`);
+}
+
+/** Opens a link with a document and variables, and runs it. */
+async function openLink() {
+  const page = await openPage(browser, errors);
+  const link = new URL("/graphql", base);
+  link.searchParams.set("query", "query Linked($first: Int!) { linked: products(first: $first) { nodes { id } } }");
+  link.searchParams.set("variables", '{ "first": 1 }');
+  await page.goto(link.href);
+  await page.locator(".graphiql-query-editor .view-lines", { hasText: "Linked" }).waitFor();
+  await page.getByRole("button", { name: "Execute query" }).click();
+  console.log(`the result of the link: ${await waitForResponse(page, '"linked":', '"id":')}`);
 }
 
 async function create(name) {

@@ -358,3 +358,17 @@ async fn a_browser_protects_the_server_from_pages_of_other_origins() {
     let address = server.url("/products").replace("127.0.0.1", "rebound.example");
     assert_eq!(run_script("attacks.mjs", &[&address, &server.url("")]).await, "421\n");
 }
+
+#[tokio::test]
+async fn consoles_can_be_switched_off() {
+    let server = Setup::new(Store::Sqlite).await.with("STOCKMETER_CONSOLES", false).start().await;
+    for path in ["/docs", "/docs/", "/docs/swagger-ui.css"] {
+        server.get(path).await.is_problem(404, "NOT_FOUND", &[]);
+    }
+    let page = server.request("GET", "/graphql").header("accept", "text/html");
+    server.send(page).await.is_graphql_error(400, "BAD_REQUEST");
+    let query = server.request("GET", QUERY).header("accept", "text/html");
+    server.send(query).await.is(200, r#"{"data":{"__typename":"Query"}}"#);
+    let index = server.get("/").await.json();
+    assert_eq!((&index["links"]["docs"], &index["links"]["openapi"]), (&Value::Null, &"/openapi.json".into()));
+}

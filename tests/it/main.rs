@@ -21,6 +21,7 @@ mod concurrency;
 mod contracts;
 mod cors;
 mod csv;
+mod documents;
 mod downloads;
 mod durability;
 mod encodings;
@@ -47,7 +48,7 @@ mod outages;
 mod paging;
 mod preconditions;
 mod prometheus;
-mod readme;
+
 mod rest;
 mod routes;
 mod startup;

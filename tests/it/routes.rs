@@ -1,4 +1,4 @@
-//! Compares the list of routes with the OpenAPI document. `readme.rs` compares the list with README.md.
+//! Compares the list of routes with the OpenAPI document. `documents.rs` compares the list with docs/rest.md.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ fn the_openapi_document_has_the_listed_routes_and_statuses() {
             documented.insert((method.to_uppercase(), template.clone(), statuses));
         }
     }
-    let listed = ROUTES.iter().filter(|route| route.is_documented).map(|route| {
+    let listed = ROUTES.iter().filter(|route| !route.is_console).map(|route| {
         let statuses = route.statuses.iter().copied().collect();
         (route.method.to_owned(), route.template.to_owned(), statuses)
     });

@@ -70,7 +70,7 @@ use crate::{
     )
 )]
 pub async fn get(
-    State(GraphqlState { service, sockets, access, .. }): State<GraphqlState>,
+    State(GraphqlState { service, sockets, access, playground: has_playground, .. }): State<GraphqlState>,
     query: Result<Query<Parameters>, QueryRejection>,
     request: HttpRequest,
 ) -> Response {
@@ -85,7 +85,7 @@ pub async fn get(
         Ok(parameters) => parameters,
         Err(problem) => return response::problem(&problem, media_type),
     };
-    if wants_playground(headers, parameters.has_query()) {
+    if has_playground && wants_playground(headers, parameters.has_query()) {
         return playground::page();
     }
     let prepared = match parameters.into_request(service.limits().values) {

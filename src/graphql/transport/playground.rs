@@ -3,10 +3,9 @@
 
 use std::io::Read;
 
-use async_graphql::http::GraphiQLSource;
 use axum::{
     extract::Path,
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderMap, header},
     response::{Html, IntoResponse, Response},
 };
 use flate2::read::GzDecoder;
@@ -49,26 +48,18 @@ const FILES: &[File] = &[
 #[cfg(not(playground))]
 const FILES: &[File] = &[];
 
+/// Page that loads its files from a CDN: fixed versions, which browsers check by their hashes.
+const CDN_PAGE: &str = include_str!("playground_cdn.html");
+
 /// Returns the playground's HTML page.
 pub fn page() -> Response {
     let (html, policy) = match BUILD {
         Some(build) => {
             (include_str!("playground.html").replace("{build}", build), playground_policy::embedded())
         }
-        None => cdn_page(),
+        None => (CDN_PAGE.to_owned(), playground_policy::of_cdn_page(CDN_PAGE)),
     };
     page::protect(([(header::VARY, "accept")], Html(html)).into_response(), policy)
-}
-
-/// Returns the page that loads its files from a CDN, and its `Content-Security-Policy`.
-fn cdn_page() -> (String, HeaderValue) {
-    let html = GraphiQLSource::build()
-        .endpoint("/graphql")
-        .subscription_endpoint("/graphql")
-        .title("Stockmeter GraphQL")
-        .finish();
-    let policy = playground_policy::of_cdn_page(&html);
-    (html, policy)
 }
 
 /// Returns an embedded file, compressed if the client accepts gzip.
@@ -99,14 +90,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cdn_page_has_one_inline_script_and_loads_the_rest_from_its_cdn() {
-        let (html, policy) = cdn_page();
+    fn the_cdn_page_loads_fixed_versions_and_checks_their_hashes() {
+        let addresses: Vec<_> = CDN_PAGE.split("=\"https://").skip(1).map(|rest| rest.split_once('"').unwrap()).collect();
+        assert_eq!(addresses.len(), 4);
+        for (address, rest) in addresses {
+            let attributes = rest.split_once('>').unwrap().0;
+            assert!(attributes.contains("integrity=\"sha384-"), "{address} {attributes}");
+            assert!(attributes.contains("crossorigin=\"anonymous\""), "{address} {attributes}");
+            let version = address.split('@').nth(1).and_then(|rest| rest.split_once('/')).unwrap().0;
+            assert!(version.split('.').count() == 3 && !address.contains("development"), "{address}");
+        }
+    }
+
+    #[test]
+    fn the_policy_allows_only_the_files_and_the_script_of_the_cdn_page() {
+        let policy = playground_policy::of_cdn_page(CDN_PAGE);
         let policy = policy.to_str().unwrap();
-        assert_eq!(
-            (policy.matches("'sha256-").count(), html.matches("<script>").count()),
-            (1, 1),
-            "{policy}"
-        );
-        assert_eq!(policy.matches("https://unpkg.com/").count(), 4, "{policy}");
+        assert_eq!(policy.matches("'sha256-").count(), CDN_PAGE.matches("<script>").count(), "{policy}");
+        assert_eq!(policy.matches("https://cdn.jsdelivr.net/npm/").count(), 4, "{policy}");
     }
 }
