@@ -48,7 +48,6 @@ mod outages;
 mod paging;
 mod preconditions;
 mod prometheus;
-
 mod rest;
 mod routes;
 mod startup;
