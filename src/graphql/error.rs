@@ -129,10 +129,13 @@ impl GraphqlErrorCode {
 
 /// Returns the code in an error's extensions, or [`GraphqlErrorCode::Internal`] if there is no GraphQL code.
 pub fn code(error: &ServerError) -> GraphqlErrorCode {
-    let code = match error.extensions.as_ref().and_then(|extensions| extensions.get("code")) {
-        Some(Value::Enum(name)) => GraphqlErrorCode::items().iter().find(|item| item.name == name.as_str()),
+    let name = match error.extensions.as_ref().and_then(|extensions| extensions.get("code")) {
+        Some(Value::Enum(name)) => Some(name.as_str()),
+        // Problems have their code as a string.
+        Some(Value::String(name)) => Some(name.as_str()),
         _ => None,
     };
+    let code = name.and_then(|name| GraphqlErrorCode::items().iter().find(|item| item.name == name));
     code.map_or(GraphqlErrorCode::Internal, |item| item.value)
 }
 
