@@ -48,6 +48,7 @@ mod paging;
 mod preconditions;
 mod prometheus;
 mod readme;
+mod request_rate;
 mod rest;
 mod routes;
 mod startup;
