@@ -368,6 +368,7 @@ async fn a_panic_gives_500_and_is_counted() {
         body,
         cors: None,
         access,
+        request_rate: None,
         proxies: TrustedProxies::default(),
         hosts: AllowedHosts::new(std::net::Ipv4Addr::LOCALHOST.into(), &[]),
     };
