@@ -149,11 +149,6 @@ pub struct Config {
     #[arg(default_value = "true", num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub graphql_introspection: bool,
 
-    /// Serve pages for people: the API reference (/docs) and the GraphQL playground
-    #[arg(long, global = true, env = "STOCKMETER_CONSOLES", value_name = "BOOL")]
-    #[arg(default_value = "true", num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
-    pub consoles: bool,
-
     /// Maximum number of concurrent API requests; file uploads have a separate limit, a quarter of this one.
     /// Requests above the limit fail with status 503
     #[arg(long, global = true, env = "STOCKMETER_CONCURRENT_REQUESTS", value_name = "N")]

@@ -18,8 +18,6 @@ use crate::domain::{Caller, Identity, Scopes};
 
 /// Minimum length of a shared secret: that of the digest (RFC 7518 section 3.2).
 pub const MIN_SECRET_BYTES: usize = 32;
-/// Maximum length of a subject in logs.
-const MAX_SUBJECT_CHARS: usize = 100;
 
 /// Settings of JSON Web Tokens.
 #[derive(Clone, Debug)]
@@ -143,9 +141,10 @@ impl JwtVerifier {
             Some(Value::Array(names)) => Scopes::from_known_names(names.iter().filter_map(Value::as_str)),
             _ => Scopes::NONE,
         };
-        let subject = claims.get("sub").and_then(Value::as_str).unwrap_or("unknown");
-        let subject = subject.chars().filter(|char| !char.is_control()).take(MAX_SUBJECT_CHARS).collect();
-        Some(Caller::new(Identity::Subject(subject), scopes, Some(expires_at)))
+        // Callers without a name would share idempotency keys.
+        let subject = claims.get("sub")?.as_str().filter(|subject| !subject.is_empty())?.to_owned();
+        let issuer = claims.get("iss").map_or(Some(""), Value::as_str)?.to_owned();
+        Some(Caller::new(Identity::Subject { issuer, subject }, scopes, Some(expires_at)))
     }
 }
 

@@ -49,7 +49,7 @@ impl TokenTable {
                 .tokens
                 .get(id)
                 .is_some_and(|entry| entry.caller == *caller && entry.token.is_valid(now())),
-            Identity::MetricsToken | Identity::Subject(_) => true,
+            Identity::MetricsToken | Identity::Subject { .. } => true,
         }
     }
 

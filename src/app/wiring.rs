@@ -19,7 +19,7 @@ use crate::{
     graphql::{self, GraphqlState, Limits, Service, WebSockets},
     http::{
         allowed_hosts::AllowedHosts,
-        limits::{Limit, budget::Budget, request_rate::RequestRate},
+        limits::{Limit, budget::Budget, request_rate::RequestRate, stored_responses::StoredResponses},
         request_body::{BodyLimits, BodyReader, Permits},
     },
     operations::{
@@ -51,7 +51,8 @@ pub fn build(services: &Services, config: &Config) -> Result<(App, Option<App>),
     let body = body_limits(config);
     let permits = Permits::new(config.concurrent_requests);
     let (memory, disk) = (config.limits.body_budget, config.limits.import_space);
-    let body_reader = BodyReader::new(body, memory, disk, permits.clone());
+    let stored = StoredResponses::new(config.limits.idempotency_space, config.idempotency_retention);
+    let body_reader = BodyReader::new(body, memory, disk, permits.clone(), stored);
     let routes =
         Routes::new(ROUTES.iter().map(|route| (route.method, route.template, route.statuses)).collect());
     let slow = SlowRequestLog::new(&routes);
@@ -90,16 +91,21 @@ pub fn build(services: &Services, config: &Config) -> Result<(App, Option<App>),
     let graphql = graphql_state(services, config, permits, subscriptions, request_rate.clone(), body_reader);
     let api = Router::from(rest::api().with_state(rest.clone()))
         .merge(Router::from(graphql::api().with_state(graphql.clone())))
-        .merge(Router::from(index::api().with_state(links(config.consoles))))
+        .merge(Router::from(index::api().with_state(links(config.access.consoles))))
         .merge(openapi::router());
-    let api = if config.consoles { api.merge(openapi::reference()).merge(graphql::playground_files()) } else { api };
+    let api = if config.access.consoles {
+        api.merge(openapi::reference()).merge(graphql::playground_files())
+    } else {
+        api
+    };
     let health = HealthState { store: services.store.clone(), shutting_down: services.shutting_down.clone() };
     let health = Router::from(health::api().with_state(health));
     let metrics = Router::from(metrics::api().with_state(services.telemetry.clone()))
         .merge(Router::from(slow_requests::api().with_state(slow)));
 
     let has_metrics_listener = config.metrics_listen.is_some();
-    let main = served(config.consoles, |listener| listener != Listener::Metrics || !has_metrics_listener);
+    let main =
+        served(config.access.consoles, |listener| listener != Listener::Metrics || !has_metrics_listener);
     let main_router = api.merge(health.clone());
     let main_router = if has_metrics_listener { main_router } else { main_router.merge(metrics.clone()) };
     let handlers = Handlers { router: main_router, direct: Some((rest, graphql)) };
@@ -107,7 +113,7 @@ pub fn build(services: &Services, config: &Config) -> Result<(App, Option<App>),
     let Some(metrics_address) = config.metrics_listen else {
         return Ok((main, None));
     };
-    let management = served(config.consoles, |listener| listener != Listener::Main);
+    let management = served(config.access.consoles, |listener| listener != Listener::Main);
     let handlers = Handlers { router: health.merge(metrics), direct: None };
     let middleware = middleware(CorsOptions::default(), metrics_address);
     Ok((main, Some(App::new(RouteTable::new(management)?, middleware, handlers))))
@@ -145,7 +151,7 @@ fn graphql_state(
         sockets: services.websockets.clone(),
         access: services.access.clone(),
         body,
-        playground: config.consoles,
+        playground: config.access.consoles,
     }
 }
 

@@ -33,6 +33,11 @@ pub struct AccessConfig {
     #[arg(long, global = true, env = "STOCKMETER_HOSTS", value_name = "HOST,…", value_delimiter = ',')]
     pub hosts: Vec<HostPattern>,
 
+    /// Serve pages for people: the API reference (/docs) and the GraphQL playground
+    #[arg(long, global = true, env = "STOCKMETER_CONSOLES", value_name = "BOOL")]
+    #[arg(default_value = "true", num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub consoles: bool,
+
     /// Networks of proxies that report the client's address, separated by commas (`10.0.0.0/8,::1/128`)
     #[arg(
         long,

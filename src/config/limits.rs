@@ -21,6 +21,12 @@ pub struct LimitsConfig {
     #[arg(default_value = "4294967296")]
     pub import_space: u64,
 
+    /// Maximum size in bytes of the responses that are stored for idempotency keys within their retention; further
+    /// requests with a key are rejected with status 503
+    #[arg(long, global = true, env = "STOCKMETER_IDEMPOTENCY_SPACE", value_name = "BYTES")]
+    #[arg(default_value = "4294967296")]
+    pub idempotency_space: u64,
+
     /// Maximum number of connections, or fewer if the process has too few file descriptors (ulimit -n); further ones are
     /// closed
     #[arg(long, global = true, env = "STOCKMETER_CONNECTIONS", value_name = "N")]

@@ -135,7 +135,10 @@ struct Inner {
     expires_at: Option<SystemTime>,
 }
 
-/// Identity of a caller. Its text appears in logs.
+/// Maximum length of a subject in logs.
+const MAX_SHOWN_CHARS: usize = 100;
+
+/// Identity of a caller. Its text appears in logs; that of a subject is shortened.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Identity {
     /// Caller without credentials.
@@ -144,8 +147,8 @@ pub enum Identity {
     Token(TokenId),
     /// Holder of the token in `STOCKMETER_METRICS_TOKEN`.
     MetricsToken,
-    /// Subject of a JSON Web Token.
-    Subject(String),
+    /// Subject of a JSON Web Token. The issuer is empty if the token does not name it.
+    Subject { issuer: String, subject: String },
 }
 
 impl fmt::Display for Identity {
@@ -154,7 +157,10 @@ impl fmt::Display for Identity {
             Self::Anonymous => f.write_str("anonymous"),
             Self::Token(id) => write!(f, "token:{id}"),
             Self::MetricsToken => f.write_str("metrics-token"),
-            Self::Subject(subject) => write!(f, "jwt:{subject}"),
+            Self::Subject { subject, .. } => {
+                let shown = subject.chars().filter(|char| !char.is_control()).take(MAX_SHOWN_CHARS);
+                write!(f, "jwt:{}", shown.collect::<String>())
+            }
         }
     }
 }

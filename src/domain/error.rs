@@ -54,6 +54,11 @@ pub enum Error {
     /// The first request with the idempotency key has not finished.
     #[error("a request with this idempotency key is in progress: retry later")]
     KeyInUse,
+    /// Too many bytes are stored for idempotency keys.
+    #[error(
+        "too many responses are stored for idempotency keys: retry later, or send the request without a key"
+    )]
+    TooManyStoredResponses,
     /// The maximum number of subscriptions is open.
     #[error("too many subscriptions: retry later")]
     TooManySubscriptions,
@@ -84,6 +89,7 @@ pub enum ErrorCode {
     TooMuchStock,
     KeyReused,
     KeyInUse,
+    TooManyStoredResponses,
     TooManySubscriptions,
     TooSlow,
     Unavailable,
@@ -121,6 +127,7 @@ impl Error {
             Self::TooMuchStock(_) => ErrorCode::TooMuchStock,
             Self::KeyReused => ErrorCode::KeyReused,
             Self::KeyInUse => ErrorCode::KeyInUse,
+            Self::TooManyStoredResponses => ErrorCode::TooManyStoredResponses,
             Self::TooManySubscriptions => ErrorCode::TooManySubscriptions,
             Self::TooSlow => ErrorCode::TooSlow,
             Self::Unavailable => ErrorCode::Unavailable,

@@ -1,6 +1,9 @@
 //! Idempotency keys, with which a repeated request is carried out only once (IETF draft "The Idempotency-Key
 //! HTTP Header Field").
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
+
 use super::{Error, Identity};
 
 /// Key chosen by the client: 1 to 255 visible ASCII characters without quotation marks.
@@ -25,6 +28,12 @@ impl IdempotencyKey {
     pub fn of(self, caller: &Identity) -> Self {
         match caller {
             Identity::Anonymous => self,
+            // Subjects may be long, and their shown texts may be equal.
+            Identity::Subject { issuer, subject } => {
+                let issuer = Sha256::digest(issuer);
+                let digest = Sha256::new().chain_update(issuer).chain_update(subject).finalize();
+                Self(format!("jwt:{} {}", BASE64_URL_SAFE_NO_PAD.encode(digest), self.0))
+            }
             caller => Self(format!("{caller} {}", self.0)),
         }
     }

@@ -99,6 +99,7 @@ impl From<ErrorCode> for GraphqlErrorCode {
             ErrorCode::TooMuchStock => Self::TooMuchStock,
             ErrorCode::KeyReused => Self::IdempotencyKeyReused,
             ErrorCode::KeyInUse => Self::IdempotencyKeyInUse,
+            ErrorCode::TooManyStoredResponses => Self::Overloaded,
             ErrorCode::TooManySubscriptions => Self::TooManySubscriptions,
             ErrorCode::TooSlow => Self::TooSlow,
             ErrorCode::Unavailable => Self::Unavailable,

@@ -6,7 +6,7 @@ use axum::{
 };
 use sha2::{Digest, Sha256};
 
-use super::{problem::Problem, stored_response::StoredResponse};
+use super::{limits::stored_responses::StoredResponses, problem::Problem, stored_response::StoredResponse};
 use crate::{
     catalog::{Catalog, Writer},
     domain::{Error, Fingerprint, Idempotency, IdempotencyKey, IdempotentResponse},
@@ -59,9 +59,11 @@ impl RequestDigest {
 /// Runs `work` in a transaction and stores its response, or returns the response stored for the same key.
 ///
 /// # Errors
-/// Returns the error of `work`, [`Error::KeyInUse`], [`Error::KeyReused`], or a database error.
+/// Returns the error of `work`, [`Error::KeyInUse`], [`Error::KeyReused`], [`Error::TooManyStoredResponses`], or a
+/// database error.
 pub async fn execute_once<E, F>(
     catalog: Catalog,
+    stored: StoredResponses,
     request: Idempotency,
     work: impl FnOnce(Writer) -> F + Send + 'static,
 ) -> Result<Response, E>
@@ -71,7 +73,9 @@ where
 {
     let work = async move |transaction| {
         let response = work(Writer::Transaction(transaction)).await?;
-        serde_json::to_string(&response).map_err(|_| E::from(Error::Internal))
+        let response = serde_json::to_string(&response).map_err(|_| Error::Internal)?;
+        stored.store(response.len())?;
+        Ok::<_, E>(response)
     };
     let IdempotentResponse { response, replayed } = catalog.execute_once(request, work).await?;
     let stored: StoredResponse = serde_json::from_str(&response).map_err(|_| Error::Internal)?;

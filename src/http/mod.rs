@@ -17,4 +17,5 @@ pub mod problem_response;
 pub mod query_string;
 pub mod request_body;
 pub mod stored_response;
+pub mod transfer_coding;
 pub mod upgrade;

@@ -92,6 +92,7 @@ impl From<ErrorCode> for ProblemCode {
             ErrorCode::TooMuchStock => Self::TooMuchStock,
             ErrorCode::KeyReused => Self::KeyReused,
             ErrorCode::KeyInUse => Self::KeyInUse,
+            ErrorCode::TooManyStoredResponses => Self::Overloaded,
             ErrorCode::TooManySubscriptions => Self::TooManySubscriptions,
             ErrorCode::TooSlow => Self::TooSlow,
             ErrorCode::Unavailable => Self::Unavailable,

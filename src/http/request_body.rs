@@ -1,6 +1,12 @@
 //! Reads request bodies within limits of size and time, for REST and GraphQL.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    io::{self, ErrorKind},
+    iter::successors,
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
     body::{BodyDataStream, Bytes, HttpBody},
@@ -14,6 +20,7 @@ use super::{
     limits::{
         Limit,
         budget::{Budget, Reservation},
+        stored_responses::StoredResponses,
     },
     media_type::{check_charset, media_type},
     problem::Problem,
@@ -44,6 +51,7 @@ struct Inner {
     /// Bytes of all uploaded files on disk.
     disk: Budget,
     permits: Permits,
+    stored_responses: StoredResponses,
 }
 
 /// Permits, which are taken when the body has been received. A slow body holds none.
@@ -67,13 +75,19 @@ impl Permits {
 impl BodyReader {
     /// Creates a reader. All bodies together may have `memory` bytes in memory, and all files `disk` bytes on disk. A
     /// caller may have a quarter of that, but always one body and one file of the maximum size.
-    pub fn new(limits: BodyLimits, memory: u64, disk: u64, permits: Permits) -> Self {
+    pub fn new(
+        limits: BodyLimits,
+        memory: u64,
+        disk: u64,
+        permits: Permits,
+        stored_responses: StoredResponses,
+    ) -> Self {
         let budget = |limit, total: u64, largest: u64| {
             Budget::new(limit, total.max(largest), (total / 4).max(largest))
         };
         let memory = budget(Limit::Bodies, memory, limits.size as u64);
         let disk = budget(Limit::Uploads, disk, limits.import_size);
-        Self(Arc::new(Inner { limits, memory, disk, permits }))
+        Self(Arc::new(Inner { limits, memory, disk, permits, stored_responses }))
     }
 
     /// Returns the budget of bytes in memory.
@@ -92,6 +106,11 @@ impl BodyReader {
     /// Returns a 503 problem if no permit is free.
     pub fn import_permit(&self) -> Result<Reservation, Problem> {
         self.0.permits.imports.reserve_one()
+    }
+
+    /// Returns the limit of the responses stored for requests with an idempotency key.
+    pub fn stored_responses(&self) -> &StoredResponses {
+        &self.0.stored_responses
     }
 
     pub fn limits(&self) -> &BodyLimits {
@@ -192,6 +211,21 @@ fn json_body(request: Request, size: usize) -> Result<LimitedBody, Problem> {
     LimitedBody::new(request, size as u64)
 }
 
+/// Returns the problem of a body that cannot be read.
+fn unreadable(error: &(dyn Error + 'static)) -> Problem {
+    let mut causes = successors(Some(error), |&error| error.source());
+    // hyper reports invalid chunks with these kinds.
+    let is_invalid = causes.any(|error| {
+        let error = error.downcast_ref::<io::Error>();
+        error.is_some_and(|error| matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::InvalidData))
+    });
+    if is_invalid {
+        Problem::malformed("the body has invalid chunks (RFC 9112 section 7.1)")
+    } else {
+        Problem::client_disconnected()
+    }
+}
+
 /// A request body that is read chunk by chunk, up to a limit.
 pub struct LimitedBody {
     data: BodyDataStream,
@@ -245,10 +279,11 @@ impl LimitedBody {
     /// Reads the next chunk. Returns `None` after the last one.
     ///
     /// # Errors
-    /// Returns a 413 problem if the body exceeds the limit, and a 499 problem if the client disconnected.
+    /// Returns a 413 problem if the body exceeds the limit, a 400 problem if its chunks are invalid, and a 499 problem if
+    /// the client disconnected.
     pub async fn next_chunk(&mut self) -> Result<Option<Bytes>, Problem> {
         while let Some(chunk) = self.data.next().await {
-            let chunk = chunk.map_err(|_| Problem::client_disconnected())?;
+            let chunk = chunk.map_err(|error| unreadable(&error))?;
             self.received += chunk.len() as u64;
             if self.received <= self.limit {
                 return Ok(Some(chunk));

@@ -1,7 +1,7 @@
 //! Requests of REST that may have an idempotency key.
 
 use axum::{
-    extract::FromRequestParts,
+    extract::{FromRef, FromRequestParts},
     http::{HeaderValue, header, request::Parts},
     response::Response,
 };
@@ -12,19 +12,24 @@ use crate::{
     domain::{Idempotency, IdempotencyKey},
     http::{
         idempotency::{RequestDigest, execute_once, read_key},
+        limits::stored_responses::StoredResponses,
         problem::Problem,
+        request_body::BodyReader,
         stored_response::StoredResponse,
     },
 };
 
 /// Idempotency key of a request, and a digest of its method, target and relevant headers. `None` if the
 /// request has no key.
-pub struct IdempotentRequest(Option<(IdempotencyKey, RequestDigest)>);
+pub struct IdempotentRequest(Option<(IdempotencyKey, RequestDigest, StoredResponses)>);
 
-impl<S: Send + Sync> FromRequestParts<S> for IdempotentRequest {
+impl<S: Send + Sync> FromRequestParts<S> for IdempotentRequest
+where
+    BodyReader: FromRef<S>,
+{
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let Some(key) = read_key(&parts.headers)? else {
             return Ok(Self(None));
         };
@@ -39,7 +44,8 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotentRequest {
         if let Some(versions) = parts.headers.get(header::IF_NONE_MATCH) {
             digest.add(versions.as_bytes());
         }
-        Ok(Self(Some((key, digest))))
+        let stored = BodyReader::from_ref(state).stored_responses().clone();
+        Ok(Self(Some((key, digest, stored))))
     }
 }
 
@@ -61,14 +67,14 @@ impl IdempotentRequest {
     where
         F: Future<Output = Result<Response, Problem>> + Send,
     {
-        let Some((key, mut digest)) = self.0 else {
+        let Some((key, mut digest, stored)) = self.0 else {
             return work(Writer::Catalog(catalog)).await;
         };
         digest.add(body);
         let request = Idempotency { key, fingerprint: digest.finish() };
         let work = async move |writer| to_stored(work(writer).await).await;
         // Boxing keeps the future small for the many requests without a key.
-        Box::pin(execute_once(catalog, request, work)).await
+        Box::pin(execute_once(catalog, stored, request, work)).await
     }
 }
 

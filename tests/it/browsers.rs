@@ -366,9 +366,12 @@ async fn consoles_can_be_switched_off() {
         server.get(path).await.is_problem(404, "NOT_FOUND", &[]);
     }
     let page = server.request("GET", "/graphql").header("accept", "text/html");
-    server.send(page).await.is_graphql_error(400, "BAD_REQUEST");
+    server.send(page).await.is_graphql_error(400, "MALFORMED");
     let query = server.request("GET", QUERY).header("accept", "text/html");
     server.send(query).await.is(200, r#"{"data":{"__typename":"Query"}}"#);
     let index = server.get("/").await.json();
-    assert_eq!((&index["links"]["docs"], &index["links"]["openapi"]), (&Value::Null, &"/openapi.json".into()));
+    assert_eq!(
+        (&index["links"]["docs"], &index["links"]["openapi"]),
+        (&Value::Null, &"/openapi.json".into())
+    );
 }

@@ -83,8 +83,7 @@ fn the_links_lead_to_files() {
             if file.contains("://") {
                 continue;
             }
-            let file =
-                if file.is_empty() { document.clone() } else { document.parent().unwrap().join(file) };
+            let file = if file.is_empty() { document.clone() } else { document.parent().unwrap().join(file) };
             assert!(file.exists(), "{target} in {}", document.display());
             if !anchor.is_empty() {
                 let headings = fs::read_to_string(&file).unwrap();

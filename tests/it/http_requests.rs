@@ -31,6 +31,24 @@ async fn upgrades_to_unknown_protocols_are_ignored() {
 }
 
 #[tokio::test]
+async fn ambiguous_bodies_are_rejected() {
+    let server = start().await;
+    let post = "POST /products HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n";
+    for codings in
+        ["gzip, chunked", "identity, chunked", "chunked, chunked", "chunked\r\nTransfer-Encoding: chunked"]
+    {
+        let request = format!("{post}Transfer-Encoding: {codings}\r\n\r\n2\r\n[]\r\n0\r\n\r\n");
+        let response = server.send_raw(&request).await;
+        assert!(response.starts_with("HTTP/1.1 400 "), "{codings}: {response}");
+    }
+    for chunks in ["x\r\n[]\r\n0\r\n\r\n", "0x2\r\n[]\r\n0\r\n\r\n", "2\r\n[]x\r\n0\r\n\r\n"] {
+        let response = server.send_raw(&format!("{post}Transfer-Encoding: chunked\r\n\r\n{chunks}")).await;
+        assert!(response.starts_with("HTTP/1.1 400 "), "{chunks:?}: {response}");
+        assert!(response.contains(r#""code":"MALFORMED""#), "{chunks:?}: {response}");
+    }
+}
+
+#[tokio::test]
 async fn http_1_1_requires_one_valid_host() {
     let setup = Setup::new(Store::Sqlite).await.with("STOCKMETER_CORS_ORIGINS", "*");
     let server = setup.with("STOCKMETER_HOSTS", "a,shop_1.example").start().await;

@@ -6,6 +6,7 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, Statement, TransactionTrait}
 use crate::harness::{Response, Server, Setup, Store, eventually};
 
 on_both_stores!(
+    stored_responses_are_limited,
     a_rejected_file_stores_nothing,
     repeats_of_a_finished_request_get_its_response,
     a_retry_gets_the_first_response,
@@ -359,4 +360,25 @@ async fn a_key_belongs_to_its_caller(store: Store) {
     assert_ne!(first.text, second.text);
     assert_eq!(create(&tokens[0]).await.text, first.text);
     assert_eq!(create(&tokens[1]).await.header("idempotent-replayed"), "true");
+}
+
+async fn stored_responses_are_limited(store: Store) {
+    let server = Setup::new(store).await.with("STOCKMETER_IDEMPOTENCY_SPACE", 4096).start().await;
+    let product = r#"{"name":"a","price":1,"amount":1}"#;
+    for key in ["1", "2", "3", "4"] {
+        assert_eq!(post(&server, key, product).await.status, 201);
+    }
+    let rejected = post(&server, "5", product).await;
+    rejected.is_problem(503, "OVERLOADED", &[]);
+    assert!(rejected.header("retry-after").parse::<u32>().is_ok(), "{rejected:?}");
+    // It has no effect. Earlier responses are still found, and requests without a key work.
+    assert_eq!(server.get("/products").await.json().as_array().unwrap().len(), 4);
+    assert_eq!(post(&server, "4", product).await.header("idempotent-replayed"), "true");
+    assert_eq!(server.post("/products", product).await.status, 201);
+    let mutation = r#"{"query":"mutation { deleteProduct(id: 1) { id } }"}"#;
+    let rejected = send(&server, "/graphql", "6", "application/json", mutation).await;
+    rejected.is_graphql_error(503, "OVERLOADED");
+    assert_eq!(server.get("/products/1").await.status, 200);
+    let series = r#"http_rejections_total{limit="stored_responses",party="everyone"}"#;
+    assert_eq!(server.metric(series).await, Some(2.0));
 }

@@ -73,8 +73,29 @@ async fn the_scopes_are_those_of_the_claim() {
         assert_eq!((get(&server, &token).await, create(&server, &token).await), (read, write), "{scope}");
     }
     let server = start(&[("STOCKMETER_JWT_SECRET", SECRET), ("STOCKMETER_JWT_SCOPE_CLAIM", "perms")]).await;
-    assert_eq!(get(&server, &hs256(&json!({ "exp": time(60), "perms": ["read"] }))).await, 200);
-    assert_eq!(get(&server, &hs256(&json!({ "exp": time(60), "scope": "read" }))).await, 403);
+    assert_eq!(
+        get(&server, &hs256(&json!({ "sub": "till", "exp": time(60), "perms": ["read"] }))).await,
+        200
+    );
+    assert_eq!(get(&server, &hs256(&json!({ "sub": "till", "exp": time(60), "scope": "read" }))).await, 403);
+}
+
+#[tokio::test]
+async fn similar_subjects_share_no_idempotency_keys() {
+    let server = start(&[("STOCKMETER_JWT_SECRET", SECRET)]).await;
+    let long = "x".repeat(100);
+    let subjects = [json!(format!("{long}a")), json!(format!("{long}b")), json!("ab"), json!("a\nb")];
+    let callers = subjects.map(|subject| json!({ "sub": subject })).into_iter().chain([
+        json!({ "sub": "ab", "iss": "https://login.example" }),
+        json!({ "sub": "ab", "iss": "https://other.example" }),
+    ]);
+    for (index, mut claims) in callers.enumerate() {
+        (claims["exp"], claims["scope"]) = (json!(time(60)), json!("write"));
+        let request = server.request("POST", "/products").bearer_auth(hs256(&claims));
+        let request = request.header("idempotency-key", "same").header("content-type", "application/json");
+        let created = server.send(request.body(r#"{"name":"a","price":1,"amount":1}"#)).await;
+        assert_eq!((created.status, &created.json()["id"]), (201, &json!(index + 1)), "{claims}");
+    }
 }
 
 #[tokio::test]
@@ -86,8 +107,7 @@ async fn invalid_tokens_are_rejected() {
     ])
     .await;
     let claims = |changes: Value| {
-        let mut claims =
-            json!({ "exp": time(60), "scope": "read", "aud": "stockmeter", "iss": "https://login.example" });
+        let mut claims = json!({ "sub": "till", "exp": time(60), "scope": "read", "aud": "stockmeter", "iss": "https://login.example" });
         for (name, value) in changes.as_object().unwrap() {
             claims[name] = value.clone();
         }
@@ -104,6 +124,9 @@ async fn invalid_tokens_are_rejected() {
         json!({ "aud": null }),
         json!({ "iss": "https://evil.example" }),
         json!({ "iss": null }),
+        json!({ "iss": ["https://login.example"] }),
+        json!({ "sub": null }),
+        json!({ "sub": "" }),
     ] {
         assert_eq!(get(&server, &hs256(&claims(changes.clone()))).await, 401, "{changes}");
     }
@@ -259,5 +282,5 @@ async fn the_secret_of_the_legacy_service_is_used_only_on_request() {
     assert_eq!(server.get("/products").await.status, 200);
     let server = start(&[("SECRET_KEY", SECRET), ("STOCKMETER_JWT_SECRET_KEY", "true")]).await;
     assert_eq!(server.get("/products").await.status, 401);
-    assert_eq!(get(&server, &hs256(&json!({ "exp": time(60), "scope": "read" }))).await, 200);
+    assert_eq!(get(&server, &hs256(&json!({ "sub": "till", "exp": time(60), "scope": "read" }))).await, 200);
 }

@@ -1,8 +1,10 @@
 //! GraphQL over `WebSocket` with the graphql-transport-ws protocol.
 
+use std::time::Duration;
+
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
     tungstenite::{Message, client::IntoClientRequest, protocol::frame::coding::CloseCode},
@@ -16,6 +18,7 @@ on_both_stores!(
     protocol_violations_close_the_socket,
     a_shutdown_closes_sockets_as_going_away,
     a_silent_client_is_disconnected,
+    pings_of_a_client_that_reads_nothing_take_no_memory,
 );
 
 const CHANGED: &str = "subscription Changed { productChanged { kind id } }";
@@ -134,6 +137,13 @@ async fn protocol_violations_close_the_socket(store: Store) {
         (vec![subscribe.clone()], 4401),
         (vec![init.clone(), init.clone()], 4429),
         (vec![init.clone(), subscribe.clone(), subscribe.clone()], 4409),
+        (
+            vec![
+                init.clone(),
+                json!({ "type": "subscribe", "id": "1".repeat(257), "payload": { "query": CHANGED } }),
+            ],
+            4400,
+        ),
     ] {
         let mut socket = Socket::open(&server).await;
         for message in &messages {
@@ -176,6 +186,29 @@ async fn a_shutdown_closes_sockets_as_going_away(store: Store) {
         assert_eq!(socket.close_code().await, u16::from(CloseCode::Away));
     }
     assert_eq!(server.wait_for_exit().await.code(), Some(0));
+}
+
+/// The server must stop reading: it would otherwise keep a response to each ping.
+async fn pings_of_a_client_that_reads_nothing_take_no_memory(store: Store) {
+    const TOTAL: usize = 64 << 20;
+    let server = Server::start(store).await;
+    let mut socket = Socket::initialized(&server).await;
+    let MaybeTlsStream::Plain(stream) = socket.0.get_mut() else {
+        panic!("the socket has no TLS");
+    };
+    // Frames with a mask of zeros and 125 bytes of payload.
+    let ping = [&[0x89, 0xfd, 0, 0, 0, 0][..], &[b'a'; 125]].concat();
+    let pings = ping.repeat(1000);
+    let mut sent = 0;
+    while sent < TOTAL {
+        let written = AsyncWriteExt::write_all(stream, &pings);
+        // A server that reads needs milliseconds for this.
+        if tokio::time::timeout(Duration::from_secs(2), written).await.is_err() {
+            break;
+        }
+        sent += pings.len();
+    }
+    assert!(sent < TOTAL, "the server has read {sent} bytes of pings");
 }
 
 async fn a_silent_client_is_disconnected(store: Store) {

@@ -29,6 +29,7 @@ use crate::{
         problem::Problem,
         problem_response,
         request_body::BodyLimits,
+        transfer_coding,
     },
     telemetry::{HttpMetrics, http::RequestRecorder},
 };
@@ -76,7 +77,7 @@ pub async fn handle(app: App, mut request: Request, peer: IpAddr) -> Response {
     let recorder = RequestRecorder::start(metrics, recognized.template, id.clone(), address, &mut request);
     let start = recorder.started_at();
     let respond = async move {
-        let rejected_host = check_host(&request, &app.0.middleware.hosts).err();
+        let rejected_host = check_head(&request, &app.0.middleware.hosts).err();
         let cors = app.0.middleware.cors.as_ref().filter(|_| recognized.allows_cors);
         let response = match (rejected_host, cors) {
             (Some(problem), _) => problem.into_response(),
@@ -106,8 +107,9 @@ pub async fn handle(app: App, mut request: Request, peer: IpAddr) -> Response {
     recorder.run(respond).await
 }
 
-/// Checks that the host of a request is valid, and that the listener serves it.
-fn check_host(request: &Request, allowed: &AllowedHosts) -> Result<(), Problem> {
+/// Checks that the transfer codings and the host of a request are valid, and that the listener serves the host.
+fn check_head(request: &Request, allowed: &AllowedHosts) -> Result<(), Problem> {
+    transfer_coding::check(request.headers())?;
     host::check(request.version(), request.headers())?;
     allowed.check(host::requested(request.uri(), request.headers()))
 }

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     audit, background_runtime,
     catalog::{Catalog, Writer},
-    domain::Caller,
+    domain::{Caller, Scope},
     graphql::{
         error::{self, GraphqlErrorCode, RequestError},
         schema::{self, Schema},
@@ -107,9 +107,14 @@ impl Service {
         caller: &Caller,
     ) -> Result<PreparedOperation, Box<ServerError>> {
         let Inner { limits, documents, request_rate, .. } = &*self.0;
-        let prepared = PreparedOperation::new(request, documents, limits).and_then(|prepared| {
-            let allowed = caller.require(prepared.scope()).inspect_err(audit::denied);
-            allowed.map_err(|error| error::from_access_error(&error))?;
+        let require = |scope| {
+            let allowed = caller.require(scope).inspect_err(audit::denied);
+            allowed.map_err(|error| Box::new(error::from_access_error(&error)))
+        };
+        // Every operation needs this scope. Callers without it must not fill the cache of documents.
+        let document = require(Scope::Read).and_then(|()| PreparedOperation::new(request, documents, limits));
+        let prepared = document.and_then(|prepared| {
+            require(prepared.scope())?;
             if let Some(rate) = request_rate {
                 rate.count_rest(prepared.requests()).map_err(|problem| error::from_problem(&problem))?;
             }

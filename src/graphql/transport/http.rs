@@ -28,8 +28,9 @@ use crate::{
         },
     },
     http::{
-        body_text::BodyText, content_negotiation::negotiate, idempotency::read_key, problem::Problem,
-        query_string, request_body::JsonBody, upgrade::requests_websocket,
+        body_text::BodyText, content_negotiation::negotiate, idempotency::read_key,
+        limits::stored_responses::StoredResponses, problem::Problem, query_string, request_body::JsonBody,
+        upgrade::requests_websocket,
     },
     request_context,
 };
@@ -148,12 +149,13 @@ pub fn post(
     // Boxed, because most requests have no key.
     let key = read_key(request.headers()).transpose().map(Box::new);
     // This future is created outside the async block, which would otherwise store the request.
+    let stored = key.as_ref().map(|_| body.stored_responses().clone());
     let body = JsonBody::from_request_with(request, body);
     async move {
         match body.await {
             Ok(JsonBody(body)) => {
                 let size = body.len();
-                let response = execute_body(service, sockets, body, media_type, key);
+                let response = execute_body(service, sockets, body, media_type, key.zip(stored));
                 background_runtime::run_if_large(size, response).await
             }
             Err(problem) => {
@@ -170,7 +172,7 @@ async fn execute_body(
     sockets: WebSockets,
     body: BodyText,
     media_type: ResponseMediaType,
-    key: Option<SentKey>,
+    key: Option<(SentKey, StoredResponses)>,
 ) -> Response {
     match request::parse_body(&body, service.limits().values) {
         Ok(RequestBody::Single(request)) => match idempotency::prepare(&service, request, &caller(), key) {

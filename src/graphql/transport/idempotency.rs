@@ -31,6 +31,7 @@ use crate::{
     },
     http::{
         idempotency::{RequestDigest, execute_once},
+        limits::stored_responses::StoredResponses,
         problem::Problem,
         stored_response::StoredResponse,
     },
@@ -49,6 +50,7 @@ pub enum Prepared {
 /// A mutation with an idempotency key.
 pub struct KeyedMutation {
     key: Result<IdempotencyKey, Problem>,
+    stored: StoredResponses,
     fingerprint: Fingerprint,
     operation: Box<LibraryOperation>,
 }
@@ -79,14 +81,14 @@ pub fn prepare(
     service: &Service,
     request: OperationRequest,
     caller: &Caller,
-    key: Option<SentKey>,
+    key: Option<(SentKey, StoredResponses)>,
 ) -> Prepared {
-    let keyed = key.map(|key| (*key, fingerprint(&request)));
+    let keyed = key.map(|(key, stored)| (*key, stored, fingerprint(&request)));
     match (keyed, service.prepare(request, caller)) {
-        (Some((key, fingerprint)), Ok(PreparedOperation::Library(operation)))
+        (Some((key, stored, fingerprint)), Ok(PreparedOperation::Library(operation)))
             if operation.kind == Some(OperationType::Mutation) =>
         {
-            Prepared::KeyedMutation(Box::new(KeyedMutation { key, fingerprint, operation }))
+            Prepared::KeyedMutation(Box::new(KeyedMutation { key, stored, fingerprint, operation }))
         }
         (_, prepared) => Prepared::Other(prepared),
     }
@@ -106,7 +108,7 @@ impl KeyedMutation {
     /// Executes the mutation and stores its response, or returns the response stored for the same key. A
     /// response with a server error is not stored, and none of its mutations has an effect.
     pub async fn execute(self, service: Service, media_type: ResponseMediaType) -> Response {
-        let Self { key, fingerprint, operation } = self;
+        let Self { key, stored, fingerprint, operation } = self;
         let key = match key {
             Ok(key) if media_type != ResponseMediaType::EventStream => key,
             Ok(_) => return response::problem(&event_stream_with_key(), media_type),
@@ -114,7 +116,7 @@ impl KeyedMutation {
         };
         let request = Idempotency { key, fingerprint };
         let name = operation.name.clone();
-        match execute_in_time(&service, request, operation, media_type).await {
+        match execute_in_time(&service, stored, request, operation, media_type).await {
             Ok(response) => response,
             Err(Failure::RolledBack(errors)) => {
                 response::single(&GraphqlResponse::from_errors(errors), media_type)
@@ -130,6 +132,7 @@ impl KeyedMutation {
 /// Executes the mutation in a transaction. Its time limit includes the wait for the transaction.
 async fn execute_in_time(
     service: &Service,
+    stored: StoredResponses,
     request: Idempotency,
     mutation: Box<LibraryOperation>,
     media_type: ResponseMediaType,
@@ -142,7 +145,7 @@ async fn execute_in_time(
         let response = executor.execute_in_library(mutation, start, Some(writer)).await;
         to_stored(response, media_type).await
     };
-    let mut execution = pin!(execute_once(service.catalog().clone(), request, work));
+    let mut execution = pin!(execute_once(service.catalog().clone(), stored, request, work));
     match timeout_at((start + service.limits().timeout).into(), &mut execution).await {
         Ok(result) => result,
         // The mutation itself ends at the same time, and its transaction is rolled back.
@@ -160,6 +163,9 @@ fn rejection(error: ServerError, media_type: ResponseMediaType) -> Response {
         }
         GraphqlErrorCode::IdempotencyKeyInUse => {
             response::request_error(StatusCode::CONFLICT, error, media_type)
+        }
+        GraphqlErrorCode::Overloaded => {
+            response::request_error(StatusCode::SERVICE_UNAVAILABLE, error, media_type)
         }
         _ => response::single(&error_response(error), media_type),
     }

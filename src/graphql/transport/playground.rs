@@ -91,7 +91,8 @@ mod tests {
 
     #[test]
     fn the_cdn_page_loads_fixed_versions_and_checks_their_hashes() {
-        let addresses: Vec<_> = CDN_PAGE.split("=\"https://").skip(1).map(|rest| rest.split_once('"').unwrap()).collect();
+        let addresses: Vec<_> =
+            CDN_PAGE.split("=\"https://").skip(1).map(|rest| rest.split_once('"').unwrap()).collect();
         assert_eq!(addresses.len(), 4);
         for (address, rest) in addresses {
             let attributes = rest.split_once('>').unwrap().0;

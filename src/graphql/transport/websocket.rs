@@ -109,8 +109,16 @@ async fn serve(mut socket: WebSocket, mut session: Session, sockets: &Inner, _pe
                         reply
                     }
                     Some(Ok(Message::Binary(_))) => Err(Close::invalid("binary messages are not supported")),
-                    // The library responds to pings, and gives out no single frames.
-                    Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(None),
+                    // The library responds to pings. The response must be sent before the next message is read, because
+                    // responses to a client that does not read them would fill the memory.
+                    Some(Ok(Message::Ping(_))) => {
+                        if socket.flush().await.is_err() {
+                            return;
+                        }
+                        Ok(None)
+                    }
+                    // The library gives out no single frames.
+                    Some(Ok(Message::Pong(_) | Message::Frame(_))) => Ok(None),
                     Some(Ok(Message::Close(_))) => {
                         // Completes the closing handshake.
                         let _ = socket.close(None).await;

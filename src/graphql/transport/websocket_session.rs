@@ -34,6 +34,9 @@ use crate::{
 /// Maximum number of active operations on a connection, which bounds its memory.
 const MAX_OPERATIONS: usize = 100;
 
+/// Maximum length of an operation's id, which is kept while the operation is active.
+const MAX_ID_BYTES: usize = 256;
+
 /// State of one connection.
 pub struct Session {
     service: Service,
@@ -116,6 +119,9 @@ impl Session {
             ClientMessageKind::Subscribe => {
                 let fields = payload.and_then(|payload| serde_json::from_str(payload.get()).ok());
                 let (id, fields) = id.zip(fields).ok_or_else(invalid)?;
+                if id.len() > MAX_ID_BYTES {
+                    return Err(Close::invalid("the id is longer than 256 bytes"));
+                }
                 return self.subscribe(id, fields).await;
             }
             ClientMessageKind::Complete => {

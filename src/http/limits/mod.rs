@@ -7,6 +7,7 @@ use super::problem::Problem;
 pub mod budget;
 mod holder;
 pub mod request_rate;
+pub mod stored_responses;
 
 /// A limit that rejects requests or connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub enum Limit {
     Authentications,
     /// Rate of requests.
     RequestRate,
+    /// Bytes of responses stored for idempotency keys.
+    StoredResponses,
 }
 
 /// Clients that a limit applies to.
@@ -46,7 +49,7 @@ pub enum Party {
 
 impl Limit {
     /// Every limit, in the order of declaration.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Bodies,
         Self::Requests,
         Self::Imports,
@@ -58,6 +61,7 @@ impl Limit {
         Self::Compressions,
         Self::Authentications,
         Self::RequestRate,
+        Self::StoredResponses,
     ];
 
     /// Returns the value of the metric label `limit`.
@@ -74,6 +78,7 @@ impl Limit {
             Self::Compressions => "compressions",
             Self::Authentications => "authentications",
             Self::RequestRate => "request_rate",
+            Self::StoredResponses => "stored_responses",
         }
     }
 
@@ -95,6 +100,7 @@ impl Limit {
             Self::Lists => "too many lists",
             Self::Compressions => "too many compressed responses",
             Self::Authentications => "too many failed authentications",
+            Self::StoredResponses => "too many stored responses",
         };
         Problem::overloaded(format!("{subject} has {excess} in progress: retry later"))
     }
