@@ -33,7 +33,8 @@ pub struct AccessConfig {
     #[arg(long, global = true, env = "STOCKMETER_HOSTS", value_name = "HOST,…", value_delimiter = ',')]
     pub hosts: Vec<HostPattern>,
 
-    /// Networks of proxies that report the client's address, separated by commas (`10.0.0.0/8,::1/128`)
+    /// Networks of proxies that report the client's address, request id and trace, separated by commas
+    /// (`10.0.0.0/8,::1/128`)
     #[arg(
         long,
         global = true,
