@@ -149,7 +149,8 @@ pub fn request_error((code, message): RequestError) -> ServerError {
 /// Converts a problem to async-graphql's error. The error has the problem's REST code.
 pub fn from_problem(problem: &Problem) -> ServerError {
     let mut error = ServerError::new(problem.detail(), None);
-    error.extensions.get_or_insert_default().set("code", problem.code().as_str());
+    let code = Value::Enum(Name::new(problem.code().as_str()));
+    error.extensions.get_or_insert_default().set("code", code);
     error
 }
 
