@@ -50,6 +50,7 @@ mod prometheus;
 mod readme;
 mod rest;
 mod routes;
+mod shares;
 mod startup;
 mod stock;
 mod streaming;
