@@ -38,7 +38,8 @@ pub struct AccessConfig {
     #[arg(default_value = "true", num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub consoles: bool,
 
-    /// Networks of proxies that report the client's address, separated by commas (`10.0.0.0/8,::1/128`)
+    /// Networks of proxies that report the client's address, request id and trace, separated by commas
+    /// (`10.0.0.0/8,::1/128`)
     #[arg(
         long,
         global = true,

@@ -54,6 +54,13 @@ impl TrustedProxies {
         client
     }
 
+    /// Returns whether the peer's request ids and traces are used: those of trusted proxies or, if no proxy is
+    /// configured, those of programs on the same machine.
+    pub fn trusts_ids(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        if self.networks.is_empty() { peer.is_loopback() } else { self.trusts(peer) }
+    }
+
     /// Returns whether the address belongs to a trusted proxy.
     pub fn trusts(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(&address))

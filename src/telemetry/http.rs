@@ -27,7 +27,7 @@ use super::{
     instruments::{HttpMetrics, RequestStats},
     routes::{RouteIndex, original_method},
     slow_requests::{self, SlowRequest},
-    traces,
+    traces::{self, ClientTrace},
 };
 use crate::request_context::{RequestContext, RequestId, RequestInfo};
 
@@ -55,9 +55,10 @@ impl RequestRecorder {
         endpoint: Option<&'static str>,
         id: RequestId,
         address: IpAddr,
+        client_trace: ClientTrace,
         request: &mut Request,
     ) -> Self {
-        let (span, trace) = traces::request_span(request, endpoint, &id);
+        let (span, trace) = traces::request_span(request, endpoint, &id, client_trace);
         let route = metrics.routes().route_index(request.method(), endpoint);
         let info = RequestInfo {
             id,

@@ -1,4 +1,4 @@
-//! Trace spans of requests. A request continues the trace of its client (W3C Trace Context).
+//! Trace spans of requests. A request continues the trace of its client (W3C Trace Context), or links to it.
 
 use axum::{
     extract::Request,
@@ -42,14 +42,34 @@ where
         .with_filter(Targets::new().with_target(OTEL_TARGET, Level::INFO))
 }
 
+/// Relation of a request to the trace in its headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientTrace {
+    /// The request belongs to the client's trace.
+    Continued,
+    /// The request begins a trace of its own, which has a link to the client's. A client that is not trusted could otherwise
+    /// write into the traces of others, and decide what is sampled.
+    Linked,
+}
+
 /// Returns the span of a request (semantic conventions for HTTP servers) and its trace id. The span belongs
-/// to the client's trace, or to a new trace if the client sent no trace id.
+/// to the client's trace if that is continued, otherwise to a new trace.
 ///
-/// If spans are not exported, the span is disabled. In this case, the trace id is the client's, or `None` if
-/// the client sent no trace id.
-pub fn request_span(request: &Request, endpoint: Option<&str>, id: &RequestId) -> (Span, Option<TraceId>) {
+/// If spans are not exported, the span is disabled. In this case, the trace id is that of the continued trace, or `None`
+/// without such a trace.
+pub fn request_span(
+    request: &Request,
+    endpoint: Option<&str>,
+    id: &RequestId,
+    client_trace: ClientTrace,
+) -> (Span, Option<TraceId>) {
+    let sent = client_context(request);
+    let (parent, linked) = match client_trace {
+        ClientTrace::Continued => (sent, None),
+        ClientTrace::Linked => (None, sent),
+    };
     if !export_enabled() {
-        return (Span::none(), parent_context(request).as_ref().and_then(trace_id));
+        return (Span::none(), parent.as_ref().and_then(trace_id));
     }
     let (id, path) = (id.to_string(), request.uri().path());
     let method = super::routes::method_label(request.method());
@@ -67,7 +87,10 @@ pub fn request_span(request: &Request, endpoint: Option<&str>, id: &RequestId) -
         otel.status_code = Empty,
     );
     // Fails if the span is not sampled.
-    let _ = span.set_parent(parent_context(request).unwrap_or_default());
+    let _ = span.set_parent(parent.unwrap_or_default());
+    if let Some(linked) = linked {
+        span.add_link(linked.span().span_context().clone());
+    }
     span.set_attribute("http.request.method", method);
     span.set_attribute("url.path", path.to_owned());
     for (name, value) in [("http.route", endpoint), ("user_agent.original", user_agent)] {
@@ -99,7 +122,7 @@ fn trace_id(context: &Context) -> Option<TraceId> {
 }
 
 /// Returns the context of the client's span, or `None` if the request has no `traceparent` header.
-fn parent_context(request: &Request) -> Option<Context> {
+fn client_context(request: &Request) -> Option<Context> {
     let headers = request.headers();
     headers.get(&TRACEPARENT)?;
     Some(TraceContextPropagator::new().extract_with_context(&Context::new(), &HeaderExtractor(headers)))

@@ -187,3 +187,20 @@ async fn log_lines_carry_the_request_id(store: Store) {
     let span = json!({ "name": "request", "address": "127.0.0.1", "id": id, "trace_id": trace, "method": "GET", "path": "/health/live" });
     assert_eq!(line["span"], span);
 }
+
+#[tokio::test]
+async fn ids_are_taken_only_from_trusted_peers() {
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    for (trusted, is_taken) in [("", true), ("127.0.0.0/8", true), ("192.0.2.0/24", false)] {
+        let setup = Setup::new(Store::Sqlite).await.with("STOCKMETER_ACCESS_LOG", "true");
+        let server = setup.with("STOCKMETER_TRUSTED_PROXIES", trusted).start().await;
+        let request = server.request("GET", "/nowhere").header("x-request-id", "mine");
+        let response =
+            server.send(request.header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"))).await;
+        response.is_problem(404, "NOT_FOUND", &[]);
+        let id = response.header("x-request-id");
+        assert_eq!((id == "mine", id.len() == 36), (is_taken, !is_taken), "{trusted}: {id}");
+        let line = server.log.wait_for_request("access", id).await;
+        assert_eq!(line["span"]["trace_id"] == trace, is_taken, "{trusted}: {line}");
+    }
+}

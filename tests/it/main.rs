@@ -51,6 +51,7 @@ mod prometheus;
 mod request_rate;
 mod rest;
 mod routes;
+mod shares;
 mod startup;
 mod stock;
 mod streaming;

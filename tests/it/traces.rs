@@ -102,6 +102,27 @@ async fn a_trace_covers_http_graphql_and_sql(store: Store) {
     assert_eq!(requests.filter(|request| request["trace_id"] == TRACE).count(), 3, "{slow}");
 }
 
+/// Peers that are not trusted choose neither the trace nor whether it is sampled.
+#[tokio::test]
+async fn a_stranger_starts_a_new_trace_with_a_link() {
+    let collector = Collector::start().await;
+    let setup = Setup::new(Store::Sqlite).await.with("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url);
+    let setup = setup.with("OTEL_BSP_SCHEDULE_DELAY", 50).with("STOCKMETER_ACCESS_LOG", "true");
+    let server = setup.with("STOCKMETER_TRUSTED_PROXIES", "192.0.2.0/24").start().await;
+    let request = server.request("GET", "/products/1").header("tracestate", "shop=1");
+    let response = server.send(request.header("traceparent", format!("00-{TRACE}-{CALLER}-00"))).await;
+    let is_request = |span: &Span| span.name == "GET /products/{product_id}";
+    let arrived = collector.wait_for(|arrived| arrived.spans.iter().any(is_request)).await;
+    let root = arrived.spans.iter().find(|span| is_request(span)).unwrap();
+    assert_eq!(hex(&root.parent_span_id), "");
+    assert_ne!(hex(&root.trace_id), TRACE);
+    let links: Vec<_> = root.links.iter().map(|link| (hex(&link.trace_id), hex(&link.span_id))).collect();
+    assert_eq!(links, [(TRACE.to_owned(), CALLER.to_owned())]);
+    assert_eq!(root.links[0].trace_state, "shop=1");
+    let line = server.log.wait_for_request("access", response.header("x-request-id")).await;
+    assert_eq!(line["span"]["trace_id"], hex(&root.trace_id));
+}
+
 async fn pending_telemetry_is_pushed_at_shutdown(store: Store) {
     let collector = Collector::start().await;
     let setup = Setup::new(store).await.with("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url);

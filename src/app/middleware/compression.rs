@@ -9,9 +9,12 @@ use axum::{
 };
 use futures_util::StreamExt;
 use tower::{Layer, ServiceExt, service_fn};
-use tower_http::compression::{
-    CompressionLayer,
-    predicate::{NotForContentType, Predicate, SizeAbove},
+use tower_http::{
+    CompressionLevel,
+    compression::{
+        CompressionLayer,
+        predicate::{NotForContentType, Predicate, SizeAbove},
+    },
 };
 
 use crate::{background_runtime, http::limits::budget::Budget};
@@ -19,6 +22,10 @@ use crate::{background_runtime, http::limits::budget::Budget};
 /// Minimum size of a response to compress, in bytes. Smaller responses fit into one packet even without
 /// compression.
 const MIN_COMPRESSED_SIZE: u64 = 1024;
+
+/// Quality of all encodings. With it, the compressor of a long list needs under 1 MB: 0.1 for gzip, 0.6 for brotli, 0.7 for
+/// zstd. By default, it would need up to 28 MB for brotli, and gzip would take ten times as long for a third fewer bytes.
+const QUALITY: CompressionLevel = CompressionLevel::Precise(1);
 
 /// Returns copies of the `Accept-Encoding` headers.
 pub fn accepted_encodings(headers: &HeaderMap) -> Vec<HeaderValue> {
@@ -78,8 +85,8 @@ pub async fn compress(
     let status = response.status();
     let mut response = Some(response);
     let service = service_fn(move |_| ready(Ok::<_, Infallible>(response.take().unwrap_or_default())));
-    let Ok(response) =
-        CompressionLayer::new().compress_when(SizeAbove::new(0)).layer(service).oneshot(request).await;
+    let layer = CompressionLayer::new().quality(QUALITY).compress_when(SizeAbove::new(0));
+    let Ok(response) = layer.layer(service).oneshot(request).await;
     let mut response = response.map(Body::new);
     if response.headers().contains_key(header::CONTENT_ENCODING) {
         let hold = move |body: Body| {

@@ -31,7 +31,7 @@ use crate::{
         request_body::BodyLimits,
         transfer_coding,
     },
-    telemetry::{HttpMetrics, http::RequestRecorder},
+    telemetry::{HttpMetrics, http::RequestRecorder, traces::ClientTrace},
 };
 
 pub mod access_control;
@@ -69,12 +69,18 @@ pub struct Middleware {
 /// Recognizes the route, runs the middleware and the handler, and returns the response.
 pub async fn handle(app: App, mut request: Request, peer: IpAddr) -> Response {
     let recognized = app.0.routes.recognize(request.method(), request.uri().path());
-    let id = request_id::from_headers(request.headers());
-    let address = app.0.middleware.proxies.client_address(peer, request.headers());
+    let proxies = &app.0.middleware.proxies;
+    let (id, client_trace) = if proxies.trusts_ids(peer) {
+        (request_id::from_headers(request.headers()), ClientTrace::Continued)
+    } else {
+        (request_id::generate(), ClientTrace::Linked)
+    };
+    let address = proxies.client_address(peer, request.headers());
     let encodings = compression::accepted_encodings(request.headers());
     // Metrics and the trace cover all further steps.
     let metrics = app.0.middleware.metrics.clone();
-    let recorder = RequestRecorder::start(metrics, recognized.template, id.clone(), address, &mut request);
+    let template = recognized.template;
+    let recorder = RequestRecorder::start(metrics, template, id.clone(), address, client_trace, &mut request);
     let start = recorder.started_at();
     let respond = async move {
         let rejected_host = check_head(&request, &app.0.middleware.hosts).err();

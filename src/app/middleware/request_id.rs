@@ -7,12 +7,17 @@ use crate::request_context::RequestId;
 
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// Returns a random id.
+pub fn generate() -> RequestId {
+    RequestId::Generated(Uuid::new_v4())
+}
+
 /// Returns the client's id if it has 1 to 128 visible ASCII characters, otherwise a generated id.
 pub fn from_headers(headers: &HeaderMap) -> RequestId {
     let is_valid =
         |id: &&str| (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
     let sent = headers.get(&REQUEST_ID).and_then(|id| id.to_str().ok()).filter(is_valid);
-    sent.map_or_else(|| RequestId::Generated(Uuid::new_v4()), |id| RequestId::Client(id.into()))
+    sent.map_or_else(generate, |id| RequestId::Client(id.into()))
 }
 
 /// Sets the id in the response headers.
