@@ -9,7 +9,7 @@ RUN npm ci --no-fund --no-audit
 COPY playground ./
 RUN npm run --silent build
 
-FROM rust:1.95-slim-trixie AS build
+FROM rust:1.95.0-slim-trixie AS build
 # Building jemalloc requires make.
 RUN apt-get update \
     && apt-get install -y --no-install-recommends make \
