@@ -34,8 +34,8 @@ FROM gcr.io/distroless/cc-debian13:nonroot
 COPY --from=build /build/target/release/stockmeter /usr/local/bin/
 # Folder for the SQLite file. A new named volume inherits its owner.
 COPY --from=build --chown=65532:65532 /empty /data
-ENV STOCKMETER_LISTEN=0.0.0.0:8000 \
-    DATABASE_URL=sqlite:///data/stockmeter.db
+# The default database is a file in the working directory. A variable would win over DATABASE_URL_FILE.
+ENV STOCKMETER_LISTEN=0.0.0.0:8000
 WORKDIR /data
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=6s --start-period=90s --start-interval=1s \
