@@ -1,4 +1,5 @@
-//! The examples in the README work as printed, and its tables of routes and settings match the program.
+//! The examples in the README work as printed, its tables of routes and settings match the program, and the guide for AWS
+//! deploys its version.
 
 use std::{fs, path::Path, process::Command};
 
@@ -47,6 +48,13 @@ fn the_tables_match_the_program() {
     let readme = replace_table(&readme(), "routes", &routes_table());
     let readme = replace_table(&readme, "settings", &settings_table());
     crate::contracts::assert_file_is_current("README.md", &readme);
+}
+
+#[test]
+fn the_aws_guide_deploys_this_version() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/aws/cloud-init.yml");
+    let line = concat!("VERSION=", env!("CARGO_PKG_VERSION"), "\n");
+    assert!(fs::read_to_string(file).unwrap().contains(line), "deploy/aws/cloud-init.yml lacks {line}");
 }
 
 /// Returns the README with a new text between the markers of a table.
