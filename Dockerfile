@@ -9,7 +9,7 @@ RUN npm ci --no-fund --no-audit
 COPY playground ./
 RUN npm run --silent build
 
-FROM rust:1.95-slim-trixie AS build
+FROM rust:1.95.0-slim-trixie AS build
 WORKDIR /build
 # Compiles the dependencies with empty crates. This layer is reused until Cargo.toml or Cargo.lock changes.
 COPY .cargo .cargo
@@ -30,8 +30,8 @@ FROM gcr.io/distroless/cc-debian13:nonroot
 COPY --from=build /build/target/dist/stockmeter /usr/local/bin/
 # Folder for the SQLite file. A new named volume inherits its owner.
 COPY --from=build --chown=65532:65532 /empty /data
-ENV STOCKMETER_LISTEN=0.0.0.0:8000 \
-    DATABASE_URL=sqlite:///data/stockmeter.db
+# The default database is a file in the working directory. A variable would win over DATABASE_URL_FILE.
+ENV STOCKMETER_LISTEN=0.0.0.0:8000
 WORKDIR /data
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=6s --start-period=90s --start-interval=1s \

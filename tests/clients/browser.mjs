@@ -1,4 +1,4 @@
-// Tests the playground in Chromium: queries products, follows their changes, and reads the schema.
+// Tests the playground in Chromium: queries products, reads a description, follows changes, and reads the schema.
 // The page must not contact any other host.
 //
 //   node browser.mjs http://127.0.0.1:8000 [SCREENSHOT.png]
@@ -26,6 +26,7 @@ const browser = await launch();
 try {
   const page = await openPlayground();
   await queryProducts(page);
+  await hoverField(page);
   await followChanges(page);
   await readSchema(page);
   await openLink();
@@ -97,6 +98,13 @@ async function queryProducts(page) {
   await run(page, QUERY);
   const names = products.map(({ name }) => `"name": ${JSON.stringify(name)}`);
   console.log(`the query's result: ${await waitForResponse(page, '"totalCount":', ...names)}`);
+}
+
+/** Reads a field's description, which the editor sanitizes with the package that replaces Monaco's own. */
+async function hoverField(page) {
+  await page.locator(".graphiql-query-editor .view-lines span", { hasText: /^totalCount$/ }).last().hover();
+  const hover = page.locator(".monaco-hover-content", { hasText: "Number of products" }).first();
+  console.log(`the field's description: ${(await hover.innerText()).replace(/\s+/g, " ")}`);
 }
 
 async function followChanges(page) {

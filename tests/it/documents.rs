@@ -1,4 +1,5 @@
-//! The examples in the documents work as printed, their tables match the program, and their links lead to files.
+//! The examples in the documents work as printed, their tables match the program, their links lead to files, and
+//! the guide for AWS deploys this version.
 
 use std::{fs, path::Path, process::Command};
 
@@ -59,6 +60,12 @@ fn the_tables_match_the_program() {
         let text = replace_table(&read(document), name, &table);
         crate::contracts::assert_file_is_current(document, &text);
     }
+}
+
+#[test]
+fn the_aws_guide_deploys_this_version() {
+    let line = concat!("VERSION=", env!("CARGO_PKG_VERSION"), "\n");
+    assert!(read("deploy/aws/cloud-init.yml").contains(line), "deploy/aws/cloud-init.yml lacks {line}");
 }
 
 /// Returns a document with a new text between the markers of a table.
