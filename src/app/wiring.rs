@@ -23,8 +23,10 @@ use crate::{
         request_body::{BodyLimits, BodyReader, Permits},
     },
     operations::{
+        console,
         health::{self, HealthState},
-        index, metrics, slow_requests,
+        index::{self, Index},
+        metrics, slow_requests,
     },
     rest::{self, RestState},
     store::Store,
@@ -85,11 +87,16 @@ pub fn build(services: &Services, config: &Config) -> Result<(App, Option<App>),
         lists: Budget::with_quarters(Limit::Lists, config.limits.streamed_lists.into()),
     };
     let graphql = graphql_state(services, config, permits.requests.clone(), subscriptions, body_reader);
+    let index = Index { links: links(config.consoles), console: config.consoles };
     let api = Router::from(rest::api().with_state(rest.clone()))
         .merge(Router::from(graphql::api().with_state(graphql.clone())))
-        .merge(Router::from(index::api().with_state(links(config.consoles))))
+        .merge(Router::from(index::api().with_state(index)))
         .merge(openapi::router());
-    let api = if config.consoles { api.merge(openapi::reference()).merge(graphql::playground_files()) } else { api };
+    let api = if config.consoles {
+        api.merge(console::files()).merge(openapi::reference()).merge(graphql::playground_files())
+    } else {
+        api
+    };
     let health = HealthState { store: services.store.clone(), shutting_down: services.shutting_down.clone() };
     let health = Router::from(health::api().with_state(health));
     let metrics = Router::from(metrics::api().with_state(services.telemetry.clone()))
