@@ -10,10 +10,6 @@ COPY playground ./
 RUN npm run --silent build
 
 FROM rust:1.95-slim-trixie AS build
-# Building jemalloc requires make.
-RUN apt-get update \
-    && apt-get install -y --no-install-recommends make \
-    && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 # Compiles the dependencies with empty crates. This layer is reused until Cargo.toml or Cargo.lock changes.
 COPY .cargo .cargo
@@ -23,15 +19,15 @@ COPY migration/Cargo.toml migration/
 RUN mkdir -p src benches entity/src migration/src /empty \
     && touch src/lib.rs benches/hot_paths.rs entity/src/lib.rs migration/src/lib.rs \
     && echo 'fn main() {}' | tee build.rs >src/main.rs \
-    && cargo build --release --locked
+    && cargo build --profile dist --locked
 COPY . .
 COPY --from=playground /playground/dist playground/dist
 # cargo compares modification times. `touch` makes the sources newer than the build of the empty crates.
 RUN find build.rs src entity migration -name '*.rs' -exec touch {} + \
-    && cargo build --release --locked
+    && cargo build --profile dist --locked
 
 FROM gcr.io/distroless/cc-debian13:nonroot
-COPY --from=build /build/target/release/stockmeter /usr/local/bin/
+COPY --from=build /build/target/dist/stockmeter /usr/local/bin/
 # Folder for the SQLite file. A new named volume inherits its owner.
 COPY --from=build --chown=65532:65532 /empty /data
 ENV STOCKMETER_LISTEN=0.0.0.0:8000 \

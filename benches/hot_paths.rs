@@ -23,7 +23,7 @@ use tokio::runtime::Runtime;
 
 /// The allocator that the server's binary uses.
 #[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[derive(Parser)]
 struct Settings {

@@ -18,6 +18,7 @@ mod files;
 mod limits;
 mod metrics;
 mod origin;
+mod rate;
 mod secret;
 mod time;
 

@@ -19,6 +19,7 @@
 //! - [`request_context`]: id, trace, caller, error code and database usage of the current request
 //! - [`background_runtime`]: second Tokio runtime, for long-running work
 //! - [`audit`]: log lines of changes and of requests that are denied
+//! - [`gcra`]: limits of rates
 //! - [`unix_time`]: times in seconds since 1970
 //! - [`panics`]: panic messages, and panics of joined tasks
 //! - [`config`]: all settings
@@ -36,6 +37,7 @@ pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod formats;
+pub mod gcra;
 pub mod graphql;
 pub mod http;
 pub mod json_string;

@@ -2,31 +2,31 @@
 
 use std::{
     hash::{BuildHasher, Hash, RandomState},
-    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
+use crate::gcra::{Allowance, Gcra};
+
 /// Period in which a number of failures is allowed.
 const PERIOD: Duration = Duration::from_secs(60);
-/// Number of clocks. Networks are distributed over them by a random hash, which needs bounded memory. Two networks
-/// rarely have the same clock, and then share one rate.
-const CLOCKS: usize = 4096;
+/// Number of allowances. Networks are distributed over them by a random hash, which needs bounded memory. Two networks
+/// rarely have the same allowance, and then share one rate.
+const ALLOWANCES: usize = 4096;
 
-/// Rate of failures by network, measured by the generic cell rate algorithm (GCRA).
+/// Rate of failures by network.
 pub struct FailureRate {
-    /// Time that each failure takes from its network's allowance.
-    cost: Duration,
+    rate: Gcra,
     start: Instant,
-    /// Microseconds after the start at which the allowance of each network is complete again.
-    clocks: Box<[AtomicU64]>,
+    allowances: Box<[Allowance]>,
     hasher: RandomState,
 }
 
 impl FailureRate {
     /// Allows a number of failures in a minute.
     pub fn new(per_minute: u32) -> Self {
-        let clocks = (0..CLOCKS).map(|_| AtomicU64::new(0)).collect();
-        Self { cost: PERIOD / per_minute.max(1), start: Instant::now(), clocks, hasher: RandomState::new() }
+        let rate = Gcra::new(PERIOD / per_minute.max(1), per_minute);
+        let allowances = (0..ALLOWANCES).map(|_| Allowance::default()).collect();
+        Self { rate, start: Instant::now(), allowances, hasher: RandomState::new() }
     }
 
     /// Records a failure of a network.
@@ -34,20 +34,9 @@ impl FailureRate {
     /// # Errors
     /// Returns the time to wait if the network has had too many failures.
     pub fn record(&self, network: impl Hash) -> Result<(), Duration> {
-        let now = self.start.elapsed();
-        let index = usize::try_from(self.hasher.hash_one(network) % CLOCKS as u64).unwrap_or(0);
-        let advance = |clock: u64| {
-            let next = Duration::from_micros(clock).max(now) + self.cost;
-            (next <= now + PERIOD).then(|| microseconds(next))
-        };
-        let advanced = self.clocks[index].fetch_update(Ordering::Relaxed, Ordering::Relaxed, advance);
-        let wait = |clock| (Duration::from_micros(clock) + self.cost).saturating_sub(now + PERIOD);
-        advanced.map(drop).map_err(wait)
+        let index = usize::try_from(self.hasher.hash_one(network) % ALLOWANCES as u64).unwrap_or(0);
+        self.rate.take(&self.allowances[index], self.start.elapsed(), 1)
     }
-}
-
-fn microseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -46,9 +46,12 @@ const HEADERS: [(&str, &str); 3] = [
     ("Cache-Control", "`no-cache`: revalidate before reuse"),
 ];
 /// Statuses with the names and descriptions of headers that only their responses have.
-const STATUS_HEADERS: [(&str, &str, &str); 5] = [
+const STATUS_HEADERS: [(&str, &str, &str); 8] = [
     ("401", "WWW-Authenticate", "How to authenticate (RFC 6750)"),
     ("403", "WWW-Authenticate", "How to authenticate (RFC 6750)"),
+    ("429", "Retry-After", "Seconds to wait before retrying"),
+    ("429", "RateLimit", "Requests left (`r`) and seconds until there is one more (`t`)"),
+    ("429", "RateLimit-Policy", "Requests allowed at once (`q`) and seconds for as many again (`w`)"),
     ("503", "Retry-After", "Seconds to wait before retrying"),
     ("415", "Accept", "Media types that the request may have, if it has another one"),
     ("415", "Accept-Encoding", "`identity`, if the body is compressed"),

@@ -19,7 +19,7 @@ use crate::{
     graphql::{self, GraphqlState, Limits, Service, WebSockets},
     http::{
         allowed_hosts::AllowedHosts,
-        limits::{Limit, budget::Budget},
+        limits::{Limit, budget::Budget, request_rate::RequestRate},
         request_body::{BodyLimits, BodyReader, Permits},
     },
     operations::{
@@ -65,6 +65,7 @@ pub fn build(services: &Services, config: &Config) -> Result<(App, Option<App>),
         slow.clone(),
     );
     let compressions = Budget::with_quarters(Limit::Compressions, config.limits.compressions.into());
+    let request_rate = config.limits.request_rate();
     let middleware = |cors, address: SocketAddr| Middleware {
         metrics: http_metrics.clone(),
         permits: permits.requests.clone(),
@@ -72,6 +73,7 @@ pub fn build(services: &Services, config: &Config) -> Result<(App, Option<App>),
         body,
         cors: Cors::new(cors),
         access: services.access.clone(),
+        request_rate: request_rate.clone(),
         proxies: config.access.trusted_proxies(),
         hosts: AllowedHosts::new(address.ip(), &config.access.hosts),
     };
@@ -86,7 +88,8 @@ pub fn build(services: &Services, config: &Config) -> Result<(App, Option<App>),
         subscriptions: subscriptions.clone(),
         lists: Budget::with_quarters(Limit::Lists, config.limits.streamed_lists.into()),
     };
-    let graphql = graphql_state(services, config, permits.requests.clone(), subscriptions, body_reader);
+    let permits = permits.requests.clone();
+    let graphql = graphql_state(services, config, permits, subscriptions, request_rate.clone(), body_reader);
     let index = Index { links: links(config.consoles), console: config.consoles };
     let api = Router::from(rest::api().with_state(rest.clone()))
         .merge(Router::from(graphql::api().with_state(graphql.clone())))
@@ -132,6 +135,7 @@ fn graphql_state(
     config: &Config,
     permits: Budget,
     subscriptions: Budget,
+    request_rate: Option<RequestRate>,
     body: BodyReader,
 ) -> GraphqlState {
     let names = config.graphql_operation_names.as_ref().map(OperationNames::names).unwrap_or_default();
@@ -142,6 +146,7 @@ fn graphql_state(
             graphql_limits(config),
             permits,
             subscriptions,
+            request_rate,
             observer,
         ),
         sockets: services.websockets.clone(),

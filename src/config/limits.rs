@@ -2,6 +2,9 @@
 
 use clap::Args;
 
+use super::rate;
+use crate::http::limits::request_rate::{Rate, RequestRate};
+
 /// Limits of what all clients together, or one of them, can take of the server.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Limits")]
@@ -46,4 +49,21 @@ pub struct LimitsConfig {
     #[arg(long, global = true, env = "STOCKMETER_FAILED_AUTHENTICATIONS", value_name = "N")]
     #[arg(default_value = "10", value_parser = clap::value_parser!(u32).range(1..))]
     pub failed_authentications: u32,
+
+    /// Maximum rate of requests of each caller, in requests per second (`100/s`), minute (`600/min`) or hour; further
+    /// ones get status 429. By default, the rate is not limited
+    #[arg(long, global = true, env = "STOCKMETER_REQUEST_RATE", value_name = "RATE", value_parser = rate::parse)]
+    pub request_rate: Option<Rate>,
+
+    /// Number of requests that a caller may send at once within this rate; by default, the number in the rate
+    #[arg(long, global = true, env = "STOCKMETER_REQUEST_BURST", value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub request_burst: Option<u32>,
+}
+
+impl LimitsConfig {
+    /// Returns the limit on the rate of requests, or `None` if the rate is not limited.
+    pub fn request_rate(&self) -> Option<RequestRate> {
+        self.request_rate.map(|rate| RequestRate::new(rate, self.request_burst.unwrap_or(rate.requests)))
+    }
 }

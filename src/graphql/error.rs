@@ -48,6 +48,8 @@ pub enum GraphqlErrorCode {
     Unavailable,
     /// The server has reached its maximum number of concurrent requests; retry later.
     Overloaded,
+    /// The client exceeds its rate of requests; retry after the seconds in `retryAfter`.
+    RateLimited,
     /// Internal error, which has been logged.
     Internal,
     /// The request or the document has invalid syntax.
@@ -110,6 +112,9 @@ const MAX_MESSAGE_BYTES: usize = 1000;
 /// Maximum number of errors in a response, which bounds its size.
 const MAX_ERRORS: usize = 100;
 
+/// Name of the extension with the seconds to wait.
+const RETRY_AFTER: &str = "retryAfter";
+
 /// Returns the names of all codes in the schema.
 pub fn codes() -> impl Iterator<Item = &'static str> {
     GraphqlErrorCode::items().iter().map(|item| item.name)
@@ -129,10 +134,13 @@ impl GraphqlErrorCode {
 
 /// Returns the code in an error's extensions, or [`GraphqlErrorCode::Internal`] if there is no GraphQL code.
 pub fn code(error: &ServerError) -> GraphqlErrorCode {
-    let code = match error.extensions.as_ref().and_then(|extensions| extensions.get("code")) {
-        Some(Value::Enum(name)) => GraphqlErrorCode::items().iter().find(|item| item.name == name.as_str()),
+    let name = match error.extensions.as_ref().and_then(|extensions| extensions.get("code")) {
+        Some(Value::Enum(name)) => Some(name.as_str()),
+        // Problems have their code as a string.
+        Some(Value::String(name)) => Some(name.as_str()),
         _ => None,
     };
+    let code = name.and_then(|name| GraphqlErrorCode::items().iter().find(|item| item.name == name));
     code.map_or(GraphqlErrorCode::Internal, |item| item.value)
 }
 
@@ -146,11 +154,24 @@ pub fn request_error((code, message): RequestError) -> ServerError {
     error
 }
 
-/// Converts a problem to async-graphql's error. The error has the problem's REST code.
+/// Converts a problem to async-graphql's error. The error has the problem's REST code and, if the client was too fast,
+/// the seconds to wait in `extensions.retryAfter`.
 pub fn from_problem(problem: &Problem) -> ServerError {
     let mut error = ServerError::new(problem.detail(), None);
-    error.extensions.get_or_insert_default().set("code", problem.code().as_str());
+    let extensions = error.extensions.get_or_insert_default();
+    extensions.set("code", problem.code().as_str());
+    if let Some(seconds) = problem.retry_after_seconds() {
+        extensions.set(RETRY_AFTER, seconds);
+    }
     error
+}
+
+/// Returns the seconds after which the client may try again, or `None` if the error has no such time.
+pub fn retry_after(error: &ServerError) -> Option<u64> {
+    match error.extensions.as_ref()?.get(RETRY_AFTER)? {
+        Value::Number(seconds) => seconds.as_u64(),
+        _ => None,
+    }
 }
 
 /// Converts an error of the access control. An error for a missing scope has its name in `extensions.scope`.

@@ -123,11 +123,22 @@ impl Problem {
     }
 
     /// Returns the 429 problem for a client that failed to authenticate too often.
-    pub fn rate_limited(wait: Duration) -> Self {
-        // Rounded up, because a client that comes too early is rejected again.
-        let seconds = u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX);
+    pub fn too_many_failures(wait: Duration) -> Self {
+        let seconds = seconds_rounded_up(wait);
         let detail = format!("too many failed authentications: retry in {seconds} s with a valid token");
         Self { retry_after: seconds, ..Self::new(ProblemCode::RateLimited, detail) }
+    }
+
+    /// Returns the 429 problem for a client that exceeds its rate of requests.
+    pub fn too_many_requests(wait: Duration) -> Self {
+        let seconds = seconds_rounded_up(wait);
+        let detail = format!("the client exceeds its rate of requests: retry in {seconds} s");
+        Self { retry_after: seconds, ..Self::new(ProblemCode::RateLimited, detail) }
+    }
+
+    /// Returns the seconds after which a client may try again that was too fast, otherwise `None`.
+    pub fn retry_after_seconds(&self) -> Option<u32> {
+        (self.code == ProblemCode::RateLimited).then_some(self.retry_after)
     }
 
     /// Returns the time after which the client may try again, or `None` if that would not help.
@@ -193,6 +204,11 @@ impl Problem {
         let detail = "the request timed out: before retrying, check whether a write took effect";
         Self::new(ProblemCode::Timeout, detail)
     }
+}
+
+/// Returns the whole seconds of a time to wait, rounded up, because a client that comes too early is rejected again.
+pub(super) fn seconds_rounded_up(wait: Duration) -> u32 {
+    u32::try_from(wait.as_nanos().div_ceil(1_000_000_000)).unwrap_or(u32::MAX)
 }
 
 impl Problem {

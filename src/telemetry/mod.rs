@@ -14,7 +14,6 @@ use tokio::time::MissedTickBehavior;
 
 use crate::background_runtime;
 
-mod allocator;
 pub mod catalog;
 pub mod database;
 pub mod graphql;
@@ -136,7 +135,6 @@ impl Telemetry {
         };
         let process = process::ProcessMetrics::new(&meter, own_process);
         let host = host::HostMetrics::new(&meter);
-        let allocator = allocator::AllocatorMetrics::new(&meter);
         let runtime = runtime::RuntimeMetrics::new(&meter);
         let mut collect = move || {
             refresh(&mut system, pid);
@@ -144,7 +142,6 @@ impl Telemetry {
                 process.collect(own_process);
                 host.collect(&system, own_process);
             }
-            allocator.collect();
             runtime.collect();
         };
         collect();

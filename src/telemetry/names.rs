@@ -96,15 +96,6 @@ pub const SYSTEM_LOAD15: &str = "system_load15";
 /// Gauge of the CPU cores that the process may use, limited by the machine or the cgroup.
 pub const SYSTEM_CPU_LIMIT_CORES: &str = "system_cpu_limit_cores";
 
-/// Gauge in bytes: memory allocated by the program.
-pub const ALLOCATOR_ALLOCATED: &str = "allocator.allocated";
-/// Gauge in bytes: pages with live allocations.
-pub const ALLOCATOR_ACTIVE: &str = "allocator.active";
-/// Gauge in bytes: physical memory held by the allocator.
-pub const ALLOCATOR_RESIDENT: &str = "allocator.resident";
-/// Gauge in bytes: memory retained for reuse instead of returned to the system.
-pub const ALLOCATOR_RETAINED: &str = "allocator.retained";
-
 /// Gauge by [`RUNTIME`]: worker threads.
 pub const TOKIO_WORKERS: &str = "tokio_workers";
 /// Gauge by [`RUNTIME`]: tasks that have not completed.

@@ -136,7 +136,7 @@ async fn help_lists_every_setting() {
     }
     let settings = help.split("Settings:").nth(1).unwrap();
     let flags = settings.lines().filter(|line| line.trim_start().starts_with("--")).count();
-    assert_eq!((flags, settings.matches("[env: ").count()), (59, 59), "{settings}");
+    assert_eq!((flags, settings.matches("[env: ").count()), (61, 61), "{settings}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,6 +153,8 @@ async fn errors_name_unknown_and_invalid_settings() {
             &format!("graphql_operation_names = '{}'", ["Q"; 331].join(",")),
             "331 names given, but at most 330",
         ),
+        ("request_rate = '100'", "must be a number per second, minute or hour"),
+        ("request_rate = '0/s'", "the number of requests must be 1 to 1000000"),
         ("metrics_collection_interval = '0s'", "must be at least 100ms"),
         ("listen = ", "invalid TOML in stockmeter.toml, line 1"),
         ("\ndatabase_url = \"postgres://bob:horse@h/db", "invalid TOML in stockmeter.toml, line 2"),

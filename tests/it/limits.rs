@@ -322,3 +322,19 @@ async fn failed_authentications_are_limited() {
     get("203.0.113.2").await.is_problem(401, "UNAUTHORIZED", &[]);
     assert_eq!(server.get("/products").await.status, 200);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rejected_subscriptions_have_the_status_of_their_code() {
+    let server = setup().await.with("STOCKMETER_SUBSCRIPTIONS", 4).start().await;
+    let subscribe = || {
+        let query = [("query", "subscription { productChanged { id } }")];
+        let request = server.request("GET", "/graphql").query(&query).header("accept", "text/event-stream");
+        request.header("x-forwarded-for", "203.0.113.1").send()
+    };
+    let first = subscribe().await.unwrap();
+    assert_eq!(first.status(), 200);
+    let second = subscribe().await.unwrap();
+    assert_eq!((second.status().as_u16(), &second.headers()["retry-after"]), (503, &"1".parse().unwrap()));
+    let body: Value = serde_json::from_str(&second.text().await.unwrap()).unwrap();
+    assert_eq!(body["errors"][0]["extensions"]["code"], "OVERLOADED");
+}

@@ -48,7 +48,7 @@ mod outages;
 mod paging;
 mod preconditions;
 mod prometheus;
-
+mod request_rate;
 mod rest;
 mod routes;
 mod startup;

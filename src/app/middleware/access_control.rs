@@ -11,7 +11,7 @@ use crate::{
     access::{Access, InvalidToken},
     app::routes::{Permission, Route},
     audit,
-    domain::{Caller, OnConflict, Scope},
+    domain::{Caller, Error, OnConflict, Scope},
     http::{
         bearer_token,
         limits::{Limit, Party},
@@ -22,38 +22,52 @@ use crate::{
     rest::prefer::Preference,
 };
 
-/// Authenticates the caller and checks the scope that the route needs. Paths without a route need none.
+/// Authenticates and returns the caller. Returns `None` for public routes, and for paths without a route.
 ///
 /// # Errors
-/// Returns a 401 problem if the token is missing or not valid, a 429 problem if that happened too often, and a 403
-/// problem if the token lacks the scope.
-pub fn check(
+/// Returns a 401 problem if the token is not valid, and a 429 problem if that happened too often.
+pub fn authenticate(
     access: &Access,
+    route: Option<&Route>,
+    headers: &HeaderMap,
+) -> Result<Option<Caller>, Problem> {
+    if permission(route) == Permission::Public {
+        return Ok(None);
+    }
+    let caller = identify(access, headers).inspect_err(|problem| audit::denied(&problem.detail()))?;
+    request_context::set_caller(caller.clone());
+    Ok(Some(caller))
+}
+
+/// Checks that the caller has the scope that the route needs. `caller` is `None` if the route needs none.
+///
+/// # Errors
+/// Returns a 401 problem for a caller without a token, and a 403 problem if the token lacks the scope.
+pub fn authorize(
+    caller: Option<&Caller>,
     route: Option<&Route>,
     headers: &HeaderMap,
     is_import: bool,
 ) -> Result<(), Problem> {
-    let permission = route.map_or(Permission::Public, |route| route.permission);
-    if permission == Permission::Public {
-        return Ok(());
-    }
-    let caller = authenticate(access, headers).inspect_err(|problem| audit::denied(&problem.detail()))?;
-    let scope = match permission {
+    let scope = match permission(route) {
         // A file can replace all products.
-        Permission::Scope(_) if is_import && replaces(headers) => Some(Scope::Admin),
-        Permission::Scope(scope) => Some(scope),
-        Permission::Public | Permission::PerOperation => None,
+        Permission::Scope(_) if is_import && replaces(headers) => Scope::Admin,
+        Permission::Scope(scope) => scope,
+        Permission::Public | Permission::PerOperation => return Ok(()),
     };
-    let allowed = scope.map_or(Ok(()), |scope| caller.require(scope));
-    request_context::set_caller(caller);
+    let allowed = caller.map_or(Err(Error::Unauthorized), |caller| caller.require(scope));
     allowed.inspect_err(audit::denied).map_err(Problem::from)
+}
+
+fn permission(route: Option<&Route>) -> Permission {
+    route.map_or(Permission::Public, |route| route.permission)
 }
 
 fn replaces(headers: &HeaderMap) -> bool {
     Preference::from_headers(headers).0 == OnConflict::Replace
 }
 
-fn authenticate(access: &Access, headers: &HeaderMap) -> Result<Caller, Problem> {
+fn identify(access: &Access, headers: &HeaderMap) -> Result<Caller, Problem> {
     let mut credentials = headers.get_all(header::AUTHORIZATION).iter();
     if credentials.next().is_some() && credentials.next().is_some() {
         return Err(Problem::malformed("Authorization must be sent only once"));
@@ -65,7 +79,7 @@ fn authenticate(access: &Access, headers: &HeaderMap) -> Result<Caller, Problem>
             Ok(()) => Problem::invalid_token(),
             Err(wait) => {
                 Limit::Authentications.record(Party::Caller);
-                Problem::rate_limited(wait)
+                Problem::too_many_failures(wait)
             }
         }
     })

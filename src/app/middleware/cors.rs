@@ -12,7 +12,10 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use super::{request_id::REQUEST_ID, response_headers::SERVER_TIMING};
 use crate::{
-    http::idempotency::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED},
+    http::{
+        idempotency::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED},
+        limits::request_rate::{RATE_LIMIT, RATE_LIMIT_POLICY},
+    },
     rest::prefer::{PREFER, PREFERENCE_APPLIED},
 };
 
@@ -115,6 +118,8 @@ fn layer(origins: AllowedOrigins, headers: &[HeaderName]) -> CorsLayer {
             header::WWW_AUTHENTICATE,
             PREFERENCE_APPLIED,
             IDEMPOTENT_REPLAYED,
+            RATE_LIMIT,
+            RATE_LIMIT_POLICY,
             REQUEST_ID,
             SERVER_TIMING,
             TOTAL_COUNT,

@@ -7,16 +7,28 @@ use std::net::IpAddr;
 
 use axum::{
     extract::Request,
+    http::HeaderMap,
     response::{IntoResponse, Response},
 };
 
-use super::{App, routes::Recognized};
+use super::{
+    App,
+    routes::{Recognized, Route},
+};
 use crate::{
     access::Access,
     audit,
     http::{
-        allowed_hosts::AllowedHosts, client_address::TrustedProxies, host, limits::budget::Budget,
-        problem::Problem, problem_response, request_body::BodyLimits,
+        allowed_hosts::AllowedHosts,
+        client_address::TrustedProxies,
+        host,
+        limits::{
+            budget::{Budget, Reservation},
+            request_rate::RequestRate,
+        },
+        problem::Problem,
+        problem_response,
+        request_body::BodyLimits,
     },
     telemetry::{HttpMetrics, http::RequestRecorder},
 };
@@ -29,6 +41,7 @@ pub mod cross_origin;
 pub mod error_log;
 pub mod panic;
 pub mod request_id;
+pub mod request_rate;
 pub mod response_headers;
 pub mod timeout;
 pub mod trailing_slash;
@@ -46,6 +59,8 @@ pub struct Middleware {
     /// `None` if no other origin is allowed.
     pub cors: Option<Cors>,
     pub access: Access,
+    /// `None` if the rate of requests is not limited.
+    pub request_rate: Option<RequestRate>,
     pub proxies: TrustedProxies,
     pub hosts: AllowedHosts,
 }
@@ -79,6 +94,8 @@ pub async fn handle(app: App, mut request: Request, peer: IpAddr) -> Response {
         error_log::log(response.status(), time_to_headers);
         response_headers::set_defaults(response.headers_mut(), time_to_headers);
         request_id::set(response.headers_mut(), &id);
+        let rate = app.0.middleware.request_rate.as_ref();
+        request_rate::add_headers(rate, recognized.route, response.headers_mut());
         if compression::should_compress(&response) {
             // Boxed to keep the outer future small, because most responses are not compressed.
             response =
@@ -95,11 +112,11 @@ fn check_host(request: &Request, allowed: &AllowedHosts) -> Result<(), Problem> 
     allowed.check(host::requested(request.uri(), request.headers()))
 }
 
-/// Runs the handler if the page and the caller may use the route and a permit is free. Returns its response, or an
-/// error response.
+/// Runs the handler if the page and the caller may use the route within the limits. Returns its response, or an error
+/// response.
 async fn handle_guarded(app: App, recognized: Recognized, request: Request) -> Response {
     let App(app) = app;
-    let Middleware { permits, body, access, cors, .. } = &app.middleware;
+    let Middleware { body, access, cors, .. } = &app.middleware;
     let origins = cors.as_ref().map(|cors| &cors.origins);
     if let Err(problem) = cross_origin::check(&request, recognized, origins) {
         audit::denied(&problem.detail());
@@ -111,10 +128,7 @@ async fn handle_guarded(app: App, recognized: Recognized, request: Request) -> R
         return response;
     }
     let is_import = concurrency_limit::is_import(recognized.route, request.headers());
-    if let Err(problem) = access_control::check(access, recognized.route, request.headers(), is_import) {
-        return problem.into_response();
-    }
-    let permit = match concurrency_limit::try_acquire(permits, recognized.route) {
+    let permit = match admit(&app.middleware, recognized.route, request.headers(), is_import) {
         Ok(permit) => permit,
         Err(problem) => return problem.into_response(),
     };
@@ -123,4 +137,18 @@ async fn handle_guarded(app: App, recognized: Recognized, request: Request) -> R
     let response = timeout::run(limit, handler).await;
     drop(permit);
     access_control::end_with_credentials(access, response)
+}
+
+/// Authenticates the caller, checks its scope and the limits, and returns the permit that the route needs.
+fn admit(
+    middleware: &Middleware,
+    route: Option<&Route>,
+    headers: &HeaderMap,
+    is_import: bool,
+) -> Result<Option<Reservation>, Problem> {
+    let caller = access_control::authenticate(&middleware.access, route, headers)?;
+    // Requests without the scope count, too.
+    request_rate::count(middleware.request_rate.as_ref(), route)?;
+    access_control::authorize(caller.as_ref(), route, headers, is_import)?;
+    concurrency_limit::try_acquire(&middleware.permits, route)
 }

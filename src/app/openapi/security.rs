@@ -13,7 +13,11 @@ const SCHEME: &str = "token";
 pub(super) const RESPONSES: [(&str, &str, &str); 3] = [
     ("401", "Unauthorized", "A valid token is required"),
     ("403", "Forbidden", "The token lacks the scope that the operation needs"),
-    ("429", "RateLimited", "Too many authentications have failed; `Retry-After` says when to try again"),
+    (
+        "429",
+        "RateLimited",
+        "Too many requests, or too many failed authentications; retry after the seconds in `Retry-After`",
+    ),
 ];
 /// Media types of GraphQL's errors.
 const GRAPHQL: [&str; 2] = ["application/graphql-response+json", "application/json"];

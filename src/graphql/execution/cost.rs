@@ -13,7 +13,8 @@ use crate::graphql::schema::{
     weights::weight_of,
 };
 
-/// Points for a root field, because it queries the database. Other fields cost 1.
+/// Points for a root field, because it queries the database. Other fields cost 1. As many points count as one request for
+/// the caller's rate.
 const ROOT_FIELD_POINTS: usize = 250;
 /// Points for a field that may scan all products to filter, sort or count them.
 const SCAN_POINTS: usize = 5000;
@@ -52,6 +53,16 @@ impl Cost {
         directives: 0,
         introspects: false,
     };
+
+    /// Returns all points.
+    pub fn total_points(self) -> usize {
+        self.points.saturating_add(self.scan_points)
+    }
+
+    /// Returns the number of requests as which the document counts for the caller's rate.
+    pub fn requests(self) -> u32 {
+        u32::try_from(self.total_points() / ROOT_FIELD_POINTS).unwrap_or(u32::MAX).max(1)
+    }
 
     /// Returns the total cost of two parts at the same level.
     fn combine(self, other: Self) -> Self {

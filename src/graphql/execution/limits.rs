@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_graphql::{Variables, parser::types::ExecutableDocument};
 
 use super::{
-    cost::{CostAnalysis, MAX_VARIABLE_TEXT},
+    cost::{Cost, CostAnalysis, MAX_VARIABLE_TEXT},
     nesting_depth::{MAX_NESTING, is_too_deep},
 };
 use crate::graphql::error::{GraphqlErrorCode, RequestError};
@@ -46,12 +46,12 @@ impl Limits {
         if is_too_deep(text) { Err(too_deep(MAX_NESTING)) } else { Ok(()) }
     }
 
-    /// Checks a parsed document and its variables, before validation.
+    /// Checks a parsed document and its variables, before validation. Returns the cost.
     pub(in crate::graphql) fn check(
         &self,
         document: &ExecutableDocument,
         variables: &Variables,
-    ) -> Result<(), RequestError> {
+    ) -> Result<Cost, RequestError> {
         let mut analysis = CostAnalysis::new(document, variables, self.depth);
         let total = analysis.total();
         let too_many =
@@ -83,11 +83,11 @@ impl Limits {
                 format!("the document uses more than {} variable values: split the request", self.values);
             return Err((GraphqlErrorCode::TooManyValues, detail));
         }
-        if total.points.saturating_add(total.scan_points) > self.cost {
+        if total.total_points() > self.cost {
             let detail = "the document is too costly: request smaller pages or fewer fields";
             return Err((GraphqlErrorCode::TooCostly, detail.to_owned()));
         }
-        Ok(())
+        Ok(total)
     }
 }
 

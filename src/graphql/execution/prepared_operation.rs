@@ -43,6 +43,8 @@ pub struct LibraryOperation {
     pub kind: Option<OperationType>,
     pub name: Option<Name>,
     scope: Scope,
+    /// Number of requests as which the operation counts for the caller's rate.
+    requests: u32,
 }
 
 impl PreparedOperation {
@@ -70,7 +72,7 @@ impl PreparedOperation {
             documents.insert(new_hash, &text, &document);
             return Ok(Self::Lookup(lookup));
         }
-        limits.check(&document.ast, &variables).map_err(error::request_error)?;
+        let cost = limits.check(&document.ast, &variables).map_err(error::request_error)?;
         let field_order = operation.map(|(_, operation)| document.field_order(operation)).unwrap_or_default();
         // Rejected documents are not cached, because they would displace useful documents.
         documents.insert(new_hash, &text, &document);
@@ -80,8 +82,17 @@ impl PreparedOperation {
             return Err(one_root_field().into());
         }
         let scope = required_scope(&document.ast, operation.map(|(_, operation)| operation));
-        let operation =
-            LibraryOperation { document, variables, operation_name, field_order, kind, name, scope };
+        let requests = cost.requests();
+        let operation = LibraryOperation {
+            document,
+            variables,
+            operation_name,
+            field_order,
+            kind,
+            name,
+            scope,
+            requests,
+        };
         Ok(Self::Library(Box::new(operation)))
     }
 
@@ -98,6 +109,14 @@ impl PreparedOperation {
         match self {
             Self::Lookup(_) => Scope::Read,
             Self::Library(operation) => operation.scope,
+        }
+    }
+
+    /// Returns the number of requests as which the operation counts for the caller's rate.
+    pub fn requests(&self) -> u32 {
+        match self {
+            Self::Lookup(_) => 1,
+            Self::Library(operation) => operation.requests,
         }
     }
 }

@@ -28,7 +28,10 @@ use crate::{
         subscription_signal::SubscriptionSignal,
     },
     http::{
-        limits::budget::{Budget, Reservation},
+        limits::{
+            budget::{Budget, Reservation},
+            request_rate::RequestRate,
+        },
         problem::Problem,
     },
     trace_targets::export_enabled,
@@ -45,23 +48,28 @@ struct Inner {
     /// Permits for concurrent requests, shared with the rest of the server.
     permits: Budget,
     subscriptions: Budget,
+    /// `None` if the rate of requests is not limited.
+    request_rate: Option<RequestRate>,
     observer: Arc<dyn OperationObserver>,
     documents: DocumentCache,
 }
 
 impl Service {
     /// Creates the service. Each query or mutation on a WebSocket takes one of `permits`, each subscription one of
-    /// `subscriptions`.
+    /// `subscriptions`. `request_rate` is `None` if the rate of requests is not limited.
     pub fn new(
         catalog: Catalog,
         limits: Limits,
         permits: Budget,
         subscriptions: Budget,
+        request_rate: Option<RequestRate>,
         observer: Arc<dyn OperationObserver>,
     ) -> Self {
         let schema = build_schema(catalog.clone(), &limits);
         let documents = DocumentCache::default();
-        Self(Arc::new(Inner { catalog, schema, limits, permits, subscriptions, observer, documents }))
+        let inner =
+            Inner { catalog, schema, limits, permits, subscriptions, request_rate, observer, documents };
+        Self(Arc::new(inner))
     }
 
     /// Returns a permit for a concurrent request, or an `OVERLOADED` error if no permit is free.
@@ -78,17 +86,33 @@ impl Service {
         &self.0.limits
     }
 
-    /// Prepares a request for execution if its caller has the scope that it needs. Reports an error to the
-    /// observer.
+    /// Counts a request that the middleware has not counted. Reports an error to the observer.
+    ///
+    /// # Errors
+    /// Returns a `RATE_LIMITED` error if the caller exceeds its rate.
+    pub(in crate::graphql) fn count_request(&self) -> Result<(), Box<ServerError>> {
+        let counted = self.0.request_rate.as_ref().map_or(Ok(()), RequestRate::count);
+        counted.map_err(|problem| {
+            let error = error::from_problem(&problem);
+            self.report_rejection(OperationKind::Unknown, None, &error);
+            error.into()
+        })
+    }
+
+    /// Prepares a request for execution if its caller has the scope that it needs, and does not exceed its rate. The
+    /// request has been counted once. Reports an error to the observer.
     pub(in crate::graphql) fn prepare(
         &self,
         request: OperationRequest,
         caller: &Caller,
     ) -> Result<PreparedOperation, Box<ServerError>> {
-        let Inner { limits, documents, .. } = &*self.0;
+        let Inner { limits, documents, request_rate, .. } = &*self.0;
         let prepared = PreparedOperation::new(request, documents, limits).and_then(|prepared| {
             let allowed = caller.require(prepared.scope()).inspect_err(audit::denied);
             allowed.map_err(|error| error::from_access_error(&error))?;
+            if let Some(rate) = request_rate {
+                rate.count_rest(prepared.requests()).map_err(|problem| error::from_problem(&problem))?;
+            }
             Ok(prepared)
         });
         if let Err(error) = &prepared {

@@ -35,8 +35,10 @@ pub async fn execute(
     }
     let mut responses = Vec::with_capacity(requests.len());
     // Requests are executed one by one, like the mutations of one request.
-    for request in requests {
-        responses.push(match service.prepare(request, &caller) {
+    for (index, request) in requests.into_iter().enumerate() {
+        // The middleware has counted the first one.
+        let counted = if index == 0 { Ok(()) } else { service.count_request() };
+        responses.push(match counted.and_then(|()| service.prepare(request, &caller)) {
             Ok(prepared) => service.execute(prepared, identity).await,
             Err(error) => error_response(error),
         });

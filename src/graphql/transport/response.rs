@@ -88,7 +88,9 @@ pub fn is_request_error(response: &GraphqlResponse) -> bool {
 pub fn single(response: &GraphqlResponse, media_type: ResponseMediaType) -> Response {
     let status = match is_request_error(response).then(|| status(response)) {
         // Gateways and clients recognise these statuses, whatever the media type is.
-        Some(status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)) => status,
+        Some(status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS)) => {
+            status
+        }
         Some(status) if media_type != ResponseMediaType::Json => status,
         _ => StatusCode::OK,
     };
@@ -124,6 +126,9 @@ fn with_status(status: StatusCode, response: &GraphqlResponse, media_type: Respo
     let mut http_response = respond(status, &ResponseBody::from(response), media_type);
     if let Some(challenge) = challenge(response) {
         http_response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    if let Some(seconds) = response.errors.first().and_then(error::retry_after) {
+        http_response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }
     http_response
 }
@@ -181,6 +186,7 @@ fn status(response: &GraphqlResponse) -> StatusCode {
             | GraphqlErrorCode::TooManySubscriptions
             | GraphqlErrorCode::Unavailable,
         ) => StatusCode::SERVICE_UNAVAILABLE,
+        Some(GraphqlErrorCode::RateLimited) => StatusCode::TOO_MANY_REQUESTS,
         Some(GraphqlErrorCode::Unauthorized) => StatusCode::UNAUTHORIZED,
         Some(GraphqlErrorCode::Forbidden) => StatusCode::FORBIDDEN,
         Some(GraphqlErrorCode::Internal) => StatusCode::INTERNAL_SERVER_ERROR,

@@ -153,6 +153,8 @@ impl Session {
     }
 
     fn execute(&self, fields: RequestFields) -> Result<ResponseStream, Box<ServerError>> {
+        // The middleware counts HTTP requests only.
+        self.service.count_request()?;
         if self.operations.len() >= MAX_OPERATIONS {
             let detail = "too many operations on this connection: wait until some have completed";
             return Err(error::request_error((GraphqlErrorCode::TooManyOperations, detail.to_owned())).into());

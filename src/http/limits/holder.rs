@@ -17,8 +17,15 @@ pub fn of_caller(caller: Option<&Caller>, address: IpAddr) -> Option<Holder<'_>>
     let may_do_all = caller.is_none_or(|caller| caller.scopes().contains(Scope::Admin));
     match caller.map(Caller::identity) {
         None | Some(Identity::Anonymous) if address.is_loopback() && may_do_all => None,
-        None | Some(Identity::Anonymous) => Some(of_address(address)),
-        Some(identity) => Some(Holder::Identity(identity)),
+        _ => Some(of_any_caller(caller, address)),
+    }
+}
+
+/// Returns the holder of a caller's share, also for programs on the same machine.
+pub fn of_any_caller(caller: Option<&Caller>, address: IpAddr) -> Holder<'_> {
+    match caller.map(Caller::identity) {
+        None | Some(Identity::Anonymous) => of_address(address),
+        Some(identity) => Holder::Identity(identity),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Limits of what clients can take of the server: memory, disk space, permits and connections.
+//! Limits of what clients can take of the server: memory, disk space, permits, connections and rates.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -6,6 +6,7 @@ use super::problem::Problem;
 
 pub mod budget;
 mod holder;
+pub mod request_rate;
 
 /// A limit that rejects requests or connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub enum Limit {
     Compressions,
     /// Failed authentications.
     Authentications,
+    /// Rate of requests.
+    RequestRate,
 }
 
 /// Clients that a limit applies to.
@@ -43,7 +46,7 @@ pub enum Party {
 
 impl Limit {
     /// Every limit, in the order of declaration.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Bodies,
         Self::Requests,
         Self::Imports,
@@ -54,6 +57,7 @@ impl Limit {
         Self::Lists,
         Self::Compressions,
         Self::Authentications,
+        Self::RequestRate,
     ];
 
     /// Returns the value of the metric label `limit`.
@@ -69,6 +73,7 @@ impl Limit {
             Self::Lists => "lists",
             Self::Compressions => "compressions",
             Self::Authentications => "authentications",
+            Self::RequestRate => "request_rate",
         }
     }
 
@@ -81,7 +86,7 @@ impl Limit {
         };
         let excess = match self {
             Self::Bodies => "too many large bodies",
-            Self::Requests => "too many requests",
+            Self::Requests | Self::RequestRate => "too many requests",
             Self::Imports => "too many imports",
             Self::Uploads => "too many uploaded files",
             Self::Connections => "too many connections",

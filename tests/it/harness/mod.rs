@@ -10,6 +10,7 @@ mod node;
 mod pgbouncer;
 mod postgres;
 mod server;
+mod slow_tests;
 mod tcp_proxy;
 mod writability;
 

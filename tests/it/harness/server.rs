@@ -13,7 +13,7 @@ use stockmeter::store::PoolOptions;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use super::{Log, Store, client::http_client, cluster, log::TIMEOUT};
+use super::{Log, Store, client::http_client, cluster, log::TIMEOUT, slow_tests::Stopwatch};
 
 /// Returns a command that runs the binary in `folder` with an empty environment.
 pub fn binary(folder: &Path) -> Command {
@@ -37,6 +37,7 @@ pub struct Setup {
     /// Number of request threads; `None` for the server's default.
     workers: Option<&'static str>,
     survives_file_size_limit: bool,
+    _stopwatch: Stopwatch,
 }
 
 impl Setup {
@@ -54,8 +55,15 @@ impl Setup {
                 (cluster.url(&name), Some(name))
             }
         };
-        let (settings, survives_file_size_limit) = (Vec::new(), false);
-        Self { folder, database_url, database, settings, workers, survives_file_size_limit }
+        Self {
+            folder,
+            database_url,
+            database,
+            settings: Vec::new(),
+            workers,
+            survives_file_size_limit: false,
+            _stopwatch: Stopwatch::start(),
+        }
     }
 
     pub fn with(mut self, name: &'static str, value: impl std::fmt::Display) -> Self {
