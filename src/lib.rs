@@ -11,7 +11,7 @@
 //! - [`access`]: authentication of callers by API tokens and JSON Web Tokens
 //! - [`http`]: problems, request bodies, content negotiation and media types, shared by REST and GraphQL
 //! - [`rest`] and [`graphql`]: the two APIs, which translate between HTTP and the catalog
-//! - [`operations`]: routes for operators: index, health, metrics and slow requests
+//! - [`operations`]: routes for operators: index, console, health, metrics and slow requests
 //! - [`app`]: the routes with their middleware, and the OpenAPI document
 //! - [`server`]: startup, listeners, idle timeouts and shutdown
 //! - [`telemetry`]: metrics and their Prometheus and OTLP exporters

@@ -169,6 +169,7 @@ const ITEM: &str = "/products/{product_id}";
 /// All routes of the server.
 pub const ROUTES: &[Route] = &[
     Route::new("GET", "/", Permission::Public, &[200]).unlimited(),
+    Route::new("GET", "/console/{build}/{file}", Permission::Public, &[200, 404]).unlimited().console(),
     Route::new("GET", "/products", READ, &[200, 400, 401, 403, 422, 429, 500, 503])
         .direct(Direct::List)
         .linked("products"),

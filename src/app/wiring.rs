@@ -23,8 +23,10 @@ use crate::{
         request_body::{BodyLimits, BodyReader, Permits},
     },
     operations::{
+        console,
         health::{self, HealthState},
-        index, metrics, slow_requests,
+        index::{self, Index},
+        metrics, slow_requests,
     },
     rest::{self, RestState},
     store::Store,
@@ -89,12 +91,13 @@ pub fn build(services: &Services, config: &Config) -> Result<(App, Option<App>),
     };
     let permits = permits.requests.clone();
     let graphql = graphql_state(services, config, permits, subscriptions, request_rate.clone(), body_reader);
+    let index = Index { links: links(config.access.consoles), console: config.access.consoles };
     let api = Router::from(rest::api().with_state(rest.clone()))
         .merge(Router::from(graphql::api().with_state(graphql.clone())))
-        .merge(Router::from(index::api().with_state(links(config.access.consoles))))
+        .merge(Router::from(index::api().with_state(index)))
         .merge(openapi::router());
     let api = if config.access.consoles {
-        api.merge(openapi::reference()).merge(graphql::playground_files())
+        api.merge(console::files()).merge(openapi::reference()).merge(graphql::playground_files())
     } else {
         api
     };

@@ -33,7 +33,7 @@ pub struct AccessConfig {
     #[arg(long, global = true, env = "STOCKMETER_HOSTS", value_name = "HOST,…", value_delimiter = ',')]
     pub hosts: Vec<HostPattern>,
 
-    /// Serve pages for people: the API reference (/docs) and the GraphQL playground
+    /// Serve pages for people: the console (/), the API reference (/docs) and the GraphQL playground
     #[arg(long, global = true, env = "STOCKMETER_CONSOLES", value_name = "BOOL")]
     #[arg(default_value = "true", num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub consoles: bool,

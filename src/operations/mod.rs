@@ -1,5 +1,6 @@
-//! Routes for operators: index, health, metrics and slow requests.
+//! Routes for operators: index, console, health, metrics and slow requests.
 
+pub mod console;
 pub mod health;
 pub mod index;
 pub mod metrics;

@@ -25,9 +25,12 @@ export function launch(rules = []) {
   });
 }
 
-/** Opens a page that collects its errors: other hosts, exceptions, error messages and failed requests. */
-export async function openPage(browser, errors) {
-  const context = await browser.newContext({ viewport: { width: 1400, height: 900 }, serviceWorkers: "block" });
+/**
+ * Opens a page that collects its errors: other hosts, exceptions, error messages and failed requests. `expected` has the statuses
+ * of the errors that the test provokes, and `options` has those of the browser's context.
+ */
+export async function openPage(browser, errors, { expected = [], ...options } = {}) {
+  const context = await browser.newContext({ viewport: { width: 1400, height: 900 }, serviceWorkers: "block", ...options });
   context.setDefaultTimeout(TIMEOUT_MS);
   await context.route("**/*", (route) => {
     const { protocol, hostname } = new URL(route.request().url());
@@ -45,12 +48,13 @@ export async function openPage(browser, errors) {
   });
   page.on("pageerror", (error) => errors.push(`uncaught exception: ${error.message}`));
   page.on("console", (message) => {
-    if (message.type() === "error") {
+    // The listener of responses handles their statuses.
+    if (message.type() === "error" && !message.text().includes("the server responded with a status of")) {
       errors.push(`console error: ${message.text()} ${message.location().url}`);
     }
   });
   page.on("response", (response) => {
-    if (response.status() >= 400) {
+    if (response.status() >= 400 && !expected.includes(response.status())) {
       errors.push(`status ${response.status()}: ${response.url()}`);
     }
   });

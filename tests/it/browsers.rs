@@ -359,6 +359,55 @@ async fn a_browser_protects_the_server_from_pages_of_other_origins() {
     assert_eq!(run_script("attacks.mjs", &[&address, &server.url("")]).await, "421\n");
 }
 
+/// What browsers send for a page.
+const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+
+#[tokio::test]
+async fn browsers_get_the_console_and_programs_get_json() {
+    let server = Server::start(Store::Sqlite).await;
+    for (accept, media_type) in [
+        (BROWSER, "text/html"),
+        ("text/html", "text/html"),
+        ("application/json;q=0.5, Text/HTML", "text/html"),
+        ("", JSON),
+        ("*/*", JSON),
+        (JSON, JSON),
+        ("text/html;q=0.9, application/json", JSON),
+        ("text/html;q=0", JSON),
+        ("image/png", JSON),
+    ] {
+        for method in ["GET", "HEAD"] {
+            let response = server.send(request(&server, method, "/", &[("accept", accept)])).await;
+            assert!(response.header("content-type").starts_with(media_type), "{accept} {response:?}");
+            assert_eq!((response.status, response.header("vary")), (200, "accept"), "{accept}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_console_loads_only_its_own_files() {
+    let server = Server::start(Store::Sqlite).await;
+    let page = server.send(request(&server, "GET", "/", &[("accept", BROWSER)])).await;
+    assert_eq!(page.header("referrer-policy"), "no-referrer");
+    assert_eq!(
+        page.header("content-security-policy"),
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
+        base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    );
+    let addresses = page.text.split("=\"/console/").skip(1);
+    let files: Vec<&str> = addresses.map(|rest| rest.split_once('"').unwrap().0).collect();
+    assert_eq!(files.len(), 5, "{files:?}");
+    for file in &files {
+        let response = server.get(&format!("/console/{file}")).await;
+        let script = response.header("content-type") == "text/javascript; charset=utf-8";
+        assert_eq!((response.status, script), (200, file.ends_with(".js")), "{file}");
+        assert_eq!(response.header("cache-control"), "public, max-age=31536000, immutable", "{file}");
+    }
+    for path in ["/console/0/console.js", &format!("/console/{}s", files[0])] {
+        server.get(path).await.is_problem(404, "NOT_FOUND", &[]);
+    }
+}
+
 #[tokio::test]
 async fn consoles_can_be_switched_off() {
     let server = Setup::new(Store::Sqlite).await.with("STOCKMETER_CONSOLES", false).start().await;
@@ -369,7 +418,9 @@ async fn consoles_can_be_switched_off() {
     server.send(page).await.is_graphql_error(400, "MALFORMED");
     let query = server.request("GET", QUERY).header("accept", "text/html");
     server.send(query).await.is(200, r#"{"data":{"__typename":"Query"}}"#);
-    let index = server.get("/").await.json();
+    let index = server.send(request(&server, "GET", "/", &[("accept", BROWSER)])).await;
+    assert_eq!((index.header("content-type"), index.header("vary")), (JSON, ""));
+    let index = index.json();
     assert_eq!(
         (&index["links"]["docs"], &index["links"]["openapi"]),
         (&Value::Null, &"/openapi.json".into())

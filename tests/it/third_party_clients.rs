@@ -3,9 +3,16 @@
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 
-use crate::harness::{Server, Setup, Store, run_script, start_script};
+use crate::{
+    access::token,
+    harness::{Server, Setup, Store, run_script, start_script},
+};
 
-on_both_stores!(graphql_over_http_audits_pass, third_party_clients_receive_every_change);
+on_both_stores!(
+    graphql_over_http_audits_pass,
+    third_party_clients_receive_every_change,
+    the_console_works_in_a_browser,
+);
 
 async fn graphql_over_http_audits_pass(store: Store) {
     let server = Server::start(store).await;
@@ -35,6 +42,11 @@ async fn third_party_clients_receive_every_change(store: Store) {
     assert_eq!(summary.matches(r#""ok":true,"changes":1000,"#).count(), 3, "{summary}");
 }
 
+async fn the_console_works_in_a_browser(store: Store) {
+    let server = Server::start(store).await;
+    run_script("console.mjs", &[&server.url("")]).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn relay_compiler_accepts_the_schema() {
     run_script("relay.mjs", &[]).await;
@@ -51,10 +63,17 @@ async fn the_playground_works_in_a_browser_without_internet_access() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_api_reference_works_in_a_browser_with_a_token() {
     let setup = Setup::new(Store::Sqlite).await;
-    let created =
-        setup.command().args(["token", "create", "--name", "docs", "--scope", "write"]).output().await;
-    let token = String::from_utf8(created.unwrap().stdout).unwrap();
+    let token = token(&setup, &["create", "--name", "docs", "--scope", "write"]).await;
     let server = setup.start().await;
     assert_eq!(server.get("/products").await.status, 401);
-    run_script("docs.mjs", &[&server.url(""), token.trim()]).await;
+    run_script("docs.mjs", &[&server.url(""), &token]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_console_asks_for_a_token_and_names_missing_scopes() {
+    let setup = Setup::new(Store::Sqlite).await;
+    let reader = token(&setup, &["create", "--name", "reader", "--scope", "read"]).await;
+    let writer = token(&setup, &["create", "--name", "writer", "--scope", "write"]).await;
+    let server = setup.start().await;
+    run_script("console_access.mjs", &[&server.url(""), &reader, &writer]).await;
 }
