@@ -40,7 +40,9 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 /// Start of the hash of all files, in hexadecimal.
 static BUILD: LazyLock<String> = LazyLock::new(|| {
     let mut hash = Sha256::new();
-    FILES.iter().for_each(|(_, _, content)| hash.update(content));
+    for (_, _, content) in FILES {
+        hash.update(content);
+    }
     hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 });
 
