@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use axum::{Json, extract::State};
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// Paths by the names of their links.
@@ -13,19 +14,28 @@ pub fn api() -> OpenApiRouter<Links> {
     OpenApiRouter::new().routes(routes!(root))
 }
 
+/// Name, version and links of the server
+#[derive(Serialize, ToSchema)]
+struct Index {
+    #[schema(example = "Stockmeter")]
+    name: &'static str,
+    #[schema(example = "0.1.0")]
+    version: &'static str,
+    description: &'static str,
+    /// Paths by the names of their links
+    #[schema(value_type = BTreeMap<String, String>)]
+    links: Links,
+}
+
+/// Returns name, version and links.
 #[utoipa::path(
     get,
     path = "/",
     tag = "operation",
     operation_id = "getRoot",
-    summary = "Read name, version and links",
-    responses((status = 200, description = "Name, version and links", body = serde_json::Value))
+    responses((status = 200, description = "Name, version and links", body = Index))
 )]
-async fn root(State(links): State<Links>) -> Json<Value> {
-    Json(json!({
-        "name": "Stockmeter",
-        "version": env!("CARGO_PKG_VERSION"),
-        "description": env!("CARGO_PKG_DESCRIPTION"),
-        "links": links,
-    }))
+async fn root(State(links): State<Links>) -> Json<Index> {
+    let (version, description) = (env!("CARGO_PKG_VERSION"), env!("CARGO_PKG_DESCRIPTION"));
+    Json(Index { name: "Stockmeter", version, description, links })
 }
