@@ -52,9 +52,15 @@ async fn the_playground_works_in_a_browser_without_internet_access() {
 async fn the_api_reference_works_in_a_browser_with_a_token() {
     let setup = Setup::new(Store::Sqlite).await;
     let created =
-        setup.command().args(["token", "create", "--name", "docs", "--scope", "write"]).output().await;
+        setup.command().args(["token", "create", "--name", "docs", "--scope", "admin"]).output().await;
     let token = String::from_utf8(created.unwrap().stdout).unwrap();
     let server = setup.start().await;
     assert_eq!(server.get("/products").await.status, 401);
     run_script("docs.mjs", &[&server.url(""), token.trim()]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn linters_and_generators_accept_the_openapi_document() {
+    let server = Server::start(Store::Sqlite).await;
+    run_script("openapi.mjs", &[&server.url("")]).await;
 }
