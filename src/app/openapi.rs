@@ -31,6 +31,7 @@ mod security;
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(title = "Stockmeter", description = "Product inventory with REST, GraphQL and Prometheus metrics."),
+    servers((url = "/", description = "This server")),
     tags(
         (name = "products", description = "Products of the inventory"),
         (name = "graphql", description = "The same products over GraphQL; the schema is in `schema.graphql`"),
@@ -107,9 +108,10 @@ pub fn document() -> OpenApi {
     document
 }
 
-/// Adds the common headers to the responses of an operation, and removes `null` from the types of its
-/// parameters.
+/// Adds the common headers to the responses of an operation. Removes `null` from the types of its parameters, and the full
+/// stop of its summary, which comes from a comment.
 fn add_common_responses(operation: &mut Operation) {
+    operation.summary = operation.summary.take().map(|summary| summary.trim_end_matches('.').to_owned());
     operation.parameters.iter_mut().flatten().for_each(drop_null_type);
     let has_key =
         |parameter: &RefOr<Parameter>| matches!(parameter, RefOr::T(parameter) if parameter.name == KEY);
@@ -169,13 +171,13 @@ async fn protect_page(response: HttpResponse) -> HttpResponse {
     page::protect(response, PAGE_POLICY)
 }
 
+/// Returns this document.
 #[utoipa::path(
     get,
     path = "/openapi.json",
     tag = "operation",
     operation_id = "getOpenapi",
-    summary = "Read this document",
-    responses((status = 200, description = "OpenAPI 3.1 document", body = serde_json::Value))
+    responses((status = 200, description = "OpenAPI 3.1 document", body = BTreeMap<String, serde_json::Value>))
 )]
 async fn openapi(State(document): State<Bytes>) -> HttpResponse {
     ([(header::CONTENT_TYPE, "application/json")], document).into_response()

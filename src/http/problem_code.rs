@@ -15,7 +15,8 @@ macro_rules! problem_codes {
         }
 
         impl ProblemCode {
-            const ALL: &[Self] = &[$(Self::$variant,)*];
+            /// All kinds.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
             fn parts(self) -> (u16, &'static str, &'static str) {
                 match self {

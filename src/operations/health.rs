@@ -4,7 +4,7 @@
 //! If only writes fail, `/health` reports it, but the server stays ready. All instances share the database, so
 //! a load balancer would otherwise remove all of them, and reads would fail, too.
 
-use std::{sync::Arc, time::Instant};
+use std::{borrow::Cow, sync::Arc, time::Instant};
 
 use axum::{
     Json,
@@ -13,8 +13,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, extensions::Extensions, schema::Type},
+};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{http::problem::RETRY_AFTER_SECONDS, store::Store};
@@ -31,11 +35,29 @@ pub fn api() -> OpenApiRouter<HealthState> {
 }
 
 /// Result of a check
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Status {
     Ok,
     Unavailable,
+}
+
+impl PartialSchema for Status {
+    fn schema() -> RefOr<Schema> {
+        // Generated Go code has one namespace for the values of all enums, and `ProblemCode` has `UNAVAILABLE`, too.
+        let names = Extensions::builder().add("x-enum-varnames", json!(["HealthOk", "HealthUnavailable"]));
+        let schema = ObjectBuilder::new().schema_type(Type::String).description(Some("Result of a check"));
+        schema
+            .enum_values(Some([Self::Ok, Self::Unavailable].map(|status| json!(status))))
+            .extensions(Some(names.build()))
+            .into()
+    }
+}
+
+impl ToSchema for Status {
+    fn name() -> Cow<'static, str> {
+        "HealthStatus".into()
+    }
 }
 
 /// State of the process
@@ -68,24 +90,24 @@ struct DatabaseHealth {
     seconds: f64,
 }
 
+/// Checks whether the process is running, without querying the database.
 #[utoipa::path(
     get,
     path = "/health/live",
     tag = "operation",
     operation_id = "getLiveness",
-    summary = "Check whether the process is running, without querying the database",
     responses((status = 200, description = "The process is running", body = Liveness))
 )]
 async fn live() -> Response {
     Json(Liveness { status: Status::Ok }).into_response()
 }
 
+/// Checks whether the server can serve reads and writes.
 #[utoipa::path(
     get,
     path = "/health",
     tag = "operation",
     operation_id = "getHealth",
-    summary = "Check whether the server can serve reads and writes",
     responses(
         (status = 200, description = "The server can serve reads and writes", body = Health),
         (status = 503, description = "Reads or writes of the database fail", body = Health)
@@ -95,12 +117,12 @@ async fn health(State(state): State<HealthState>) -> Response {
     check(&*state.store, |reads, writes| reads && writes).await
 }
 
+/// Checks whether the server is ready to receive traffic, even if it is only for reads.
 #[utoipa::path(
     get,
     path = "/health/ready",
     tag = "operation",
     operation_id = "getReadiness",
-    summary = "Check whether the server is ready to receive traffic, even if it is only for reads",
     responses(
         (status = 200, description = "The server is ready to receive traffic", body = Health),
         (

@@ -8,7 +8,8 @@ use axum::{
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::console;
@@ -28,17 +29,30 @@ pub fn api() -> OpenApiRouter<Index> {
     OpenApiRouter::new().routes(routes!(root))
 }
 
+/// Name, version and links of the server
+#[derive(Serialize, ToSchema)]
+#[schema(as = Index)]
+struct IndexDocument {
+    #[schema(example = "Stockmeter")]
+    name: &'static str,
+    #[schema(example = "0.1.0")]
+    version: &'static str,
+    description: &'static str,
+    /// Paths by the names of their links
+    #[schema(value_type = BTreeMap<String, String>)]
+    links: Links,
+}
+
 /// Returns name, version and links, or the console for browsers.
 #[utoipa::path(
     get,
     path = "/",
     tag = "operation",
     operation_id = "getRoot",
-    summary = "Read name, version and links, or open the console",
     responses((
         status = 200,
         description = "Name, version and links, or the console for browsers",
-        content((serde_json::Value = "application/json"), (String = "text/html"))
+        content((IndexDocument = "application/json"), (String = "text/html"))
     ))
 )]
 async fn root(State(Index { links, console: has_console }): State<Index>, headers: HeaderMap) -> Response {
@@ -46,11 +60,7 @@ async fn root(State(Index { links, console: has_console }): State<Index>, header
     if has_console && console::is_preferred(&headers) {
         return (vary, console::page()).into_response();
     }
-    let index = json!({
-        "name": "Stockmeter",
-        "version": env!("CARGO_PKG_VERSION"),
-        "description": env!("CARGO_PKG_DESCRIPTION"),
-        "links": links,
-    });
-    (vary, Json(index)).into_response()
+    let (version, description) = (env!("CARGO_PKG_VERSION"), env!("CARGO_PKG_DESCRIPTION"));
+    let document = IndexDocument { name: "Stockmeter", version, description, links };
+    (vary, Json(document)).into_response()
 }

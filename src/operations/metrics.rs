@@ -17,12 +17,12 @@ pub fn api() -> OpenApiRouter<Telemetry> {
     OpenApiRouter::new().routes(routes!(scrape))
 }
 
+/// Returns the metrics.
 #[utoipa::path(
     get,
     path = "/metrics",
     tag = "operation",
     operation_id = "getMetrics",
-    summary = "Read the metrics",
     responses((
         status = 200,
         description = "Prometheus text format 0.0.4",

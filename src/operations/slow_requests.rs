@@ -9,12 +9,12 @@ pub fn api() -> OpenApiRouter<SlowRequestLog> {
     OpenApiRouter::new().routes(routes!(read))
 }
 
+/// Returns the slowest requests of the last 5 to 10 minutes.
 #[utoipa::path(
     get,
     path = "/metrics/slow",
     tag = "operation",
     operation_id = "getSlowRequests",
-    summary = "Read the slowest requests of the last 5 to 10 minutes",
     responses(
         (
             status = 200,

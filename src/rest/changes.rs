@@ -30,22 +30,27 @@ pub struct ChangesQuery {
 /// Header with the id of the last event that the client received. Browsers send it when they reconnect.
 const LAST_EVENT_ID: &str = "last-event-id";
 
-/// Streams changes of products. The events `created`, `updated`, `stock_moved` and `deleted` carry the
-/// product's id, its version, the time and, unless it was deleted, the current product. The event `resync`
-/// means that changes were missed: read the products again. The stream has no end. A client that reads too
-/// slowly gets an `error` event with the code `TOO_SLOW`, and the stream is closed.
+/// Follows changes to products.
+///
+/// The response is a stream of server-sent events without an end, which Swagger UI cannot show. The events `created`,
+/// `updated`, `stock_moved` and `deleted` carry the product's id, its version, the time and, unless it was deleted, the
+/// current product. The event `resync` means that changes may have been missed: read the products again. A client that reads
+/// too slowly gets an `error` event with the code `TOO_SLOW`, and the stream is closed.
+///
+/// ```text
+/// event: stock_moved
+/// id: 2f1-7
+/// data: {"id":1,"version":"1c0f3b5e7a9d2468","at":"2026-11-25T09:30:00Z","product":{"id":1,"name":"Laptop","price":999.99,"amount":7}}
+/// ```
 #[utoipa::path(
     get,
     path = "/products/changes",
     tag = "products",
     operation_id = "followChanges",
-    summary = "Follow changes to products",
     params(openapi::ChangesParams, openapi::LastEventIdHeader),
     responses(
-        (status = 200, description = "The changes as they happen", body = String,
-            content_type = "text/event-stream",
-            example = "event: stock_moved\nid: 2f1-7\ndata: {\"id\":1,\"version\":\"1c0f3b5e7a9d2468\",\
-                \"at\":\"2026-11-25T09:30:00Z\",\"product\":{\"id\":1,\"name\":\"Laptop\",\"price\":999.99,\"amount\":7}}\n\n"),
+        (status = 200, description = "The changes as they happen; the schema is that of the `data` of each event",
+            body = openapi::ChangeEvent, content_type = "text/event-stream"),
         openapi::Malformed, openapi::Invalid, openapi::Internal, openapi::Unavailable
     )
 )]

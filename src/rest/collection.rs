@@ -25,17 +25,18 @@ use crate::{
     http::{body_text::BodyText, problem::Problem, request_body::JsonBody},
 };
 
-/// Creates one product, or all products of an array or a file. If one cannot be created, none is. With
-/// `Prefer: resolution=merge-duplicates`, products whose ids exist are replaced.
+/// Creates products, all or none.
+///
+/// The body is one product, an array or a file. With `Prefer: resolution=merge-duplicates`, products whose ids exist are
+/// replaced.
 #[utoipa::path(
     post,
     path = "/products",
     tag = "products",
     operation_id = "createProducts",
-    summary = "Create products, all or none",
     params(openapi::PreferHeader, openapi::IdempotencyKeyHeader),
     request_body(content(
-        (openapi::OneOrMany<openapi::NewProduct> = "application/json"),
+        (inline(openapi::OneOrMany) = "application/json"),
         (String = "text/csv", example = "name,price,amount\r\nLaptop,999.99,10\r\n"),
         (String = "application/x-ndjson", example = "{\"name\":\"Laptop\",\"price\":999.99,\"amount\":10}\n")
     )),
@@ -120,15 +121,16 @@ async fn create_parsed(
     Ok(preference.mark_applied(response))
 }
 
-/// Replaces all fields of the products with the given ids. If one cannot be replaced, none is.
+/// Replaces several products, all or none.
+///
+/// Each product gets new values for all fields except its id.
 #[utoipa::path(
     put,
     path = "/products",
     tag = "products",
     operation_id = "replaceProducts",
-    summary = "Replace several products, all or none",
     params(openapi::IdempotencyKeyHeader),
-    request_body = Vec<openapi::ReplacementWithId>,
+    request_body = Vec<openapi::Product>,
     responses(
         (status = 200, description = "The replaced products, in the order sent", body = Vec<openapi::Product>),
         openapi::Malformed, openapi::BodyTooSlow, openapi::BodyTooLarge, openapi::UnsupportedMediaType,
@@ -163,14 +165,15 @@ fn parse_products(body: &str) -> Result<Vec<NewProduct>, Problem> {
     Ok(json::parse_array(body)?.finish()?)
 }
 
-/// Deletes all products that match every filter. At least one filter is required.
+/// Deletes the products that match a filter.
+///
+/// If several filters are sent, a product must match all of them. At least one filter is required.
 #[utoipa::path(
     delete,
     path = "/products",
     tag = "products",
     operation_id = "deleteProducts",
-    summary = "Delete the products that match a filter",
-    params(openapi::FilterParams, openapi::IdempotencyKeyHeader),
+    params(openapi::IdFilterExampleParam, openapi::FilterParams, openapi::IdempotencyKeyHeader),
     responses(
         (status = 200, description = "The number of deleted products", body = openapi::Deleted),
         openapi::Malformed, openapi::KeyInUse, openapi::Invalid, openapi::VersionRequired, openapi::Internal,

@@ -21,12 +21,12 @@ use crate::{
     http::{problem::Problem, request_body::JsonBody},
 };
 
+/// Returns a product.
 #[utoipa::path(
     get,
     path = "/products/{product_id}",
     tag = "products",
     operation_id = "getProduct",
-    summary = "Get a product",
     params(openapi::IdParam, openapi::IfNoneMatchHeader, openapi::IfMatchHeader),
     responses(
         (status = 200, description = "The product", body = openapi::Product,
@@ -70,17 +70,18 @@ pub fn get_by_id(
     }
 }
 
-/// Replaces all fields of a product. With `If-None-Match: *`, creates the product and fails if it exists.
+/// Replaces a product.
+///
+/// All fields get new values. With `If-None-Match: *`, the product is created; the request fails if it exists.
 #[utoipa::path(
     put,
     path = "/products/{product_id}",
     tag = "products",
     operation_id = "replaceProduct",
-    summary = "Replace a product",
     params(
         openapi::IdParam, openapi::IfMatchHeader, openapi::IfNoneMatchAnyHeader, openapi::IdempotencyKeyHeader
     ),
-    request_body = openapi::Replacement,
+    request_body = openapi::ProductInput,
     responses(
         (status = 200, description = "The replaced product", body = openapi::Product,
             headers(("ETag" = String, description = "Version of the product"))),
@@ -154,13 +155,14 @@ async fn create_only(writer: &Writer, id: ProductId, new: &NewProduct) -> Result
     }
 }
 
-/// Changes the fields that are sent (JSON Merge Patch, RFC 7396).
+/// Changes fields of a product.
+///
+/// The body has the fields to change (JSON Merge Patch, RFC 7396).
 #[utoipa::path(
     patch,
     path = "/products/{product_id}",
     tag = "products",
     operation_id = "changeProduct",
-    summary = "Change fields of a product",
     params(openapi::IdParam, openapi::IfMatchHeader, openapi::IdempotencyKeyHeader),
     request_body(content = openapi::ProductPatch, content_type = "application/merge-patch+json"),
     responses(
@@ -190,12 +192,12 @@ fn parse_patch(id: ProductId, body: &str) -> Result<ProductChange, Problem> {
     Ok(ProductChange::partial(id, &require_object(json::parse_object(body)?)?)?)
 }
 
+/// Deletes a product.
 #[utoipa::path(
     delete,
     path = "/products/{product_id}",
     tag = "products",
     operation_id = "deleteProduct",
-    summary = "Delete a product",
     params(openapi::IdParam, openapi::IfMatchHeader, openapi::IdempotencyKeyHeader),
     responses(
         (status = 204, description = "The product was deleted"),

@@ -25,15 +25,16 @@ use crate::{
     http::{limits::budget::Budget, problem::Problem},
 };
 
-/// Returns all products that match the filters, streamed in constant memory. With `limit`, returns one page
-/// and links to other pages (RFC 8288).
+/// Lists products, all or page by page.
+///
+/// The response holds all products that match the filters. With `limit`, it holds one page and links to other pages
+/// (RFC 8288).
 #[utoipa::path(
     get,
     path = "/products",
     tag = "products",
     operation_id = "listProducts",
-    summary = "List products, all or page by page",
-    params(openapi::PageParams, openapi::FilterParams),
+    params(openapi::ListParams, openapi::IdFilterParam, openapi::FilterParams),
     responses(
         (status = 200, description = "The products",
             content(

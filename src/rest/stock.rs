@@ -13,12 +13,14 @@ use crate::{
     http::{problem::Problem, request_body::JsonBody},
 };
 
+/// Adjusts the stock of a product, never below 0.
+///
+/// Concurrent adjustments add up. If the stock is too small, nothing changes.
 #[utoipa::path(
     post,
     path = "/products/{product_id}/stock",
     tag = "products",
-    operation_id = "moveStock",
-    summary = "Adjust the stock of a product, never below 0",
+    operation_id = "adjustStock",
     params(openapi::IdParam, openapi::IfMatchHeader, openapi::IdempotencyKeyHeader),
     request_body = openapi::StockAdjustmentDraft,
     responses(

@@ -114,8 +114,7 @@ fn routes_table() -> String {
     let mut table = "| Route | Description | Scope | Success |\n|---|---|---|---|\n".to_owned();
     for route in ROUTES.iter().filter(|route| !route.is_console) {
         let operation = &document["paths"][route.template][route.method.to_lowercase()];
-        let text = operation["description"].as_str().or(operation["summary"].as_str()).unwrap();
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let summary = operation["summary"].as_str().unwrap();
         let successes = route.statuses.iter().filter(|status| **status < 400).map(u16::to_string);
         let successes = successes.collect::<Vec<_>>().join(", ");
         let scope = match route.permission {
@@ -124,10 +123,8 @@ fn routes_table() -> String {
             Permission::PerOperation => "of the operation",
         };
         table.push_str(&format!(
-            "| `{} {}` | {} | {scope} | {successes} |\n",
-            route.method,
-            route.template,
-            text.trim_end_matches('.')
+            "| `{} {}` | {summary} | {scope} | {successes} |\n",
+            route.method, route.template
         ));
     }
     table

@@ -44,6 +44,7 @@ mod json_web_tokens;
 mod limits;
 mod log_rate;
 mod metrics;
+mod openapi;
 mod outages;
 mod paging;
 mod preconditions;

@@ -63,7 +63,7 @@ async fn the_playground_works_in_a_browser_without_internet_access() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_api_reference_works_in_a_browser_with_a_token() {
     let setup = Setup::new(Store::Sqlite).await;
-    let token = token(&setup, &["create", "--name", "docs", "--scope", "write"]).await;
+    let token = token(&setup, &["create", "--name", "docs", "--scope", "admin"]).await;
     let server = setup.start().await;
     assert_eq!(server.get("/products").await.status, 401);
     run_script("docs.mjs", &[&server.url(""), &token]).await;
@@ -76,4 +76,10 @@ async fn the_console_asks_for_a_token_and_names_missing_scopes() {
     let writer = token(&setup, &["create", "--name", "writer", "--scope", "write"]).await;
     let server = setup.start().await;
     run_script("console_access.mjs", &[&server.url(""), &reader, &writer]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn linters_and_generators_accept_the_openapi_document() {
+    let server = Server::start(Store::Sqlite).await;
+    run_script("openapi.mjs", &[&server.url("")]).await;
 }

@@ -22,7 +22,8 @@ pub(super) const RESPONSES: [(&str, &str, &str); 3] = [
 /// Media types of GraphQL's errors.
 const GRAPHQL: [&str; 2] = ["application/graphql-response+json", "application/json"];
 
-/// Adds the security scheme to the document, and the responses without access to the operations that need a scope.
+/// Adds the security scheme to the document, and the responses without access to the operations that need a scope. Public
+/// operations need no token.
 pub(super) fn add(document: &mut OpenApi) {
     let scheme = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
@@ -30,12 +31,15 @@ pub(super) fn add(document: &mut OpenApi) {
             "API token (`stockmeter token create`), or a JSON Web Token if the server accepts them",
         ))
         .build();
+    // The empty requirement stands for servers that allow operations without a token.
+    let token = SecurityRequirement::new(SCHEME, Vec::<String>::new());
+    document.security = Some(vec![token, SecurityRequirement::default()]);
     let components = document.components.get_or_insert_default();
     components.add_security_scheme(SCHEME, SecurityScheme::Http(scheme));
     for (_, name, description) in RESPONSES {
         components.responses.insert(name.to_owned(), problem(description).into());
     }
-    for route in ROUTES.iter().filter(|route| route.permission != Permission::Public) {
+    for route in ROUTES {
         let Some(path) = document.paths.paths.get_mut(route.template) else {
             continue;
         };
@@ -46,16 +50,19 @@ pub(super) fn add(document: &mut OpenApi) {
             "PATCH" => &mut path.patch,
             _ => &mut path.delete,
         };
-        if let Some(operation) = operation {
-            protect(operation, route.template == "/graphql");
+        let Some(operation) = operation else {
+            continue;
+        };
+        if route.permission == Permission::Public {
+            operation.security = Some(Vec::new());
+        } else {
+            add_responses(operation, route.template == "/graphql");
         }
     }
 }
 
-fn protect(operation: &mut Operation, is_graphql: bool) {
-    // The empty requirement stands for servers that allow the operation without a token.
-    let token = SecurityRequirement::new(SCHEME, Vec::<String>::new());
-    operation.security = Some(vec![token, SecurityRequirement::default()]);
+/// Adds the responses without access to an operation.
+fn add_responses(operation: &mut Operation, is_graphql: bool) {
     for (status, name, description) in RESPONSES {
         let response = if is_graphql {
             RefOr::T(GRAPHQL.into_iter().fold(problem(description), with_media_type))
@@ -68,7 +75,8 @@ fn protect(operation: &mut Operation, is_graphql: bool) {
 
 /// Returns the response with another media type.
 fn with_media_type(mut response: Response, media_type: &str) -> Response {
-    response.content.insert(media_type.to_owned(), RefOr::T(Content::default()));
+    let content = Content::new(Some(Ref::from_schema_name("GraphqlResponse")));
+    response.content.insert(media_type.to_owned(), RefOr::T(content));
     response
 }
 

@@ -35,13 +35,14 @@ use crate::{
     request_context,
 };
 
-/// Executes a query, or opens the playground or a WebSocket (graphql-transport-ws).
+/// Executes a query or opens the playground.
+///
+/// A WebSocket (graphql-transport-ws) has the same address.
 #[utoipa::path(
     get,
     path = "/graphql",
     tag = "graphql",
     operation_id = "graphqlGet",
-    summary = "Execute a query or open the playground",
     params(
         ("query" = Option<String>, Query, description = "GraphQL document",
             example = "{ products(first: 3) { nodes { id name } } }"),
@@ -56,16 +57,16 @@ use crate::{
             description = "GraphQL response, a stream of responses for `text/event-stream` (graphql-sse), or the \
                 playground for browsers",
             content(
-                (serde_json::Value = "application/graphql-response+json"),
-                (serde_json::Value = "application/json"),
+                (openapi::GraphqlResponse = "application/graphql-response+json"),
+                (openapi::GraphqlResponse = "application/json"),
                 (String = "text/event-stream"),
                 (String = "text/html"),
             )),
         (status = 405, description = "Mutations are not allowed with GET; use POST",
             headers(("Allow" = String, description = "POST")),
             content(
-                (serde_json::Value = "application/graphql-response+json"),
-                (serde_json::Value = "application/json"),
+                (openapi::GraphqlResponse = "application/graphql-response+json"),
+                (openapi::GraphqlResponse = "application/json"),
             )),
         openapi::GetErrors,
     )
@@ -117,25 +118,26 @@ fn wants_playground(headers: &HeaderMap, has_query: bool) -> bool {
     negotiate(headers, supported).unwrap_or(!has_query)
 }
 
-/// Executes a request (GraphQL over HTTP), or a batch of requests.
+/// Executes a query, mutation or subscription.
+///
+/// The request follows the GraphQL over HTTP specification. Arrays of requests need `STOCKMETER_GRAPHQL_BATCH`.
 #[utoipa::path(
     post,
     path = "/graphql",
     tag = "graphql",
     operation_id = "graphqlPost",
-    summary = "Execute a query, mutation or subscription",
     params(
         ("Idempotency-Key" = Option<String>, Header, pattern = r#"^("[!#-~]{1,255}"|[!#-~]{1,255})$"#,
             description = "Unique key for this request. A mutation with the same key, document and variables \
                 returns the first response again. Queries and subscriptions ignore the key"),
     ),
-    request_body(content = openapi::Request),
+    request_body(content = openapi::GraphqlRequest),
     responses(
         (status = 200,
             description = "GraphQL response, or a stream of responses for `text/event-stream` (graphql-sse)",
             content(
-                (serde_json::Value = "application/graphql-response+json"),
-                (serde_json::Value = "application/json"),
+                (openapi::GraphqlResponse = "application/graphql-response+json"),
+                (openapi::GraphqlResponse = "application/json"),
                 (String = "text/event-stream"),
             )),
         openapi::PostErrors,

@@ -1,12 +1,13 @@
-//! OpenAPI schema of GraphQL request bodies, and the errors of GraphQL over HTTP.
+//! OpenAPI schemas of GraphQL requests and responses, and the errors of GraphQL over HTTP.
 
-#![expect(dead_code, reason = "only its schema is used")]
+#![expect(dead_code, reason = "only the schemas are used")]
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
 use utoipa::{
-    IntoResponses, PartialSchema, ToSchema,
-    openapi::{Content, RefOr, Response, ResponseBuilder},
+    IntoResponses, ToSchema,
+    openapi::{Content, Ref, RefOr, Response, ResponseBuilder},
 };
 
 /// A GraphQL request (GraphQL over HTTP).
@@ -15,18 +16,52 @@ use utoipa::{
     "query": "query($n: Int) { products(first: $n) { nodes { id name } } }",
     "variables": { "n": 3 },
 }))]
-pub struct Request {
+pub struct GraphqlRequest {
     /// GraphQL document
     query: Option<String>,
     /// Name of the operation to execute
     #[schema(rename = "operationName")]
     operation_name: Option<String>,
     /// Values of the variables, by name
-    #[schema(value_type = Option<serde_json::Value>)]
-    variables: Option<()>,
+    variables: Option<BTreeMap<String, Value>>,
     /// Protocol extensions, such as `persistedQuery` with a document's SHA-256 hash
-    #[schema(value_type = Option<serde_json::Value>)]
-    extensions: Option<()>,
+    extensions: Option<BTreeMap<String, Value>>,
+}
+
+/// A GraphQL response.
+#[derive(ToSchema)]
+pub struct GraphqlResponse {
+    /// Result by field; absent if the request failed before its execution
+    data: Option<BTreeMap<String, Value>>,
+    #[schema(nullable = false)]
+    errors: Option<Vec<GraphqlError>>,
+    #[schema(nullable = false)]
+    extensions: Option<BTreeMap<String, Value>>,
+}
+
+/// An error of a GraphQL request or of one of its fields.
+#[derive(ToSchema)]
+pub struct GraphqlError {
+    /// Explanation of this occurrence
+    message: String,
+    /// Positions in the document
+    #[schema(nullable = false)]
+    locations: Option<Vec<ErrorLocation>>,
+    /// Names and list indexes from the root of the response to the field
+    #[schema(nullable = false)]
+    path: Option<Vec<Value>>,
+    /// The `code` of the error (`ErrorCode` in the GraphQL schema) and its details
+    #[schema(nullable = false)]
+    extensions: Option<BTreeMap<String, Value>>,
+}
+
+/// A position in a GraphQL document.
+#[derive(ToSchema)]
+pub struct ErrorLocation {
+    /// Line, from 1
+    line: u32,
+    /// Column, from 1
+    column: u32,
 }
 
 /// Errors of `GET`, except those with own headers.
@@ -67,8 +102,12 @@ impl IntoResponses for PostErrors {
 }
 
 fn error(status: u16, description: &str, media_types: &[&str]) -> (String, RefOr<Response>) {
-    let any = || Content::new(Some(serde_json::Value::schema()));
+    let content = |kind| {
+        let schema = if kind == PROBLEM { "Problem" } else { "GraphqlResponse" };
+        Content::new(Some(Ref::from_schema_name(schema)))
+    };
     let response = ResponseBuilder::new().description(description);
-    let response = media_types.iter().fold(response, |response, kind| response.content(*kind, any()));
+    let response =
+        media_types.iter().fold(response, |response, kind| response.content(*kind, content(*kind)));
     (status.to_string(), response.build().into())
 }

@@ -2,6 +2,8 @@
 //!
 //! The handlers do not use these types. They parse and write JSON directly, for speed and exact numbers.
 
+mod changes;
+mod fields;
 mod parameters;
 mod problems;
 mod schemas;
@@ -9,33 +11,19 @@ mod schemas;
 use utoipa::OpenApi;
 
 pub use self::{
+    changes::ChangeEvent,
     parameters::{
-        ChangesParams, FilterParams, IdParam, IdempotencyKeyHeader, IfMatchHeader, IfNoneMatchAnyHeader,
-        IfNoneMatchHeader, LastEventIdHeader, PageParams, PreferHeader,
+        ChangesParams, FilterParams, IdFilterExampleParam, IdFilterParam, IdParam, IdempotencyKeyHeader,
+        IfMatchHeader, IfNoneMatchAnyHeader, IfNoneMatchHeader, LastEventIdHeader, ListParams, PreferHeader,
     },
     problems::{
         BodyTooLarge, BodyTooSlow, Conflict, Internal, Invalid, KeyInUse, Malformed, NotFound, StockConflict,
         Unavailable, UnsupportedMediaType, VersionMismatch, VersionRequired,
     },
-    schemas::{
-        Deleted, FieldError, NewProduct, OneOrMany, Problem, Product, ProductPatch, Replacement,
-        ReplacementWithId, StockAdjustmentDraft, Stored,
-    },
+    schemas::{Deleted, OneOrMany, Product, ProductInput, ProductPatch, StockAdjustmentDraft, Stored},
 };
 
-/// The schemas and tags of the REST routes. Their paths come from the handlers.
+/// The schema of problems, to which all parts of the document refer. The handlers name all other schemas.
 #[derive(OpenApi)]
-#[openapi(
-    components(schemas(
-        Product,
-        NewProduct,
-        Replacement,
-        ReplacementWithId,
-        ProductPatch,
-        StockAdjustmentDraft,
-        Problem,
-        FieldError
-    )),
-    tags((name = "products", description = "The products of the inventory"))
-)]
+#[openapi(components(schemas(problems::Problem)))]
 pub struct Document;

@@ -1,10 +1,62 @@
-//! Error responses of the REST routes, each with an example.
+//! Problems, and the error responses of the REST routes, each with an example.
 
 #![expect(dead_code, reason = "only the descriptions are used")]
 
-use utoipa::IntoResponses;
+use std::borrow::Cow;
 
-use super::Problem;
+use utoipa::{
+    IntoResponses, PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
+};
+
+use crate::http::problem_code::ProblemCode;
+
+/// An error response (RFC 9457).
+#[derive(ToSchema)]
+pub struct Problem {
+    /// Problem type, a URN
+    #[schema(rename = "type", example = "urn:stockmeter:problem:invalid")]
+    kind: String,
+    /// Short title of the problem type
+    title: String,
+    /// HTTP status of the response
+    status: u16,
+    /// Explanation of this occurrence
+    detail: String,
+    code: ProblemCode,
+    /// Invalid fields
+    #[schema(nullable = false)]
+    errors: Option<Vec<FieldError>>,
+    /// Request id, as in `X-Request-Id`
+    request_id: String,
+}
+
+/// An invalid field.
+#[derive(ToSchema)]
+pub struct FieldError {
+    /// JSON Pointer to the field in the body (RFC 6901)
+    #[schema(example = "/0/price")]
+    pointer: String,
+    /// Line number in an uploaded file
+    #[schema(nullable = false)]
+    line: Option<u64>,
+    /// Description of the error
+    detail: String,
+}
+
+impl PartialSchema for ProblemCode {
+    fn schema() -> RefOr<Schema> {
+        let codes = Self::ALL.iter().map(|code| code.as_str());
+        let schema = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(codes));
+        schema.description(Some("Stable error code for programs")).into()
+    }
+}
+
+impl ToSchema for ProblemCode {
+    fn name() -> Cow<'static, str> {
+        "ProblemCode".into()
+    }
+}
 
 /// Declares a type for each error response, with an example of its body. A doc comment lists the codes of a
 /// response that has several.
