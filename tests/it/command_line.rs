@@ -184,7 +184,7 @@ async fn errors_name_unknown_and_invalid_settings() {
             .log
             .wait_for_line("unknown environment variables")
             .await
-            .contains("STOCKMETER_LISTNE")
+            .contains("STOCKMETER_LISTNE (did you mean STOCKMETER_LISTEN?)")
     );
 }
 
