@@ -23,7 +23,7 @@ mod secret;
 mod time;
 
 pub use access::AccessConfig;
-pub use files::{unknown_variables, with_files};
+pub use files::{FileSources, unknown_variables, with_files};
 pub use limits::LimitsConfig;
 pub use metrics::{Buckets, OperationNames};
 pub use secret::Secret;

@@ -3,12 +3,14 @@
 use std::{env, io, path::PathBuf, process::ExitCode, sync::Arc, thread};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap_complete::Shell;
 use stockmeter::{
     catalog::Catalog,
     cli::{
         database::{MigrateCommand, Schema, backup, migrate, with_store},
         healthcheck,
         import_export::{self, FileArg},
+        settings,
         token::{self, TokenCommand},
     },
     config::{self, Config},
@@ -29,6 +31,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const AFTER_HELP: &str = "TIME is a number with a unit: 500ms, 10s, 5m, 24h. BOOL is true or false.\n\n\
     OpenTelemetry: set OTEL_EXPORTER_OTLP_ENDPOINT to also send metrics and traces to a collector (http/protobuf). \
     OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_SAMPLER and the other standard variables are supported.\n\n\
+    Exit codes: 0 success, 1 failure, 2 invalid flags or settings.\n\n\
     Threads: TOKIO_WORKER_THREADS sets the number of threads that serve requests (default: CPU cores minus one, at least \
     one). Long-running work has its own threads, one per core.";
 
@@ -78,6 +81,19 @@ enum Command {
         #[command(subcommand)]
         command: TokenCommand,
     },
+    /// Print the settings and where they come from, as a TOML file; secrets are hidden
+    Config {
+        /// Print a file with all settings, their meaning and their defaults instead
+        #[arg(long)]
+        example: bool,
+    },
+    /// Print completions for a shell: `stockmeter completions bash >/etc/bash_completion.d/stockmeter`
+    Completions {
+        /// Shell that reads them
+        shell: Shell,
+    },
+    /// Print the manual page: `stockmeter man >/usr/local/share/man/man1/stockmeter.1`
+    Man,
     /// Print the GraphQL schema
     Schema,
     /// Print the OpenAPI document
@@ -97,9 +113,18 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), String> {
-    let matches = config::with_files(Cli::command())?.get_matches();
+    let (cli, files) = config::with_files(Cli::command())?;
+    let matches = cli.get_matches();
     let Cli { command, config } = Cli::from_arg_matches(&matches).map_err(|error| error.to_string())?;
     match command.unwrap_or(Command::Serve) {
+        Command::Config { example: true } => print!("{}", settings::example()),
+        Command::Config { example: false } => print!("{}", settings::effective(&matches, &files)),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "stockmeter", &mut io::stdout());
+        }
+        Command::Man => {
+            clap_mangen::Man::new(Cli::command()).render(&mut io::stdout()).map_err(|error| error.to_string())?;
+        }
         Command::Schema => print!("{}", graphql::sdl()),
         Command::Openapi => {
             println!("{}", server::document().to_pretty_json().map_err(|error| error.to_string())?);
@@ -128,10 +153,9 @@ fn run() -> Result<(), String> {
         Command::Import { source, merge } => {
             let _log = logging::start(&config, None)?;
             let on_conflict = if merge { OnConflict::Replace } else { OnConflict::Reject };
-            let url = server::database_url(&config).map_err(|error| error.to_string())?;
-            // Opened before the database, which would otherwise be created without need.
+            let url = server::database_url(&config).map_err(|error| error.to_string())?.of_existing();
             let source = import_export::Source::open(source).map_err(|error| error.to_string())?;
-            block_on(with_store(url, &config, Schema::Migrate, async |store| {
+            block_on(with_store(url, &config, Schema::Require, async |store| {
                 import_export::import(&catalog(store, &config), source, on_conflict).await
             }))??;
         }

@@ -2,15 +2,15 @@
 //! running server.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{File, OpenOptions, Permissions},
     io::{self, IsTerminal, Read, Seek, SeekFrom, Write},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     time::Instant,
 };
 
 use clap::Args;
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
-use tempfile::NamedTempFile;
 
 use crate::{
     catalog::{Catalog, Writer as CatalogWriter},
@@ -161,7 +161,11 @@ pub async fn export(catalog: &Catalog, target: &FileArg) -> Result<(), TransferE
         return Ok(());
     }
     let folder = target.file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut file = NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(target.file_error())?;
+    let mut file = tempfile::Builder::new()
+        // As for any new file, the umask removes permissions.
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder.unwrap_or(Path::new(".")))
+        .map_err(target.file_error())?;
     let count = write_all(catalog, format, &mut file).await?.map_err(target.file_error())?;
     file.as_file().sync_all().map_err(target.file_error())?;
     file.persist(&target.file).map_err(|error| target.file_error()(error.error))?;

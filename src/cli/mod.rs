@@ -3,4 +3,5 @@
 pub mod database;
 pub mod healthcheck;
 pub mod import_export;
+pub mod settings;
 pub mod token;

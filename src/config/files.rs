@@ -1,19 +1,27 @@
 //! Settings in files and in the environment.
 
-use std::path::PathBuf;
+use std::{collections::HashMap, path::PathBuf};
 
 use clap::{Command, builder::Resettable};
 
-/// Returns the command with the settings of files as its defaults: those of the TOML file, if one is given, and
-/// those of secrets.
+/// Files in which settings were found, by the names of the settings.
+pub type FileSources = HashMap<String, PathBuf>;
+
+/// Largest number of typing errors for which a name is suggested.
+const TYPING_ERRORS: usize = 3;
+
+/// Returns the command with the settings of files as its defaults, and these files: the TOML file, if one is given, and
+/// the files of secrets.
 ///
 /// # Errors
 /// Returns a message if a file cannot be read, or if the TOML file has invalid syntax or an unknown key.
-pub fn with_files(command: Command) -> Result<Command, String> {
-    with_secret_files(with_toml(without_empty_variables(command))?)
+pub fn with_files(command: Command) -> Result<(Command, FileSources), String> {
+    let mut sources = FileSources::new();
+    let command = with_toml(without_empty_variables(command), &mut sources)?;
+    Ok((with_secret_files(command, &mut sources)?, sources))
 }
 
-fn with_toml(mut command: Command) -> Result<Command, String> {
+fn with_toml(mut command: Command, sources: &mut FileSources) -> Result<Command, String> {
     let Some(path) = command
         .clone()
         .ignore_errors(true)
@@ -44,6 +52,7 @@ fn with_toml(mut command: Command) -> Result<Command, String> {
         if value.is_empty() {
             continue;
         }
+        sources.insert(key.clone(), path.clone());
         command = command.mut_arg(key, |arg| arg.default_value(value));
     }
     Ok(command)
@@ -54,7 +63,7 @@ fn with_toml(mut command: Command) -> Result<Command, String> {
 ///
 /// # Errors
 /// Returns a message if a file cannot be read.
-fn with_secret_files(mut command: Command) -> Result<Command, String> {
+fn with_secret_files(mut command: Command, sources: &mut FileSources) -> Result<Command, String> {
     let secrets = command.get_arguments().filter(|arg| arg.is_hide_env_values_set());
     let files = secrets.filter_map(|arg| {
         let name = format!("{}_FILE", arg.get_env()?.to_str()?);
@@ -66,6 +75,7 @@ fn with_secret_files(mut command: Command) -> Result<Command, String> {
         let text = std::fs::read_to_string(&file)
             .map_err(|error| format!("cannot read the file {} of {name}: {error}", file.display()))?;
         let text = text.trim_end_matches(['\r', '\n']).to_owned();
+        sources.insert(id.to_string(), file);
         command = command.mut_arg(id, |arg| arg.default_value(text).hide_default_value(true));
     }
     Ok(command)
@@ -82,8 +92,9 @@ fn without_empty_variables(mut command: Command) -> Command {
     command
 }
 
-/// Returns the environment variables that start with `STOCKMETER_` but are not settings. They may be
-/// misspelt, but also legitimate: Kubernetes sets `STOCKMETER_PORT` for a service named `stockmeter`.
+/// Returns the environment variables that start with `STOCKMETER_` but are not settings, each with the setting that is
+/// probably meant. They may be misspelt, but also legitimate: Kubernetes sets `STOCKMETER_PORT` for a service named
+/// `stockmeter`.
 pub fn unknown_variables(command: &Command) -> Vec<String> {
     let is_setting = |name: &str| {
         command.get_arguments().any(|arg| {
@@ -93,5 +104,15 @@ pub fn unknown_variables(command: &Command) -> Vec<String> {
         })
     };
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    names.filter(|name| name.starts_with("STOCKMETER_") && !is_setting(name)).collect()
+    let unknown = names.filter(|name| name.starts_with("STOCKMETER_") && !is_setting(name));
+    unknown.map(|name| with_suggestion(command, name)).collect()
+}
+
+fn with_suggestion(command: &Command, name: String) -> String {
+    let known = command.get_arguments().filter_map(|arg| arg.get_env()?.to_str());
+    let distances = known.map(|known| (strsim::damerau_levenshtein(known, &name), known));
+    match distances.min() {
+        Some((distance, known)) if distance <= TYPING_ERRORS => format!("{name} (did you mean {known}?)"),
+        _ => name,
+    }
 }

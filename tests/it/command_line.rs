@@ -81,6 +81,7 @@ async fn commands_create_no_database_by_accident() {
         &["backup", "backup.db"],
         &["import", "missing.csv"],
         &["import", "missing"],
+        &["import", "-", "--format", "csv"],
     ] {
         let output = setup.command().args(arguments).output().await.unwrap();
         assert_eq!(output.status.code(), Some(1), "{arguments:?}");
@@ -183,7 +184,7 @@ async fn errors_name_unknown_and_invalid_settings() {
             .log
             .wait_for_line("unknown environment variables")
             .await
-            .contains("STOCKMETER_LISTNE")
+            .contains("STOCKMETER_LISTNE (did you mean STOCKMETER_LISTEN?)")
     );
 }
 
@@ -201,4 +202,47 @@ async fn flags_override_the_environment_which_overrides_the_file() {
     assert!(healthcheck(None, &[]).await.contains(&in_file));
     assert!(healthcheck(Some(&in_environment), &[]).await.contains(&in_environment));
     assert!(healthcheck(Some(&in_environment), &["--listen", &in_flag]).await.contains(&in_flag));
+}
+
+#[tokio::test]
+async fn the_settings_are_printed_with_their_sources() {
+    let setup = Setup::new(Store::PostgreSql).await.with("STOCKMETER_LOG", "warn");
+    fs::write(setup.folder.path().join("stockmeter.toml"), "database_wait = \"5s\"\n").unwrap();
+    let mut command = setup.command();
+    command.args(["config", "--config", "stockmeter.toml", "--subscriptions", "7"]);
+    let (code, printed) = code_and_output(command.output().await.unwrap());
+    assert_eq!(code, Some(0), "{printed}");
+    for line in [
+        "log = \"warn\"  # environment variable STOCKMETER_LOG",
+        "database_wait = \"5s\"  # stockmeter.toml",
+        "subscriptions = \"7\"  # command line",
+        "request_timeout = \"30s\"  # default",
+        "database_url = \"\"  # hidden, environment variable DATABASE_URL",
+        "# anonymous is not set",
+    ] {
+        assert!(printed.lines().any(|printed| printed == line), "{line} in {printed}");
+    }
+    assert!(!printed.contains("correct-horse"), "{printed}");
+
+    // Both outputs are files that the program reads.
+    let (_, example) = run(setup.folder.path(), &["config", "--example"]).await;
+    let example = example.lines().map(|line| line.strip_prefix("# ").unwrap_or(line));
+    let is_setting = |line: &&str| line.split_once(" = ").is_some_and(|(name, _)| !name.contains(' '));
+    let example = example.filter(is_setting).collect::<Vec<_>>().join("\n");
+    for file in [printed, example] {
+        fs::write(setup.folder.path().join("printed.toml"), file).unwrap();
+        let (code, text) = run(setup.folder.path(), &["config", "--config", "printed.toml"]).await;
+        assert_eq!(code, Some(0), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn completions_and_the_manual_page_are_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        let (code, script) = run(folder.path(), &["completions", shell]).await;
+        assert!(code == Some(0) && script.contains("healthcheck") && script.contains("database-url"), "{script}");
+    }
+    let (code, page) = run(folder.path(), &["man"]).await;
+    assert!(code == Some(0) && page.contains(".TH stockmeter 1") && page.contains("DATABASE_URL"), "{page}");
 }

@@ -240,6 +240,8 @@ async fn the_command_line_imports_and_exports_files(store: Store) {
     };
     let path = |name: &str| setup.folder.path().join(name);
     std::fs::write(path("in.csv"), csv_file(1, 6_000)).unwrap();
+    assert_eq!(run("import in.csv").await.0, Some(1), "an import creates no schema by accident");
+    assert_eq!(run("migrate").await.0, Some(0));
     let (code, text) = run("import in.csv").await;
     assert!(code == Some(0) && text.contains("imported 6,000 products"), "{text}");
     let (code, text) = run("import in.csv").await;
