@@ -123,7 +123,9 @@ fn run() -> Result<(), String> {
             clap_complete::generate(shell, &mut Cli::command(), "stockmeter", &mut io::stdout());
         }
         Command::Man => {
-            clap_mangen::Man::new(Cli::command()).render(&mut io::stdout()).map_err(|error| error.to_string())?;
+            clap_mangen::Man::new(Cli::command())
+                .render(&mut io::stdout())
+                .map_err(|error| error.to_string())?;
         }
         Command::Schema => print!("{}", graphql::sdl()),
         Command::Openapi => {

@@ -241,7 +241,10 @@ async fn completions_and_the_manual_page_are_printed() {
     let folder = tempfile::tempdir().unwrap();
     for shell in ["bash", "zsh", "fish"] {
         let (code, script) = run(folder.path(), &["completions", shell]).await;
-        assert!(code == Some(0) && script.contains("healthcheck") && script.contains("database-url"), "{script}");
+        assert!(
+            code == Some(0) && script.contains("healthcheck") && script.contains("database-url"),
+            "{script}"
+        );
     }
     let (code, page) = run(folder.path(), &["man"]).await;
     assert!(code == Some(0) && page.contains(".TH stockmeter 1") && page.contains("DATABASE_URL"), "{page}");
