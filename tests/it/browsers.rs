@@ -400,7 +400,7 @@ async fn the_console_loads_only_its_own_files() {
     for file in &files {
         let response = server.get(&format!("/console/{file}")).await;
         let script = response.header("content-type") == "text/javascript; charset=utf-8";
-        assert_eq!((response.status, script), (200, file.ends_with(".js")), "{file}");
+        assert_eq!((response.status, script), (200, file.split('.').next_back() == Some("js")), "{file}");
         assert_eq!(response.header("cache-control"), "public, max-age=31536000, immutable", "{file}");
     }
     for path in ["/console/0/console.js", &format!("/console/{}s", files[0])] {

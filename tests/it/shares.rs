@@ -41,7 +41,7 @@ async fn assert_only_shares(server: &Server, limit: &str) {
         server.metric(&format!(r#"http_rejections_total{{limit="{limit}",party="{party}"}}"#)).await.unwrap()
     };
     assert!(rejections("caller").await > 0.0, "{limit}");
-    assert_eq!(rejections("everyone").await, 0.0, "{limit}");
+    assert!(rejections("everyone").await < 1.0, "{limit}");
 }
 
 /// Returns an address of this machine that is not a loopback address. No packet is sent.
