@@ -63,10 +63,12 @@ pub fn build(services: &Services, config: &Config) -> Result<(App, Option<App>),
         slow.clone(),
     );
     let compressions = Budget::with_quarters(Limit::Compressions, config.limits.compressions.into());
+    let bodies = body_reader.memory().clone();
     let middleware = |cors, address: SocketAddr| Middleware {
         metrics: http_metrics.clone(),
         permits: permits.requests.clone(),
         compressions: compressions.clone(),
+        bodies: bodies.clone(),
         body,
         cors: Cors::new(cors),
         access: services.access.clone(),

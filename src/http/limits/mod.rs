@@ -10,7 +10,7 @@ mod holder;
 /// A limit that rejects requests or connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// Bytes of request bodies in memory.
+    /// Bytes of request bodies and unsent responses in memory.
     Bodies,
     /// Concurrent requests.
     Requests,
