@@ -124,6 +124,11 @@ impl Route {
         }
     }
 
+    /// Returns whether clients decide how large its responses are.
+    pub fn has_large_responses(&self) -> bool {
+        self.concurrency != Concurrency::Unlimited && self.permission != Permission::Public
+    }
+
     pub const fn direct(self, direct: Direct) -> Self {
         Self { handler: Handler::Direct(direct), ..self }
     }

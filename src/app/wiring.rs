@@ -67,10 +67,12 @@ pub fn build(services: &Services, config: &Config) -> Result<(App, Option<App>),
     );
     let compressions = Budget::with_quarters(Limit::Compressions, config.limits.compressions.into());
     let request_rate = config.limits.request_rate();
+    let bodies = body_reader.memory().clone();
     let middleware = |cors, address: SocketAddr| Middleware {
         metrics: http_metrics.clone(),
         permits: permits.requests.clone(),
         compressions: compressions.clone(),
+        bodies: bodies.clone(),
         body,
         cors: Cors::new(cors),
         access: services.access.clone(),

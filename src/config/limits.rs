@@ -9,8 +9,8 @@ use crate::http::limits::request_rate::{Rate, RequestRate};
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitsConfig {
-    /// Maximum size in bytes of all request bodies that the server has in memory; further ones are rejected with
-    /// status 503
+    /// Maximum size in bytes of all request bodies and unsent responses that the server has in memory; further ones
+    /// are rejected with status 503
     #[arg(long, global = true, env = "STOCKMETER_BODY_BUDGET", value_name = "BYTES")]
     #[arg(default_value = "134217728")]
     pub body_budget: u64,
@@ -43,7 +43,7 @@ pub struct LimitsConfig {
     pub websockets: u32,
 
     /// Maximum number of lists of all products that are sent at once; further ones are rejected with status 503
-    #[arg(long, global = true, env = "STOCKMETER_STREAMED_LISTS", value_name = "N", default_value = "256")]
+    #[arg(long, global = true, env = "STOCKMETER_STREAMED_LISTS", value_name = "N", default_value = "64")]
     pub streamed_lists: u32,
 
     /// Maximum number of responses that are compressed at once; further ones are sent uncompressed

@@ -1,5 +1,5 @@
-//! HTTP features that REST and GraphQL share: problems, request bodies, limits, media types, hosts, upgrades, query
-//! strings and idempotency keys.
+//! HTTP features that REST and GraphQL share: problems, request bodies, unsent responses, limits, media types, hosts,
+//! upgrades, query strings and idempotency keys.
 
 pub mod allowed_hosts;
 pub mod bearer_token;
@@ -18,4 +18,5 @@ pub mod query_string;
 pub mod request_body;
 pub mod stored_response;
 pub mod transfer_coding;
+pub mod unsent_response;
 pub mod upgrade;

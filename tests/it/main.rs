@@ -58,4 +58,5 @@ mod stock;
 mod streaming;
 mod third_party_clients;
 mod traces;
+mod unread_responses;
 mod websocket;

@@ -365,6 +365,7 @@ async fn a_panic_gives_500_and_is_counted() {
         metrics,
         permits: Permits::new(10).requests,
         compressions: Budget::with_quarters(Limit::Compressions, 10),
+        bodies: Budget::with_quarters(Limit::Bodies, 1 << 20),
         body,
         cors: None,
         access,

@@ -7,7 +7,11 @@ use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
-    tungstenite::{Message, client::IntoClientRequest, protocol::frame::coding::CloseCode},
+    tungstenite::{
+        Message,
+        client::IntoClientRequest,
+        protocol::frame::coding::{CloseCode, Control, OpCode},
+    },
 };
 
 use crate::harness::{Server, Setup, Store, TIMEOUT};
@@ -62,6 +66,15 @@ impl Socket {
             }
         };
         tokio::time::timeout(TIMEOUT, text).await.expect("a message arrives")
+    }
+
+    /// Waits for a frame, and returns whether it closes the socket. The frame stays unread.
+    pub async fn is_closing(&self) -> bool {
+        let MaybeTlsStream::Plain(stream) = self.0.get_ref() else { panic!("no TLS") };
+        let mut start = [0];
+        tokio::time::timeout(TIMEOUT, stream.peek(&mut start)).await.expect("a frame arrives").unwrap();
+        // The flag of a last frame, and the opcode.
+        start[0] == 0x80 | u8::from(OpCode::Control(Control::Close))
     }
 
     /// Returns the code with which the server closes the socket.

@@ -29,7 +29,7 @@ use crate::{
         problem::Problem,
         problem_response,
         request_body::BodyLimits,
-        transfer_coding,
+        transfer_coding, unsent_response,
     },
     telemetry::{HttpMetrics, http::RequestRecorder, traces::ClientTrace},
 };
@@ -56,6 +56,8 @@ pub struct Middleware {
     pub permits: Budget,
     /// Permits for compressed responses.
     pub compressions: Budget,
+    /// Bytes of bodies in memory.
+    pub bodies: Budget,
     pub body: BodyLimits,
     /// `None` if no other origin is allowed.
     pub cors: Option<Cors>,
@@ -124,7 +126,7 @@ fn check_head(request: &Request, allowed: &AllowedHosts) -> Result<(), Problem> 
 /// response.
 async fn handle_guarded(app: App, recognized: Recognized, request: Request) -> Response {
     let App(app) = app;
-    let Middleware { body, access, cors, .. } = &app.middleware;
+    let Middleware { bodies, body, access, cors, .. } = &app.middleware;
     let origins = cors.as_ref().map(|cors| &cors.origins);
     if let Err(problem) = cross_origin::check(&request, recognized, origins) {
         audit::denied(&problem.detail());
@@ -144,6 +146,12 @@ async fn handle_guarded(app: App, recognized: Recognized, request: Request) -> R
     let handler = panic::catch(async { app.handlers.dispatch(recognized, request).await });
     let response = timeout::run(limit, handler).await;
     drop(permit);
+    let response = match recognized.route {
+        Some(route) if route.has_large_responses() => {
+            unsent_response::hold(bodies, route.method == "GET", response)
+        }
+        _ => response,
+    };
     access_control::end_with_credentials(access, response)
 }
 

@@ -2,6 +2,7 @@
 
 use std::convert::identity;
 
+use async_graphql::parser::types::OperationType;
 use axum::{http::StatusCode, response::Response};
 
 use super::response::{self, ResponseMediaType};
@@ -14,6 +15,7 @@ use crate::{
             service::{Service, error_response},
         },
     },
+    http::unsent_response::mark_unchanged,
 };
 
 /// Executes the requests and returns the response with all results.
@@ -34,14 +36,19 @@ pub async fn execute(
         return response::request_error(StatusCode::BAD_REQUEST, error, media_type);
     }
     let mut responses = Vec::with_capacity(requests.len());
+    let mut has_mutation = false;
     // Requests are executed one by one, like the mutations of one request.
     for (index, request) in requests.into_iter().enumerate() {
         // The middleware has counted the first one.
         let counted = if index == 0 { Ok(()) } else { service.count_request() };
         responses.push(match counted.and_then(|()| service.prepare(request, &caller)) {
-            Ok(prepared) => service.execute(prepared, identity).await,
+            Ok(prepared) => {
+                has_mutation |= prepared.kind() == Some(OperationType::Mutation);
+                service.execute(prepared, identity).await
+            }
             Err(error) => error_response(error),
         });
     }
-    response::batch(&responses, media_type)
+    let response = response::batch(&responses, media_type);
+    if has_mutation { response } else { mark_unchanged(response) }
 }

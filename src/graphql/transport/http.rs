@@ -30,7 +30,7 @@ use crate::{
     http::{
         body_text::BodyText, content_negotiation::negotiate, idempotency::read_key,
         limits::stored_responses::StoredResponses, problem::Problem, query_string, request_body::JsonBody,
-        upgrade::requests_websocket,
+        unsent_response::mark_unchanged, upgrade::requests_websocket,
     },
     request_context,
 };
@@ -72,13 +72,13 @@ use crate::{
     )
 )]
 pub async fn get(
-    State(GraphqlState { service, sockets, access, playground: has_playground, .. }): State<GraphqlState>,
+    State(GraphqlState { service, sockets, access, body, playground: has_playground, .. }): State<GraphqlState>,
     query: Result<Query<Parameters>, QueryRejection>,
     request: HttpRequest,
 ) -> Response {
     let headers = request.headers();
     if requests_websocket(&request) {
-        return websocket::open(service, &sockets, access, request);
+        return websocket::open(service, &sockets, access, body.memory().clone(), request);
     }
     let media_type = ResponseMediaType::negotiate(headers);
     let query = query_string::check_utf8(request.uri().query())
@@ -203,22 +203,24 @@ async fn execute_single(
     prepared: Result<PreparedOperation, Box<ServerError>>,
     media_type: ResponseMediaType,
 ) -> Response {
+    let is_event_stream = media_type == ResponseMediaType::EventStream;
     // Rare cases are boxed, because they would enlarge the future of every lookup.
     match prepared {
-        Ok(prepared) if media_type == ResponseMediaType::EventStream => {
+        Ok(prepared) if is_event_stream && prepared.kind() == Some(OperationType::Subscription) => {
             let events = response::sse(service.execute_stream(prepared), sockets.stopped());
             Box::pin(events).await.map(background_runtime::stream_body)
         }
-        Err(error) if media_type == ResponseMediaType::EventStream => {
-            Box::pin(response::sse(error_response(error).into(), sockets.stopped())).await
+        Ok(PreparedOperation::Lookup(lookup)) if !is_event_stream => {
+            match service.execute_lookup(lookup).await {
+                Ok(data) => mark_unchanged(response::data(&data, media_type)),
+                Err(response) => response::single(&response, media_type),
+            }
         }
-        Ok(PreparedOperation::Lookup(lookup)) => match service.execute_lookup(lookup).await {
-            Ok(data) => response::data(&data, media_type),
-            Err(response) => response::single(&response, media_type),
-        },
         Ok(prepared) => {
+            let is_mutation = prepared.kind() == Some(OperationType::Mutation);
             let write = move |response| response::single(&response, media_type);
-            Box::pin(service.execute(prepared, write)).await
+            let response = Box::pin(service.execute(prepared, write)).await;
+            if is_mutation { response } else { mark_unchanged(response) }
         }
         Err(error) => response::single(&error_response(error), media_type),
     }

@@ -171,8 +171,8 @@ fn rejection(error: ServerError, media_type: ResponseMediaType) -> Response {
     }
 }
 
-/// Returns the 400 problem for a mutation as an event stream with an idempotency key. Its events are sent while
-/// it runs and cannot be stored.
+/// Returns the 400 problem for a mutation as an event stream with an idempotency key, because event streams are not
+/// stored.
 fn event_stream_with_key() -> Problem {
     Problem::malformed("a mutation with an Idempotency-Key has no event stream: accept application/json")
 }

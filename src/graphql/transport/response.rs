@@ -84,9 +84,16 @@ pub fn is_request_error(response: &GraphqlResponse) -> bool {
     response.data == Value::Null && !response.errors.is_empty()
 }
 
-/// Returns the HTTP response for one operation.
+/// Returns the HTTP response for one operation, which is not a subscription.
 pub fn single(response: &GraphqlResponse, media_type: ResponseMediaType) -> Response {
-    let status = match is_request_error(response).then(|| status(response)) {
+    let error_status = is_request_error(response).then(|| status(response));
+    // The client library graphql-sse reads errors of the document only from events.
+    if media_type == ResponseMediaType::EventStream
+        && error_status.is_none_or(|status| status == StatusCode::BAD_REQUEST)
+    {
+        return events(response);
+    }
+    let status = match error_status {
         // Gateways and clients recognise these statuses, whatever the media type is.
         Some(status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS)) => {
             status
@@ -150,15 +157,22 @@ fn challenge(response: &GraphqlResponse) -> Option<HeaderValue> {
     HeaderValue::try_from(challenge).ok()
 }
 
-/// Returns the responses as server-sent events, with a final `complete` event. A shutdown ends the stream
-/// without `complete`, so that clients reconnect.
+/// Returns the only response of an operation as server-sent events. It is no stream, so that its size is known.
+fn events(response: &GraphqlResponse) -> Response {
+    let json = to_json(&ResponseBody::from(response));
+    let body = [b"event: next\ndata: ".as_slice(), &json, b"\n\nevent: complete\ndata: {}\n\n"].concat();
+    let mut response = with_body(StatusCode::OK, body, ResponseMediaType::EventStream);
+    let content_type = HeaderValue::from_static("text/event-stream");
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    response
+}
+
+/// Returns the responses to a subscription as server-sent events, with a final `complete` event. A shutdown ends the
+/// stream without `complete`, so that clients reconnect.
 pub async fn sse(responses: ResponseStream, stop: CancellationToken) -> Response {
-    // An error can change the status, so the headers are sent only after a subscription has started or
-    // another operation has ended.
-    let is_subscription = responses.is_subscription();
+    // An error can change the status, so the headers are sent only after the subscription has started.
     let mut responses = responses.wait_until_subscribed().await.stream;
-    let first =
-        if is_subscription { responses.next().now_or_never().flatten() } else { responses.next().await };
+    let first = responses.next().now_or_never().flatten();
     if let Some(first) = &first
         && is_request_error(first)
         && status(first) != StatusCode::BAD_REQUEST

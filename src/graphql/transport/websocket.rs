@@ -21,9 +21,12 @@ use crate::{
     access::Access,
     background_runtime,
     graphql::execution::service::Service,
-    http::limits::{
-        Limit,
-        budget::{Budget, Reservation},
+    http::{
+        limits::{
+            Limit,
+            budget::{Budget, Reservation},
+        },
+        unsent_response,
     },
     request_context::ContextSnapshot,
 };
@@ -69,15 +72,23 @@ impl WebSockets {
     }
 }
 
-/// Upgrades a request to a WebSocket, which the background runtime serves. Returns the response to the request.
-pub fn open(service: Service, sockets: &WebSockets, access: Access, request: Request) -> Response {
+/// Upgrades a request to a WebSocket, which the background runtime serves. Returns the response to the request. `bodies` is
+/// the budget of bytes for messages that are not sent.
+pub fn open(
+    service: Service,
+    sockets: &WebSockets,
+    access: Access,
+    bodies: Budget,
+    request: Request,
+) -> Response {
     let permit = sockets.0.permits.reserve_one();
     match permit.and_then(|permit| Ok((permit, upgrade(request)?))) {
         Ok((permit, (response, socket))) => {
             let (open, sockets) = (sockets.0.open.clone(), sockets.clone());
             let serve = async move {
                 if let Ok(socket) = socket.await {
-                    serve(socket, Session::new(service, access, sockets.stopped()), &sockets.0, permit).await;
+                    let session = Session::new(service, access, sockets.stopped());
+                    serve(socket, session, &sockets.0, &bodies, permit).await;
                 }
             };
             let serve = ContextSnapshot::capture().scope(serve);
@@ -88,7 +99,13 @@ pub fn open(service: Service, sockets: &WebSockets, access: Access, request: Req
     }
 }
 
-async fn serve(mut socket: WebSocket, mut session: Session, sockets: &Inner, _permit: Reservation) {
+async fn serve(
+    mut socket: WebSocket,
+    mut session: Session,
+    sockets: &Inner,
+    bodies: &Budget,
+    _permit: Reservation,
+) {
     let start = Instant::now();
     let mut alive = true;
     let mut pings = interval_at(start + sockets.ping_interval, sockets.ping_interval);
@@ -144,9 +161,9 @@ async fn serve(mut socket: WebSocket, mut session: Session, sockets: &Inner, _pe
                 Err(Close(4408, "Connection initialisation timeout".into()))
             }
         };
-        match message {
+        match message.and_then(|message| reserve(bodies, message)) {
             Ok(None) => {}
-            Ok(Some(message)) => {
+            Ok(Some((message, _reservation))) => {
                 if socket.send(message).await.is_err() {
                     return;
                 }
@@ -158,4 +175,21 @@ async fn serve(mut socket: WebSocket, mut session: Session, sockets: &Inner, _pe
             }
         }
     }
+}
+
+/// Returns a message with the reservation of its bytes, which is `None` for a small one.
+///
+/// # Errors
+/// Returns a close frame if the budget has too few bytes left. The client may have other sockets with unread messages.
+fn reserve(
+    bodies: &Budget,
+    message: Option<Message>,
+) -> Result<Option<(Message, Option<Reservation>)>, Close> {
+    let Some(message) = message else {
+        return Ok(None);
+    };
+    let reservation = unsent_response::reserve(bodies, message.len() as u64);
+    let reservation =
+        reservation.map_err(|problem| Close(CloseCode::Again.into(), problem.detail().to_owned().into()))?;
+    Ok(Some((message, reservation)))
 }

@@ -52,6 +52,11 @@ impl Budget {
         Self::new(limit, total, (total / 4).max(1))
     }
 
+    /// Returns the largest share of one holder.
+    pub fn share(&self) -> u64 {
+        self.0.share
+    }
+
     /// Reserves one for the caller of the current request.
     ///
     /// # Errors
@@ -107,6 +112,16 @@ impl Reservation {
         }
         self.amount += amount;
         Ok(())
+    }
+
+    /// Reserves a further amount, even if the budget or the share has less left.
+    pub fn exceed(&mut self, amount: u64) {
+        let Inner { reserved, reserved_by_holder, .. } = &*self.budget.0;
+        reserved.fetch_add(amount, Ordering::Relaxed);
+        if let Some(counter) = self.counter {
+            reserved_by_holder[counter].fetch_add(amount, Ordering::Relaxed);
+        }
+        self.amount += amount;
     }
 }
 

@@ -12,7 +12,7 @@ pub mod stored_responses;
 /// A limit that rejects requests or connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// Bytes of request bodies in memory.
+    /// Bytes of request bodies and unsent responses in memory.
     Bodies,
     /// Concurrent requests.
     Requests,
