@@ -25,7 +25,7 @@ let token = "";
 export const hasToken = () => token !== "";
 
 /**
- * Sends a request and returns its response. If the server needs a token, asks for it, unless the request is one of the
+ * Sends a request and returns its response. If the server needs a token, asks the user for it, unless the request runs in the
  * background.
  */
 export async function request(method, path, { headers, body, signal, background = false } = {}) {

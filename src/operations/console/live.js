@@ -59,8 +59,7 @@ async function showMetrics() {
   try {
     text = await (await request("GET", "/metrics", { background: true })).text();
   } catch (problem) {
-    const isElsewhere = problem.status === 404;
-    showNoPlots(isElsewhere ? "The metrics have a listener of their own (STOCKMETER_METRICS_LISTEN)." : problem.message);
+    showNoPlots(problem.status === 404 ? "The metrics have a listener of their own (STOCKMETER_METRICS_LISTEN)." : problem.message);
     return ![401, 403, 404].includes(problem.status);
   }
   const counts = new Map();
@@ -166,8 +165,12 @@ async function followChanges(signal, onChanges, onMissed) {
         received({ kind: event, ...parse(data) });
       }
     } catch (problem) {
-      if (signal.aborted || [401, 403].includes(problem.status)) {
-        return signal.aborted ? undefined : showState(problem.message);
+      if (signal.aborted) {
+        return;
+      }
+      if ([401, 403].includes(problem.status)) {
+        showState(problem.message);
+        return;
       }
       reason = problem.message;
     }
