@@ -72,7 +72,9 @@ use crate::{
     )
 )]
 pub async fn get(
-    State(GraphqlState { service, sockets, access, body, playground: has_playground, .. }): State<GraphqlState>,
+    State(GraphqlState { service, sockets, access, body, playground: has_playground, .. }): State<
+        GraphqlState,
+    >,
     query: Result<Query<Parameters>, QueryRejection>,
     request: HttpRequest,
 ) -> Response {
