@@ -257,8 +257,8 @@ async function usePhone() {
   await checkAccessibility(page, "phone", errors);
   await photograph(page, "phone");
   await button(page, `Edit ${WIDE.name}`).click();
-  await change(WIDE.id, { price: 2 });
   await page.getByRole("dialog").getByLabel("Stock").fill("3");
+  await change(WIDE.id, { price: 2 });
   await button(page.getByRole("dialog"), "Save").click();
   await page.getByText("Another client has changed this product.").waitFor();
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360);

@@ -17,6 +17,8 @@ const stillness = matchMedia("(prefers-reduced-motion: reduce)");
 /** Rows of the table by the ids of their products. */
 let rows = new Map();
 let sort = "id";
+/** Text that the listed names contain. The search field is ahead of it while the user is typing. */
+let searched = "";
 /** Path of the page. */
 let current;
 /** Paths of other pages by their relation. */
@@ -29,8 +31,7 @@ let arrived = [];
 const own = new Set();
 
 const query = (parameters) => `/products?${new URLSearchParams(parameters)}`;
-const searched = () => find("search").value;
-const filter = () => (searched() ? { name: `contains.${searched()}` } : {});
+const filter = () => (searched ? { name: `contains.${searched}` } : {});
 const firstPage = () => query({ limit: PAGE_SIZE, sort, ...filter() });
 
 /** Shows a page of products. */
@@ -70,7 +71,7 @@ function showPage(products) {
   if (hadFocus) {
     find("products-title").focus({ preventScroll: true });
   }
-  find("empty").textContent = searched() ? "No product has this text in its name." : "There are no products yet.";
+  find("empty").textContent = searched ? "No product has this text in its name." : "There are no products yet.";
   find("empty").hidden = products.length > 0;
   find("stale").hidden = true;
   for (const button of find("pages").children) {
@@ -85,6 +86,7 @@ function reload() {
 }
 
 function search() {
+  searched = find("search").value;
   find("export").href = query({ format: "csv", ...filter() });
   load(firstPage());
   count();
@@ -101,7 +103,7 @@ async function count() {
   };
   try {
     const total = await ask({});
-    const matches = searched() && `${await ask(filter())} of ${total} products match`;
+    const matches = searched && `${await ask(filter())} of ${total} products match`;
     // A later count has begun with another search.
     if (number === counts) {
       find("total").textContent = total;
@@ -219,7 +221,7 @@ function apply(changes) {
     }
     const isOwn = own.delete(kind === "deleted" ? id : version);
     const counted = kind === "created" || kind === "deleted";
-    if (!isOwn && (counted || (kind === "updated" ? !sort.endsWith("id") || searched() : sort.endsWith("amount")))) {
+    if (!isOwn && (counted || (kind === "updated" ? !sort.endsWith("id") || searched : sort.endsWith("amount")))) {
       find("stale").hidden = false;
     }
     if (counted) {
