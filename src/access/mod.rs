@@ -13,23 +13,24 @@ use tokio::{
 
 use crate::{
     domain::{Caller, Identity, Scope, Scopes, TokenDigest, network, parse_token},
+    gcra::{Gcra, RateByHolder},
     store::{Store, StoreError},
     unix_time::now,
 };
 
-mod failure_rate;
 mod jwt;
 mod ring_provider;
 mod token_table;
 pub mod tokens;
 
-use failure_rate::FailureRate;
 use jwt::JwtVerifier;
 pub use jwt::{JwtError, JwtKeys, JwtOptions};
 use token_table::TokenTable;
 
 /// Interval at which the tokens are read again. It bounds the time for which a revoked token is accepted.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(2);
+/// Period in which a network may have a number of failed authentications.
+const FAILURE_PERIOD: Duration = Duration::from_secs(60);
 /// Interval at which the times of the last uses are stored.
 const LAST_USED_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -56,7 +57,7 @@ struct Inner {
     metrics_token: Option<(TokenDigest, Caller)>,
     jwt: Option<JwtVerifier>,
     tokens: watch::Sender<TokenTable>,
-    failures: FailureRate,
+    failures: RateByHolder,
 }
 
 /// The credentials of a request are not valid.
@@ -87,7 +88,10 @@ impl Access {
             metrics_token: metrics_token.map(|digest| (digest, metrics_caller())),
             jwt,
             tokens: watch::Sender::new(TokenTable::default()),
-            failures: FailureRate::new(failures_per_minute),
+            failures: RateByHolder::new(Gcra::new(
+                FAILURE_PERIOD / failures_per_minute.max(1),
+                failures_per_minute,
+            )),
         };
         inner.refresh().await?;
         Ok(Self(Arc::new(inner)))
@@ -124,7 +128,7 @@ impl Access {
     /// # Errors
     /// Returns the time to wait if the address has had too many.
     pub fn record_failure(&self, address: IpAddr) -> Result<(), Duration> {
-        self.0.failures.record(network(address))
+        self.0.failures.take(network(address), 1)
     }
 
     /// Waits until the credentials of a caller end: the token expires or is revoked, or callers without

@@ -1,7 +1,6 @@
 //! Limits the bytes of responses that are stored for idempotency keys.
 
 use std::{
-    hash::{BuildHasher, RandomState},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -9,15 +8,12 @@ use std::{
 use super::{Limit, Party, holder};
 use crate::{
     domain::Error,
-    gcra::{Allowance, Gcra},
+    gcra::{Allowance, Gcra, RateByHolder},
     request_context,
 };
 
 /// Unit of the allowances, in bytes.
 const UNIT: u64 = 1024;
-/// Number of allowances. Callers are distributed over them by a random hash, which needs bounded memory. Two callers
-/// rarely have the same allowance, and then share it.
-const ALLOWANCES: usize = 4096;
 
 /// Bytes that may be stored within the retention of the responses, by all callers and by each. The allowances grow
 /// again with time, as the responses expire. Cheap to clone.
@@ -27,11 +23,9 @@ pub struct StoredResponses(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     total: Gcra,
-    share: Gcra,
     everyone: Allowance,
-    callers: Box<[Allowance]>,
-    hasher: RandomState,
     start: Instant,
+    callers: RateByHolder,
 }
 
 impl StoredResponses {
@@ -43,11 +37,9 @@ impl StoredResponses {
         };
         Self(Arc::new(Inner {
             total: rate(bytes),
-            share: rate(bytes / 4),
             everyone: Allowance::default(),
-            callers: (0..ALLOWANCES).map(|_| Allowance::default()).collect(),
-            hasher: RandomState::new(),
             start: Instant::now(),
+            callers: RateByHolder::new(rate(bytes / 4)),
         }))
     }
 
@@ -56,20 +48,16 @@ impl StoredResponses {
     /// # Errors
     /// Returns [`Error::TooManyStoredResponses`] if the caller, or all callers together, have stored too many bytes.
     pub fn store(&self, bytes: usize) -> Result<(), Error> {
-        let Inner { total, share, everyone, callers, hasher, start } = &*self.0;
+        let Inner { total, everyone, start, callers } = &*self.0;
         let units = u32::try_from(bytes as u64 / UNIT + 1).unwrap_or(u32::MAX);
-        let now = start.elapsed();
-        let caller = request_context::with_caller(|caller, address| {
-            Some(hasher.hash_one(holder::of_caller(caller, address)?))
-        });
-        let index = caller.flatten().map(|hash| usize::try_from(hash % ALLOWANCES as u64).unwrap_or(0));
         let exceeded = |party| {
             Limit::StoredResponses.record(party);
             Error::TooManyStoredResponses
         };
-        if let Some(index) = index {
-            share.take(&callers[index], now, units).map_err(|_| exceeded(Party::Caller))?;
-        }
-        total.take(everyone, now, units).map_err(|_| exceeded(Party::Everyone))
+        let taken = request_context::with_caller(|caller, address| {
+            holder::of_caller(caller, address).map_or(Ok(()), |caller| callers.take(caller, units))
+        });
+        taken.unwrap_or(Ok(())).map_err(|_| exceeded(Party::Caller))?;
+        total.take(everyone, start.elapsed(), units).map_err(|_| exceeded(Party::Everyone))
     }
 }
