@@ -8,10 +8,6 @@ use std::{
     time::Duration,
 };
 
-mod by_holder;
-
-pub use by_holder::RateByHolder;
-
 /// Rate and burst of a limit. All times are measured on one monotonic clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Gcra {

@@ -13,7 +13,8 @@ use tokio::{
 
 use crate::{
     domain::{Caller, Identity, Scope, Scopes, TokenDigest, network, parse_token},
-    gcra::{Gcra, RateByHolder},
+    gcra::Gcra,
+    rate_by_holder::RateByHolder,
     store::{Store, StoreError},
     unix_time::now,
 };

@@ -37,15 +37,6 @@ fn more_than_the_burst_is_never_taken() {
     assert_eq!(gcra.take(&allowance, nanos(u64::MAX / 2), 4), Err(nanos(100)));
 }
 
-#[test]
-fn each_holder_has_its_own_rate() {
-    let rate = RateByHolder::new(Gcra::new(Duration::from_secs(6), 10));
-    assert!((0..10).all(|_| rate.take(1, 1).is_ok()));
-    let wait = rate.take(1, 1).unwrap_err();
-    assert!(wait <= Duration::from_secs(6) && wait > Duration::from_secs(5), "{wait:?}");
-    assert!(rate.take(2, 1).is_ok());
-}
-
 proptest! {
     /// The times have any order, as if each request were from another thread.
     #[test]

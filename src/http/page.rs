@@ -1,7 +1,7 @@
-//! Headers of HTML pages.
+//! HTML pages and their embedded files.
 
 use axum::{
-    http::{HeaderValue, header},
+    http::{HeaderName, HeaderValue, header},
     response::Response,
 };
 
@@ -16,4 +16,18 @@ pub fn protect(mut response: Response, policy: HeaderValue) -> Response {
         headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     }
     response
+}
+
+/// An embedded file: name, content type and content.
+pub type File<C> = (&'static str, &'static str, C);
+
+/// Finds a file by its name. Returns its headers and content. Clients may cache it forever, so the path of its route
+/// must contain a hash of all files.
+pub fn find<C: Copy>(files: &[File<C>], name: &str) -> Option<([(HeaderName, &'static str); 2], C)> {
+    let (_, content_type, content) = files.iter().find(|(file, ..)| *file == name)?;
+    let headers = [
+        (header::CONTENT_TYPE, *content_type),
+        (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
+    ];
+    Some((headers, *content))
 }

@@ -359,7 +359,7 @@ async fn a_browser_protects_the_server_from_pages_of_other_origins() {
     assert_eq!(run_script("attacks.mjs", &[&address, &server.url("")]).await, "421\n");
 }
 
-/// What browsers send for a page.
+/// `Accept` header that browsers send for a page.
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
 #[tokio::test]

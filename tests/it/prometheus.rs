@@ -4,13 +4,12 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Stdio,
-    time::Duration,
 };
 
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
-use crate::harness::{NORTHWIND, Server, Store, TIMEOUT, eventually, free_port, http_client};
+use crate::harness::{NORTHWIND, Server, Store, eventually, free_port, http_client};
 
 on_both_stores!(prometheus_queries_return_the_right_values);
 
@@ -65,18 +64,12 @@ impl Prometheus {
 
     /// Waits until the values of a query satisfy `is_right`, and returns them.
     async fn wait_until(&self, query: &str, is_right: impl Fn(&[f64]) -> bool) -> Vec<f64> {
-        let right = async {
-            loop {
-                let values = self.values(query).await;
-                if is_right(&values) {
-                    return values;
-                }
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        };
-        let Ok(values) = tokio::time::timeout(TIMEOUT, right).await else {
-            panic!("{query}: {:?}", self.values(query).await);
-        };
+        let mut values = Vec::new();
+        eventually(query, async || {
+            values = self.values(query).await;
+            is_right(&values)
+        })
+        .await;
         values
     }
 }

@@ -1,4 +1,4 @@
-//! What one caller can take of the server: a share of each limit. The rest is for other callers.
+//! One caller can use only a share of each limit. The rest remains for other callers.
 
 use reqwest::{RequestBuilder, header::ACCEPT_ENCODING};
 use sea_orm::{ConnectionTrait, TransactionTrait};

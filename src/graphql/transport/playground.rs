@@ -22,8 +22,8 @@ pub const FILES_ROUTE: &str = "/graphql/playground/{build}/{file}";
 /// Hash of the embedded files, set by `build.rs`. `None` if no files are embedded.
 const BUILD: Option<&str> = option_env!("PLAYGROUND_BUILD");
 
-/// Name, content type and gzip-compressed content.
-type File = (&'static str, &'static str, &'static [u8]);
+/// A file with gzip-compressed content.
+type File = page::File<&'static [u8]>;
 
 #[cfg(playground)]
 macro_rules! file {
@@ -67,22 +67,18 @@ pub async fn file(
     Path((build, file)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let found = FILES.iter().find(|(name, ..)| *name == file && BUILD == Some(&build));
+    let found = page::find(FILES, &file).filter(|_| BUILD == Some(&build));
     let not_found = || Problem::no_route(&format!("/graphql/playground/{build}/{file}"));
-    let (_, content_type, compressed) = found.ok_or_else(not_found)?;
-    let response_headers = [
-        (header::CONTENT_TYPE, *content_type),
-        (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
-        (header::VARY, "accept-encoding"),
-    ];
+    let (file_headers, compressed) = found.ok_or_else(not_found)?;
+    let vary = [(header::VARY, "accept-encoding")];
     let mut accepted =
         headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     if accepted.any(|value| value.contains("gzip")) {
-        return Ok((response_headers, [(header::CONTENT_ENCODING, "gzip")], *compressed).into_response());
+        return Ok((file_headers, vary, [(header::CONTENT_ENCODING, "gzip")], compressed).into_response());
     }
     let mut plain = Vec::new();
-    GzDecoder::new(*compressed).read_to_end(&mut plain).map_err(|_| Error::Internal)?;
-    Ok((response_headers, plain).into_response())
+    GzDecoder::new(compressed).read_to_end(&mut plain).map_err(|_| Error::Internal)?;
+    Ok((file_headers, vary, plain).into_response())
 }
 
 #[cfg(test)]

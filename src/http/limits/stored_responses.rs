@@ -8,7 +8,8 @@ use std::{
 use super::{Limit, Party, holder};
 use crate::{
     domain::Error,
-    gcra::{Allowance, Gcra, RateByHolder},
+    gcra::{Allowance, Gcra},
+    rate_by_holder::RateByHolder,
     request_context,
 };
 

@@ -1,4 +1,4 @@
-// What the page shows as it happens: health, requests, latency and changes.
+// Shows health, requests, latency and changes, and updates them.
 
 import { create, find, parse, request, sentence, showPrice } from "./api.js";
 

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use axum::{
     Router,
     extract::Path,
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderMap, HeaderValue},
     response::{Html, IntoResponse, Response},
     routing::get,
 };
@@ -18,10 +18,7 @@ const FILES_ROUTE: &str = "/console/{build}/{file}";
 
 const PAGE: &str = include_str!("console.html");
 
-/// Name, content type and content.
-type File = (&'static str, &'static str, &'static str);
-
-const FILES: [File; 5] = [
+const FILES: [page::File<&str>; 5] = [
     ("console.css", "text/css; charset=utf-8", include_str!("console.css")),
     ("console.js", SCRIPT, include_str!("console.js")),
     ("api.js", SCRIPT, include_str!("api.js")),
@@ -67,12 +64,7 @@ pub fn page() -> Response {
 }
 
 async fn file(Path((build, file)): Path<(String, String)>) -> Result<Response, Problem> {
-    let found = FILES.iter().find(|(name, ..)| *name == file && *BUILD == build);
+    let found = page::find(&FILES, &file).filter(|_| *BUILD == build);
     let not_found = || Problem::no_route(&format!("/console/{build}/{file}"));
-    let (_, content_type, content) = found.ok_or_else(not_found)?;
-    let headers = [
-        (header::CONTENT_TYPE, *content_type),
-        (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
-    ];
-    Ok((headers, *content).into_response())
+    Ok(found.ok_or_else(not_found)?.into_response())
 }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Allowance, Gcra};
+use crate::gcra::{Allowance, Gcra};
 
 /// Number of allowances. Holders are distributed over them by a random hash. Two holders rarely have the same allowance,
 /// and then share it.
@@ -35,5 +35,19 @@ impl RateByHolder {
         // The remainder is below the number of allowances.
         let index = usize::try_from(self.hasher.hash_one(holder) % ALLOWANCES as u64).unwrap_or(0);
         self.rate.take(&self.allowances[index], self.start.elapsed(), requests)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_holder_has_its_own_rate() {
+        let rate = RateByHolder::new(Gcra::new(Duration::from_secs(6), 10));
+        assert!((0..10).all(|_| rate.take(1, 1).is_ok()));
+        let wait = rate.take(1, 1).unwrap_err();
+        assert!(wait <= Duration::from_secs(6) && wait > Duration::from_secs(5), "{wait:?}");
+        assert!(rate.take(2, 1).is_ok());
     }
 }
