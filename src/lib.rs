@@ -20,11 +20,12 @@
 //! - [`background_runtime`]: second Tokio runtime, for long-running work
 //! - [`audit`]: log lines of changes and of requests that are denied
 //! - [`gcra`]: limits of rates
+//! - [`rate_by_holder`]: one limit for each of many callers
 //! - [`unix_time`]: times in seconds since 1970
 //! - [`panics`]: panic messages, and panics of joined tasks
 //! - [`config`]: all settings
 //! - [`logging`]: log output
-//! - [`cli`]: the commands `import`, `export`, `healthcheck` and `token`
+//! - [`cli`]: the command line and its commands
 
 pub mod access;
 pub mod app;
@@ -44,6 +45,7 @@ pub mod json_string;
 pub mod logging;
 pub mod operations;
 pub mod panics;
+pub mod rate_by_holder;
 pub mod request_context;
 pub mod rest;
 pub mod server;

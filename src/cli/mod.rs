@@ -1,7 +1,192 @@
-//! The commands other than `serve`.
+//! The command line: parses it and runs the chosen command.
 
-pub mod database;
-pub mod healthcheck;
-pub mod import_export;
-pub mod settings;
-pub mod token;
+use std::{io, path::PathBuf, process::ExitCode, sync::Arc};
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::{
+    catalog::Catalog,
+    config::{self, Config},
+    domain::OnConflict,
+    graphql, logging, server,
+    store::Store,
+    telemetry,
+};
+
+mod database;
+mod healthcheck;
+mod import_export;
+mod runtime;
+mod serve;
+mod settings;
+mod token;
+
+use database::{MigrateCommand, Schema, backup, migrate, with_store};
+use import_export::FileArg;
+use runtime::block_on;
+use serve::serve;
+use token::TokenCommand;
+
+/// Help text after the settings: the notation of values, and environment variables that are not in
+/// [`Config`].
+const AFTER_HELP: &str = "TIME is a number with a unit: 500ms, 10s, 5m, 24h. BOOL is true or false.\n\n\
+    OpenTelemetry: set OTEL_EXPORTER_OTLP_ENDPOINT to also send metrics and traces to a collector (http/protobuf). \
+    OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_SAMPLER and the other standard variables are supported.\n\n\
+    Exit codes: 0 success, 1 failure, 2 invalid flags or settings.\n\n\
+    Threads: TOKIO_WORKER_THREADS sets the number of threads that serve requests (default: CPU cores minus one, at least \
+    one). Long-running work has its own threads, one per core.";
+
+/// Product inventory server with REST, GraphQL and Prometheus metrics
+#[derive(Parser)]
+#[command(version, arg_required_else_help = false, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    config: Config,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server (the default)
+    Serve,
+    /// Apply, revert or list schema migrations
+    Migrate {
+        #[command(subcommand)]
+        command: Option<MigrateCommand>,
+    },
+    /// Import products from a CSV or NDJSON file; if any line is invalid, nothing is imported
+    Import {
+        #[command(flatten)]
+        source: FileArg,
+        /// Replace products whose id already exists, instead of rejecting the file
+        #[arg(long)]
+        merge: bool,
+    },
+    /// Export all products to a CSV or NDJSON file
+    Export {
+        #[command(flatten)]
+        target: FileArg,
+    },
+    /// Copy a SQLite database to a new file while the server is running; on PostgreSQL, use its own tools
+    Backup {
+        /// Path of the new file
+        file: PathBuf,
+    },
+    /// Create, list and end the tokens with which clients authenticate
+    Token {
+        #[command(subcommand)]
+        command: TokenCommand,
+    },
+    /// Print the settings and where they come from, as a TOML file; secrets are hidden
+    Config {
+        /// Print a file with all settings, their meaning and their defaults instead
+        #[arg(long)]
+        example: bool,
+    },
+    /// Print completions for a shell: `stockmeter completions bash >/etc/bash_completion.d/stockmeter`
+    Completions {
+        /// Shell that reads them
+        shell: Shell,
+    },
+    /// Print the manual page: `stockmeter man >/usr/local/share/man/man1/stockmeter.1`
+    Man,
+    /// Print the GraphQL schema
+    Schema,
+    /// Print the OpenAPI document
+    Openapi,
+    /// Exit with status 0 if the server at the configured address is ready
+    Healthcheck,
+}
+
+/// Runs the command that the process's arguments choose.
+pub fn run() -> ExitCode {
+    match run_command() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_command() -> Result<(), String> {
+    let (cli, files) = config::with_files(Cli::command())?;
+    let matches = cli.get_matches();
+    let Cli { command, config } = Cli::from_arg_matches(&matches).map_err(|error| error.to_string())?;
+    match command.unwrap_or(Command::Serve) {
+        Command::Config { example: true } => print!("{}", settings::example()),
+        Command::Config { example: false } => print!("{}", settings::effective(&matches, &files)),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "stockmeter", &mut io::stdout());
+        }
+        Command::Man => {
+            clap_mangen::Man::new(Cli::command())
+                .render(&mut io::stdout())
+                .map_err(|error| error.to_string())?;
+        }
+        Command::Schema => print!("{}", graphql::sdl()),
+        Command::Openapi => {
+            println!("{}", server::document().to_pretty_json().map_err(|error| error.to_string())?);
+        }
+        Command::Healthcheck => healthcheck::run(config.listen)?,
+        Command::Serve => {
+            let traces = telemetry::otlp_tracer_provider().map_err(|error| error.to_string())?;
+            let _log = logging::start(&config, traces.as_ref())?;
+            let unknown = config::unknown_variables(&Cli::command());
+            if !unknown.is_empty() {
+                tracing::warn!(
+                    variables = unknown.join(" "),
+                    "unknown environment variables; see --help for all settings"
+                );
+            }
+            block_on(serve(config))??;
+            if let Some(Err(error)) = traces.map(|traces| traces.shutdown()) {
+                tracing::warn!(%error, "cannot send the last traces to the collector");
+            }
+        }
+        Command::Migrate { command } => {
+            let _log = logging::start(&config, None)?;
+            let migrate = migrate(config, command.unwrap_or(MigrateCommand::Up));
+            block_on(migrate)?.map_err(|error| error.to_string())?;
+        }
+        Command::Import { source, merge } => {
+            let _log = logging::start(&config, None)?;
+            let on_conflict = if merge { OnConflict::Replace } else { OnConflict::Reject };
+            let url = server::database_url(&config).map_err(|error| error.to_string())?.of_existing();
+            let source = import_export::Source::open(source).map_err(|error| error.to_string())?;
+            block_on(with_store(url, &config, Schema::Require, async |store| {
+                import_export::import(&catalog(store, &config), source, on_conflict).await
+            }))??;
+        }
+        Command::Export { target } => {
+            let _log = logging::start(&config, None)?;
+            let url = server::database_url(&config).map_err(|error| error.to_string())?.of_existing();
+            import_export::check_target(&target, &url).map_err(|error| error.to_string())?;
+            block_on(with_store(url, &config, Schema::Require, async |store| {
+                import_export::export(&catalog(store, &config), &target).await
+            }))??;
+        }
+        Command::Token { command } => {
+            let _log = logging::start(&config, None)?;
+            let url = server::database_url(&config).map_err(|error| error.to_string())?;
+            // The first token may be created before the first start of the server.
+            let creates = matches!(command, TokenCommand::Create { .. });
+            let url = if creates { url } else { url.of_existing() };
+            block_on(with_store(url, &config, Schema::Migrate, async |store| {
+                token::run(&**store, command).await
+            }))??;
+        }
+        Command::Backup { file } => {
+            let _log = logging::start(&config, None)?;
+            let url = server::database_url(&config).map_err(|error| error.to_string())?.of_existing();
+            block_on(backup(url, &config, &file))??;
+        }
+    }
+    Ok(())
+}
+
+fn catalog(store: &Arc<dyn Store>, config: &Config) -> Catalog {
+    Catalog::new(store.clone(), server::catalog_options(config))
+}
