@@ -7,7 +7,8 @@ use clap_complete::Shell;
 use stockmeter::{
     catalog::Catalog,
     cli::{
-        database::{MigrateCommand, Schema, backup, migrate, with_store},
+        backup::{self, backup, restore},
+        database::{MigrateCommand, Schema, migrate, with_store},
         healthcheck,
         import_export::{self, FileArg},
         settings,
@@ -71,9 +72,14 @@ enum Command {
         #[command(flatten)]
         target: FileArg,
     },
-    /// Copy a SQLite database to a new file while the server is running; on PostgreSQL, use its own tools
+    /// Copy the whole database to a new file, also while the server is running, and print a digest of the content
     Backup {
-        /// Path of the new file
+        /// Path of the new file; `-` is standard output
+        file: PathBuf,
+    },
+    /// Copy a backup into a new or empty database, of any kind, and print the digest of the content
+    Restore {
+        /// Path of the backup; `-` is standard input
         file: PathBuf,
     },
     /// Create, list and end the tokens with which clients authenticate
@@ -182,7 +188,18 @@ fn run() -> Result<(), String> {
         Command::Backup { file } => {
             let _log = logging::start(&config, None)?;
             let url = server::database_url(&config).map_err(|error| error.to_string())?.of_existing();
-            block_on(backup(url, &config, &file))??;
+            block_on(with_store(url, &config, Schema::Require, async |store| {
+                backup(&**store, &file).await
+            }))??;
+        }
+        Command::Restore { file } => {
+            let _log = logging::start(&config, None)?;
+            let url = server::database_url(&config).map_err(|error| error.to_string())?;
+            // The backup is verified before a database is created.
+            let source = backup::Source::open(file).map_err(|error| error.to_string())?;
+            block_on(with_store(url, &config, Schema::Migrate, async |store| {
+                restore(&**store, source).await
+            }))??;
         }
     }
     Ok(())

@@ -1,7 +1,12 @@
 //! The commands other than `serve`.
 
+pub mod backup;
 pub mod database;
 pub mod healthcheck;
 pub mod import_export;
+mod input;
+mod output;
+mod progress;
 pub mod settings;
 pub mod token;
+mod transfer_error;

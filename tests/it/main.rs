@@ -11,6 +11,7 @@ mod access_log;
 mod architecture;
 mod audit_log;
 mod background_runtime;
+mod backup;
 mod bad_input;
 mod batched_writes;
 mod browsers;

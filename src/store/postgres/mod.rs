@@ -1,6 +1,7 @@
 //! The PostgreSQL engine: sqlx with one pool.
 
 mod api_tokens;
+mod backup;
 mod change_log;
 pub(super) mod connect;
 mod connection;
@@ -14,7 +15,7 @@ mod rows;
 mod transaction;
 mod update;
 
-use std::{collections::HashMap, fmt, path::Path, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use sea_orm::{
@@ -204,10 +205,6 @@ impl Store for Postgres {
 
     async fn schema_connection(&self) -> Result<DatabaseConnection, StoreError> {
         Ok(DatabaseConnection::from(self.separate.clone()))
-    }
-
-    async fn backup(&self, _: &Path) -> Result<(), StoreError> {
-        Err(StoreError::Unsupported("PostgreSQL has its own tools for backups: use pg_dump or pg_basebackup"))
     }
 
     async fn close(&self) {
