@@ -9,7 +9,7 @@ use stockmeter::{
     cli::{
         backup::{self, backup, restore},
         database::{MigrateCommand, Schema, migrate, with_store},
-        healthcheck,
+        doctor, healthcheck,
         import_export::{self, FileArg},
         settings,
         token::{self, TokenCommand},
@@ -106,6 +106,9 @@ enum Command {
     Openapi,
     /// Exit with status 0 if the server at the configured address is ready
     Healthcheck,
+    /// Check the settings, the database and the machine, and say what to do; changes nothing, exits with status 1 if a
+    /// check has failed
+    Doctor,
 }
 
 fn main() -> ExitCode {
@@ -138,6 +141,10 @@ fn run() -> Result<(), String> {
             println!("{}", server::document().to_pretty_json().map_err(|error| error.to_string())?);
         }
         Command::Healthcheck => healthcheck::run(config.listen)?,
+        Command::Doctor => {
+            let unknown = config::unknown_variables(&Cli::command());
+            block_on(doctor::run(&config, &unknown))??;
+        }
         Command::Serve => {
             let traces = telemetry::otlp_tracer_provider().map_err(|error| error.to_string())?;
             let _log = logging::start(&config, traces.as_ref())?;

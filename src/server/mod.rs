@@ -28,6 +28,7 @@ use crate::{
 };
 
 pub use crate::app::{App, openapi::document};
+pub use connection_limits::connections_within;
 
 /// An error that prevents the server from starting.
 #[derive(Debug, thiserror::Error)]

@@ -7,6 +7,7 @@ pub(super) mod connect;
 mod connection;
 mod connection_manager;
 mod insert;
+mod inspect;
 mod notify;
 mod pool;
 pub(super) mod pooler;
@@ -38,7 +39,7 @@ use crate::domain::{
     Version,
 };
 
-pub(super) use self::change_log::SELECT_NEWEST as SELECT_NEWEST_CHANGE;
+pub(super) use self::{change_log::SELECT_NEWEST as SELECT_NEWEST_CHANGE, inspect::inspect};
 
 const BACKEND: DbBackend = DbBackend::Postgres;
 

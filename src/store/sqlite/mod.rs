@@ -7,6 +7,7 @@ mod connection;
 mod database_file;
 mod engine;
 mod insert;
+mod inspect;
 mod read_transaction;
 mod readers;
 mod reply;
@@ -36,7 +37,7 @@ use crate::domain::{
     Version,
 };
 
-pub(super) use self::{change_log::SELECT_LAST as SELECT_LAST_CHANGE, engine::Sqlite};
+pub(super) use self::{change_log::SELECT_LAST as SELECT_LAST_CHANGE, engine::Sqlite, inspect::inspect};
 
 const BACKEND: DbBackend = DbBackend::Sqlite;
 
