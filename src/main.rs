@@ -2,13 +2,14 @@
 
 use std::{env, io, path::PathBuf, process::ExitCode, sync::Arc, thread};
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
 use clap_complete::Shell;
 use stockmeter::{
     catalog::Catalog,
     cli::{
         backup::{self, backup, restore},
         database::{MigrateCommand, Schema, migrate, with_store},
+        demo::Demo,
         doctor, healthcheck,
         import_export::{self, FileArg},
         settings,
@@ -46,6 +47,9 @@ const WORKER_THREADS_VAR: &str = "TOKIO_WORKER_THREADS";
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
+    /// Run the server with example products in a temporary database, which is deleted at the end; ignores `DATABASE_URL`
+    #[arg(long)]
+    demo: bool,
     #[command(flatten)]
     config: Config,
 }
@@ -124,7 +128,12 @@ fn main() -> ExitCode {
 fn run() -> Result<(), String> {
     let (cli, files) = config::with_files(Cli::command())?;
     let matches = cli.get_matches();
-    let Cli { command, config } = Cli::from_arg_matches(&matches).map_err(|error| error.to_string())?;
+    let Cli { command, demo, config } = Cli::from_arg_matches(&matches).map_err(|error| error.to_string())?;
+    if demo && !matches!(command, None | Some(Command::Serve)) {
+        Cli::command()
+            .error(ErrorKind::ArgumentConflict, "--demo runs the server: leave the command out")
+            .exit();
+    }
     match command.unwrap_or(Command::Serve) {
         Command::Config { example: true } => print!("{}", settings::example()),
         Command::Config { example: false } => print!("{}", settings::effective(&matches, &files)),
@@ -155,7 +164,7 @@ fn run() -> Result<(), String> {
                     "unknown environment variables; see --help for all settings"
                 );
             }
-            block_on(serve(config))??;
+            block_on(serve(config, demo))??;
             if let Some(Err(error)) = traces.map(|traces| traces.shutdown()) {
                 tracing::warn!(%error, "cannot send the last traces to the collector");
             }
@@ -238,14 +247,18 @@ fn worker_threads() -> Result<usize, String> {
     number.ok_or_else(|| format!("{WORKER_THREADS_VAR} must be a whole number, at least 1"))
 }
 
-async fn serve(config: Config) -> Result<(), String> {
+async fn serve(mut config: Config, demo: bool) -> Result<(), String> {
     let mut signals = StopSignals::listen().map_err(|error| format!("cannot listen for signals: {error}"))?;
+    let demo = if demo { Some(Demo::create(&mut config).await?) } else { None };
     let server = tokio::select! {
         // The signal is polled first, so that it also ends the wait for the database at startup.
         biased;
         () = signals.next() => return Ok(()),
         server = Server::start(config) => server.map_err(|error| error.to_string())?,
     };
+    if let (Some(demo), Some(address)) = (&demo, server.address()) {
+        demo.announce(address);
+    }
     server.run(async || signals.next().await).await;
     Ok(())
 }

@@ -22,6 +22,7 @@ mod concurrency;
 mod contracts;
 mod cors;
 mod csv;
+mod demo;
 mod doctor;
 mod documents;
 mod downloads;
