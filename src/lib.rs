@@ -24,7 +24,7 @@
 //! - [`panics`]: panic messages, and panics of joined tasks
 //! - [`config`]: all settings
 //! - [`logging`]: log output
-//! - [`cli`]: the commands other than `serve`
+//! - [`cli`]: the commands
 
 pub mod access;
 pub mod app;

@@ -9,20 +9,18 @@ use stockmeter::{
     cli::{
         backup::{self, backup, restore},
         database::{MigrateCommand, Schema, migrate, with_store},
-        demo::Demo,
         doctor, healthcheck,
         import_export::{self, FileArg},
+        serve::serve,
         settings,
         token::{self, TokenCommand},
     },
     config::{self, Config},
     domain::OnConflict,
-    graphql, logging,
-    server::{self, Server},
+    graphql, logging, server,
     store::Store,
     telemetry,
 };
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// mimalloc is faster than the system's allocator, and builds in seconds.
 #[global_allocator]
@@ -245,48 +243,6 @@ fn worker_threads() -> Result<usize, String> {
     };
     let number = value.to_str().and_then(|value| value.parse().ok()).filter(|number| *number > 0);
     number.ok_or_else(|| format!("{WORKER_THREADS_VAR} must be a whole number, at least 1"))
-}
-
-async fn serve(mut config: Config, demo: bool) -> Result<(), String> {
-    let mut signals = StopSignals::listen().map_err(|error| format!("cannot listen for signals: {error}"))?;
-    let demo = if demo { Some(Demo::create(&mut config).await?) } else { None };
-    let server = tokio::select! {
-        // The signal is polled first, so that it also ends the wait for the database at startup.
-        biased;
-        () = signals.next() => return Ok(()),
-        server = Server::start(config) => server.map_err(|error| error.to_string())?,
-    };
-    if let (Some(demo), Some(address)) = (&demo, server.address()) {
-        demo.announce(address);
-    }
-    server.run(async || signals.next().await).await;
-    Ok(())
-}
-
-/// Signals that stop the server. None is lost between two waits.
-struct StopSignals {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
-}
-
-impl StopSignals {
-    fn listen() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    /// Waits for Ctrl-C, SIGTERM or SIGHUP.
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = self.hangup.recv() => {}
-        }
-    }
 }
 
 fn catalog(store: &Arc<dyn Store>, config: &Config) -> Catalog {

@@ -6,6 +6,7 @@ use std::{
     time::Instant,
 };
 
+use indicatif::ProgressBar;
 use tokio::sync::mpsc;
 
 use super::{
@@ -15,6 +16,7 @@ use super::{
     transfer_error::{TransferError, file_error},
 };
 use crate::{
+    audit,
     domain::Filter,
     formats::backup::{BackupError, BackupReader, BackupWriter, Part, Summary},
     store::{Rows, Store},
@@ -67,6 +69,7 @@ async fn write(
 #[derive(Debug)]
 pub struct Source {
     reader: ProgressReader,
+    bar: ProgressBar,
     path: PathBuf,
 }
 
@@ -76,15 +79,18 @@ impl Source {
     /// # Errors
     /// Returns a [`TransferError`] if the file cannot be read, was altered or is incomplete.
     pub fn open(path: PathBuf) -> Result<Self, TransferError> {
-        let (mut reader, _) = ProgressReader::new(input::open(&path)?).map_err(file_error(&path))?;
+        let (mut reader, bar) = ProgressReader::new(input::open(&path)?).map_err(file_error(&path))?;
         let mut verify = || {
             let mut backup = BackupReader::new(BufReader::new(&mut reader))?;
             while let Part::Rows(_) = backup.read()? {}
             Ok(())
         };
-        verify().map_err(|error| TransferError::Backup(path.display().to_string(), error))?;
+        let verified = verify();
+        bar.finish_and_clear();
+        verified.map_err(|error| TransferError::Backup(path.display().to_string(), error))?;
+        bar.reset();
         reader.rewind().map_err(file_error(&path))?;
-        Ok(Self { reader, path })
+        Ok(Self { reader, bar, path })
     }
 }
 
@@ -92,24 +98,38 @@ impl Source {
 ///
 /// # Errors
 /// Returns a [`TransferError`] if the database is not empty or fails. Then nothing was restored.
-pub async fn restore(store: &dyn Store, Source { reader, path }: Source) -> Result<(), TransferError> {
-    let start = Instant::now();
+pub async fn restore(store: &dyn Store, source: Source) -> Result<(), TransferError> {
+    let (start, bar) = (Instant::now(), source.bar.clone());
+    let change = audit::Change::new("restore", "", None);
+    let result = insert_all(store, source).await;
+    bar.finish_and_clear();
+    // The result is returned below, with more than the number of products.
+    let _ = change.complete(result.as_ref().map(|summary| summary.products));
+    let summary = result?;
+    report("restored", summary.products, start);
+    print_digest(&summary, false);
+    Ok(())
+}
+
+async fn insert_all(
+    store: &dyn Store,
+    Source { reader, path, .. }: Source,
+) -> Result<Summary, TransferError> {
     let transaction = store.begin_restore().await?;
     if !transaction.is_empty().await? {
         return Err(TransferError::NotEmpty);
     }
     let failed = |error: BackupError| TransferError::Backup(path.display().to_string(), error);
     let mut backup = BackupReader::new(BufReader::new(reader)).map_err(failed)?;
-    let summary = loop {
+    loop {
         match backup.read().map_err(failed)? {
             Part::Rows(rows) => transaction.insert(rows).await?,
-            Part::End(summary) => break summary,
+            Part::End(summary) => {
+                transaction.commit(summary.last_id).await?;
+                return Ok(summary);
+            }
         }
-    };
-    transaction.commit(summary.last_id).await?;
-    report("restored", summary.products, start);
-    print_digest(&summary, false);
-    Ok(())
+    }
 }
 
 /// Prints the digest, also if standard output is the backup.

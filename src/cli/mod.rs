@@ -1,4 +1,4 @@
-//! The commands other than `serve`.
+//! The commands.
 
 pub mod backup;
 pub mod database;
@@ -9,6 +9,7 @@ pub mod import_export;
 mod input;
 mod output;
 mod progress;
+pub mod serve;
 pub mod settings;
 pub mod token;
 mod transfer_error;

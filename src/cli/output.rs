@@ -27,8 +27,8 @@ impl Output {
         if path.symlink_metadata().is_ok_and(|metadata| !metadata.is_file()) {
             return OpenOptions::new().write(true).open(path).map(Self::Special);
         }
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let file = tempfile::Builder::new().permissions(Permissions::from_mode(mode)).tempfile_in(folder)?;
+        let permissions = Permissions::from_mode(mode);
+        let file = tempfile::Builder::new().permissions(permissions).tempfile_in(folder(path))?;
         Ok(Self::New(file, path.to_owned()))
     }
 
@@ -43,12 +43,19 @@ impl Output {
     }
 
     fn finish(mut self, persist: impl Fn(NamedTempFile, &Path) -> io::Result<File>) -> io::Result<()> {
-        self.flush()?;
         let Self::New(file, path) = self else {
-            return Ok(());
+            return self.flush();
         };
-        persist(file, &path)?.sync_all()
+        file.as_file().sync_all()?;
+        persist(file, &path)?;
+        // The name is on disk once the folder is.
+        File::open(folder(&path))?.sync_all()
     }
+}
+
+/// Returns the folder of a file.
+pub(super) fn folder(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 impl Write for Output {
@@ -64,7 +71,7 @@ impl Write for Output {
         match self {
             Self::Standard(output) => output.flush(),
             Self::Special(output) => output.flush(),
-            Self::New(output, _) => output.as_file().sync_all(),
+            Self::New(output, _) => output.flush(),
         }
     }
 }

@@ -166,6 +166,7 @@ async fn a_database_with_rows_is_not_restored(store: Store) {
         }
         let before = digest_now(&target.setup).await;
         let (code, _, err) = run(&target.setup, "restore", &file).await;
+        assert!(err.contains(r#""operation":"restore""#) && err.contains(r#""outcome":"rejected""#), "{err}");
         assert!(code == Some(1) && err.contains("the database is not empty"), "{rows}: {err}");
         assert_eq!(digest_now(&target.setup).await, before, "{rows}");
         assert_eq!(target.post("/products", product().to_string()).await.status, 201);

@@ -11,6 +11,7 @@ use rustix::fs::{Access, access, statfs};
 
 use super::{Finding, failed, ok, warning};
 use crate::{
+    cli::output::folder,
     config::Config,
     store::{self, DatabaseUrl, InspectError, Inspection, SchemaState},
 };
@@ -75,9 +76,12 @@ fn inspected(url: &DatabaseUrl, inspection: &Inspection, config: &Config) -> Vec
         ),
     });
     findings.push(match read_only {
-        Some(reason) => {
-            failed("writes", format!("the database cannot be written: {reason}; give the right to write"))
-        }
+        Some(reason) => failed(
+            "writes",
+            format!(
+                "the database cannot be written: {reason}; give the right to write, or use another database"
+            ),
+        ),
         None => ok("writes", "the database can be written"),
     });
     findings.extend(max_connections.map(|max| connections(config.database_connections, max)));
@@ -105,7 +109,7 @@ fn compare_clocks(database: SystemTime, here: SystemTime) -> Finding {
 
 /// Returns a finding about the file system of the database, unless its folder cannot be read.
 fn file_system(file: &Path) -> Option<Finding> {
-    let kind = statfs(super::folder(file)).ok()?.f_type;
+    let kind = statfs(folder(file)).ok()?.f_type;
     let network = NETWORK_FILE_SYSTEMS.into_iter().find(|(known, _)| *known == kind);
     Some(match network {
         Some((_, name)) => warning(
@@ -128,7 +132,7 @@ fn permissions(file: &Path, mode: u32) -> Finding {
 }
 
 fn missing_file(file: &Path) -> Finding {
-    let (name, folder) = (file.display(), super::folder(file));
+    let (name, folder) = (file.display(), folder(file));
     match access(folder, Access::WRITE_OK | Access::EXEC_OK) {
         Ok(()) => warning(
             "database",

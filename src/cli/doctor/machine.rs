@@ -13,7 +13,12 @@ use rustix::{
 };
 
 use super::{Finding, failed, ok, warning};
-use crate::{cli::healthcheck, config::Config, server, unix_time::now};
+use crate::{
+    cli::{healthcheck, output::folder},
+    config::Config,
+    server,
+    unix_time::now,
+};
 
 /// Free space in bytes below which writes are likely to fail soon.
 const LITTLE_SPACE: u64 = 64 << 20;
@@ -24,7 +29,7 @@ const EARLIEST: i64 = 1_767_225_600;
 
 pub(super) fn check(database: Option<&Path>, config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
-    findings.extend(database.map(|file| space("disk", super::folder(file))));
+    findings.extend(database.map(|file| space("disk", folder(file))));
     // Uploaded files are stored there.
     findings.push(space("temp folder", &env::temp_dir()));
     findings.push(clock(database));

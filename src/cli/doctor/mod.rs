@@ -3,7 +3,7 @@
 mod database;
 mod machine;
 
-use std::{fmt, path::Path};
+use std::fmt;
 
 use crate::{config::Config, server};
 
@@ -76,11 +76,6 @@ pub async fn run(config: &Config, unknown_variables: &[String]) -> Result<(), St
         1 => Err("1 check has failed".to_owned()),
         count => Err(format!("{count} checks have failed")),
     }
-}
-
-/// Returns the folder of a file.
-fn folder(file: &Path) -> &Path {
-    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn settings(config: &Config, unknown_variables: &[String]) -> Finding {
