@@ -6,7 +6,7 @@
 //! - [`domain`]: types and rules of products, changes, filters and pages, without I/O
 //! - [`store`]: the databases: all SQL, connections, transactions and migrations
 //! - [`catalog`]: the only module that reads and writes products in a store
-//! - [`formats`]: products as JSON, CSV and NDJSON
+//! - [`formats`]: products as JSON, CSV and NDJSON, and backups
 //! - [`json_string`]: JSON string escaping
 //! - [`access`]: authentication of callers by API tokens and JSON Web Tokens
 //! - [`http`]: problems, request bodies, content negotiation and media types, shared by REST and GraphQL

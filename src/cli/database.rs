@@ -1,6 +1,6 @@
-//! Commands on the database: `migrate` and `backup`, and the opening of the database for others.
+//! `stockmeter migrate`, and the opening of the database for other commands.
 
-use std::{fmt, path::Path, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use clap::Subcommand;
 
@@ -76,15 +76,4 @@ pub async fn migrate(config: Config, command: MigrateCommand) -> Result<(), Star
         println!("{} {}", if migration.applied { "applied" } else { "pending" }, migration.name);
     }
     Ok(())
-}
-
-/// Copies the database to a new file.
-///
-/// # Errors
-/// Returns a message if the database cannot be opened or the file cannot be written.
-pub async fn backup(url: DatabaseUrl, config: &Config, file: &Path) -> Result<(), String> {
-    let store = server::open_store(&url, config, None).await.map_err(|error| error.to_string())?;
-    let result = store.backup(file).await;
-    store.close().await;
-    result.map_err(|error| format!("cannot write the backup: {error}"))
 }

@@ -1,9 +1,8 @@
 //! The command line: parses it and runs the chosen command.
 
-use std::{io, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{io, process::ExitCode, sync::Arc};
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use clap_complete::Shell;
+use clap::{CommandFactory, FromArgMatches, error::ErrorKind};
 
 use crate::{
     catalog::Catalog,
@@ -14,91 +13,28 @@ use crate::{
     telemetry,
 };
 
+mod arguments;
+mod backup;
 mod database;
+mod demo;
+mod doctor;
 mod healthcheck;
 mod import_export;
+mod input;
+mod output;
+mod progress;
 mod runtime;
 mod serve;
 mod settings;
 mod token;
+mod transfer_error;
 
-use database::{MigrateCommand, Schema, backup, migrate, with_store};
-use import_export::FileArg;
+use arguments::{Cli, Command};
+use backup::{backup, restore};
+use database::{MigrateCommand, Schema, migrate, with_store};
 use runtime::block_on;
 use serve::serve;
 use token::TokenCommand;
-
-/// Help text after the settings: the notation of values, and environment variables that are not in
-/// [`Config`].
-const AFTER_HELP: &str = "TIME is a number with a unit: 500ms, 10s, 5m, 24h. BOOL is true or false.\n\n\
-    OpenTelemetry: set OTEL_EXPORTER_OTLP_ENDPOINT to also send metrics and traces to a collector (http/protobuf). \
-    OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_SAMPLER and the other standard variables are supported.\n\n\
-    Exit codes: 0 success, 1 failure, 2 invalid flags or settings.\n\n\
-    Threads: TOKIO_WORKER_THREADS sets the number of threads that serve requests (default: CPU cores minus one, at least \
-    one). Long-running work has its own threads, one per core.";
-
-/// Product inventory server with REST, GraphQL and Prometheus metrics
-#[derive(Parser)]
-#[command(version, arg_required_else_help = false, after_help = AFTER_HELP)]
-struct Cli {
-    #[command(subcommand)]
-    command: Option<Command>,
-    #[command(flatten)]
-    config: Config,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Run the server (the default)
-    Serve,
-    /// Apply, revert or list schema migrations
-    Migrate {
-        #[command(subcommand)]
-        command: Option<MigrateCommand>,
-    },
-    /// Import products from a CSV or NDJSON file; if any line is invalid, nothing is imported
-    Import {
-        #[command(flatten)]
-        source: FileArg,
-        /// Replace products whose id already exists, instead of rejecting the file
-        #[arg(long)]
-        merge: bool,
-    },
-    /// Export all products to a CSV or NDJSON file
-    Export {
-        #[command(flatten)]
-        target: FileArg,
-    },
-    /// Copy a SQLite database to a new file while the server is running; on PostgreSQL, use its own tools
-    Backup {
-        /// Path of the new file
-        file: PathBuf,
-    },
-    /// Create, list and end the tokens with which clients authenticate
-    Token {
-        #[command(subcommand)]
-        command: TokenCommand,
-    },
-    /// Print the settings and where they come from, as a TOML file; secrets are hidden
-    Config {
-        /// Print a file with all settings, their meaning and their defaults instead
-        #[arg(long)]
-        example: bool,
-    },
-    /// Print completions for a shell: `stockmeter completions bash >/etc/bash_completion.d/stockmeter`
-    Completions {
-        /// Shell that reads them
-        shell: Shell,
-    },
-    /// Print the manual page: `stockmeter man >/usr/local/share/man/man1/stockmeter.1`
-    Man,
-    /// Print the GraphQL schema
-    Schema,
-    /// Print the OpenAPI document
-    Openapi,
-    /// Exit with status 0 if the server at the configured address is ready
-    Healthcheck,
-}
 
 /// Runs the command that the process's arguments choose.
 pub fn run() -> ExitCode {
@@ -114,7 +50,12 @@ pub fn run() -> ExitCode {
 fn run_command() -> Result<(), String> {
     let (cli, files) = config::with_files(Cli::command())?;
     let matches = cli.get_matches();
-    let Cli { command, config } = Cli::from_arg_matches(&matches).map_err(|error| error.to_string())?;
+    let Cli { command, demo, config } = Cli::from_arg_matches(&matches).map_err(|error| error.to_string())?;
+    if demo && !matches!(command, None | Some(Command::Serve)) {
+        Cli::command()
+            .error(ErrorKind::ArgumentConflict, "--demo runs the server: leave the command out")
+            .exit();
+    }
     match command.unwrap_or(Command::Serve) {
         Command::Config { example: true } => print!("{}", settings::example()),
         Command::Config { example: false } => print!("{}", settings::effective(&matches, &files)),
@@ -131,6 +72,10 @@ fn run_command() -> Result<(), String> {
             println!("{}", server::document().to_pretty_json().map_err(|error| error.to_string())?);
         }
         Command::Healthcheck => healthcheck::run(config.listen)?,
+        Command::Doctor => {
+            let unknown = config::unknown_variables(&Cli::command());
+            block_on(doctor::run(&config, &unknown))??;
+        }
         Command::Serve => {
             let traces = telemetry::otlp_tracer_provider().map_err(|error| error.to_string())?;
             let _log = logging::start(&config, traces.as_ref())?;
@@ -141,7 +86,7 @@ fn run_command() -> Result<(), String> {
                     "unknown environment variables; see --help for all settings"
                 );
             }
-            block_on(serve(config))??;
+            block_on(serve(config, demo))??;
             if let Some(Err(error)) = traces.map(|traces| traces.shutdown()) {
                 tracing::warn!(%error, "cannot send the last traces to the collector");
             }
@@ -181,7 +126,18 @@ fn run_command() -> Result<(), String> {
         Command::Backup { file } => {
             let _log = logging::start(&config, None)?;
             let url = server::database_url(&config).map_err(|error| error.to_string())?.of_existing();
-            block_on(backup(url, &config, &file))??;
+            block_on(with_store(url, &config, Schema::Require, async |store| {
+                backup(&**store, &file).await
+            }))??;
+        }
+        Command::Restore { file } => {
+            let _log = logging::start(&config, None)?;
+            let url = server::database_url(&config).map_err(|error| error.to_string())?;
+            // The backup is verified before a database is created.
+            let source = backup::Source::open(file).map_err(|error| error.to_string())?;
+            block_on(with_store(url, &config, Schema::Migrate, async |store| {
+                restore(&**store, source).await
+            }))??;
         }
     }
     Ok(())

@@ -39,7 +39,8 @@ fn with_toml(mut command: Command, sources: &mut FileSources) -> Result<Command,
         format!("invalid TOML in {name}, line {line}: {}", error.message())
     })?;
     for (key, value) in table {
-        if key == "config" || !command.get_arguments().any(|arg| arg.get_id() == key.as_str()) {
+        let is_setting = |arg: &clap::Arg| arg.is_global_set() && arg.get_id() == key.as_str();
+        if key == "config" || !command.get_arguments().any(is_setting) {
             return Err(format!("unknown setting `{key}` in {name}; `stockmeter --help` lists all settings"));
         }
         // `to_string` would put quotes around a string.

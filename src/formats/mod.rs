@@ -1,4 +1,4 @@
-//! Formats of product lists: JSON, CSV (RFC 4180) and newline-delimited JSON.
+//! Formats of product lists: JSON, CSV (RFC 4180) and newline-delimited JSON. The format of backups.
 
 use std::path::Path;
 
@@ -6,6 +6,7 @@ use clap::ValueEnum;
 
 use crate::domain::{FieldError, Location, Product};
 
+pub mod backup;
 mod byte_order_mark;
 mod csv;
 mod import;

@@ -38,6 +38,12 @@ impl ConnectionLimits {
     }
 }
 
+/// Returns the number of connections that a limit of file descriptors allows. `others` is the number of database
+/// connections.
+pub fn connections_within(descriptors: Option<u64>, others: u32) -> u64 {
+    descriptors.unwrap_or(u64::MAX).saturating_sub(RESERVED_DESCRIPTORS + u64::from(others)).max(1)
+}
+
 /// Returns the number of connections that the process can have open: `wanted`, or what its file descriptors allow.
 /// Raises the soft limit of file descriptors to the hard one, because many systems set the soft one to 1,024.
 /// `others` is the number of database connections.
@@ -46,8 +52,7 @@ pub fn possible_connections(wanted: u32, others: u32) -> u64 {
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
         warn!(%error, "cannot raise the limit of file descriptors");
     }
-    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let possible = descriptors.saturating_sub(RESERVED_DESCRIPTORS + u64::from(others)).max(1);
+    let possible = connections_within(getrlimit(Resource::Nofile).current, others);
     if possible < wanted.into() {
         warn!(possible, "fewer connections than STOCKMETER_CONNECTIONS: raise the limit of file descriptors");
     }

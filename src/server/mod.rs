@@ -28,6 +28,7 @@ use crate::{
 };
 
 pub use crate::app::{App, openapi::document};
+pub use connection_limits::connections_within;
 
 /// An error that prevents the server from starting.
 #[derive(Debug, thiserror::Error)]
@@ -92,11 +93,16 @@ impl Server {
         self.main.1.clone()
     }
 
+    /// Returns the address of the main listener, or `None` if the system does not report it.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.main.0.local_addr().ok()
+    }
+
     fn log_addresses(&self, start: Instant) {
         if let Some(address) = self.metrics.as_ref().and_then(|(listener, _)| listener.local_addr().ok()) {
             info!(%address, "metrics on http://{address}/metrics");
         }
-        if let Ok(address) = self.main.0.local_addr() {
+        if let Some(address) = self.address() {
             let seconds = start.elapsed().as_secs_f64();
             info!(%address, seconds, "listening on http://{address}");
         }

@@ -77,9 +77,6 @@ pub enum StoreError {
     /// A row breaks a rule of the domain, or a value breaks a rule of the database.
     #[error("{0}")]
     InvalidData(Source),
-    /// The operation does not exist for this database.
-    #[error("{0}")]
-    Unsupported(&'static str),
 }
 
 impl StoreError {
@@ -138,7 +135,7 @@ impl From<StoreError> for Error {
             | StoreError::LockTimeout
             | StoreError::Rejected(_) => Self::Unavailable,
             StoreError::IdsExhausted => Self::IdsExhausted,
-            StoreError::IdTaken | StoreError::InvalidData(_) | StoreError::Unsupported(_) => Self::Internal,
+            StoreError::IdTaken | StoreError::InvalidData(_) => Self::Internal,
         }
     }
 }

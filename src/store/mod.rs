@@ -3,13 +3,15 @@
 //!
 //! There are two implementations, one of which is chosen at startup: [`sqlite`] and [`postgres`].
 
-use std::{collections::HashMap, fmt, path::Path, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use sea_orm::DatabaseConnection;
 
+mod backup;
 mod error;
 mod insert;
+mod inspect;
 mod log_read;
 mod migrate;
 mod observer;
@@ -24,8 +26,10 @@ mod sqlite;
 mod url;
 mod write_state;
 
+pub use backup::{Backup, Restore, Rows, schema_version};
 pub use error::StoreError;
 pub use insert::{Insert, Inserted, LockWait, RowConflict, StoredIds};
+pub use inspect::{InspectError, Inspection, SchemaState, inspect};
 pub use log_read::LogRead;
 pub use migrate::{MigrateError, MigrationStatus, check_migrated, migrate_down, migrate_up, migrations};
 pub use observer::{Outcome, StatementObserver};
@@ -42,7 +46,7 @@ use crate::domain::{
 ///
 /// A method whose future is dropped has either its whole effect or none.
 #[async_trait]
-pub trait Store: ProductStatements + ApiTokens + fmt::Debug {
+pub trait Store: ProductStatements + ApiTokens + Backup + fmt::Debug {
     fn kind(&self) -> Kind;
 
     /// Returns the numbers of connections and of waiting statements.
@@ -110,9 +114,6 @@ pub trait Store: ProductStatements + ApiTokens + fmt::Debug {
 
     /// Returns a SeaORM connection for migrations.
     async fn schema_connection(&self) -> Result<DatabaseConnection, StoreError>;
-
-    /// Copies the database to a new file, which is complete and consistent.
-    async fn backup(&self, file: &Path) -> Result<(), StoreError>;
 
     /// Closes all connections. Later statements fail.
     async fn close(&self);

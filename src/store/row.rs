@@ -1,5 +1,7 @@
 //! Rows of the tables `product` and `api_token`.
 
+use entity::api_token;
+
 use super::StoreError;
 use crate::domain::{Amount, ApiToken, Name, Price, Product, ProductId, TokenDigest};
 
@@ -20,16 +22,12 @@ pub(super) fn product((id, name, price, amount, version): Columns) -> Result<Pro
     })
 }
 
-/// Values of a row of `api_token`, in the order of the entity's columns.
-pub(super) type ApiTokenColumns =
-    (String, String, Vec<u8>, String, i64, Option<i64>, Option<i64>, Option<i64>);
-
 /// Converts a row to an API token.
 ///
 /// # Errors
 /// Returns [`StoreError::InvalidData`] if a value breaks a rule of the domain.
-pub(super) fn api_token(columns: ApiTokenColumns) -> Result<ApiToken, StoreError> {
-    let (id, name, digest, scopes, created_at, expires_at, revoked_at, last_used_at) = columns;
+pub(super) fn api_token(row: api_token::Model) -> Result<ApiToken, StoreError> {
+    let api_token::Model { id, name, digest, scopes, created_at, expires_at, revoked_at, last_used_at } = row;
     let invalid = |error| StoreError::InvalidData(Box::new(error));
     let digest =
         digest.try_into().map_err(|_| StoreError::InvalidData("a digest must have 32 bytes".into()))?;

@@ -36,6 +36,14 @@ impl DatabaseUrl {
         }
     }
 
+    /// Returns the SQLite file, or `None` for PostgreSQL.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Sqlite(file) => Some(&file.path),
+            Self::PostgreSql(_) => None,
+        }
+    }
+
     /// Returns whether a path leads to a file of the database.
     pub fn contains_file(&self, path: &Path) -> bool {
         let Self::Sqlite(SqliteFile { path: database, .. }) = self else {

@@ -184,32 +184,6 @@ async fn an_orderly_stop_leaves_only_the_database_file() {
     }
 }
 
-/// `stockmeter backup` copies a SQLite database that is in use.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_backup_of_a_running_server_is_complete() {
-    let server = Server::start(Store::Sqlite).await;
-    let product = r#"{"name":"x","price":1,"amount":1}"#;
-    let create = async || assert_eq!(server.post("/products", product).await.status, 201);
-    for _ in 0..20 {
-        create().await;
-    }
-    let copy = Setup::new(Store::Sqlite).await;
-    let command = || server.setup.command().arg("backup").arg(copy.file()).output();
-    let writes = async {
-        for _ in 0..20 {
-            create().await;
-        }
-    };
-    let (output, ()) = tokio::join!(command(), writes);
-    assert!(output.as_ref().unwrap().status.success(), "{output:?}");
-    // An existing file is not replaced.
-    let output = command().await.unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("already exists"), "{output:?}");
-    let ids = stored_ids(&copy.start().await).await;
-    assert!((20..=40).contains(&ids.len()) && ids.iter().copied().eq(1..=ids.len() as u64), "{ids:?}");
-}
-
 /// Clients disconnect at any moment of a write, as in sqlx issue 4393. Later writes over the same database
 /// connections must be stored.
 async fn disconnecting_clients_leave_no_open_transaction(store: Store) {

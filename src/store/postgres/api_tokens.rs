@@ -1,6 +1,7 @@
 //! API tokens.
 
 use async_trait::async_trait;
+use entity::api_token;
 use sea_orm::sqlx::{Row, postgres::PgRow};
 
 use super::{BACKEND, Postgres};
@@ -33,14 +34,19 @@ impl ApiTokens for Postgres {
 }
 
 fn api_token(row: &PgRow) -> Result<ApiToken, StoreError> {
-    row::api_token((
-        row.try_get(0)?,
-        row.try_get(1)?,
-        row.try_get(2)?,
-        row.try_get(3)?,
-        row.try_get(4)?,
-        row.try_get(5)?,
-        row.try_get(6)?,
-        row.try_get(7)?,
-    ))
+    row::api_token(model(row)?)
+}
+
+/// Converts a row with the entity's columns.
+pub(super) fn model(row: &PgRow) -> Result<api_token::Model, StoreError> {
+    Ok(api_token::Model {
+        id: row.try_get(0)?,
+        name: row.try_get(1)?,
+        digest: row.try_get(2)?,
+        scopes: row.try_get(3)?,
+        created_at: row.try_get(4)?,
+        expires_at: row.try_get(5)?,
+        revoked_at: row.try_get(6)?,
+        last_used_at: row.try_get(7)?,
+    })
 }

@@ -28,6 +28,9 @@ use crate::store::{
 /// Maximum time by which the end of a statement may exceed PostgreSQL's own timeout.
 const MAX_DELAY: Duration = Duration::from_secs(1);
 
+/// Time after which a statement of a command is given up.
+const LONG_LIMIT: Duration = Duration::from_hours(1);
+
 /// A connection, which returns to the pool when it is dropped. If a statement was given up or a transaction
 /// was left open, the connection is closed instead, which also ends the transaction.
 pub(super) struct Connection {
@@ -110,6 +113,17 @@ impl Connection {
     pub async fn begin(&mut self) -> Result<(), StoreError> {
         self.is_in_transaction = true;
         self.control("BEGIN").await
+    }
+
+    /// Begins a transaction of a command, whose statements may take longer than those of requests. `begin` is its BEGIN.
+    pub async fn begin_long(&mut self, begin: &'static str) -> Result<(), StoreError> {
+        self.is_in_transaction = true;
+        self.limit = LONG_LIMIT;
+        self.control(begin).await?;
+        self.control(
+            "SET LOCAL statement_timeout = '1h'; SET LOCAL idle_in_transaction_session_timeout = '1h'",
+        )
+        .await
     }
 
     /// Commits the transaction. After an error, whether it was committed is unknown, so that nothing may be

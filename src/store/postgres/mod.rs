@@ -1,11 +1,13 @@
 //! The PostgreSQL engine: sqlx with one pool.
 
 mod api_tokens;
+mod backup;
 mod change_log;
 pub(super) mod connect;
 mod connection;
 mod connection_manager;
 mod insert;
+mod inspect;
 mod notify;
 mod pool;
 pub(super) mod pooler;
@@ -14,7 +16,7 @@ mod rows;
 mod transaction;
 mod update;
 
-use std::{collections::HashMap, fmt, path::Path, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use sea_orm::{
@@ -37,7 +39,7 @@ use crate::domain::{
     Version,
 };
 
-pub(super) use self::change_log::SELECT_NEWEST as SELECT_NEWEST_CHANGE;
+pub(super) use self::{change_log::SELECT_NEWEST as SELECT_NEWEST_CHANGE, inspect::inspect};
 
 const BACKEND: DbBackend = DbBackend::Postgres;
 
@@ -204,10 +206,6 @@ impl Store for Postgres {
 
     async fn schema_connection(&self) -> Result<DatabaseConnection, StoreError> {
         Ok(DatabaseConnection::from(self.separate.clone()))
-    }
-
-    async fn backup(&self, _: &Path) -> Result<(), StoreError> {
-        Err(StoreError::Unsupported("PostgreSQL has its own tools for backups: use pg_dump or pg_basebackup"))
     }
 
     async fn close(&self) {

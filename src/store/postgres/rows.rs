@@ -12,7 +12,7 @@ pub(super) fn products(rows: &[PgRow]) -> Result<Vec<Product>, StoreError> {
     rows.iter().map(product).collect()
 }
 
-fn product(row: &PgRow) -> Result<Product, StoreError> {
+pub(super) fn product(row: &PgRow) -> Result<Product, StoreError> {
     row::product((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?, row.try_get(4)?))
 }
 

@@ -1,6 +1,7 @@
 //! Statements that SeaORM builds for both databases.
 
 pub(super) mod api_token;
+pub(super) mod backup;
 pub(super) mod filter;
 pub(super) mod idempotency;
 pub(super) mod keyset;

@@ -1,6 +1,7 @@
 //! API tokens.
 
 use async_trait::async_trait;
+use entity::api_token;
 use rusqlite::{Result, Row};
 
 use super::{BACKEND, Sqlite, values};
@@ -29,15 +30,19 @@ impl ApiTokens for Sqlite {
 }
 
 fn api_token(row: &Row<'_>) -> Result<ApiToken> {
-    let columns = (
-        row.get(0)?,
-        row.get(1)?,
-        row.get(2)?,
-        row.get(3)?,
-        row.get(4)?,
-        row.get(5)?,
-        row.get(6)?,
-        row.get(7)?,
-    );
-    row::api_token(columns).map_err(values::invalid_data)
+    row::api_token(model(row)?).map_err(values::invalid_data)
+}
+
+/// Converts a row with the entity's columns.
+pub(super) fn model(row: &Row<'_>) -> Result<api_token::Model> {
+    Ok(api_token::Model {
+        id: row.get(0)?,
+        name: row.get(1)?,
+        digest: row.get(2)?,
+        scopes: row.get(3)?,
+        created_at: row.get(4)?,
+        expires_at: row.get(5)?,
+        revoked_at: row.get(6)?,
+        last_used_at: row.get(7)?,
+    })
 }

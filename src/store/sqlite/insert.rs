@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use rusqlite::{OptionalExtension, Result, Statement};
+use rusqlite::{Connection, OptionalExtension, Result, Statement};
 
 use super::{update, write_transaction::WriteTransaction};
 use crate::{
@@ -146,7 +146,18 @@ fn bind(statement: &mut Statement<'_>, rows: &[(i64, &NewProduct)], version: Ver
 
 const LAST_ID: &str = "SELECT last FROM product_id";
 const SET_LAST_ID: &str = "UPDATE product_id SET last = ?";
+const RAISE_LAST_ID: &str = "UPDATE product_id SET last = max(last, ?)";
 const HIGHEST_ID_BETWEEN: &str = "SELECT id FROM product WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT 1";
+
+/// Returns the last generated id, or 0.
+pub(super) fn last_id(connection: &Connection) -> Result<i64> {
+    connection.prepare_cached(LAST_ID)?.query_row([], |row| row.get(0))
+}
+
+/// Prevents that ids up to `last_id` are generated.
+pub(super) fn raise_last_id(connection: &Connection, last_id: i64) -> Result<()> {
+    connection.execute(RAISE_LAST_ID, [last_id]).map(drop)
+}
 
 /// Number of ids first searched for ids that clients have used.
 const SMALLEST_WINDOW: i64 = 1024;
@@ -164,7 +175,7 @@ fn generate_ids(
     if count == 0 {
         return Ok(Some(Vec::new()));
     }
-    let last: i64 = transaction.connection.prepare_cached(LAST_ID)?.query_row([], |row| row.get(0))?;
+    let last = last_id(transaction.connection)?;
     let mut select = transaction.connection.prepare_cached(HIGHEST_ID_BETWEEN)?;
     let mut highest_used = |first: i64, end: i64| -> Result<Option<i64>> {
         let stored = select.query_row([first, end], |row| row.get(0)).optional()?;

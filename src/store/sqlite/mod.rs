@@ -1,11 +1,13 @@
 //! The SQLite engine: rusqlite with one writer and several readers.
 
 mod api_tokens;
+mod backup;
 mod change_log;
 mod connection;
 mod database_file;
 mod engine;
 mod insert;
+mod inspect;
 mod read_transaction;
 mod readers;
 mod reply;
@@ -19,18 +21,13 @@ mod work;
 mod write_transaction;
 mod writer;
 
-use std::{
-    collections::HashMap,
-    path::Path,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension};
 use sea_orm::{DatabaseConnection, DbBackend};
 
-use self::{connection::Access, transaction::SqliteTransaction, write_transaction::WriteTransaction};
+use self::{connection::Access, write_transaction::WriteTransaction};
 use super::{
     HEALTH_CHECK_TIMEOUT, Insert, Inserted, Kind, LogRead, PoolStatus, ProductStatements, RowWait, Store,
     StoreError, StoredResponse, Transaction, WriteOutcome, WriteState, sql,
@@ -40,7 +37,7 @@ use crate::domain::{
     Version,
 };
 
-pub(super) use self::{change_log::SELECT_LAST as SELECT_LAST_CHANGE, engine::Sqlite};
+pub(super) use self::{change_log::SELECT_LAST as SELECT_LAST_CHANGE, engine::Sqlite, inspect::inspect};
 
 const BACKEND: DbBackend = DbBackend::Sqlite;
 
@@ -112,10 +109,7 @@ impl Store for Sqlite {
     }
 
     async fn begin(&self) -> Result<Arc<dyn Transaction>, StoreError> {
-        let enqueued_at = Instant::now();
-        let (session, began) = self.writer.begin().await;
-        self.observer.connection_acquired(began.saturating_duration_since(enqueued_at));
-        Ok(Arc::new(SqliteTransaction { store: self.clone(), session: session? }))
+        Ok(Arc::new(self.begin_transaction().await?))
     }
 
     async fn changes_after(&self, position: LogPosition, limit: u32) -> Result<LogRead, StoreError> {
@@ -175,19 +169,6 @@ impl Store for Sqlite {
 
     async fn schema_connection(&self) -> Result<DatabaseConnection, StoreError> {
         schema::connect(connection::open(self.file.path(), Access::Write, false)?).await
-    }
-
-    async fn backup(&self, file: &Path) -> Result<(), StoreError> {
-        let Some(file) = file.to_str().map(str::to_owned) else {
-            return Err(StoreError::Unsupported("the name of the backup file is not UTF-8"));
-        };
-        let backup = move |connection: &Connection| {
-            connection.pragma_update(None, "query_only", "off")?;
-            let result = connection.execute("VACUUM INTO ?", params![file]);
-            connection.pragma_update(None, "query_only", "on")?;
-            result.map(drop)
-        };
-        self.read("VACUUM INTO ?", backup).await
     }
 
     async fn close(&self) {

@@ -27,7 +27,16 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 /// # Errors
 /// Returns an error if the file is damaged or cannot be written.
 pub(super) fn check(file: &SqliteFile, wait: Duration) -> Result<(), StoreError> {
-    let connection = open_writable(file, wait)?;
+    match find_damage(&open_writable(file, wait)?)? {
+        None => Ok(()),
+        Some(damage) => Err(StoreError::InvalidData(
+            format!("the file is damaged, restore it from a backup: {damage}").into(),
+        )),
+    }
+}
+
+/// Searches the file for damage, for a short time. Returns `None` if none was found.
+pub(super) fn find_damage(connection: &Connection) -> Result<Option<String>, StoreError> {
     let (stop, stopped) = mpsc::channel::<()>();
     let interrupt = connection.get_interrupt_handle();
     let timer = thread::spawn(move || {
@@ -39,13 +48,11 @@ pub(super) fn check(file: &SqliteFile, wait: Duration) -> Result<(), StoreError>
     drop(stop);
     drop(timer.join());
     match result {
-        Ok(result) if result == "ok" => Ok(()),
-        Ok(damage) => Err(StoreError::InvalidData(
-            format!("the file is damaged, restore it from a backup: {damage}").into(),
-        )),
+        Ok(result) if result == "ok" => Ok(None),
+        Ok(damage) => Ok(Some(damage)),
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {
             debug!("the file is large and was searched for damage only in part");
-            Ok(())
+            Ok(None)
         }
         Err(error) => Err(error.into()),
     }

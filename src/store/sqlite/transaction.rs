@@ -20,8 +20,17 @@ pub(super) struct SqliteTransaction {
     pub session: SessionHandle,
 }
 
+impl Sqlite {
+    pub(super) async fn begin_transaction(&self) -> Result<SqliteTransaction, StoreError> {
+        let enqueued_at = Instant::now();
+        let (session, began) = self.writer.begin().await;
+        self.observer.connection_acquired(began.saturating_duration_since(enqueued_at));
+        Ok(SqliteTransaction { store: self.clone(), session: session? })
+    }
+}
+
 impl SqliteTransaction {
-    async fn run<T: Send + 'static>(
+    pub(super) async fn run<T: Send + 'static>(
         &self,
         operation: &'static str,
         sql: &str,

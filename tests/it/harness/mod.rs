@@ -51,4 +51,4 @@ macro_rules! on_both_stores {
 }
 
 /// JSON array of the 77 products in the Northwind sample database (MS-PL).
-pub const NORTHWIND: &str = include_str!("../../data/northwind-products.json");
+pub const NORTHWIND: &str = include_str!("../../../src/cli/demo/data/northwind-products.json");

@@ -1,0 +1,97 @@
+//! `stockmeter doctor`: checks the settings, the database and the machine, and changes nothing.
+
+mod database;
+mod machine;
+
+use std::fmt;
+
+use crate::{config::Config, server};
+
+/// Result of one check.
+#[derive(Debug)]
+struct Finding {
+    level: Level,
+    /// What was checked.
+    subject: &'static str,
+    /// What was seen, and what to do.
+    text: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Level {
+    Ok,
+    /// The server works, but something may not be intended.
+    Warning,
+    /// The server does not start or does not work.
+    Failed,
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Failed => "failed",
+        })
+    }
+}
+
+fn ok(subject: &'static str, text: impl Into<String>) -> Finding {
+    Finding { level: Level::Ok, subject, text: text.into() }
+}
+
+fn warning(subject: &'static str, text: impl Into<String>) -> Finding {
+    Finding { level: Level::Warning, subject, text: text.into() }
+}
+
+fn failed(subject: &'static str, text: impl Into<String>) -> Finding {
+    Finding { level: Level::Failed, subject, text: text.into() }
+}
+
+/// Runs all checks and prints a line for each. `unknown_variables` are variables that are probably misspelt.
+///
+/// # Errors
+/// Returns a message if a check has failed.
+pub async fn run(config: &Config, unknown_variables: &[String]) -> Result<(), String> {
+    let mut failures = 0;
+    let mut print = |finding: Finding| {
+        failures += u32::from(finding.level == Level::Failed);
+        // Texts of databases may have line breaks.
+        let text = finding.text.replace('\n', " ");
+        println!("{:<8} {:<12} {text}", finding.level, finding.subject);
+    };
+    print(settings(config, unknown_variables));
+    match server::database_url(config) {
+        Ok(url) => {
+            database::check(&url, config).await.into_iter().for_each(&mut print);
+            machine::check(url.file(), config).into_iter().for_each(&mut print);
+        }
+        Err(error) => {
+            print(failed("database", error.to_string()));
+            machine::check(None, config).into_iter().for_each(&mut print);
+        }
+    }
+    match failures {
+        0 => Ok(()),
+        1 => Err("1 check has failed".to_owned()),
+        count => Err(format!("{count} checks have failed")),
+    }
+}
+
+fn settings(config: &Config, unknown_variables: &[String]) -> Finding {
+    let subject = "settings";
+    if let Err(error) = config.access.options(config.limits.failed_authentications) {
+        return failed(subject, error);
+    }
+    if !unknown_variables.is_empty() {
+        let names = unknown_variables.join(", ");
+        return warning(subject, format!("unknown environment variables: {names}; correct or remove them"));
+    }
+    if config.access.ignores_secret_key() {
+        return warning(
+            subject,
+            "SECRET_KEY has no effect: set STOCKMETER_JWT_SECRET_KEY=true to use it, or remove it",
+        );
+    }
+    ok(subject, "all are valid")
+}

@@ -1,0 +1,77 @@
+//! Files that a command writes. A regular file has a temporary name until it is complete.
+
+use std::{
+    fs::{File, OpenOptions, Permissions},
+    io::{self, Stdout, Write},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use tempfile::NamedTempFile;
+
+/// A file that is being written.
+pub(super) enum Output {
+    Standard(Stdout),
+    /// A device, a pipe or a link, which is written to instead of replaced.
+    Special(File),
+    /// A temporary file, and its final name.
+    New(NamedTempFile, PathBuf),
+}
+
+impl Output {
+    /// Opens an output; `-` is standard output. As for any new file, the umask removes permissions of `mode`.
+    pub fn create(path: &Path, mode: u32) -> io::Result<Self> {
+        if path == Path::new("-") {
+            return Ok(Self::Standard(io::stdout()));
+        }
+        if path.symlink_metadata().is_ok_and(|metadata| !metadata.is_file()) {
+            return OpenOptions::new().write(true).open(path).map(Self::Special);
+        }
+        let permissions = Permissions::from_mode(mode);
+        let file = tempfile::Builder::new().permissions(permissions).tempfile_in(folder(path))?;
+        Ok(Self::New(file, path.to_owned()))
+    }
+
+    /// Gives a complete file its name, and replaces an existing file.
+    pub fn replace(self) -> io::Result<()> {
+        self.finish(|file, path| file.persist(path).map_err(|error| error.error))
+    }
+
+    /// Gives a complete file its name, which no other file may have.
+    pub fn keep(self) -> io::Result<()> {
+        self.finish(|file, path| file.persist_noclobber(path).map_err(|error| error.error))
+    }
+
+    fn finish(mut self, persist: impl Fn(NamedTempFile, &Path) -> io::Result<File>) -> io::Result<()> {
+        let Self::New(file, path) = self else {
+            return self.flush();
+        };
+        file.as_file().sync_all()?;
+        persist(file, &path)?;
+        // The name is on disk once the folder is.
+        File::open(folder(&path))?.sync_all()
+    }
+}
+
+/// Returns the folder of a file.
+pub(super) fn folder(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Standard(output) => output.write(bytes),
+            Self::Special(output) => output.write(bytes),
+            Self::New(output, _) => output.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Standard(output) => output.flush(),
+            Self::Special(output) => output.flush(),
+            Self::New(output, _) => output.flush(),
+        }
+    }
+}
