@@ -21,7 +21,7 @@ use crate::{
         wiring::{self, Services},
     },
     catalog::{Catalog, CatalogOptions},
-    config::Config,
+    config::{Config, Secret},
     graphql::WebSockets,
     store::{self, DatabaseUrl, MigrateError, OpenError, PoolOptions, StatementObserver, Store},
     telemetry::{Telemetry, TelemetryError},
@@ -140,7 +140,11 @@ fn check_access(access: &Access, config: &Config) -> Result<(), StartError> {
 /// # Errors
 /// [`StartError`].
 pub fn database_url(config: &Config) -> Result<DatabaseUrl, StartError> {
-    config.database_url.expose().parse().map_err(StartError::DatabaseUrl)
+    parse_url("DATABASE_URL", &config.database_url)
+}
+
+fn parse_url(setting: &str, url: &Secret) -> Result<DatabaseUrl, StartError> {
+    url.expose().parse().map_err(|problem| StartError::DatabaseUrl(format!("{setting} {problem}")))
 }
 
 /// Opens a database with the configured options.

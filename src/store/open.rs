@@ -56,12 +56,12 @@ pub async fn open(
     let failed = |error| OpenError::Open(url.clone(), error);
     Ok(match url {
         DatabaseUrl::Sqlite(file) => Arc::new(Sqlite::open(file, options, observer).map_err(failed)?),
-        DatabaseUrl::PostgreSql(server) => {
-            connect::wait_for_server(url, server, options.wait).await?;
-            if pooler::shares_connections(server).await.map_err(|error| failed(error.into()))? {
+        DatabaseUrl::PostgreSql(servers) => {
+            connect::wait_for_server(url, servers, options.wait).await?;
+            if pooler::shares_connections(servers).await.map_err(|error| failed(error.into()))? {
                 return Err(OpenError::Pooler(url.clone()));
             }
-            Arc::new(Postgres::open(server, options, observer).map_err(failed)?)
+            Arc::new(Postgres::open(servers, options, observer).map_err(failed)?)
         }
     })
 }

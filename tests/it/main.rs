@@ -52,6 +52,7 @@ mod prometheus;
 mod request_rate;
 mod rest;
 mod routes;
+mod several_hosts;
 mod shares;
 mod startup;
 mod stock;

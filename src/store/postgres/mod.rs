@@ -11,19 +11,15 @@ mod pool;
 pub(super) mod pooler;
 mod products;
 mod rows;
+mod servers;
 mod transaction;
 mod update;
+pub(super) mod url;
 
 use std::{collections::HashMap, fmt, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use sea_orm::{
-    DatabaseConnection, DbBackend, Statement,
-    sqlx::{
-        PgPool, Row,
-        postgres::{PgConnectOptions, PgPoolOptions},
-    },
-};
+use sea_orm::{DatabaseConnection, DbBackend, Statement, sqlx::Row};
 use tokio::sync::Mutex;
 
 use self::{pool::Pool, transaction::PostgresTransaction};
@@ -37,12 +33,9 @@ use crate::domain::{
     Version,
 };
 
-pub(super) use self::change_log::SELECT_NEWEST as SELECT_NEWEST_CHANGE;
+pub(super) use self::{change_log::SELECT_NEWEST as SELECT_NEWEST_CHANGE, servers::Servers};
 
 const BACKEND: DbBackend = DbBackend::Postgres;
-
-/// Maximum number of connections for migrations and notifications.
-const SEPARATE_CONNECTIONS: u32 = 2;
 
 /// A PostgreSQL database. Cheap to clone.
 #[derive(Clone)]
@@ -50,8 +43,9 @@ pub(super) struct Postgres {
     pool: Pool,
     /// A pool with one connection, so that health checks succeed even if the pool is busy.
     health: Pool,
-    /// Connections for migrations and for notifications.
-    separate: PgPool,
+    /// The servers, to which migrations and notifications have connections of their own.
+    servers: Servers,
+    acquire_timeout: Duration,
 }
 
 impl fmt::Debug for Postgres {
@@ -63,18 +57,16 @@ impl fmt::Debug for Postgres {
 impl Postgres {
     /// Creates the pools, which open connections when they are needed.
     pub fn open(
-        server: &PgConnectOptions,
+        servers: &Servers,
         options: PoolOptions,
         observer: OptionalObserver,
     ) -> Result<Self, StoreError> {
-        let server = connect::connect_options(server);
-        let separate = PgPoolOptions::new().max_connections(SEPARATE_CONNECTIONS);
-        let separate = separate.acquire_timeout(options.acquire_timeout).connect_lazy_with(server.clone());
         let health = PoolOptions { connections: 1, acquire_timeout: HEALTH_CHECK_TIMEOUT, ..options };
         Ok(Self {
-            pool: Pool::new(server.clone(), options, observer)?,
-            health: Pool::new(server, health, OptionalObserver(None))?,
-            separate,
+            pool: Pool::new(servers.clone(), options, observer)?,
+            health: Pool::new(servers.clone(), health, OptionalObserver(None))?,
+            servers: servers.clone(),
+            acquire_timeout: options.acquire_timeout,
         })
     }
 }
@@ -199,11 +191,11 @@ impl Store for Postgres {
     }
 
     async fn on_notification(&self, name: &str, notified: &(dyn Fn() + Send + Sync)) {
-        notify::on_notification(&self.separate, name, notified).await;
+        notify::on_notification(&self.servers, name, notified).await;
     }
 
     async fn schema_connection(&self) -> Result<DatabaseConnection, StoreError> {
-        Ok(DatabaseConnection::from(self.separate.clone()))
+        Ok(DatabaseConnection::from(self.servers.pool(self.acquire_timeout).await?))
     }
 
     async fn backup(&self, _: &Path) -> Result<(), StoreError> {
@@ -213,7 +205,6 @@ impl Store for Postgres {
     async fn close(&self) {
         self.pool.close();
         self.health.close();
-        self.separate.close().await;
     }
 }
 

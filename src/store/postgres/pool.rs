@@ -9,7 +9,6 @@ use std::{
 };
 
 use deadpool::managed::PoolError;
-use sea_orm::sqlx::postgres::PgConnectOptions;
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -18,6 +17,7 @@ use tokio::{
 use super::{
     connection::Connection,
     connection_manager::{ConnectionManager, Connections},
+    servers::Servers,
 };
 use crate::store::{
     PoolOptions, PoolStatus, StoreError, WriteState, observer::OptionalObserver, pending::PendingGuard,
@@ -45,12 +45,12 @@ pub(super) struct WriteConnection {
 impl Pool {
     /// Creates a pool, which opens connections when they are needed, on the current runtime.
     pub fn new(
-        server: PgConnectOptions,
+        servers: Servers,
         options: PoolOptions,
         observer: OptionalObserver,
     ) -> Result<Self, StoreError> {
         let max = usize::try_from(options.connections).unwrap_or(Semaphore::MAX_PERMITS);
-        let manager = ConnectionManager { server, options, runtime: Handle::current() };
+        let manager = ConnectionManager { servers, options, runtime: Handle::current() };
         let connections = Connections::builder(manager)
             .max_size(max)
             .wait_timeout(Some(options.acquire_timeout))
