@@ -49,6 +49,7 @@ mod outages;
 mod paging;
 mod preconditions;
 mod prometheus;
+mod replicas;
 mod request_rate;
 mod rest;
 mod routes;

@@ -10,27 +10,32 @@ mod notify;
 mod pool;
 pub(super) mod pooler;
 mod products;
+mod replica;
 mod rows;
 mod servers;
 mod transaction;
 mod update;
 pub(super) mod url;
+mod wal;
 
 use std::{collections::HashMap, fmt, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use sea_orm::{DatabaseConnection, DbBackend, Statement, sqlx::Row};
+use sea_orm::{
+    DatabaseConnection, DbBackend, Statement,
+    sqlx::{Row, postgres::PgRow},
+};
 use tokio::sync::Mutex;
 
-use self::{pool::Pool, transaction::PostgresTransaction};
+use self::{pool::Pool, replica::Replica, transaction::PostgresTransaction};
 use super::{
     HEALTH_CHECK_TIMEOUT, Insert, Inserted, Kind, LogRead, PoolOptions, PoolStatus, ProductStatements,
-    RowWait, Store, StoreError, StoredResponse, Transaction, WriteOutcome, WriteState,
-    observer::OptionalObserver, sql,
+    ReplicaStatus, Replication, ReplicationLag, RowWait, Store, StoreError, StoredResponse, Transaction,
+    WriteOutcome, WriteState, observer::OptionalObserver, sql,
 };
 use crate::domain::{
     Filter, IdempotencyKey, Listing, LogPosition, NewProduct, PageRequest, Product, ProductId, ProductWrite,
-    Version,
+    ReadFrom, Version, WalPosition,
 };
 
 pub(super) use self::{change_log::SELECT_NEWEST as SELECT_NEWEST_CHANGE, servers::Servers};
@@ -43,6 +48,8 @@ pub(super) struct Postgres {
     pool: Pool,
     /// A pool with one connection, so that health checks succeed even if the pool is busy.
     health: Pool,
+    /// `None` if reads ask the primary only.
+    replica: Option<Replica>,
     /// The servers, to which migrations and notifications have connections of their own.
     servers: Servers,
     acquire_timeout: Duration,
@@ -55,19 +62,33 @@ impl fmt::Debug for Postgres {
 }
 
 impl Postgres {
-    /// Creates the pools, which open connections when they are needed.
+    /// Creates the pools, which open connections when they are needed. `replica` has the servers of the replica, and the
+    /// maximum time that a read waits for it.
     pub fn open(
         servers: &Servers,
         options: PoolOptions,
         observer: OptionalObserver,
+        replica: Option<(&Servers, Duration)>,
     ) -> Result<Self, StoreError> {
+        let replica =
+            replica.map(|(servers, wait)| Replica::new(servers.clone(), options, observer.clone(), wait));
+        let written = replica.as_ref().map(|replica| replica.written().clone());
         let health = PoolOptions { connections: 1, acquire_timeout: HEALTH_CHECK_TIMEOUT, ..options };
         Ok(Self {
-            pool: Pool::new(servers.clone(), options, observer)?,
-            health: Pool::new(servers.clone(), health, OptionalObserver(None))?,
+            pool: Pool::new(servers.clone(), options, observer, written)?,
+            health: Pool::new(servers.clone(), health, OptionalObserver(None), None)?,
+            replica,
             servers: servers.clone(),
             acquire_timeout: options.acquire_timeout,
         })
+    }
+
+    /// Runs a read and returns its rows.
+    async fn read(&self, from: ReadFrom, statement: Statement) -> Result<Vec<PgRow>, StoreError> {
+        match &self.replica {
+            None => self.pool.acquire().await?.query(statement).await,
+            Some(replica) => replica.query(&self.pool, from, statement).await,
+        }
     }
 }
 
@@ -104,13 +125,21 @@ impl Store for Postgres {
         result
     }
 
-    async fn page(&self, listing: &Listing, page: &PageRequest) -> Result<Vec<Product>, StoreError> {
-        let statement = sql::page::statement(listing, page, BACKEND);
-        rows::products(&self.pool.acquire().await?.query(statement).await?)
+    async fn get_many(&self, ids: &[ProductId], from: ReadFrom) -> Result<Vec<Product>, StoreError> {
+        rows::products(&self.read(from, products::select_many(ids)).await?)
     }
 
-    async fn count(&self, filter: &Filter) -> Result<u64, StoreError> {
-        let rows = self.pool.acquire().await?.query(sql::count(filter, BACKEND)).await?;
+    async fn page(
+        &self,
+        listing: &Listing,
+        page: &PageRequest,
+        from: ReadFrom,
+    ) -> Result<Vec<Product>, StoreError> {
+        rows::products(&self.read(from, sql::page::statement(listing, page, BACKEND)).await?)
+    }
+
+    async fn count(&self, filter: &Filter, from: ReadFrom) -> Result<u64, StoreError> {
+        let rows = self.read(from, sql::count(filter, BACKEND)).await?;
         let counts: Vec<i64> = rows::first_column(&rows)?;
         Ok(counts.first().and_then(|count| u64::try_from(*count).ok()).unwrap_or_default())
     }
@@ -173,7 +202,10 @@ impl Store for Postgres {
         created_after: i64,
     ) -> Result<Option<StoredResponse>, StoreError> {
         let select = sql::idempotency::select(key, created_after, BACKEND);
-        rows::stored_response(&self.pool.acquire().await?.query(select).await?)
+        let mut connection = self.pool.acquire().await?;
+        let rows = connection.query(select).await;
+        // The stored response is that of a write.
+        rows::stored_response(&connection.after_write(rows).await?)
     }
 
     async fn prune_idempotency_keys(&self, created_until: i64) -> Result<(), StoreError> {
@@ -209,13 +241,51 @@ impl Store for Postgres {
 }
 
 #[async_trait]
-impl ProductStatements for Postgres {
-    async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
-        products::get_many(&mut self.pool.acquire().await?, ids).await
+impl Replication for Postgres {
+    fn has_replica(&self) -> bool {
+        self.replica.is_some()
     }
 
+    async fn read_from(&self, after: Option<WalPosition>) -> ReadFrom {
+        match &self.replica {
+            None => ReadFrom::Primary,
+            Some(replica) => replica.read_from(after).await,
+        }
+    }
+
+    fn written_position(&self) -> Option<WalPosition> {
+        self.replica.as_ref()?.written().get()
+    }
+
+    async fn update_written_position(&self) -> Result<(), StoreError> {
+        match &self.replica {
+            None => Ok(()),
+            Some(_) => self.pool.acquire().await?.after_write(Ok(())).await,
+        }
+    }
+
+    async fn watch_replica(&self) {
+        if let Some(replica) = &self.replica {
+            replica.watch().await;
+        }
+    }
+
+    fn replica_status(&self) -> Option<ReplicaStatus> {
+        self.replica.as_ref().map(Replica::status)
+    }
+
+    async fn replication_lag(&self) -> Option<ReplicationLag> {
+        let lag = self.replica.as_ref()?.lag(&self.health);
+        tokio::time::timeout(HEALTH_CHECK_TIMEOUT, lag).await.ok()?.ok()?
+    }
+}
+
+#[async_trait]
+impl ProductStatements for Postgres {
     async fn insert(&self, insert: &Insert) -> Result<Inserted, StoreError> {
-        insert::insert(&mut self.pool.acquire_for_write().await?.connection, insert).await
+        let connection = &mut self.pool.acquire_for_write().await?.connection;
+        let inserted = insert::insert(connection, insert).await;
+        connection.after_write(inserted).await
     }
 
     async fn existing_ids(&self, ids: Vec<ProductId>) -> Result<Vec<ProductId>, StoreError> {
@@ -230,10 +300,14 @@ impl ProductStatements for Postgres {
         &self,
         products: Arc<Vec<NewProduct>>,
     ) -> Result<HashMap<ProductId, Version>, StoreError> {
-        products::replace_many(&mut self.pool.acquire_for_write().await?.connection, &products).await
+        let connection = &mut self.pool.acquire_for_write().await?.connection;
+        let replaced = products::replace_many(connection, &products).await;
+        connection.after_write(replaced).await
     }
 
     async fn delete_many(&self, filter: &Filter) -> Result<u64, StoreError> {
-        self.pool.acquire_for_write().await?.connection.execute(sql::delete_many(filter, BACKEND)).await
+        let connection = &mut self.pool.acquire_for_write().await?.connection;
+        let deleted = connection.execute(sql::delete_many(filter, BACKEND)).await;
+        connection.after_write(deleted).await
     }
 }

@@ -18,6 +18,7 @@ use super::{
     connection::Connection,
     connection_manager::{ConnectionManager, Connections},
     servers::Servers,
+    wal::WrittenPosition,
 };
 use crate::store::{
     PoolOptions, PoolStatus, StoreError, WriteState, observer::OptionalObserver, pending::PendingGuard,
@@ -32,6 +33,8 @@ pub(super) struct Pool {
     writes: Arc<Semaphore>,
     pending_writes: Arc<AtomicU64>,
     write_state: WriteState,
+    /// Position that the connections update after writes; `None` if no replica needs it.
+    written: Option<WrittenPosition>,
     options: PoolOptions,
     observer: OptionalObserver,
 }
@@ -48,6 +51,7 @@ impl Pool {
         servers: Servers,
         options: PoolOptions,
         observer: OptionalObserver,
+        written: Option<WrittenPosition>,
     ) -> Result<Self, StoreError> {
         let max = usize::try_from(options.connections).unwrap_or(Semaphore::MAX_PERMITS);
         let manager = ConnectionManager { servers, options, runtime: Handle::current() };
@@ -61,7 +65,7 @@ impl Pool {
         // A quarter of the connections is reserved for reads, but at least one is for writes.
         let writes = Arc::new(Semaphore::new((max - max.div_ceil(4)).max(1)));
         let (pending_writes, write_state) = (Arc::default(), WriteState::default());
-        Ok(Self { connections, writes, pending_writes, write_state, options, observer })
+        Ok(Self { connections, writes, pending_writes, write_state, written, options, observer })
     }
 
     /// Returns whether writes over the pool's connections work.
@@ -94,8 +98,9 @@ impl Pool {
         match connection {
             Ok(connection) => {
                 let (pool, state) = (self.connections.clone(), self.write_state.clone());
+                let (written, observer) = (self.written.clone(), self.observer.clone());
                 let timeout = self.options.statement_timeout;
-                Ok(Connection::new(connection, pool, state, self.observer.clone(), timeout))
+                Ok(Connection::new(connection, pool, state, written, observer, timeout))
             }
             Err(PoolError::Backend(error)) => Err(error.into()),
             Err(error) => Err(StoreError::unavailable(error)),

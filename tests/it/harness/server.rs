@@ -190,6 +190,6 @@ impl Server {
             acquire_timeout: TIMEOUT,
             statement_timeout: TIMEOUT,
         };
-        stockmeter::store::open(&url, options, None).await.unwrap()
+        stockmeter::store::open(&url, None, options, None).await.unwrap()
     }
 }
