@@ -116,7 +116,7 @@ async fn hosts_are_chosen_by_their_session_attribute() {
         (&[&primary], "standby", "the server is not a standby"),
     ] {
         let setup =
-            Setup::on(url(servers, &database, attribute)).await.with("STOCKMETER_DATABASE_WAIT", "0s");
+            Setup::on(url(servers, &database, attribute)).await.with("STOCKMETER_DATABASE_WAIT", "2s");
         let (mut child, log) = setup.spawn();
         assert_eq!(child.wait().await.unwrap().code(), Some(1));
         let text = log.read_to_end().await;
