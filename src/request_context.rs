@@ -151,11 +151,6 @@ impl RequestContext {
         Duration::from_nanos(self.0.usage.acquire_wait_nanos.load(Relaxed))
     }
 
-    /// Returns the position after the writes of the request, or `None` if there were none.
-    pub fn written(&self) -> Option<WalPosition> {
-        position(&self.0.written)
-    }
-
     /// Returns the code of the request's last error, or `None` if no error was recorded.
     pub fn error_code(&self) -> Option<String> {
         let code = self.0.error_code.lock().unwrap_or_else(PoisonError::into_inner);
@@ -208,6 +203,11 @@ pub fn record_written(position: WalPosition) {
 /// after the writes of the request itself. Returns `None` without both.
 pub fn read_after() -> Option<WalPosition> {
     with_request(|request| position(&request.read_after).max(position(&request.written))).flatten()
+}
+
+/// Returns the position after the writes of the current request, or `None` if there were none.
+pub fn written() -> Option<WalPosition> {
+    with_request(|request| position(&request.written)).flatten()
 }
 
 fn position(bytes: &AtomicU64) -> Option<WalPosition> {

@@ -37,13 +37,11 @@ impl Writer {
     /// Returns the errors of [`Catalog::create`].
     pub async fn create(&self, new: NewProduct, on_conflict: OnConflict) -> Result<Product, Error> {
         let change = self.change(store_operation(on_conflict), "");
-        self.complete(
-            change,
-            match self {
-                Self::Catalog(catalog) => catalog.create(new, on_conflict).await,
-                Self::Transaction(transaction) => Box::pin(transaction.create(new, on_conflict)).await,
-            },
-        )
+        let result = match self {
+            Self::Catalog(catalog) => catalog.create(new, on_conflict).await,
+            Self::Transaction(transaction) => Box::pin(transaction.create(new, on_conflict)).await,
+        };
+        self.complete(change, result)
     }
 
     /// Creates all of the products or none, and returns them in the given order.
@@ -56,13 +54,11 @@ impl Writer {
         on_conflict: OnConflict,
     ) -> Result<Vec<Product>, Error> {
         let change = self.change(store_operation(on_conflict), "");
-        self.complete(
-            change,
-            match self {
-                Self::Catalog(catalog) => catalog.create_many(new, on_conflict).await,
-                Self::Transaction(transaction) => transaction.create_many(new, on_conflict).await,
-            },
-        )
+        let result = match self {
+            Self::Catalog(catalog) => catalog.create_many(new, on_conflict).await,
+            Self::Transaction(transaction) => transaction.create_many(new, on_conflict).await,
+        };
+        self.complete(change, result)
     }
 
     /// Changes one product and returns its new state.
@@ -76,15 +72,11 @@ impl Writer {
         precondition: &Precondition,
     ) -> Result<Product, Error> {
         let audited = self.change("update", id);
-        self.complete(
-            audited,
-            match self {
-                Self::Catalog(catalog) => catalog.update(id, change, precondition).await,
-                Self::Transaction(transaction) => {
-                    Box::pin(transaction.update(id, change, precondition)).await
-                }
-            },
-        )
+        let result = match self {
+            Self::Catalog(catalog) => catalog.update(id, change, precondition).await,
+            Self::Transaction(transaction) => Box::pin(transaction.update(id, change, precondition)).await,
+        };
+        self.complete(audited, result)
     }
 
     /// Replaces all of the products or none, and returns them in the given order.
@@ -93,13 +85,11 @@ impl Writer {
     /// Returns the errors of [`Catalog::replace_many`].
     pub async fn replace_many(&self, new: Vec<NewProduct>) -> Result<Vec<Product>, Error> {
         let audited = self.change("replace", "");
-        self.complete(
-            audited,
-            match self {
-                Self::Catalog(catalog) => catalog.replace_many(new).await,
-                Self::Transaction(transaction) => transaction.replace_many(new).await,
-            },
-        )
+        let result = match self {
+            Self::Catalog(catalog) => catalog.replace_many(new).await,
+            Self::Transaction(transaction) => transaction.replace_many(new).await,
+        };
+        self.complete(audited, result)
     }
 
     /// Adds a quantity to the amount of a product and returns the changed product.
@@ -113,15 +103,13 @@ impl Writer {
         precondition: &Precondition,
     ) -> Result<Product, Error> {
         let audited = self.change("adjust_stock", id);
-        self.complete(
-            audited,
-            match self {
-                Self::Catalog(catalog) => catalog.adjust_stock(id, delta, precondition).await,
-                Self::Transaction(transaction) => {
-                    Box::pin(transaction.adjust_stock(id, delta, precondition)).await
-                }
-            },
-        )
+        let result = match self {
+            Self::Catalog(catalog) => catalog.adjust_stock(id, delta, precondition).await,
+            Self::Transaction(transaction) => {
+                Box::pin(transaction.adjust_stock(id, delta, precondition)).await
+            }
+        };
+        self.complete(audited, result)
     }
 
     /// Deletes one product and returns its last state.
@@ -130,13 +118,11 @@ impl Writer {
     /// Returns the errors of [`Catalog::delete`].
     pub async fn delete(&self, id: ProductId, precondition: &Precondition) -> Result<Product, Error> {
         let audited = self.change("delete", id);
-        self.complete(
-            audited,
-            match self {
-                Self::Catalog(catalog) => catalog.delete(id, precondition).await,
-                Self::Transaction(transaction) => Box::pin(transaction.delete(id, precondition)).await,
-            },
-        )
+        let result = match self {
+            Self::Catalog(catalog) => catalog.delete(id, precondition).await,
+            Self::Transaction(transaction) => Box::pin(transaction.delete(id, precondition)).await,
+        };
+        self.complete(audited, result)
     }
 
     /// Deletes the products that match the filter and returns their number.
@@ -145,13 +131,11 @@ impl Writer {
     /// Returns the errors of [`Catalog::delete_many`].
     pub async fn delete_many(&self, filter: &Filter) -> Result<u64, Error> {
         let audited = self.change("delete", filter);
-        self.complete(
-            audited,
-            match self {
-                Self::Catalog(catalog) => catalog.delete_many(filter).await,
-                Self::Transaction(transaction) => transaction.delete_many(filter).await,
-            },
-        )
+        let result = match self {
+            Self::Catalog(catalog) => catalog.delete_many(filter).await,
+            Self::Transaction(transaction) => transaction.delete_many(filter).await,
+        };
+        self.complete(audited, result)
     }
 
     /// Stores the products of all batches or none, and returns their number.
@@ -168,13 +152,11 @@ impl Writer {
             OnConflict::Replace => "import_or_replace",
         };
         let audited = self.change(operation, "");
-        self.complete(
-            audited,
-            match self {
-                Self::Catalog(catalog) => catalog.import(batches, on_conflict).await,
-                Self::Transaction(transaction) => transaction.import(batches, on_conflict).await,
-            },
-        )
+        let result = match self {
+            Self::Catalog(catalog) => catalog.import(batches, on_conflict).await,
+            Self::Transaction(transaction) => transaction.import(batches, on_conflict).await,
+        };
+        self.complete(audited, result)
     }
 
     /// Begins a change for the audit log.

@@ -4,10 +4,7 @@
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::problem::Problem;
-use crate::{
-    domain::WalPosition,
-    request_context::{self, RequestContext},
-};
+use crate::{domain::WalPosition, request_context};
 
 pub const READ_AFTER: HeaderName = HeaderName::from_static("x-read-after");
 
@@ -28,7 +25,7 @@ pub fn record(headers: &HeaderMap) -> Result<(), Problem> {
 
 /// Adds the position after the writes of the current request, if there were any.
 pub fn add_header(headers: &mut HeaderMap) {
-    let written = request_context::current_request().as_ref().and_then(RequestContext::written);
+    let written = request_context::written();
     if let Some(value) = written.and_then(|position| HeaderValue::try_from(position.to_string()).ok()) {
         headers.insert(READ_AFTER, value);
     }

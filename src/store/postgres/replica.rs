@@ -42,12 +42,9 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 /// Timeout of an attempt to connect to the replica.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Selects the position up to which the server has all changes. A former standby has become a primary.
+/// Selects the position up to which the server has all changes, and the age in seconds of the last transaction that it has
+/// replayed. A server that is not in recovery is a primary.
 const SELECT_REPLAYED: &str = "
-SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END::text";
-
-/// Selects the same position, and the age of the last replayed transaction in seconds.
-const SELECT_AGE: &str = "
 SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END::text,
     coalesce(extract(epoch FROM now() - pg_last_xact_replay_timestamp()), 0)::float8";
 
@@ -228,7 +225,7 @@ impl Replica {
         let select = |sql| Statement::from_string(BACKEND, sql);
         let flushed = primary.acquire().await?.query(select(SELECT_FLUSHED)).await?;
         // The primary is asked first. Otherwise, changes between the two statements would count.
-        let replayed = pool.acquire().await?.query(select(SELECT_AGE)).await?;
+        let replayed = pool.acquire().await?.query(select(SELECT_REPLAYED)).await?;
         let (Some(flushed), Some(row)) = (flushed.first(), replayed.first()) else {
             return Ok(None);
         };

@@ -9,16 +9,20 @@ use sea_orm::sqlx::{self, Row, postgres::PgRow};
 
 use crate::domain::WalPosition;
 
+/// SQL of [`SELECT_POSITION`].
+macro_rules! select_position {
+    () => {
+        "SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN pg_current_wal_insert_lsn()
+    ELSE pg_current_wal_flush_lsn() END::text"
+    };
+}
+
 /// Selects a position after all committed changes. A commit is usually acknowledged after its flush. The replica reaches
 /// that position at once, and a position after running transactions later.
-pub(super) const SELECT_POSITION: &str = "
-SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN pg_current_wal_insert_lsn()
-    ELSE pg_current_wal_flush_lsn() END::text";
+pub(super) const SELECT_POSITION: &str = select_position!();
 
 /// Ends a transaction and selects the same position.
-pub(super) const COMMIT_AND_SELECT_POSITION: &str = "
-COMMIT; SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN pg_current_wal_insert_lsn()
-    ELSE pg_current_wal_flush_lsn() END::text";
+pub(super) const COMMIT_AND_SELECT_POSITION: &str = concat!("COMMIT; ", select_position!());
 
 /// Newest position that the connections of a pool have selected after their writes. Cheap to clone.
 #[derive(Clone, Debug, Default)]
