@@ -1,8 +1,8 @@
 //! Health checks. Liveness never queries the database, because an orchestrator would otherwise restart
 //! healthy servers while the database is down.
 //!
-//! Reads go on if only the replica works. If only writes fail, `/health` reports it, but the server stays ready. All instances share the database, so
-//! a load balancer would otherwise remove all of them, and reads would fail, too.
+//! Reads go on if only the replica works. If only writes fail, `/health` reports it, but the server stays ready. All
+//! instances share the database, so a load balancer would otherwise remove all of them, and reads would fail, too.
 
 use std::{borrow::Cow, sync::Arc, time::Instant};
 

@@ -88,8 +88,7 @@ impl Replicated {
             }
             is_done().await
         };
-        let mut read = read;
-        eventually(what, async || read().await).await;
+        eventually(what, read).await;
     }
 
     async fn is_replica_up(&self) -> bool {
@@ -330,7 +329,7 @@ async fn reads_go_on_without_the_primary() {
     assert_eq!(this.server.get("/products/1").await.status, 503);
 }
 
-/// The only server of `DATABASE_URL` becomes a standby's former primary; the replica takes over its role.
+/// Both URLs name both servers. The replica becomes the primary.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_promoted_replica_serves_reads_and_writes() {
     let primary = Cluster::start().await;

@@ -11,6 +11,7 @@ mod pool;
 pub(super) mod pooler;
 mod products;
 mod replica;
+mod replication;
 mod rows;
 mod servers;
 mod transaction;
@@ -30,12 +31,12 @@ use tokio::sync::Mutex;
 use self::{pool::Pool, replica::Replica, transaction::PostgresTransaction};
 use super::{
     HEALTH_CHECK_TIMEOUT, Insert, Inserted, Kind, LogRead, PoolOptions, PoolStatus, ProductStatements,
-    ReplicaStatus, Replication, ReplicationLag, RowWait, Store, StoreError, StoredResponse, Transaction,
-    WriteOutcome, WriteState, observer::OptionalObserver, sql,
+    RowWait, Store, StoreError, StoredResponse, Transaction, WriteOutcome, WriteState,
+    observer::OptionalObserver, sql,
 };
 use crate::domain::{
     Filter, IdempotencyKey, Listing, LogPosition, NewProduct, PageRequest, Product, ProductId, ProductWrite,
-    ReadFrom, Version, WalPosition,
+    ReadFrom, Version,
 };
 
 pub(super) use self::{change_log::SELECT_NEWEST as SELECT_NEWEST_CHANGE, servers::Servers};
@@ -237,46 +238,6 @@ impl Store for Postgres {
     async fn close(&self) {
         self.pool.close();
         self.health.close();
-    }
-}
-
-#[async_trait]
-impl Replication for Postgres {
-    fn has_replica(&self) -> bool {
-        self.replica.is_some()
-    }
-
-    async fn read_from(&self, after: Option<WalPosition>) -> ReadFrom {
-        match &self.replica {
-            None => ReadFrom::Primary,
-            Some(replica) => replica.read_from(after).await,
-        }
-    }
-
-    fn written_position(&self) -> Option<WalPosition> {
-        self.replica.as_ref()?.written().get()
-    }
-
-    async fn update_written_position(&self) -> Result<(), StoreError> {
-        match &self.replica {
-            None => Ok(()),
-            Some(_) => self.pool.acquire().await?.after_write(Ok(())).await,
-        }
-    }
-
-    async fn watch_replica(&self) {
-        if let Some(replica) = &self.replica {
-            replica.watch().await;
-        }
-    }
-
-    fn replica_status(&self) -> Option<ReplicaStatus> {
-        self.replica.as_ref().map(Replica::status)
-    }
-
-    async fn replication_lag(&self) -> Option<ReplicationLag> {
-        let lag = self.replica.as_ref()?.lag(&self.health);
-        tokio::time::timeout(HEALTH_CHECK_TIMEOUT, lag).await.ok()?.ok()?
     }
 }
 
