@@ -46,6 +46,16 @@ pub struct Config {
     #[arg(default_value = "sqlite://stockmeter.db")]
     pub database_url: Secret,
 
+    /// Replica of a PostgreSQL database, for reads of products: `postgres://…` or `postgresql://…`. By default, reads ask
+    /// `DATABASE_URL`
+    #[arg(long, global = true, env = "DATABASE_READ_URL", value_name = "URL", hide_env_values = true)]
+    pub database_read_url: Option<Secret>,
+
+    /// Maximum time that a read waits until the replica has the client's own writes; then it asks the primary
+    #[arg(long, global = true, env = "STOCKMETER_DATABASE_READ_WAIT", value_name = "TIME")]
+    #[arg(default_value = "100ms", value_parser = time::parse)]
+    pub database_read_wait: Duration,
+
     /// Maximum number of pooled database connections, 1 to 1000 (on SQLite, only lists and other long reads
     /// use them)
     #[arg(long, global = true, env = "STOCKMETER_DATABASE_CONNECTIONS", value_name = "N")]

@@ -15,7 +15,10 @@ use std::{
 use tracing::{Instrument, Span};
 use uuid::Uuid;
 
-use crate::{domain::Caller, trace_targets::export_enabled};
+use crate::{
+    domain::{Caller, WalPosition},
+    trace_targets::export_enabled,
+};
 
 tokio::task_local! {
     static CURRENT: Option<Current>;
@@ -46,6 +49,10 @@ struct Inner {
     caller: Mutex<Option<Caller>>,
     /// Code of the request's last error; empty if no error was recorded.
     error_code: Mutex<String>,
+    /// Position that the client has sent; 0 if it has sent none. Reads must include all writes before it.
+    read_after: AtomicU64,
+    /// Position after the writes of the request; 0 if there were none.
+    written: AtomicU64,
     usage: DatabaseUsage,
 }
 
@@ -103,6 +110,8 @@ impl RequestContext {
             span,
             caller: Mutex::default(),
             error_code: Mutex::default(),
+            read_after: AtomicU64::new(0),
+            written: AtomicU64::new(0),
             usage: DatabaseUsage::default(),
         }))
     }
@@ -178,6 +187,36 @@ pub fn set_caller(caller: Caller) {
             *request.0.caller.lock().unwrap_or_else(PoisonError::into_inner) = Some(caller);
         }
     });
+}
+
+/// Sets the position that the client of the current request has sent.
+pub fn set_read_after(position: WalPosition) {
+    with_request(|request| request.read_after.store(position.bytes(), Relaxed));
+}
+
+/// Records a position after a write of the current request.
+pub fn record_written(position: WalPosition) {
+    with_request(|request| request.written.fetch_max(position.bytes(), Relaxed));
+}
+
+/// Returns the position up to which reads of the current request must include all writes: that of the client, or that
+/// after the writes of the request itself. Returns `None` without both.
+pub fn read_after() -> Option<WalPosition> {
+    with_request(|request| position(&request.read_after).max(position(&request.written))).flatten()
+}
+
+/// Returns the position after the writes of the current request, or `None` if there were none.
+pub fn written() -> Option<WalPosition> {
+    with_request(|request| position(&request.written)).flatten()
+}
+
+fn position(bytes: &AtomicU64) -> Option<WalPosition> {
+    Some(bytes.load(Relaxed)).filter(|bytes| *bytes > 0).map(WalPosition::new)
+}
+
+/// Returns what `work` returns for the current request, or `None` outside requests.
+fn with_request<T>(work: impl FnOnce(&Inner) -> T) -> Option<T> {
+    CURRENT.try_with(|current| current.as_ref().map(|current| work(&current.request.0))).ok().flatten()
 }
 
 /// Adds an error code to the trace and to all further log lines of the current request.

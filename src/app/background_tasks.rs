@@ -11,8 +11,12 @@ use crate::{
     catalog::Catalog,
     config::Config,
     logging,
-    store::Store,
-    telemetry::{Telemetry, catalog::CatalogMetrics, database::AvailabilityGauges},
+    store::{ReplicationLag, Store},
+    telemetry::{
+        Telemetry,
+        catalog::CatalogMetrics,
+        database::{AvailabilityGauges, ReplicaLagGauges},
+    },
 };
 
 /// Maximum interval at which expired rows are deleted.
@@ -29,6 +33,7 @@ pub fn spawn(telemetry: &Telemetry, store: &Arc<dyn Store>, catalog: &Catalog, c
     spawn_change_feed(catalog.clone());
     spawn_cleanup(catalog.clone(), config);
     spawn_write_attempts(store.clone());
+    spawn_replica_watch(store.clone());
     spawn_log_reports();
     spawn_catalog_metrics(&telemetry.meter(), store.clone(), catalog.clone(), config);
 }
@@ -68,6 +73,11 @@ fn spawn_write_attempts(store: Arc<dyn Store>) {
     });
 }
 
+/// Starts the task that checks the replica, if there is one.
+fn spawn_replica_watch(store: Arc<dyn Store>) {
+    tokio::spawn(async move { store.watch_replica().await });
+}
+
 /// Starts the task that reports suppressed log lines.
 fn spawn_log_reports() {
     let mut interval = interval(logging::SUPPRESSION_INTERVAL);
@@ -96,6 +106,7 @@ fn spawn_catalog_metrics(meter: &Meter, store: Arc<dyn Store>, catalog: Catalog,
         }
     });
     let availability = AvailabilityGauges::new(meter);
+    let replica_lag = store.has_replica().then(|| ReplicaLagGauges::new(meter));
     let mut checking = interval(config.metrics_collection_interval);
     tokio::spawn(async move {
         loop {
@@ -104,6 +115,11 @@ fn spawn_catalog_metrics(meter: &Meter, store: Arc<dyn Store>, catalog: Catalog,
             availability.record(is_reachable, store.write_state().works());
             if is_reachable && let Ok(lag) = catalog.change_lag().await {
                 metrics.record_change_lag(lag);
+            }
+            if let Some(gauges) = &replica_lag
+                && let Some(ReplicationLag { age, bytes }) = store.replication_lag().await
+            {
+                gauges.record(age, bytes);
             }
         }
     });

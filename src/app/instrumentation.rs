@@ -9,9 +9,9 @@ use crate::{
     graphql::{self, GraphqlErrorCode, OperationKind, OperationObserver},
     http::limits::{Limit, Party},
     logging,
-    store::{Outcome, PoolStatus, StatementObserver, Store},
+    store::{Outcome, PoolStatus, ReplicaStatus, StatementObserver, Store},
     telemetry::{
-        database::{DatabaseMetrics, register_pool_gauges},
+        database::{DatabaseMetrics, register_pool_gauges, register_replica_metrics},
         graphql::{GraphqlMetrics, OperationType, Outcome as OutcomeLabel},
         limits::{Rejections, register_rejections},
         logging::register_line_counters,
@@ -95,4 +95,16 @@ pub fn observe_pool(meter: &Meter, store: Arc<dyn Store>) {
         let PoolStatus { used, idle, max, pending } = store.pool_status();
         [used, idle, max, pending]
     });
+}
+
+/// Registers the metrics of the replica, if there is one.
+pub fn observe_replica(meter: &Meter, store: Arc<dyn Store>) {
+    if store.has_replica() {
+        register_replica_metrics(meter, move || {
+            store.replica_status().map_or((false, 0, 0), |status| {
+                let ReplicaStatus { is_available, replica_reads, primary_reads } = status;
+                (is_available, primary_reads, replica_reads)
+            })
+        });
+    }
 }

@@ -68,6 +68,10 @@ const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
 
 /// Name and description of the header of a replayed response. The operations that honour [`KEY`] have it.
 const REPLAYED: (&str, &str) = ("Idempotent-Replayed", "`true` if an earlier request produced this response");
+/// Name and description of the header with the position after a write. The operations that honour [`KEY`] have it, because
+/// they write.
+const READ_AFTER: (&str, &str) =
+    ("X-Read-After", "Position to send with later reads, if the server has a replica (`DATABASE_READ_URL`)");
 /// Name of the parameter with the idempotency key.
 const KEY: &str = "Idempotency-Key";
 
@@ -88,7 +92,8 @@ pub fn document() -> OpenApi {
     security::add(&mut document);
     env!("CARGO_PKG_VERSION").clone_into(&mut document.info.version);
     let status_headers = STATUS_HEADERS.into_iter().map(|(_, name, description)| (name, description));
-    let text = HEADERS.into_iter().chain(status_headers).map(|header| (header, Type::String));
+    let text =
+        HEADERS.into_iter().chain(status_headers).chain([READ_AFTER]).map(|header| (header, Type::String));
     let headers = text.chain([(REPLAYED, Type::Boolean)]).map(|((name, description), kind)| {
         let mut header = Header::new(Object::with_type(kind));
         header.description = Some(description.to_owned());
@@ -115,12 +120,13 @@ fn add_common_responses(operation: &mut Operation) {
     operation.parameters.iter_mut().flatten().for_each(drop_null_type);
     let has_key =
         |parameter: &RefOr<Parameter>| matches!(parameter, RefOr::T(parameter) if parameter.name == KEY);
-    let is_replayed = operation.parameters.iter().flatten().any(has_key);
+    let writes = operation.parameters.iter().flatten().any(has_key);
     for (status, response) in &mut operation.responses.responses {
         if let RefOr::T(response) = response {
             add_headers(response, status);
-            if is_replayed && status.starts_with('2') {
+            if writes && status.starts_with('2') {
                 add_header(response, REPLAYED.0);
+                add_header(response, READ_AFTER.0);
             }
         }
     }

@@ -88,7 +88,9 @@ impl Catalog {
         request: &Idempotency,
         created_after: i64,
     ) -> Result<IdempotentResponse, Error> {
-        match self.store().finished_response(&request.key, created_after).await? {
+        let stored = self.store().finished_response(&request.key, created_after).await?;
+        self.record_written();
+        match stored {
             Some(stored) => replay(request, stored),
             None => Err(Error::KeyInUse),
         }

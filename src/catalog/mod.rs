@@ -15,7 +15,7 @@ use page::PageKey;
 use tokio::runtime::Handle;
 
 use crate::{
-    domain::{Error, Filter, NewProduct, OnConflict, Page, Product, ProductId, ProductWrite},
+    domain::{Error, Filter, NewProduct, OnConflict, Page, Product, ProductId, ProductWrite, ReadFrom},
     store::{Kind, Store, WriteOutcome},
 };
 
@@ -29,6 +29,7 @@ mod idempotency;
 mod import;
 mod insert;
 mod page;
+mod read_from;
 mod transaction;
 mod update;
 mod writer;
@@ -100,13 +101,16 @@ struct Inner {
     options: CatalogOptions,
     feed: changes::feed::Feed,
     recent_conflicts: RecentConflicts,
+    recent_writes: read_from::RecentWrites,
     batches: Batches,
     active_keys: idempotency::ActiveKeys,
 }
 
 /// Queues of the operations that share statements.
 struct Batches {
-    reads: Batcher<ProductId, Result<Option<Product>, Error>>,
+    /// Point reads of the primary, of the primary or the replica, and of the replica. Each server has a queue of its own,
+    /// so that no read waits for a server that it does not ask.
+    reads: [Batcher<ProductId, Result<Option<Product>, Error>>; 3],
     pages: Coalescer<PageKey, Arc<Page>>,
     creates: Batcher<NewProduct, BatchOutcome<NewProduct, Product>>,
     upserts: Batcher<NewProduct, BatchOutcome<NewProduct, Product>>,
@@ -126,12 +130,10 @@ impl Batches {
         let product_id = |write: &ProductWrite| write.id;
         Self {
             pages: Coalescer::default(),
-            reads: Batcher::new(
-                read_workers(kind),
-                BatchLimit::requests(max_read_batch(kind), timeout),
-                Grouping::Any,
-                requests(),
-            ),
+            reads: [ReadFrom::Primary, ReadFrom::PrimaryOrReplica, ReadFrom::Replica].map(|_| {
+                let limit = BatchLimit::requests(max_read_batch(kind), timeout);
+                Batcher::new(read_workers(kind), limit, Grouping::Any, requests())
+            }),
             creates: Batcher::new(workers, limit(), Grouping::Any, requests()),
             upserts: Batcher::new(workers, limit(), Grouping::Any, requests()),
             array_creates: Batcher::new(
@@ -184,6 +186,7 @@ impl Catalog {
                 options,
                 feed: changes::feed::Feed::default(),
                 recent_conflicts: RecentConflicts::default(),
+                recent_writes: read_from::RecentWrites::default(),
                 batches,
                 active_keys: idempotency::ActiveKeys::default(),
             }),
@@ -199,7 +202,8 @@ impl Catalog {
     /// # Errors
     /// Returns an error if the database fails.
     pub async fn count(&self, filter: &Filter) -> Result<u64, Error> {
-        Ok(self.store().count(filter).await?)
+        let from = self.read_from().await;
+        Ok(self.store().count(filter, from).await?)
     }
 
     /// Returns the number of products and the sum of their amounts. Reads the whole table.

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::Catalog;
-use crate::domain::{Error, Listing, Page, PageRequest, Product};
+use crate::domain::{Error, Listing, Page, PageRequest, Product, ReadFrom};
 
 /// Properties that determine a page. Equal keys have equal results.
-pub(super) type PageKey = (Listing, PageRequest);
+pub(super) type PageKey = (Listing, PageRequest, ReadFrom);
 
 impl Catalog {
     /// Returns a page. Concurrent requests for the same page may share one query.
@@ -14,15 +14,16 @@ impl Catalog {
     /// # Errors
     /// Returns an error if the database fails.
     pub async fn page(&self, listing: &Listing, request: PageRequest) -> Result<Arc<Page>, Error> {
+        let from = self.read_from().await;
         let store = self.inner.store.clone();
-        let read = move |(listing, request): PageKey| {
+        let read = move |(listing, request, from): PageKey| {
             let store = store.clone();
             async move {
-                let products = store.page(&listing, &request).await?;
+                let products = store.page(&listing, &request, from).await?;
                 Ok(Arc::new(page(products, &request)))
             }
         };
-        self.inner.batches.pages.get((listing.clone(), request), read).await
+        self.inner.batches.pages.get((listing.clone(), request, from), read).await
     }
 }
 

@@ -55,6 +55,7 @@ impl Catalog {
                         Err(_) => audit.ended_without_commit("unknown"),
                     }
                     committed.map_err(Error::from)?;
+                    catalog.record_written();
                     catalog.inner.feed.notify_changed();
                     Ok(value)
                 }

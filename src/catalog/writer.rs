@@ -4,9 +4,9 @@ use std::fmt::Display;
 
 use super::{Catalog, Transaction};
 use crate::{
-    audit,
+    audit::{self, ChangedProducts},
     domain::{
-        Error, Filter, NewProduct, OnConflict, Precondition, Product, ProductChange, ProductId,
+        Error, Filter, NewProduct, OnConflict, Precondition, Product, ProductChange, ProductId, ReadFrom,
         StockAdjustment,
     },
 };
@@ -26,7 +26,7 @@ impl Writer {
     /// Returns the errors of [`Catalog::get`].
     pub async fn get(&self, id: ProductId) -> Result<Product, Error> {
         match self {
-            Self::Catalog(catalog) => catalog.get(id).await,
+            Self::Catalog(catalog) => catalog.get_from(id, ReadFrom::Primary).await,
             Self::Transaction(transaction) => Box::pin(transaction.get(id)).await,
         }
     }
@@ -37,10 +37,11 @@ impl Writer {
     /// Returns the errors of [`Catalog::create`].
     pub async fn create(&self, new: NewProduct, on_conflict: OnConflict) -> Result<Product, Error> {
         let change = self.change(store_operation(on_conflict), "");
-        change.complete(match self {
+        let result = match self {
             Self::Catalog(catalog) => catalog.create(new, on_conflict).await,
             Self::Transaction(transaction) => Box::pin(transaction.create(new, on_conflict)).await,
-        })
+        };
+        self.complete(change, result)
     }
 
     /// Creates all of the products or none, and returns them in the given order.
@@ -53,10 +54,11 @@ impl Writer {
         on_conflict: OnConflict,
     ) -> Result<Vec<Product>, Error> {
         let change = self.change(store_operation(on_conflict), "");
-        change.complete(match self {
+        let result = match self {
             Self::Catalog(catalog) => catalog.create_many(new, on_conflict).await,
             Self::Transaction(transaction) => transaction.create_many(new, on_conflict).await,
-        })
+        };
+        self.complete(change, result)
     }
 
     /// Changes one product and returns its new state.
@@ -70,10 +72,11 @@ impl Writer {
         precondition: &Precondition,
     ) -> Result<Product, Error> {
         let audited = self.change("update", id);
-        audited.complete(match self {
+        let result = match self {
             Self::Catalog(catalog) => catalog.update(id, change, precondition).await,
             Self::Transaction(transaction) => Box::pin(transaction.update(id, change, precondition)).await,
-        })
+        };
+        self.complete(audited, result)
     }
 
     /// Replaces all of the products or none, and returns them in the given order.
@@ -81,10 +84,12 @@ impl Writer {
     /// # Errors
     /// Returns the errors of [`Catalog::replace_many`].
     pub async fn replace_many(&self, new: Vec<NewProduct>) -> Result<Vec<Product>, Error> {
-        self.change("replace", "").complete(match self {
+        let audited = self.change("replace", "");
+        let result = match self {
             Self::Catalog(catalog) => catalog.replace_many(new).await,
             Self::Transaction(transaction) => transaction.replace_many(new).await,
-        })
+        };
+        self.complete(audited, result)
     }
 
     /// Adds a quantity to the amount of a product and returns the changed product.
@@ -97,12 +102,14 @@ impl Writer {
         delta: StockAdjustment,
         precondition: &Precondition,
     ) -> Result<Product, Error> {
-        self.change("adjust_stock", id).complete(match self {
+        let audited = self.change("adjust_stock", id);
+        let result = match self {
             Self::Catalog(catalog) => catalog.adjust_stock(id, delta, precondition).await,
             Self::Transaction(transaction) => {
                 Box::pin(transaction.adjust_stock(id, delta, precondition)).await
             }
-        })
+        };
+        self.complete(audited, result)
     }
 
     /// Deletes one product and returns its last state.
@@ -110,10 +117,12 @@ impl Writer {
     /// # Errors
     /// Returns the errors of [`Catalog::delete`].
     pub async fn delete(&self, id: ProductId, precondition: &Precondition) -> Result<Product, Error> {
-        self.change("delete", id).complete(match self {
+        let audited = self.change("delete", id);
+        let result = match self {
             Self::Catalog(catalog) => catalog.delete(id, precondition).await,
             Self::Transaction(transaction) => Box::pin(transaction.delete(id, precondition)).await,
-        })
+        };
+        self.complete(audited, result)
     }
 
     /// Deletes the products that match the filter and returns their number.
@@ -121,10 +130,12 @@ impl Writer {
     /// # Errors
     /// Returns the errors of [`Catalog::delete_many`].
     pub async fn delete_many(&self, filter: &Filter) -> Result<u64, Error> {
-        self.change("delete", filter).complete(match self {
+        let audited = self.change("delete", filter);
+        let result = match self {
             Self::Catalog(catalog) => catalog.delete_many(filter).await,
             Self::Transaction(transaction) => transaction.delete_many(filter).await,
-        })
+        };
+        self.complete(audited, result)
     }
 
     /// Stores the products of all batches or none, and returns their number.
@@ -140,10 +151,12 @@ impl Writer {
             OnConflict::Reject => "import",
             OnConflict::Replace => "import_or_replace",
         };
-        self.change(operation, "").complete(match self {
+        let audited = self.change(operation, "");
+        let result = match self {
             Self::Catalog(catalog) => catalog.import(batches, on_conflict).await,
             Self::Transaction(transaction) => transaction.import(batches, on_conflict).await,
-        })
+        };
+        self.complete(audited, result)
     }
 
     /// Begins a change for the audit log.
@@ -153,6 +166,19 @@ impl Writer {
             Self::Transaction(transaction) => Some(transaction.audit.clone()),
         };
         audit::Change::new(operation, products, transaction)
+    }
+
+    /// Completes a change with its result, and returns the result. Later reads of the client include the change. A
+    /// transaction records its position after the commit.
+    fn complete<T: ChangedProducts, E: Display>(
+        &self,
+        change: audit::Change,
+        result: Result<T, E>,
+    ) -> Result<T, E> {
+        if let Self::Catalog(catalog) = self {
+            catalog.record_written();
+        }
+        change.complete(result)
     }
 }
 

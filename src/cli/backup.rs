@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     audit,
-    domain::Filter,
+    domain::{Filter, ReadFrom},
     formats::backup::{BackupError, BackupReader, BackupWriter, Part, Summary},
     store::{Rows, Store},
 };
@@ -37,7 +37,7 @@ pub async fn backup(store: &dyn Store, file: &Path) -> Result<(), TransferError>
         return Err(failed(error));
     }
     let output = Output::create(file, MODE).map_err(&failed)?;
-    let products = store.count(&Filter::default()).await?;
+    let products = store.count(&Filter::default(), ReadFrom::Primary).await?;
     // One part waits while another is written.
     let (sender, receiver) = mpsc::channel(1);
     let (last_id, written) = tokio::join!(store.read_all(sender), write(receiver, output, products));

@@ -40,7 +40,7 @@ pub async fn with_store<E: fmt::Display>(
     schema: Schema,
     work: impl AsyncFnOnce(&Arc<dyn Store>) -> Result<(), E>,
 ) -> Result<(), String> {
-    let store = server::open_store(&url, config, None).await.map_err(|error| error.to_string())?;
+    let store = server::open_store(&url, config).await.map_err(|error| error.to_string())?;
     let checked = match schema {
         Schema::Migrate => store::migrate_up(&*store, config.database_wait).await,
         Schema::Require => store::check_migrated(&*store, config.database_wait).await,
@@ -61,7 +61,7 @@ pub async fn migrate(config: Config, command: MigrateCommand) -> Result<(), Star
         MigrateCommand::Up => url,
         MigrateCommand::Down | MigrateCommand::Status => url.of_existing(),
     };
-    let store = server::open_store(&url, &config, None).await?;
+    let store = server::open_store(&url, &config).await?;
     let migrated = match command {
         MigrateCommand::Up => store::migrate_up(&*store, config.database_wait).await,
         MigrateCommand::Down => store::migrate_down(&*store, config.database_wait).await,

@@ -22,6 +22,7 @@ mod product_fields;
 mod product_id;
 mod product_selection;
 mod product_write;
+mod read_from;
 mod sort_order;
 mod stock_adjustment;
 
@@ -49,5 +50,6 @@ pub use product_id::parse_product_id;
 pub use product_selection::ProductSelection;
 pub(crate) use product_write::new_version;
 pub use product_write::{ProductWrite, WriteAction, WriteEffect};
+pub use read_from::{ReadFrom, WalPosition};
 pub use sort_order::{SortColumn, SortDirection, SortKey, SortOrder};
 pub use stock_adjustment::StockAdjustment;

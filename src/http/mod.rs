@@ -15,6 +15,7 @@ pub mod problem;
 pub mod problem_code;
 pub mod problem_response;
 pub mod query_string;
+pub mod read_after;
 pub mod request_body;
 pub mod stored_response;
 pub mod transfer_coding;

@@ -1,8 +1,8 @@
 //! Health checks. Liveness never queries the database, because an orchestrator would otherwise restart
 //! healthy servers while the database is down.
 //!
-//! If only writes fail, `/health` reports it, but the server stays ready. All instances share the database, so
-//! a load balancer would otherwise remove all of them, and reads would fail, too.
+//! Reads go on if only the replica works. If only writes fail, `/health` reports it, but the server stays ready. All
+//! instances share the database, so a load balancer would otherwise remove all of them, and reads would fail, too.
 
 use std::{borrow::Cow, sync::Arc, time::Instant};
 
@@ -140,9 +140,10 @@ async fn ready(State(state): State<HealthState>) -> Response {
 /// Checks the database. `is_ok` receives whether reads and whether writes work.
 async fn check(store: &dyn Store, is_ok: impl FnOnce(bool, bool) -> bool) -> Response {
     let start = Instant::now();
-    let reads = store.is_reachable().await;
+    let is_reachable = store.is_reachable().await;
     let seconds = start.elapsed().as_secs_f64();
-    let writes = reads && store.write_state().works();
+    let reads = is_reachable || store.replica_status().is_some_and(|replica| replica.is_available);
+    let writes = is_reachable && store.write_state().works();
     let status = |is_ok| if is_ok { Status::Ok } else { Status::Unavailable };
     let database = DatabaseHealth {
         kind: store.kind().to_string(),

@@ -27,7 +27,7 @@ use crate::{
     path = "/products/{product_id}",
     tag = "products",
     operation_id = "getProduct",
-    params(openapi::IdParam, openapi::IfNoneMatchHeader, openapi::IfMatchHeader),
+    params(openapi::IdParam, openapi::IfNoneMatchHeader, openapi::IfMatchHeader, openapi::ReadAfterHeader),
     responses(
         (status = 200, description = "The product", body = openapi::Product,
             headers(("ETag" = String, description = "Version of the product"))),

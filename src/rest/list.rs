@@ -34,7 +34,7 @@ use crate::{
     path = "/products",
     tag = "products",
     operation_id = "listProducts",
-    params(openapi::ListParams, openapi::IdFilterParam, openapi::FilterParams),
+    params(openapi::ListParams, openapi::IdFilterParam, openapi::FilterParams, openapi::ReadAfterHeader),
     responses(
         (status = 200, description = "The products",
             content(

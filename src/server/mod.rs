@@ -17,13 +17,15 @@ use crate::{
     access::{Access, AccessError},
     app::{
         background_tasks,
-        instrumentation::{observe_limits, observe_log, observe_pool, statement_observer},
+        instrumentation::{observe_limits, observe_log, observe_pool, observe_replica, statement_observer},
         wiring::{self, Services},
     },
     catalog::{Catalog, CatalogOptions},
-    config::Config,
+    config::{Config, Secret},
     graphql::WebSockets,
-    store::{self, DatabaseUrl, MigrateError, OpenError, PoolOptions, StatementObserver, Store},
+    store::{
+        self, DatabaseUrl, MigrateError, OpenError, PoolOptions, ReplicaOptions, StatementObserver, Store,
+    },
     telemetry::{Telemetry, TelemetryError},
 };
 
@@ -112,11 +114,13 @@ impl Server {
 async fn open_services(config: &Config) -> Result<Services, StartError> {
     let telemetry = Telemetry::new()?;
     let observer = statement_observer(&telemetry.meter());
-    let store = open_store(&database_url(config)?, config, Some(observer)).await?;
+    let replica = replica(config)?;
+    let store = open_store_with(&database_url(config)?, replica.as_ref(), config, Some(observer)).await?;
     store::migrate_up(&*store, config.database_wait).await?;
     observe_log(&telemetry.meter());
     observe_limits(&telemetry.meter());
     observe_pool(&telemetry.meter(), store.clone());
+    observe_replica(&telemetry.meter(), store.clone());
     let catalog = Catalog::new(store.clone(), catalog_options(config));
     let access =
         config.access.options(config.limits.failed_authentications).map_err(StartError::AccessSettings)?;
@@ -146,15 +150,32 @@ fn check_access(access: &Access, config: &Config) -> Result<(), StartError> {
 /// # Errors
 /// [`StartError`].
 pub fn database_url(config: &Config) -> Result<DatabaseUrl, StartError> {
-    config.database_url.expose().parse().map_err(StartError::DatabaseUrl)
+    parse_url("DATABASE_URL", &config.database_url)
 }
 
-/// Opens a database with the configured options.
+fn parse_url(setting: &str, url: &Secret) -> Result<DatabaseUrl, StartError> {
+    url.expose().parse().map_err(|problem| StartError::DatabaseUrl(format!("{setting} {problem}")))
+}
+
+/// Returns the configured replica, or `None` if reads ask the primary.
+fn replica(config: &Config) -> Result<Option<ReplicaOptions>, StartError> {
+    let Some(url) = &config.database_read_url else {
+        return Ok(None);
+    };
+    Ok(Some(ReplicaOptions { url: parse_url("DATABASE_READ_URL", url)?, wait: config.database_read_wait }))
+}
+
+/// Opens a database with the configured options, and without a replica.
 ///
 /// # Errors
 /// [`StartError`].
-pub async fn open_store(
+pub async fn open_store(url: &DatabaseUrl, config: &Config) -> Result<Arc<dyn Store>, StartError> {
+    open_store_with(url, None, config, None).await
+}
+
+async fn open_store_with(
     url: &DatabaseUrl,
+    replica: Option<&ReplicaOptions>,
     config: &Config,
     observer: Option<Arc<dyn StatementObserver>>,
 ) -> Result<Arc<dyn Store>, StartError> {
@@ -164,7 +185,7 @@ pub async fn open_store(
         acquire_timeout: config.database_acquire_timeout,
         statement_timeout: config.database_statement_timeout,
     };
-    let store = store::open(url, options, observer).await?;
+    let store = store::open(url, replica, options, observer).await?;
     info!(database = %url, "connected");
     Ok(store)
 }

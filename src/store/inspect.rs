@@ -64,8 +64,8 @@ pub enum InspectError {
 pub async fn inspect(url: &DatabaseUrl, timeout: Duration) -> Result<Inspection, InspectError> {
     match url {
         DatabaseUrl::Sqlite(file) => Ok(sqlite::inspect(file)?),
-        DatabaseUrl::PostgreSql(server) => {
-            let inspection = tokio::time::timeout(timeout, postgres::inspect(server)).await;
+        DatabaseUrl::PostgreSql(servers) => {
+            let inspection = tokio::time::timeout(timeout, postgres::inspect(servers)).await;
             inspection.map_err(|_| InspectError::TimedOut(timeout))?
         }
     }

@@ -18,6 +18,7 @@ mod observer;
 mod open;
 mod pending;
 mod postgres;
+mod replica;
 mod row;
 mod schema_check;
 mod spans;
@@ -33,20 +34,21 @@ pub use inspect::{InspectError, Inspection, SchemaState, inspect};
 pub use log_read::LogRead;
 pub use migrate::{MigrateError, MigrationStatus, check_migrated, migrate_down, migrate_up, migrations};
 pub use observer::{Outcome, StatementObserver};
-pub use open::{OpenError, PoolOptions, open};
+pub use open::{OpenError, PoolOptions, ReplicaOptions, open};
+pub use replica::{ReplicaStatus, Replication, ReplicationLag};
 pub use url::DatabaseUrl;
 pub use write_state::WriteState;
 
 use crate::domain::{
     ApiToken, Error, Filter, Fingerprint, IdempotencyKey, Listing, LogPosition, NewProduct, PageRequest,
-    Product, ProductId, ProductWrite, TokenId, Version,
+    Product, ProductId, ProductWrite, ReadFrom, TokenId, Version,
 };
 
 /// A database of products. Every method is atomic and is its own transaction.
 ///
 /// A method whose future is dropped has either its whole effect or none.
 #[async_trait]
-pub trait Store: ProductStatements + ApiTokens + Backup + fmt::Debug {
+pub trait Store: ProductStatements + ApiTokens + Backup + Replication + fmt::Debug {
     fn kind(&self) -> Kind;
 
     /// Returns the numbers of connections and of waiting statements.
@@ -61,11 +63,19 @@ pub trait Store: ProductStatements + ApiTokens + Backup + fmt::Debug {
     /// Writes a row that the next pruning of idempotency keys deletes, and updates the state of writes.
     async fn try_write(&self) -> Result<(), StoreError>;
 
+    /// Returns those of the products that exist, in any order.
+    async fn get_many(&self, ids: &[ProductId], from: ReadFrom) -> Result<Vec<Product>, StoreError>;
+
     /// Returns the products of a page in the order of reading, and the one that follows the page, if any.
-    async fn page(&self, listing: &Listing, page: &PageRequest) -> Result<Vec<Product>, StoreError>;
+    async fn page(
+        &self,
+        listing: &Listing,
+        page: &PageRequest,
+        from: ReadFrom,
+    ) -> Result<Vec<Product>, StoreError>;
 
     /// Returns the number of products that match the filter.
-    async fn count(&self, filter: &Filter) -> Result<u64, StoreError>;
+    async fn count(&self, filter: &Filter, from: ReadFrom) -> Result<u64, StoreError>;
 
     /// Returns the number of products and the sum of their amounts. Reads the whole table.
     async fn totals(&self) -> Result<(u64, u64), StoreError>;
@@ -122,9 +132,6 @@ pub trait Store: ProductStatements + ApiTokens + Backup + fmt::Debug {
 /// Statements on any number of products, each in a transaction of its own or in a [`Transaction`].
 #[async_trait]
 pub trait ProductStatements: Send + Sync {
-    /// Returns those of the products that exist, in any order.
-    async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError>;
-
     /// Inserts products, all or none, and returns their ids.
     async fn insert(&self, insert: &Insert) -> Result<Inserted, StoreError>;
 
@@ -164,6 +171,9 @@ pub trait ApiTokens: Send + Sync {
 /// A transaction of several statements. A failed statement has no effect, and the transaction goes on.
 #[async_trait]
 pub trait Transaction: ProductStatements {
+    /// Returns those of the products that exist, in any order.
+    async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError>;
+
     /// Carries out a change of one product.
     async fn write(&self, write: ProductWrite) -> Result<Result<Product, Error>, StoreError>;
 

@@ -69,6 +69,53 @@ impl AvailabilityGauges {
     }
 }
 
+/// Gauges of the replica's delay, which the caller updates in the background.
+#[derive(Clone, Debug)]
+pub struct ReplicaLagGauges {
+    age: Gauge<f64>,
+    bytes: Gauge<u64>,
+}
+
+impl ReplicaLagGauges {
+    pub fn new(meter: &Meter) -> Self {
+        let age = meter.f64_gauge(names::DATABASE_REPLICA_LAG).with_unit("s");
+        let age = age.with_description(
+            "Age of the last transaction that the replica has replayed, 0 if it has replayed all",
+        );
+        let bytes = "Part of the primary's log that the replica has not replayed";
+        Self { age: age.build(), bytes: gauge(meter, names::DATABASE_REPLICA_LAG_SIZE, "By", bytes) }
+    }
+
+    /// Records the age of the last replayed transaction, and the bytes that are not replayed.
+    pub fn record(&self, age: Duration, bytes: u64) {
+        self.age.record(age.as_secs_f64(), &[]);
+        self.bytes.record(bytes, &[]);
+    }
+}
+
+/// Registers the metrics of a replica. `status` is called at each scrape. It returns whether the replica is available, and
+/// the numbers of reads from the primary and from the replica.
+pub fn register_replica_metrics(
+    meter: &Meter,
+    status: impl Fn() -> (bool, u64, u64) + Clone + Send + Sync + 'static,
+) {
+    let reads = status.clone();
+    meter
+        .u64_observable_counter(names::DATABASE_READS)
+        .with_description("Reads of products that could ask the replica, by the server that they asked")
+        .with_callback(move |observer| {
+            let (_, primary, replica) = reads();
+            observer.observe(primary, &[KeyValue::new(names::ROLE, "primary")]);
+            observer.observe(replica, &[KeyValue::new(names::ROLE, "replica")]);
+        })
+        .build();
+    meter
+        .u64_observable_gauge(names::DATABASE_REPLICA_UP)
+        .with_description("1 if the replica is available, otherwise 0")
+        .with_callback(move |observer| observer.observe(u64::from(status().0), &[]))
+        .build();
+}
+
 /// Registers gauges of the connection pool. `status` is called at each scrape. It returns the numbers of used
 /// connections, idle connections, allowed connections and waiting statements.
 pub fn register_pool_gauges(meter: &Meter, status: impl Fn() -> [u64; 4] + Clone + Send + Sync + 'static) {

@@ -121,6 +121,16 @@ pub const DB_CONNECTION_WAIT: &str = "db.client.connection.wait_time";
 pub const DATABASE_UP: &str = "database_up";
 /// Gauge: 1 if the database is reachable and accepts writes, otherwise 0.
 pub const DATABASE_WRITABLE: &str = "database_writable";
+/// Counter by [`ROLE`]: reads of products, if there is a replica.
+pub const DATABASE_READS: &str = "database.reads";
+/// Gauge: 1 if the last check of the replica succeeded, otherwise 0.
+pub const DATABASE_REPLICA_UP: &str = "database_replica_up";
+/// Gauge in seconds: age of the last transaction that the replica has replayed, 0 if it has replayed all.
+pub const DATABASE_REPLICA_LAG: &str = "database.replica_lag";
+/// Gauge in bytes: part of the primary's log that the replica has not replayed.
+pub const DATABASE_REPLICA_LAG_SIZE: &str = "database.replica_lag_size";
+/// Label: `primary` or `replica`.
+pub const ROLE: &str = "role";
 /// Label: `SELECT`, `INSERT`, `UPDATE`, `DELETE` or `OTHER`.
 pub const DB_OPERATION: &str = "db.operation.name";
 /// Label: `ok`, `error` or `unique_violation` for statements; `ok`, `error` or `rejected` for GraphQL

@@ -137,7 +137,7 @@ async fn help_lists_every_setting() {
     }
     let settings = help.split("Settings:").nth(1).unwrap();
     let flags = settings.lines().filter(|line| line.trim_start().starts_with("--")).count();
-    assert_eq!((flags, settings.matches("[env: ").count()), (63, 63), "{settings}");
+    assert_eq!((flags, settings.matches("[env: ").count()), (65, 65), "{settings}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

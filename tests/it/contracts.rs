@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use serde_json::json;
 
-use crate::harness::{Server, Store};
+use crate::harness::{Setup, Store, eventually};
 
 /// Asserts that a file of the repository has this content. With `UPDATE=1`, writes the content first.
 #[track_caller]
@@ -38,7 +38,12 @@ async fn the_openapi_document_matches_openapi_json() {
 /// Compares the documented table with the metrics that a server exposes after a few requests.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_metrics_match_docs_metrics_md() {
-    let server = Server::start(Store::Sqlite).await;
+    // A primary may be its own replica.
+    let setup = Setup::new(Store::PostgreSql).await.with("STOCKMETER_METRICS_COLLECTION_INTERVAL", "100ms");
+    let url = setup.database_url.clone();
+    let server = setup.with("DATABASE_READ_URL", url).start().await;
+    let lag = async || server.metric("database_replica_lag_seconds").await.is_some();
+    eventually("the replica is measured", lag).await;
     server.post("/products", r#"{"name":"a","price":1,"amount":1}"#).await;
     server.graphql("{ products { nodes { id } } }", json!({})).await;
     server.get("/metrics").await;

@@ -11,7 +11,7 @@ use std::{
 
 use futures_util::future::join_all;
 use rustix::process::Signal;
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -127,16 +127,8 @@ async fn a_promoted_standby_accepts_writes() {
     let standby = primary.start_standby().await;
     let migrated = setup.command().arg("migrate").output().await.unwrap();
     assert!(migrated.status.success(), "{migrated:?}");
-    let admin = standby.connect("postgres").await;
-    let primary = primary.connect(&name).await;
-    let value = async |connection: &DatabaseConnection, sql: &str| {
-        let row = connection.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await;
-        row.unwrap().unwrap().try_get_by_index::<String>(0).unwrap()
-    };
-    let written = value(&primary, "SELECT pg_current_wal_lsn()::text").await;
-    let is_replayed = format!("SELECT (pg_last_wal_replay_lsn() >= '{written}')::text");
-    eventually("the standby is current", async || value(&admin, &is_replayed).await == "true").await;
-    assert_eq!(value(&admin, "SELECT pg_promote()::text").await, "true");
+    primary.wait_for_standby(&standby).await;
+    standby.promote().await;
 
     setup.database_url = standby.url(&name);
     let server = setup.start().await;

@@ -193,7 +193,12 @@ async fn an_unusable_database_url_is_rejected_at_once() {
         (format!("{good}?channel_binding=require"), "unknown parameter `channel_binding`"),
         (format!("{good}?sslmode=require"), "rejected the connection: "),
         (format!("{good}?sslmode=requre"), "DATABASE_URL has an unknown sslmode: use one of disable, allow"),
-        (good.replace("127.0.0.1", "127.0.0.1,localhost"), "DATABASE_URL names several hosts"),
+        (good.replace("127.0.0.1", "127.0.0.1,"), "DATABASE_URL has an empty name in its list of hosts"),
+        (format!("{good}?host=a,b"), "DATABASE_URL has several values of `host`: write the hosts before"),
+        (
+            format!("{good}?target_session_attrs=master"),
+            "DATABASE_URL has an unknown target_session_attrs: use one of any, read-write",
+        ),
         (good.replace(PASSWORD, &format!("{PASSWORD}%zz")), "write % in a password as %25"),
         (format!("postgres://postgres:47#{PASSWORD}@127.0.0.1/db"), "DATABASE_URL has an @"),
         ("sqlite::memory:".to_owned(), "DATABASE_URL must name a file"),

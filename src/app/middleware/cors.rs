@@ -15,6 +15,7 @@ use crate::{
     http::{
         idempotency::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED},
         limits::request_rate::{RATE_LIMIT, RATE_LIMIT_POLICY},
+        read_after::READ_AFTER,
     },
     rest::prefer::{PREFER, PREFERENCE_APPLIED},
 };
@@ -94,8 +95,15 @@ impl Cors {
 
 /// Returns a layer that allows pages of other origins to use the server.
 fn layer(origins: AllowedOrigins, headers: &[HeaderName]) -> CorsLayer {
-    let own_headers =
-        [header::CONTENT_TYPE, header::IF_MATCH, header::IF_NONE_MATCH, IDEMPOTENCY_KEY, PREFER, REQUEST_ID];
+    let own_headers = [
+        header::CONTENT_TYPE,
+        header::IF_MATCH,
+        header::IF_NONE_MATCH,
+        IDEMPOTENCY_KEY,
+        PREFER,
+        READ_AFTER,
+        REQUEST_ID,
+    ];
     let allowed_headers = own_headers.into_iter().chain(CLIENT_HEADERS).chain(headers.iter().cloned());
     let origins = match origins {
         AllowedOrigins::Any => AllowOrigin::any(),
@@ -120,6 +128,7 @@ fn layer(origins: AllowedOrigins, headers: &[HeaderName]) -> CorsLayer {
             IDEMPOTENT_REPLAYED,
             RATE_LIMIT,
             RATE_LIMIT_POLICY,
+            READ_AFTER,
             REQUEST_ID,
             SERVER_TIMING,
             TOTAL_COUNT,

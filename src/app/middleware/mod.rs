@@ -27,7 +27,7 @@ use crate::{
             request_rate::RequestRate,
         },
         problem::Problem,
-        problem_response,
+        problem_response, read_after,
         request_body::BodyLimits,
         transfer_coding, unsent_response,
     },
@@ -104,6 +104,7 @@ pub async fn handle(app: App, mut request: Request, peer: IpAddr) -> Response {
         response_headers::set_defaults(response.headers_mut(), time_to_headers);
         request_id::set(response.headers_mut(), &id);
         let rate = app.0.middleware.request_rate.as_ref();
+        read_after::add_header(response.headers_mut());
         request_rate::add_headers(rate, recognized.route, response.headers_mut());
         if compression::should_compress(&response) {
             // Boxed to keep the outer future small, because most responses are not compressed.
@@ -166,5 +167,8 @@ fn admit(
     // Requests without the scope count, too.
     request_rate::count(middleware.request_rate.as_ref(), route)?;
     access_control::authorize(caller.as_ref(), route, headers, is_import)?;
+    if route.is_some_and(Route::has_large_responses) {
+        read_after::record(headers)?;
+    }
     concurrency_limit::try_acquire(&middleware.permits, route)
 }

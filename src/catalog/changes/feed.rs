@@ -82,6 +82,8 @@ impl Catalog {
         after: Option<LogPosition>,
     ) -> Result<impl Stream<Item = Result<Event, Error>> + Send + use<>, Error> {
         let (receiver, live_from) = self.join_subscribers().await?;
+        // Products that the client reads from now on must not be older than the first event.
+        self.record_current_position().await?;
         Ok(Subscriber::new(self.clone(), receiver, live_from, after).events(selection))
     }
 
@@ -181,6 +183,8 @@ impl Catalog {
                     LogRead::Changes { .. } | LogRead::Expired => {
                         // If a running transaction can still precede every row, the next call retries.
                         if let Some(newest) = self.store().newest_position().await? {
+                            // Subscribers are going to read products, which must not be older than the event.
+                            self.store().update_written_position().await?;
                             send(Event::Resync(newest));
                             *published_up_to = Some(newest);
                         }

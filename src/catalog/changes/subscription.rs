@@ -86,7 +86,12 @@ impl Subscriber {
         loop {
             match self.receiver.recv().await {
                 Ok(Event::Change(change)) if change.position <= self.delivered_up_to => {}
-                Ok(event) => return Some((Ok(event), Some(self))),
+                Ok(event) => {
+                    if let Event::Resync(_) = event {
+                        self.catalog.record_written();
+                    }
+                    return Some((Ok(event), Some(self)));
+                }
                 Err(RecvError::Lagged(_)) => return Some((Err(Error::TooSlow), None)),
                 Err(RecvError::Closed) => return None,
             }

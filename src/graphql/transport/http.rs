@@ -50,6 +50,9 @@ use crate::{
         ("variables" = Option<String>, Query, description = "Variables as a JSON object"),
         ("extensions" = Option<String>, Query,
             description = "Protocol extensions as a JSON object, such as `persistedQuery`"),
+        ("X-Read-After" = Option<String>, Header, pattern = "^[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$",
+            description = "`X-Read-After` of a response to a write; queries include that write, even if they ask a \
+                replica"),
     ),
     responses(
         (status = 101, description = "WebSocket opened"),
@@ -132,6 +135,9 @@ fn wants_playground(headers: &HeaderMap, has_query: bool) -> bool {
         ("Idempotency-Key" = Option<String>, Header, pattern = r#"^("[!#-~]{1,255}"|[!#-~]{1,255})$"#,
             description = "Unique key for this request. A mutation with the same key, document and variables \
                 returns the first response again. Queries and subscriptions ignore the key"),
+        ("X-Read-After" = Option<String>, Header, pattern = "^[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$",
+            description = "`X-Read-After` of a response to a write; queries include that write, even if they ask a \
+                replica"),
     ),
     request_body(content = openapi::GraphqlRequest),
     responses(

@@ -22,6 +22,9 @@ export class Problem extends Error {
 /** Token of the requests. It is in no storage, because other pages of this origin could read that. */
 let token = "";
 
+/** Position after the last write, or at the start of the changes. Reads from a replica of the database include all changes before it. */
+let readAfter;
+
 export const hasToken = () => token !== "";
 
 /**
@@ -32,9 +35,12 @@ export async function request(method, path, { headers, body, signal, background 
   for (;;) {
     const sent = token;
     const authorization = sent ? { Authorization: `Bearer ${sent}` } : {};
-    const response = await fetch(path, { method, headers: { ...authorization, ...headers }, body, signal }).catch((error) => {
+    const position = readAfter ? { "X-Read-After": readAfter } : {};
+    const sentHeaders = { ...authorization, ...position, ...headers };
+    const response = await fetch(path, { method, headers: sentHeaders, body, signal }).catch((error) => {
       throw signal?.aborted ? error : new Problem(0, "The server cannot be reached.");
     });
+    readAfter = response.headers.get("X-Read-After") ?? readAfter;
     if (response.ok) {
       return response;
     }

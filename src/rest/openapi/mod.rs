@@ -15,6 +15,7 @@ pub use self::{
     parameters::{
         ChangesParams, FilterParams, IdFilterExampleParam, IdFilterParam, IdParam, IdempotencyKeyHeader,
         IfMatchHeader, IfNoneMatchAnyHeader, IfNoneMatchHeader, LastEventIdHeader, ListParams, PreferHeader,
+        ReadAfterHeader,
     },
     problems::{
         BodyTooLarge, BodyTooSlow, Conflict, Internal, Invalid, KeyInUse, Malformed, NotFound, StockConflict,

@@ -132,6 +132,14 @@ pub struct IdempotencyKeyHeader {
 
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
+pub struct ReadAfterHeader {
+    /// `X-Read-After` of a response to a write; the result includes that write, even if a replica is asked
+    #[param(rename = "X-Read-After", pattern = "^[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$")]
+    read_after: Option<String>,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
 pub struct PreferHeader {
     /// `resolution=merge-duplicates` replaces products whose ids exist (RFC 7240)
     #[param(rename = "Prefer")]

@@ -17,7 +17,10 @@ use sea_orm::{
 };
 use sea_query_sqlx::SqlxValues;
 
-use super::connection_manager::{Connections, PooledConnection};
+use super::{
+    connection_manager::{Connections, PooledConnection},
+    wal::{self, WrittenPosition},
+};
 use crate::store::{
     Kind, StoreError, WriteState,
     error::is_connection_lost,
@@ -38,6 +41,8 @@ pub(super) struct Connection {
     pooled: Option<PooledConnection>,
     pool: Connections,
     write_state: WriteState,
+    /// Position to update after writes; `None` if no replica needs it.
+    written: Option<WrittenPosition>,
     observer: OptionalObserver,
     /// Time after which a statement is given up, because the connection is lost. PostgreSQL ends it earlier.
     limit: Duration,
@@ -90,12 +95,13 @@ impl Connection {
         pooled: PooledConnection,
         pool: Connections,
         write_state: WriteState,
+        written: Option<WrittenPosition>,
         observer: OptionalObserver,
         statement_timeout: Duration,
     ) -> Self {
         let (pooled, state) = (Some(pooled), State::Ready);
         let limit = statement_timeout + MAX_DELAY;
-        Self { pooled, pool, write_state, observer, limit, state, is_in_transaction: false }
+        Self { pooled, pool, write_state, written, observer, limit, state, is_in_transaction: false }
     }
 
     /// Runs a statement and returns its rows.
@@ -129,9 +135,34 @@ impl Connection {
     /// Commits the transaction. After an error, whether it was committed is unknown, so that nothing may be
     /// repeated.
     pub async fn commit(&mut self) -> Result<(), StoreError> {
-        self.control("COMMIT").await.map_err(StoreError::unavailable)?;
+        let committed = match self.written.clone() {
+            None => self.control("COMMIT").await,
+            Some(written) => self.control_and_record(wal::COMMIT_AND_SELECT_POSITION, &written).await,
+        };
+        committed.map_err(StoreError::unavailable)?;
         self.is_in_transaction = false;
         Ok(())
+    }
+
+    /// Updates the written position after a statement outside a transaction, also if the database rejected it: the client
+    /// may then read what was in its way. Returns the result of the statement.
+    pub async fn after_write<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Some(written) = self.written.clone().filter(|_| self.state == State::Ready) {
+            let recorded = self.control_and_record(wal::SELECT_POSITION, &written).await;
+            // After an error, the client cannot read its write, so the result must not be a success.
+            return result.and_then(|value| recorded.map(|()| value));
+        }
+        result
+    }
+
+    /// Runs statements without parameters, the last of which selects a position. They are not observed.
+    async fn control_and_record(
+        &mut self,
+        sql: &'static str,
+        written: &WrittenPosition,
+    ) -> Result<(), StoreError> {
+        let row = run!(self, connection => connection.fetch_one(sql))?;
+        Ok(written.record(&row)?)
     }
 
     /// Rolls the transaction back. Returns an error if a statement was given up; in this case, the connection is

@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use deadpool::managed::{Manager, Metrics, Object, Pool, RecycleError, RecycleResult};
-use sea_orm::sqlx::{self, Connection as _, PgConnection, postgres::PgConnectOptions};
+use sea_orm::sqlx::{self, Connection as _, PgConnection};
 use tokio::runtime::Handle;
 
-use super::connect;
+use super::{
+    connect,
+    servers::{ConnectError, Servers},
+};
 use crate::{panics, store::PoolOptions};
 
 /// Idle time after which a connection is tested before use, because a proxy may have closed it.
@@ -23,7 +26,7 @@ pub(super) type PooledConnection = Object<ConnectionManager>;
 
 /// Opens and tests connections.
 pub(super) struct ConnectionManager {
-    pub server: PgConnectOptions,
+    pub servers: Servers,
     pub options: PoolOptions,
     /// The runtime that opens a connection also drives its I/O. Connections opened by background work would
     /// otherwise depend on the background runtime.
@@ -32,21 +35,21 @@ pub(super) struct ConnectionManager {
 
 impl Manager for ConnectionManager {
     type Type = PgConnection;
-    type Error = sqlx::Error;
+    type Error = ConnectError;
 
-    async fn create(&self) -> Result<PgConnection, sqlx::Error> {
-        let (server, options) = (self.server.clone(), self.options);
-        let connect = self.runtime.spawn(async move { connect::connect(&server, options).await });
-        panics::resume_panic(connect.await).unwrap_or(Err(sqlx::Error::PoolClosed))
+    async fn create(&self) -> Result<PgConnection, ConnectError> {
+        let (servers, options) = (self.servers.clone(), self.options);
+        let connect = self.runtime.spawn(async move { connect::connect(&servers, options).await });
+        panics::resume_panic(connect.await).unwrap_or_else(|| Err(sqlx::Error::PoolClosed.into()))
     }
 
-    async fn recycle(&self, connection: &mut PgConnection, metrics: &Metrics) -> RecycleResult<sqlx::Error> {
+    async fn recycle(&self, connection: &mut PgConnection, metrics: &Metrics) -> RecycleResult<ConnectError> {
         if metrics.age() > MAX_AGE {
             return Err(RecycleError::message("too old"));
         }
         if metrics.last_used() > TEST_AFTER_IDLE {
             let test = tokio::time::timeout(TEST_TIMEOUT, connection.ping()).await;
-            test.map_err(|_| RecycleError::message("no response"))??;
+            test.map_err(|_| RecycleError::message("no response"))?.map_err(ConnectError::from)?;
         }
         Ok(())
     }

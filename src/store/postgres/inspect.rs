@@ -2,11 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sea_orm::sqlx::{
-    self, AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, Row, postgres::PgConnectOptions,
-};
+use sea_orm::sqlx::{self, AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row};
 
-use super::{connect::connect_options, pooler};
+use super::{Servers, pooler};
 use crate::store::{
     StoreError,
     inspect::{InspectError, Inspection, SchemaState},
@@ -28,15 +26,15 @@ SELECT current_setting('server_version'),
 
 const SELECT_MIGRATIONS: &str = "SELECT version FROM seaql_migrations";
 
-pub(in crate::store) async fn inspect(server: &PgConnectOptions) -> Result<Inspection, InspectError> {
-    if pooler::shares_connections(server).await.map_err(StoreError::from)? {
+pub(in crate::store) async fn inspect(servers: &Servers) -> Result<Inspection, InspectError> {
+    if pooler::shares_connections(servers).await.map_err(StoreError::from)? {
         return Err(InspectError::Pooler);
     }
-    Ok(read(server).await.map_err(StoreError::from)?)
+    let connection = servers.connect().await.map_err(StoreError::from)?;
+    Ok(read(connection).await.map_err(StoreError::from)?)
 }
 
-async fn read(server: &PgConnectOptions) -> Result<Inspection, sqlx::Error> {
-    let mut connection = connect_options(server).connect().await?;
+async fn read(mut connection: PgConnection) -> Result<Inspection, sqlx::Error> {
     let row = connection.fetch_one(AssertSqlSafe(SELECT.to_owned())).await?;
     let (read_at, seconds): (_, f64) = (SystemTime::now(), row.try_get(2)?);
     let mut applied = Vec::new();

@@ -12,23 +12,25 @@ mod notify;
 mod pool;
 pub(super) mod pooler;
 mod products;
+mod replica;
+mod replication;
 mod rows;
+mod servers;
 mod transaction;
 mod update;
+pub(super) mod url;
+mod wal;
 
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use sea_orm::{
     DatabaseConnection, DbBackend, Statement,
-    sqlx::{
-        PgPool, Row,
-        postgres::{PgConnectOptions, PgPoolOptions},
-    },
+    sqlx::{Row, postgres::PgRow},
 };
 use tokio::sync::Mutex;
 
-use self::{pool::Pool, transaction::PostgresTransaction};
+use self::{pool::Pool, replica::Replica, transaction::PostgresTransaction};
 use super::{
     HEALTH_CHECK_TIMEOUT, Insert, Inserted, Kind, LogRead, PoolOptions, PoolStatus, ProductStatements,
     RowWait, Store, StoreError, StoredResponse, Transaction, WriteOutcome, WriteState,
@@ -36,15 +38,14 @@ use super::{
 };
 use crate::domain::{
     Filter, IdempotencyKey, Listing, LogPosition, NewProduct, PageRequest, Product, ProductId, ProductWrite,
-    Version,
+    ReadFrom, Version,
 };
 
-pub(super) use self::{change_log::SELECT_NEWEST as SELECT_NEWEST_CHANGE, inspect::inspect};
+pub(super) use self::{
+    change_log::SELECT_NEWEST as SELECT_NEWEST_CHANGE, inspect::inspect, servers::Servers,
+};
 
 const BACKEND: DbBackend = DbBackend::Postgres;
-
-/// Maximum number of connections for migrations and notifications.
-const SEPARATE_CONNECTIONS: u32 = 2;
 
 /// A PostgreSQL database. Cheap to clone.
 #[derive(Clone)]
@@ -52,8 +53,11 @@ pub(super) struct Postgres {
     pool: Pool,
     /// A pool with one connection, so that health checks succeed even if the pool is busy.
     health: Pool,
-    /// Connections for migrations and for notifications.
-    separate: PgPool,
+    /// `None` if reads ask the primary only.
+    replica: Option<Replica>,
+    /// The servers, to which migrations and notifications have connections of their own.
+    servers: Servers,
+    acquire_timeout: Duration,
 }
 
 impl fmt::Debug for Postgres {
@@ -63,21 +67,33 @@ impl fmt::Debug for Postgres {
 }
 
 impl Postgres {
-    /// Creates the pools, which open connections when they are needed.
+    /// Creates the pools, which open connections when they are needed. `replica` has the servers of the replica, and the
+    /// maximum time that a read waits for it.
     pub fn open(
-        server: &PgConnectOptions,
+        servers: &Servers,
         options: PoolOptions,
         observer: OptionalObserver,
+        replica: Option<(&Servers, Duration)>,
     ) -> Result<Self, StoreError> {
-        let server = connect::connect_options(server);
-        let separate = PgPoolOptions::new().max_connections(SEPARATE_CONNECTIONS);
-        let separate = separate.acquire_timeout(options.acquire_timeout).connect_lazy_with(server.clone());
+        let replica =
+            replica.map(|(servers, wait)| Replica::new(servers.clone(), options, observer.clone(), wait));
+        let written = replica.as_ref().map(|replica| replica.written().clone());
         let health = PoolOptions { connections: 1, acquire_timeout: HEALTH_CHECK_TIMEOUT, ..options };
         Ok(Self {
-            pool: Pool::new(server.clone(), options, observer)?,
-            health: Pool::new(server, health, OptionalObserver(None))?,
-            separate,
+            pool: Pool::new(servers.clone(), options, observer, written)?,
+            health: Pool::new(servers.clone(), health, OptionalObserver(None), None)?,
+            replica,
+            servers: servers.clone(),
+            acquire_timeout: options.acquire_timeout,
         })
+    }
+
+    /// Runs a read and returns its rows.
+    async fn read(&self, from: ReadFrom, statement: Statement) -> Result<Vec<PgRow>, StoreError> {
+        match &self.replica {
+            None => self.pool.acquire().await?.query(statement).await,
+            Some(replica) => replica.query(&self.pool, from, statement).await,
+        }
     }
 }
 
@@ -114,13 +130,21 @@ impl Store for Postgres {
         result
     }
 
-    async fn page(&self, listing: &Listing, page: &PageRequest) -> Result<Vec<Product>, StoreError> {
-        let statement = sql::page::statement(listing, page, BACKEND);
-        rows::products(&self.pool.acquire().await?.query(statement).await?)
+    async fn get_many(&self, ids: &[ProductId], from: ReadFrom) -> Result<Vec<Product>, StoreError> {
+        rows::products(&self.read(from, products::select_many(ids)).await?)
     }
 
-    async fn count(&self, filter: &Filter) -> Result<u64, StoreError> {
-        let rows = self.pool.acquire().await?.query(sql::count(filter, BACKEND)).await?;
+    async fn page(
+        &self,
+        listing: &Listing,
+        page: &PageRequest,
+        from: ReadFrom,
+    ) -> Result<Vec<Product>, StoreError> {
+        rows::products(&self.read(from, sql::page::statement(listing, page, BACKEND)).await?)
+    }
+
+    async fn count(&self, filter: &Filter, from: ReadFrom) -> Result<u64, StoreError> {
+        let rows = self.read(from, sql::count(filter, BACKEND)).await?;
         let counts: Vec<i64> = rows::first_column(&rows)?;
         Ok(counts.first().and_then(|count| u64::try_from(*count).ok()).unwrap_or_default())
     }
@@ -183,7 +207,10 @@ impl Store for Postgres {
         created_after: i64,
     ) -> Result<Option<StoredResponse>, StoreError> {
         let select = sql::idempotency::select(key, created_after, BACKEND);
-        rows::stored_response(&self.pool.acquire().await?.query(select).await?)
+        let mut connection = self.pool.acquire().await?;
+        let rows = connection.query(select).await;
+        // The stored response is that of a write.
+        rows::stored_response(&connection.after_write(rows).await?)
     }
 
     async fn prune_idempotency_keys(&self, created_until: i64) -> Result<(), StoreError> {
@@ -201,28 +228,25 @@ impl Store for Postgres {
     }
 
     async fn on_notification(&self, name: &str, notified: &(dyn Fn() + Send + Sync)) {
-        notify::on_notification(&self.separate, name, notified).await;
+        notify::on_notification(&self.servers, name, notified).await;
     }
 
     async fn schema_connection(&self) -> Result<DatabaseConnection, StoreError> {
-        Ok(DatabaseConnection::from(self.separate.clone()))
+        Ok(DatabaseConnection::from(self.servers.pool(self.acquire_timeout).await?))
     }
 
     async fn close(&self) {
         self.pool.close();
         self.health.close();
-        self.separate.close().await;
     }
 }
 
 #[async_trait]
 impl ProductStatements for Postgres {
-    async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
-        products::get_many(&mut self.pool.acquire().await?, ids).await
-    }
-
     async fn insert(&self, insert: &Insert) -> Result<Inserted, StoreError> {
-        insert::insert(&mut self.pool.acquire_for_write().await?.connection, insert).await
+        let connection = &mut self.pool.acquire_for_write().await?.connection;
+        let inserted = insert::insert(connection, insert).await;
+        connection.after_write(inserted).await
     }
 
     async fn existing_ids(&self, ids: Vec<ProductId>) -> Result<Vec<ProductId>, StoreError> {
@@ -237,10 +261,14 @@ impl ProductStatements for Postgres {
         &self,
         products: Arc<Vec<NewProduct>>,
     ) -> Result<HashMap<ProductId, Version>, StoreError> {
-        products::replace_many(&mut self.pool.acquire_for_write().await?.connection, &products).await
+        let connection = &mut self.pool.acquire_for_write().await?.connection;
+        let replaced = products::replace_many(connection, &products).await;
+        connection.after_write(replaced).await
     }
 
     async fn delete_many(&self, filter: &Filter) -> Result<u64, StoreError> {
-        self.pool.acquire_for_write().await?.connection.execute(sql::delete_many(filter, BACKEND)).await
+        let connection = &mut self.pool.acquire_for_write().await?.connection;
+        let deleted = connection.execute(sql::delete_many(filter, BACKEND)).await;
+        connection.after_write(deleted).await
     }
 }

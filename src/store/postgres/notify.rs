@@ -2,18 +2,21 @@
 
 use std::time::Duration;
 
-use sea_orm::{
-    Statement,
-    sqlx::{self, PgPool, postgres::PgListener},
-};
+use sea_orm::{Statement, sqlx::postgres::PgListener};
 use tracing::debug;
 
-use super::{BACKEND, connection::Connection};
+use super::{
+    BACKEND,
+    connection::Connection,
+    servers::{ConnectError, Servers},
+};
 use crate::store::StoreError;
 
 const CHANNEL: &str = "product_change";
 /// Pause between the loss of the connection and the next attempt to listen.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// Timeout of an attempt to connect.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Notifies the other instances, so that they read the change log. The message contains only `name`, the
 /// name of this instance. If the message is lost, they read the log later.
@@ -25,9 +28,9 @@ pub(super) async fn notify_peers(connection: &mut Connection, name: &str) -> Res
 
 /// Calls `notified` for each notification from an instance other than `name`, and each time a notification
 /// may have been missed. Never returns.
-pub(super) async fn on_notification(pool: &PgPool, name: &str, notified: &(dyn Fn() + Send + Sync)) {
+pub(super) async fn on_notification(servers: &Servers, name: &str, notified: &(dyn Fn() + Send + Sync)) {
     loop {
-        if let Err(error) = listen(pool, name, notified).await {
+        if let Err(error) = listen(servers, name, notified).await {
             debug!(%error, "cannot listen for notifications of other instances");
         }
         notified();
@@ -35,8 +38,13 @@ pub(super) async fn on_notification(pool: &PgPool, name: &str, notified: &(dyn F
     }
 }
 
-async fn listen(pool: &PgPool, name: &str, notified: &(dyn Fn() + Send + Sync)) -> Result<(), sqlx::Error> {
-    let mut listener = PgListener::connect_with(pool).await?;
+async fn listen(
+    servers: &Servers,
+    name: &str,
+    notified: &(dyn Fn() + Send + Sync),
+) -> Result<(), ConnectError> {
+    let pool = servers.pool(CONNECT_TIMEOUT).await?;
+    let mut listener = PgListener::connect_with(&pool).await?;
     listener.listen(CHANNEL).await?;
     notified();
     loop {

@@ -9,7 +9,6 @@ use std::{
 };
 
 use deadpool::managed::PoolError;
-use sea_orm::sqlx::postgres::PgConnectOptions;
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -18,6 +17,8 @@ use tokio::{
 use super::{
     connection::Connection,
     connection_manager::{ConnectionManager, Connections},
+    servers::Servers,
+    wal::WrittenPosition,
 };
 use crate::store::{
     PoolOptions, PoolStatus, StoreError, WriteState, observer::OptionalObserver, pending::PendingGuard,
@@ -32,6 +33,8 @@ pub(super) struct Pool {
     writes: Arc<Semaphore>,
     pending_writes: Arc<AtomicU64>,
     write_state: WriteState,
+    /// Position that the connections update after writes; `None` if no replica needs it.
+    written: Option<WrittenPosition>,
     options: PoolOptions,
     observer: OptionalObserver,
 }
@@ -45,12 +48,13 @@ pub(super) struct WriteConnection {
 impl Pool {
     /// Creates a pool, which opens connections when they are needed, on the current runtime.
     pub fn new(
-        server: PgConnectOptions,
+        servers: Servers,
         options: PoolOptions,
         observer: OptionalObserver,
+        written: Option<WrittenPosition>,
     ) -> Result<Self, StoreError> {
         let max = usize::try_from(options.connections).unwrap_or(Semaphore::MAX_PERMITS);
-        let manager = ConnectionManager { server, options, runtime: Handle::current() };
+        let manager = ConnectionManager { servers, options, runtime: Handle::current() };
         let connections = Connections::builder(manager)
             .max_size(max)
             .wait_timeout(Some(options.acquire_timeout))
@@ -61,7 +65,7 @@ impl Pool {
         // A quarter of the connections is reserved for reads, but at least one is for writes.
         let writes = Arc::new(Semaphore::new((max - max.div_ceil(4)).max(1)));
         let (pending_writes, write_state) = (Arc::default(), WriteState::default());
-        Ok(Self { connections, writes, pending_writes, write_state, options, observer })
+        Ok(Self { connections, writes, pending_writes, write_state, written, options, observer })
     }
 
     /// Returns whether writes over the pool's connections work.
@@ -94,8 +98,9 @@ impl Pool {
         match connection {
             Ok(connection) => {
                 let (pool, state) = (self.connections.clone(), self.write_state.clone());
+                let (written, observer) = (self.written.clone(), self.observer.clone());
                 let timeout = self.options.statement_timeout;
-                Ok(Connection::new(connection, pool, state, self.observer.clone(), timeout))
+                Ok(Connection::new(connection, pool, state, written, observer, timeout))
             }
             Err(PoolError::Backend(error)) => Err(error.into()),
             Err(error) => Err(StoreError::unavailable(error)),

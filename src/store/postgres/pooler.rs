@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use sea_orm::sqlx::{
-    self, AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection, Row,
-    postgres::PgConnectOptions,
-};
+use sea_orm::sqlx::{self, AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row};
 
-use super::connect::connect_options;
+use super::servers::{ConnectError, Servers};
 
 /// Number of times that the server processes are compared. With other clients at work, a pooler may give
 /// different ones at first.
@@ -21,9 +18,8 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// Returns an error if no connection can be opened.
-pub(in crate::store) async fn shares_connections(server: &PgConnectOptions) -> Result<bool, sqlx::Error> {
-    let server = connect_options(server);
-    let (mut first, mut second) = (server.connect().await?, server.connect().await?);
+pub(in crate::store) async fn shares_connections(servers: &Servers) -> Result<bool, ConnectError> {
+    let (mut first, mut second) = (servers.connect().await?, servers.connect().await?);
     let compare = async {
         let known = process_id(&mut first).await?;
         for _ in 0..ROUNDS {
@@ -31,13 +27,13 @@ pub(in crate::store) async fn shares_connections(server: &PgConnectOptions) -> R
                 return Ok(true);
             }
         }
-        Ok(false)
+        Ok::<_, sqlx::Error>(false)
     };
     let shares = tokio::time::timeout(TIMEOUT, compare).await.unwrap_or(Ok(false));
     // The connections were only a test, so an error on close does not matter.
     drop(first.close().await);
     drop(second.close().await);
-    shares
+    Ok(shares?)
 }
 
 /// Returns the id of the server process. The statement is not prepared, because a pooler may run the parts of

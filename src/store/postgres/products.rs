@@ -26,13 +26,17 @@ pub(super) async fn get_many(
     connection: &mut Connection,
     ids: &[ProductId],
 ) -> Result<Vec<Product>, StoreError> {
+    rows::products(&connection.query(select_many(ids)).await?)
+}
+
+/// Returns a statement that selects those of the products that exist.
+pub(super) fn select_many(ids: &[ProductId]) -> Statement {
     let mut ids = columns(ids);
     if let Some(last) = ids.last() {
         // Padding with the last id is harmless, because a repeated id matches its row once.
         ids.resize(ids.len().max(ASSUMED_ARRAY_LEN), *last);
     }
-    let select = Statement::from_sql_and_values(BACKEND, SELECT_MANY, [ids.into()]);
-    rows::products(&connection.query(select).await?)
+    Statement::from_sql_and_values(BACKEND, SELECT_MANY, [ids.into()])
 }
 
 /// Returns those of the ids that belong to products.

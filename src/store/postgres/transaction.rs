@@ -40,10 +40,6 @@ macro_rules! in_savepoint {
 
 #[async_trait]
 impl ProductStatements for PostgresTransaction {
-    async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
-        in_savepoint!(self, connection => products::get_many(connection, ids))
-    }
-
     async fn insert(&self, insert: &Insert) -> Result<Inserted, StoreError> {
         in_savepoint!(self, connection => insert::insert(connection, insert))
     }
@@ -70,6 +66,10 @@ impl ProductStatements for PostgresTransaction {
 
 #[async_trait]
 impl Transaction for PostgresTransaction {
+    async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
+        in_savepoint!(self, connection => products::get_many(connection, ids))
+    }
+
     async fn write(&self, write: ProductWrite) -> Result<Result<Product, Error>, StoreError> {
         let writes = vec![write];
         let outcomes =

@@ -29,12 +29,12 @@ use sea_orm::{DatabaseConnection, DbBackend};
 
 use self::{connection::Access, write_transaction::WriteTransaction};
 use super::{
-    HEALTH_CHECK_TIMEOUT, Insert, Inserted, Kind, LogRead, PoolStatus, ProductStatements, RowWait, Store,
-    StoreError, StoredResponse, Transaction, WriteOutcome, WriteState, sql,
+    HEALTH_CHECK_TIMEOUT, Insert, Inserted, Kind, LogRead, PoolStatus, ProductStatements, Replication,
+    RowWait, Store, StoreError, StoredResponse, Transaction, WriteOutcome, WriteState, sql,
 };
 use crate::domain::{
     Filter, IdempotencyKey, Listing, LogPosition, NewProduct, PageRequest, Product, ProductId, ProductWrite,
-    Version,
+    ReadFrom, Version,
 };
 
 pub(super) use self::{change_log::SELECT_LAST as SELECT_LAST_CHANGE, engine::Sqlite, inspect::inspect};
@@ -76,7 +76,20 @@ impl Store for Sqlite {
         result
     }
 
-    async fn page(&self, listing: &Listing, page: &PageRequest) -> Result<Vec<Product>, StoreError> {
+    async fn get_many(&self, ids: &[ProductId], _: ReadFrom) -> Result<Vec<Product>, StoreError> {
+        let ids = ids.to_vec();
+        let read = move |connection: &Connection| {
+            read_transaction::run(connection, || update::find_many(connection, &ids))
+        };
+        self.read_short(update::SELECT_ONE, read).await
+    }
+
+    async fn page(
+        &self,
+        listing: &Listing,
+        page: &PageRequest,
+        _: ReadFrom,
+    ) -> Result<Vec<Product>, StoreError> {
         let statement = sql::page::statement(listing, page, BACKEND);
         if !page.is_short(listing) {
             return self.select(statement, values::product).await;
@@ -86,7 +99,7 @@ impl Store for Sqlite {
         self.read_short(&sql, read).await
     }
 
-    async fn count(&self, filter: &Filter) -> Result<u64, StoreError> {
+    async fn count(&self, filter: &Filter, _: ReadFrom) -> Result<u64, StoreError> {
         let counts: Vec<i64> = self.select(sql::count(filter, BACKEND), |row| row.get(0)).await?;
         Ok(counts.first().and_then(|count| u64::try_from(*count).ok()).unwrap_or_default())
     }
@@ -178,16 +191,10 @@ impl Store for Sqlite {
     }
 }
 
+impl Replication for Sqlite {}
+
 #[async_trait]
 impl ProductStatements for Sqlite {
-    async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
-        let ids = ids.to_vec();
-        let read = move |connection: &Connection| {
-            read_transaction::run(connection, || update::find_many(connection, &ids))
-        };
-        self.read_short(update::SELECT_ONE, read).await
-    }
-
     async fn insert(&self, insert: &Insert) -> Result<Inserted, StoreError> {
         let insert = insert.clone();
         self.write("INSERT", insert::INSERT_ONE, move |transaction| insert::insert(transaction, &insert))

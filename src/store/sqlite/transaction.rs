@@ -43,13 +43,6 @@ impl SqliteTransaction {
 
 #[async_trait]
 impl ProductStatements for SqliteTransaction {
-    async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
-        let ids = ids.to_vec();
-        let find =
-            move |transaction: &mut WriteTransaction<'_>| update::find_many(transaction.connection, &ids);
-        self.run("SELECT", update::SELECT_ONE, find).await
-    }
-
     async fn insert(&self, insert: &Insert) -> Result<Inserted, StoreError> {
         let insert = insert.clone();
         self.run("INSERT", insert::INSERT_ONE, move |transaction| insert::insert(transaction, &insert))
@@ -85,6 +78,13 @@ impl ProductStatements for SqliteTransaction {
 
 #[async_trait]
 impl Transaction for SqliteTransaction {
+    async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
+        let ids = ids.to_vec();
+        let find =
+            move |transaction: &mut WriteTransaction<'_>| update::find_many(transaction.connection, &ids);
+        self.run("SELECT", update::SELECT_ONE, find).await
+    }
+
     async fn write(&self, write: ProductWrite) -> Result<Result<Product, Error>, StoreError> {
         self.run("UPDATE", update::UPDATE, move |transaction| update::write(transaction, &write)).await
     }

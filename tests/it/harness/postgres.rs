@@ -7,7 +7,8 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
+use rustix::process::{Pid, Signal, kill_process};
+use sea_orm::{ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
 use tokio::sync::OnceCell;
 
 use super::eventually;
@@ -17,7 +18,18 @@ use super::eventually;
 #[derive(Debug)]
 pub struct Cluster {
     port: u16,
+    folder: PathBuf,
     _supervisor: Child,
+}
+
+/// Processes that are stopped until this value is dropped.
+#[derive(Debug)]
+pub struct Frozen(Vec<Pid>);
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        signal_all(&self.0, Signal::CONT);
+    }
 }
 
 static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
@@ -32,7 +44,7 @@ const SUPERVISE: &str = r#"
 "$0/postgres" -D "$1/data" -p "$2" -c unix_socket_directories="$1" -c max_connections=400 -c fsync=off \
     >"$1/log" 2>&1 &
 cat
-kill -INT $!
+kill -INT $! 2>/dev/null
 wait $!
 rm -rf "$1"
 "#;
@@ -85,10 +97,31 @@ impl Cluster {
             .stdin(Stdio::piped())
             .spawn()
             .unwrap();
-        let cluster = Self { port, _supervisor: supervisor };
+        let cluster = Self { port, folder: dir.to_owned(), _supervisor: supervisor };
         let url = cluster.url("postgres");
         eventually("PostgreSQL accepts connections", async || Database::connect(&url).await.is_ok()).await;
         cluster
+    }
+
+    /// Kills all processes with SIGKILL.
+    pub fn kill(&self) {
+        signal_all(&self.processes(), Signal::KILL);
+    }
+
+    /// Stops all processes. Their connections stay open.
+    pub fn freeze(&self) -> Frozen {
+        let processes = self.processes();
+        signal_all(&processes, Signal::STOP);
+        Frozen(processes)
+    }
+
+    /// Returns the main process, then its children.
+    fn processes(&self) -> Vec<Pid> {
+        let file = std::fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap();
+        let main = file.lines().next().unwrap();
+        let children = std::fs::read_to_string(format!("/proc/{main}/task/{main}/children")).unwrap();
+        let ids = [main].into_iter().chain(children.split_whitespace());
+        ids.map(|id| Pid::from_raw(id.parse().unwrap()).unwrap()).collect()
     }
 
     pub fn port(&self) -> u16 {
@@ -102,6 +135,36 @@ impl Cluster {
     /// Opens a connection to a database without the server.
     pub async fn connect(&self, database: &str) -> DatabaseConnection {
         Database::connect(self.url(database)).await.unwrap()
+    }
+
+    /// Returns the first column of the first row of a query as text.
+    pub async fn value(&self, database: &str, sql: &str) -> String {
+        let connection = self.connect(database).await;
+        let row = connection.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await;
+        let value = row.unwrap().unwrap().try_get_by_index(0).unwrap();
+        connection.close().await.unwrap();
+        value
+    }
+
+    /// Changes a setting of all databases.
+    pub async fn set(&self, setting: &str, value: &str) {
+        let connection = self.connect("postgres").await;
+        let sql = format!("ALTER SYSTEM SET {setting} = '{value}'");
+        connection.execute_unprepared(&sql).await.unwrap();
+        connection.execute_unprepared("SELECT pg_reload_conf()").await.unwrap();
+    }
+
+    /// Waits until a standby of this cluster has replayed all changes.
+    pub async fn wait_for_standby(&self, standby: &Self) {
+        let written = self.value("postgres", "SELECT pg_current_wal_lsn()::text").await;
+        let is_replayed = format!("SELECT (pg_last_wal_replay_lsn() >= '{written}')::text");
+        let is_current = async || standby.value("postgres", &is_replayed).await == "true";
+        eventually("the standby is current", is_current).await;
+    }
+
+    /// Makes a standby the primary.
+    pub async fn promote(&self) {
+        assert_eq!(self.value("postgres", "SELECT pg_promote()::text").await, "true");
     }
 
     /// Creates an empty database and returns its name.
@@ -122,6 +185,13 @@ pub fn as_postgres(program: &Path) -> Command {
     let mut command = Command::new("runuser");
     command.args(["-u", "postgres", "--"]).arg(program).current_dir("/");
     command
+}
+
+/// Sends a signal to the processes. A child may have ended.
+fn signal_all(processes: &[Pid], signal: Signal) {
+    for process in processes {
+        let _ = kill_process(*process, signal);
+    }
 }
 
 fn is_root() -> bool {

@@ -66,6 +66,12 @@ impl Setup {
         }
     }
 
+    /// Returns the configuration of a server on a database of another cluster than [`cluster`].
+    pub async fn on(database_url: String) -> Self {
+        let setup = Self::new(Store::Sqlite).await;
+        Self { database_url, workers: Some("2"), ..setup }
+    }
+
     pub fn with(mut self, name: &'static str, value: impl std::fmt::Display) -> Self {
         self.settings.push((name, value.to_string()));
         self
@@ -184,6 +190,6 @@ impl Server {
             acquire_timeout: TIMEOUT,
             statement_timeout: TIMEOUT,
         };
-        stockmeter::store::open(&url, options, None).await.unwrap()
+        stockmeter::store::open(&url, None, options, None).await.unwrap()
     }
 }
