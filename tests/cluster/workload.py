@@ -60,7 +60,7 @@ class Client(threading.Thread):
         try:
             self.record.own_product = self._until_success(self._create_own)
             while not self.stop_event.is_set():
-                self._create()
+                self.create()
                 self._sell_hot_product()
                 self._count_once()
                 self._read_own()
@@ -68,9 +68,9 @@ class Client(threading.Thread):
             self.record.unexpected.append(f"{type(error).__name__}: {error}")
 
     def _create_own(self):
-        return self._create(amount=0)
+        return self.create(amount=0)
 
-    def _create(self, amount=1):
+    def create(self, amount=1):
         """Creates a product without an idempotency key. Returns its id, or None if the outcome is unknown."""
         name = f"{self.number} {len(self.record.created)}"
         response = self._write("POST", "/products", {"name": name, "price": 1.5, "amount": amount})
