@@ -21,7 +21,7 @@ PATIENCE = 120
 
 PATRONI = {
     "scope": "drill",
-    "etcd3": {"hosts": [f"{NETWORK}.{node}:2379" for node in NODES]},
+    "etcd": {"hosts": [f"{NETWORK}.{node}:2379" for node in NODES]},
     "bootstrap": {
         "dcs": {
             "ttl": 20,
@@ -111,6 +111,7 @@ class PatroniCluster:
         elif event == "crash":
             send_all(self._pids(node), signal.SIGKILL)
         elif event == "cut":
+            self._lead_etcd(node)
             run("ip", "link", "set", f"{PREFIX}-{node}", "down")
         elif event == "freeze":
             # Twice, because a process may have started meanwhile.
@@ -162,7 +163,17 @@ class PatroniCluster:
         self._start_inside(node, f"etcd-{node}.log", "etcd", "--name", f"node-{node}",
             "--data-dir", self._path(f"etcd-{node}"), "--initial-cluster", members, "--initial-cluster-state", state,
             "--listen-peer-urls", url(node, 2380), "--initial-advertise-peer-urls", url(node, 2380),
-            "--listen-client-urls", url(node, 2379), "--advertise-client-urls", url(node, 2379))
+            "--listen-client-urls", url(node, 2379), "--advertise-client-urls", url(node, 2379), "--enable-v2=true")
+
+    def _lead_etcd(self, node):
+        """Makes the node's member lead etcd. The worst case of a cut: the leader keeps requests and sends them later."""
+        call = lambda number, name, body: json.load(urllib.request.urlopen(
+            f"http://{NETWORK}.{number}:2379/v3/maintenance/{name}", json.dumps(body).encode(), timeout=5))
+        status = {number: call(number, "status", {}) for number in NODES}
+        target = status[node]["header"]["member_id"]
+        leader = next(number for number in NODES if status[number]["header"]["member_id"] == status[number]["leader"])
+        if leader != node:
+            call(leader, "transfer-leadership", {"targetID": target})
 
     def _start_patroni(self, node):
         config = json.loads(json.dumps(PATRONI)) | {"name": f"node-{node}"}
