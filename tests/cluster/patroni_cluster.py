@@ -166,7 +166,7 @@ class PatroniCluster:
             "--listen-client-urls", url(node, 2379), "--advertise-client-urls", url(node, 2379), "--enable-v2=true")
 
     def _lead_etcd(self, node):
-        """Makes the node's member lead etcd. The worst case of a cut: the leader keeps requests and sends them later."""
+        """Makes the node's member lead etcd, so that a cut also takes the leader from etcd."""
         call = lambda number, name, body: json.load(urllib.request.urlopen(
             f"http://{NETWORK}.{number}:2379/v3/maintenance/{name}", json.dumps(body).encode(), timeout=5))
         status = {number: call(number, "status", {}) for number in NODES}
