@@ -7,7 +7,7 @@ use tokio::{
     net::TcpSocket,
 };
 
-use crate::harness::{Events, Server, Setup, Store, TIMEOUT, cluster, eventually};
+use crate::harness::{Events, PASSWORD, Server, Setup, Store, TIMEOUT, cluster, eventually};
 
 on_both_stores!(
     subscribers_receive_every_change_in_order,
@@ -332,6 +332,29 @@ async fn a_lost_postgresql_connection_loses_no_change() {
         .await;
         assert_eq!(events.next().await.unwrap().data["id"], round);
     }
+}
+
+/// Some databases and poolers have no notifications. The other instances then read the log every second.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_of_other_instances_need_no_postgresql_notifications() {
+    let mut setup = Setup::new(Store::PostgreSql).await.with("STOCKMETER_LOG", "debug");
+    let (cluster, name) = (cluster().await, setup.database.clone().unwrap());
+    let role = format!("{name}_owner");
+    let admin = cluster.connect(&name).await;
+    for sql in [
+        format!("CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'"),
+        format!("ALTER DATABASE {name} OWNER TO {role}"),
+        "REVOKE EXECUTE ON FUNCTION pg_notify(text, text) FROM PUBLIC".to_owned(),
+    ] {
+        admin.execute_unprepared(&sql).await.unwrap();
+    }
+    setup.database_url = setup.database_url.replace("postgres:", &format!("{role}:"));
+    let server = setup.clone().start().await;
+    let other = setup.start().await;
+    let mut events = server.follow("", "").await;
+    make_changes(&other).await;
+    other.log.wait_for_line("failed to notify other instances").await;
+    assert_eq!(events.next_kinds(7).await, KINDS.map(|(kind, _)| kind));
 }
 
 /// Newer changes are delayed while an older transaction is open, because it may still commit an earlier
