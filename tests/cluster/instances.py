@@ -27,6 +27,8 @@ class Instance:
             "STOCKMETER_LISTEN": f"127.0.0.1:{self.port}",
             "STOCKMETER_ACCESS_LOG": "false",
             "TOKIO_WORKER_THREADS": "1",
+            # Without a proxy, nothing else ends the statements of a frozen primary.
+            "STOCKMETER_DATABASE_STATEMENT_TIMEOUT": "3s",
         }
         if read_url:
             environment["DATABASE_READ_URL"] = read_url
