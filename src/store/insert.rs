@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc};
 use crate::domain::{NewProduct, ProductId, Version};
 
 /// Exclusive upper limit of generated ids. Clients may use any id.
-pub(super) const GENERATED_ID_LIMIT: i64 = 1 << 52;
+pub const GENERATED_ID_LIMIT: i64 = 1 << 52;
 
 /// An insert of products.
 #[derive(Clone, Debug)]

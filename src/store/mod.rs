@@ -29,7 +29,7 @@ mod write_state;
 
 pub use backup::{Backup, Restore, Rows, schema_version};
 pub use error::StoreError;
-pub use insert::{Insert, Inserted, LockWait, RowConflict, StoredIds};
+pub use insert::{GENERATED_ID_LIMIT, Insert, Inserted, LockWait, RowConflict, StoredIds};
 pub use inspect::{InspectError, Inspection, SchemaState, inspect};
 pub use log_read::LogRead;
 pub use migrate::{MigrateError, MigrationStatus, check_migrated, migrate_down, migrate_up, migrations};

@@ -122,6 +122,23 @@ pub(super) fn end_line(summary: &Summary) -> serde_json::Result<Vec<u8>> {
     Ok(line)
 }
 
+/// Appends the lines of rows.
+pub(super) fn write_rows(rows: &Rows, out: &mut Vec<u8>) -> serde_json::Result<()> {
+    match rows {
+        Rows::Products(rows) => write_lines(rows.iter().map(|row| Line::Product(row.into())), out),
+        Rows::ApiTokens(rows) => write_lines(rows.iter().map(|row| Line::ApiToken(row.into())), out),
+        Rows::Responses(rows) => write_lines(rows.iter().map(|row| Line::IdempotencyKey(row.into())), out),
+    }
+}
+
+fn write_lines<'a>(mut lines: impl Iterator<Item = Line<'a>>, out: &mut Vec<u8>) -> serde_json::Result<()> {
+    lines.try_for_each(|line| {
+        serde_json::to_writer(&mut *out, &line)?;
+        out.push(b'\n');
+        Ok(())
+    })
+}
+
 fn hexadecimal(hash: Sha256) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -4,8 +4,8 @@ use std::io::{self, BufRead, Read};
 
 use sha2::{Digest, Sha256};
 
-use super::lines::{FORMAT, FORMAT_VERSION, Header, Line, Summary, end_line};
-use crate::store::{Rows, schema_version};
+use super::lines::{FORMAT, FORMAT_VERSION, Header, Line, Summary, end_line, write_rows};
+use crate::store::{GENERATED_ID_LIMIT, Rows, schema_version};
 
 /// Maximum length of the header in bytes. A file of another kind may have no line breaks.
 const MAX_HEADER_BYTES: u64 = 4096;
@@ -21,7 +21,7 @@ pub enum BackupError {
     Read(#[from] io::Error),
     #[error("the file is not a backup that `stockmeter backup` has written")]
     Format,
-    #[error("the backup is of a newer version of Stockmeter ({0}): restore it with that version")]
+    #[error("the backup is of a newer version of Stockmeter ({0:?}): restore it with that version")]
     Newer(String),
     #[error("the backup is incomplete, its end is missing: use another backup")]
     Incomplete,
@@ -48,6 +48,8 @@ pub struct BackupReader<R> {
     summary: Summary,
     /// Bytes of the current line, with its line break.
     line: Vec<u8>,
+    /// Bytes of the current line as a backup writes them.
+    written: Vec<u8>,
     /// Number of the current line, from 1.
     line_number: u64,
     /// What was read ahead, because it does not belong to the rows before it.
@@ -69,8 +71,8 @@ impl<R: BufRead> BackupReader<R> {
         if header.format_version > FORMAT_VERSION || header.schema > schema_version() {
             return Err(BackupError::Newer(header.server));
         }
-        let (rows, summary) = (Sha256::new(), Summary::default());
-        Ok(Self { source, header: line.clone(), rows, summary, line, line_number: 1, ahead: None })
+        let (rows, summary, written) = (Sha256::new(), Summary::default(), Vec::new());
+        Ok(Self { source, header: line.clone(), rows, summary, line, written, line_number: 1, ahead: None })
     }
 
     /// Returns the next rows or the end, after which nothing may be read.
@@ -107,13 +109,20 @@ impl<R: BufRead> BackupReader<R> {
         if self.line.last() != Some(&b'\n') {
             return Err(BackupError::Incomplete);
         }
-        let invalid = || BackupError::Line(self.line_number);
+        let number = self.line_number;
+        let invalid = || BackupError::Line(number);
         let rows = match serde_json::from_slice(&self.line).map_err(|_| invalid())? {
             Line::Product(row) => Rows::Products(vec![row.try_into().map_err(|_| invalid())?]),
             Line::ApiToken(row) => Rows::ApiTokens(vec![row.try_into().map_err(|_| invalid())?]),
             Line::IdempotencyKey(row) => Rows::Responses(vec![row.try_into().map_err(|_| invalid())?]),
             Line::End(end) => return self.verify(end).map(Part::End),
         };
+        // Only then has the restored database the digest of the file.
+        self.written.clear();
+        write_rows(&rows, &mut self.written).map_err(io::Error::from)?;
+        if self.written != self.line {
+            return Err(invalid());
+        }
         self.rows.update(&self.line);
         self.summary.count(&rows);
         Ok(Part::Rows(rows))
@@ -122,11 +131,51 @@ impl<R: BufRead> BackupReader<R> {
     /// Compares the end with what was read.
     fn verify(&mut self, end: Summary) -> Result<Summary, BackupError> {
         let read = self.summary.clone().complete(end.last_id, &self.header, self.rows.clone());
+        let is_possible = (0..GENERATED_ID_LIMIT).contains(&end.last_id);
         let is_last = self.source.fill_buf()?.is_empty();
-        if read == end && is_last && self.line == end_line(&end).map_err(io::Error::from)? {
+        if read == end && is_possible && is_last && self.line == end_line(&end).map_err(io::Error::from)? {
             Ok(end)
         } else {
             Err(BackupError::Checksum)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file with a right digest and a right checksum.
+    fn forged(row: &str, last_id: i64) -> Vec<u8> {
+        let schema = schema_version();
+        let header = format!(
+            "{{\"format\":\"{FORMAT}\",\"format_version\":1,\"schema\":\"{schema}\",\"created_at\":\"\",\"server\":\"\"}}\n"
+        );
+        let rows = Sha256::new_with_prefix(row);
+        let mut summary = Summary::default();
+        summary.products = 1;
+        let end = end_line(&summary.complete(last_id, header.as_bytes(), rows)).unwrap();
+        [header.as_bytes(), row.as_bytes(), &end].concat()
+    }
+
+    fn verify(file: &[u8]) -> Result<(), BackupError> {
+        let mut reader = BackupReader::new(file)?;
+        while let Part::Rows(_) = reader.read()? {}
+        Ok(())
+    }
+
+    #[test]
+    fn only_rows_as_they_are_written_have_a_valid_digest() {
+        let row = |price: &str| {
+            format!(
+                "{{\"product\":{{\"id\":1,\"name\":\"x\",\"price\":\"{price}\",\"amount\":1,\"version\":1}}}}\n"
+            )
+        };
+        assert!(verify(&forged(&row("1.0"), 1)).is_ok());
+        for price in ["1", "01.0", "1.00"] {
+            assert!(matches!(verify(&forged(&row(price), 1)), Err(BackupError::Line(2))), "{price}");
+        }
+        assert!(matches!(verify(&forged(&row("1.0"), -1)), Err(BackupError::Checksum)));
+        assert!(matches!(verify(&forged(&row("1.0"), GENERATED_ID_LIMIT)), Err(BackupError::Checksum)));
     }
 }

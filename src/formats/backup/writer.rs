@@ -7,7 +7,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::lines::{FORMAT, FORMAT_VERSION, Header, Line, Summary, end_line};
+use super::lines::{FORMAT, FORMAT_VERSION, Header, Summary, end_line, write_rows};
 use crate::store::{Rows, schema_version};
 
 /// Writer of a backup.
@@ -48,21 +48,9 @@ impl<W: Write> BackupWriter<W> {
     pub fn write(&mut self, rows: &Rows) -> io::Result<()> {
         self.summary.count(rows);
         self.buffer.clear();
-        match rows {
-            Rows::Products(rows) => self.add(rows.iter().map(|row| Line::Product(row.into()))),
-            Rows::ApiTokens(rows) => self.add(rows.iter().map(|row| Line::ApiToken(row.into()))),
-            Rows::Responses(rows) => self.add(rows.iter().map(|row| Line::IdempotencyKey(row.into()))),
-        }?;
+        write_rows(rows, &mut self.buffer)?;
         self.rows.update(&self.buffer);
         self.out.write_all(&self.buffer)
-    }
-
-    fn add<'a>(&mut self, mut lines: impl Iterator<Item = Line<'a>>) -> io::Result<()> {
-        lines.try_for_each(|line| {
-            serde_json::to_writer(&mut self.buffer, &line)?;
-            self.buffer.push(b'\n');
-            Ok(())
-        })
     }
 
     /// Writes the end. Returns it and the destination.
