@@ -25,11 +25,11 @@ use crate::{
 /// Permissions of a backup. It has the digests of tokens and all data, so only its owner can read it.
 const MODE: u32 = 0o600;
 
-/// Copies one state of the database to a new file, and prints the digest.
+/// Copies one state of the database to a new file. Returns the digest as a line.
 ///
 /// # Errors
 /// Returns a [`TransferError`] if the file exists or cannot be written, or if the database fails.
-pub async fn backup(store: &dyn Store, file: &Path) -> Result<(), TransferError> {
+pub async fn backup(store: &dyn Store, file: &Path) -> Result<String, TransferError> {
     let (start, failed) = (Instant::now(), file_error(file));
     if file.is_file() {
         let error =
@@ -45,8 +45,7 @@ pub async fn backup(store: &dyn Store, file: &Path) -> Result<(), TransferError>
     let (summary, output) = writer.finish(last_id?).map_err(&failed)?;
     output.into_inner().map_err(io::IntoInnerError::into_error).and_then(Output::keep).map_err(&failed)?;
     report("backed up", summary.products, start);
-    print_digest(&summary, file == Path::new("-"));
-    Ok(())
+    Ok(digest_line(&summary))
 }
 
 /// Writes rows until the sender is dropped.
@@ -94,11 +93,11 @@ impl Source {
     }
 }
 
-/// Restores a backup into an empty database, and prints the digest.
+/// Restores a backup into an empty database. Returns the digest as a line.
 ///
 /// # Errors
 /// Returns a [`TransferError`] if the database is not empty or fails. Then nothing was restored.
-pub async fn restore(store: &dyn Store, source: Source) -> Result<(), TransferError> {
+pub async fn restore(store: &dyn Store, source: Source) -> Result<String, TransferError> {
     let (start, bar) = (Instant::now(), source.bar.clone());
     let change = audit::Change::new("restore", "", None);
     let result = insert_all(store, source).await;
@@ -107,8 +106,7 @@ pub async fn restore(store: &dyn Store, source: Source) -> Result<(), TransferEr
     let _ = change.complete(result.as_ref().map(|summary| summary.products));
     let summary = result?;
     report("restored", summary.products, start);
-    print_digest(&summary, false);
-    Ok(())
+    Ok(digest_line(&summary))
 }
 
 async fn insert_all(
@@ -132,8 +130,6 @@ async fn insert_all(
     }
 }
 
-/// Prints the digest, also if standard output is the backup.
-fn print_digest(summary: &Summary, is_output: bool) {
-    let digest = format!("sha256:{}", summary.digest);
-    if is_output { eprintln!("{digest}") } else { println!("{digest}") }
+fn digest_line(summary: &Summary) -> String {
+    format!("sha256:{}\n", summary.digest)
 }

@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc};
 
 use clap::Subcommand;
 
+use super::stop_signals::StopSignals;
 use crate::{
     config::Config,
     server::{self, StartError},
@@ -30,10 +31,10 @@ pub enum Schema {
     Require,
 }
 
-/// Opens the database, runs `work` on it and closes it.
+/// Opens the database, runs `work` on it and closes it. A signal stops `work`, which then removes its temporary files.
 ///
 /// # Errors
-/// Returns a message if the database cannot be opened, its schema is not as required, or `work` fails.
+/// Returns a message if the database cannot be opened, its schema is not as required, or `work` fails or is stopped.
 pub async fn with_store<E: fmt::Display>(
     url: DatabaseUrl,
     config: &Config,
@@ -46,16 +47,20 @@ pub async fn with_store<E: fmt::Display>(
         Schema::Require => store::check_migrated(&*store, config.database_wait).await,
     };
     checked.map_err(|error| error.to_string())?;
-    let result = work(&store).await;
+    let mut signals = StopSignals::listen()?;
+    let result = tokio::select! {
+        result = work(&store) => result.map_err(|error| error.to_string()),
+        () = signals.next() => Err("stopped by a signal".to_owned()),
+    };
     store.close().await;
-    result.map_err(|error| error.to_string())
+    result
 }
 
-/// Applies, reverts or lists migrations, and prints the list.
+/// Applies, reverts or lists migrations. Returns the list.
 ///
 /// # Errors
 /// [`StartError`].
-pub async fn migrate(config: Config, command: MigrateCommand) -> Result<(), StartError> {
+pub async fn migrate(config: Config, command: MigrateCommand) -> Result<String, StartError> {
     let url = server::database_url(&config)?;
     let url = match command {
         MigrateCommand::Up => url,
@@ -72,8 +77,9 @@ pub async fn migrate(config: Config, command: MigrateCommand) -> Result<(), Star
         Err(error) => Err(error),
     };
     store.close().await;
-    for migration in migrations? {
-        println!("{} {}", if migration.applied { "applied" } else { "pending" }, migration.name);
-    }
-    Ok(())
+    let lines = migrations?.into_iter().map(|migration| {
+        let state = if migration.applied { "applied" } else { "pending" };
+        format!("{state} {}\n", migration.name)
+    });
+    Ok(lines.collect())
 }

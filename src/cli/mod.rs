@@ -1,12 +1,12 @@
 //! The command line: parses it and runs the chosen command.
 
-use std::{io, process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc};
 
 use clap::{CommandFactory, FromArgMatches, error::ErrorKind};
 
 use crate::{
     catalog::Catalog,
-    config::{self, Config},
+    config::{self, Config, FileSources},
     domain::OnConflict,
     graphql, logging, server,
     store::Store,
@@ -26,29 +26,33 @@ mod progress;
 mod runtime;
 mod serve;
 mod settings;
+mod stop_signals;
 mod token;
 mod transfer_error;
 
 use arguments::{Cli, Command};
 use backup::{backup, restore};
 use database::{MigrateCommand, Schema, migrate, with_store};
+use output::print;
 use runtime::block_on;
 use serve::serve;
 use token::TokenCommand;
 
 /// Runs the command that the process's arguments choose.
 pub fn run() -> ExitCode {
-    match run_command() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    let (error, code) = match config::with_files(Cli::command()) {
+        Ok((cli, files)) => match run_command(cli, &files) {
+            Ok(()) => return ExitCode::SUCCESS,
+            Err(error) => (error, ExitCode::FAILURE),
+        },
+        // As clap exits if a flag or a variable is invalid.
+        Err(error) => (error, ExitCode::from(2)),
+    };
+    eprintln!("error: {error}");
+    code
 }
 
-fn run_command() -> Result<(), String> {
-    let (cli, files) = config::with_files(Cli::command())?;
+fn run_command(cli: clap::Command, files: &FileSources) -> Result<(), String> {
     let matches = cli.get_matches();
     let Cli { command, demo, config } = Cli::from_arg_matches(&matches).map_err(|error| error.to_string())?;
     if demo && !matches!(command, None | Some(Command::Serve)) {
@@ -57,19 +61,22 @@ fn run_command() -> Result<(), String> {
             .exit();
     }
     match command.unwrap_or(Command::Serve) {
-        Command::Config { example: true } => print!("{}", settings::example()),
-        Command::Config { example: false } => print!("{}", settings::effective(&matches, &files)),
+        Command::Config { example: true } => print(&settings::example())?,
+        Command::Config { example: false } => print(&settings::effective(&matches, files))?,
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "stockmeter", &mut io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "stockmeter", &mut script);
+            print(&String::from_utf8_lossy(&script))?;
         }
         Command::Man => {
-            clap_mangen::Man::new(Cli::command())
-                .render(&mut io::stdout())
-                .map_err(|error| error.to_string())?;
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(|error| error.to_string())?;
+            print(&String::from_utf8_lossy(&page))?;
         }
-        Command::Schema => print!("{}", graphql::sdl()),
+        Command::Schema => print(&graphql::sdl())?,
         Command::Openapi => {
-            println!("{}", server::document().to_pretty_json().map_err(|error| error.to_string())?);
+            let document = server::document().to_pretty_json().map_err(|error| error.to_string())?;
+            print(&format!("{document}\n"))?;
         }
         Command::Healthcheck => healthcheck::run(config.listen)?,
         Command::Doctor => {
@@ -94,7 +101,7 @@ fn run_command() -> Result<(), String> {
         Command::Migrate { command } => {
             let _log = logging::start(&config, None)?;
             let migrate = migrate(config, command.unwrap_or(MigrateCommand::Up));
-            block_on(migrate)?.map_err(|error| error.to_string())?;
+            print(&block_on(migrate)?.map_err(|error| error.to_string())?)?;
         }
         Command::Import { source, merge } => {
             let _log = logging::start(&config, None)?;
@@ -120,14 +127,20 @@ fn run_command() -> Result<(), String> {
             let creates = matches!(command, TokenCommand::Create { .. });
             let url = if creates { url } else { url.of_existing() };
             block_on(with_store(url, &config, Schema::Migrate, async |store| {
-                token::run(&**store, command).await
+                print(&token::run(&**store, command).await.map_err(|error| error.to_string())?)
             }))??;
         }
         Command::Backup { file } => {
             let _log = logging::start(&config, None)?;
             let url = server::database_url(&config).map_err(|error| error.to_string())?.of_existing();
             block_on(with_store(url, &config, Schema::Require, async |store| {
-                backup(&**store, &file).await
+                let digest = backup(&**store, &file).await.map_err(|error| error.to_string())?;
+                // Standard output may be the backup.
+                if file.as_os_str() == "-" {
+                    eprint!("{digest}");
+                    return Ok(());
+                }
+                print(&digest)
             }))??;
         }
         Command::Restore { file } => {
@@ -136,7 +149,7 @@ fn run_command() -> Result<(), String> {
             // The backup is verified before a database is created.
             let source = backup::Source::open(file).map_err(|error| error.to_string())?;
             block_on(with_store(url, &config, Schema::Migrate, async |store| {
-                restore(&**store, source).await
+                print(&restore(&**store, source).await.map_err(|error| error.to_string())?)
             }))??;
         }
     }

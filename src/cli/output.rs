@@ -1,4 +1,4 @@
-//! Files that a command writes. A regular file has a temporary name until it is complete.
+//! What a command writes: files, which have a temporary name until they are complete, and text on standard output.
 
 use std::{
     fs::{File, OpenOptions, Permissions},
@@ -8,6 +8,20 @@ use std::{
 };
 
 use tempfile::NamedTempFile;
+
+/// Writes text to standard output. A reader that has read enough, such as `head`, is no error.
+///
+/// # Errors
+/// Returns a message if the text cannot be written.
+pub(super) fn print(text: &str) -> Result<(), String> {
+    let mut output = io::stdout().lock();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(format!("cannot write to standard output: {error}"))
+        }
+        _ => Ok(()),
+    }
+}
 
 /// A file that is being written.
 pub(super) enum Output {
@@ -28,7 +42,10 @@ impl Output {
             return OpenOptions::new().write(true).open(path).map(Self::Special);
         }
         let permissions = Permissions::from_mode(mode);
-        let file = tempfile::Builder::new().permissions(permissions).tempfile_in(folder(path))?;
+        let file = tempfile::Builder::new()
+            .prefix(".stockmeter-")
+            .permissions(permissions)
+            .tempfile_in(folder(path))?;
         Ok(Self::New(file, path.to_owned()))
     }
 

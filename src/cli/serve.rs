@@ -1,10 +1,6 @@
 //! `stockmeter serve`: runs the server until a signal stops it.
 
-use std::io;
-
-use tokio::signal::unix::{Signal, SignalKind, signal};
-
-use super::demo::Demo;
+use super::{demo::Demo, stop_signals::StopSignals};
 use crate::{config::Config, server::Server};
 
 /// Runs the server until a signal stops it. With `demo`, its database is temporary.
@@ -12,7 +8,7 @@ use crate::{config::Config, server::Server};
 /// # Errors
 /// Returns a message if the server cannot start.
 pub async fn serve(mut config: Config, demo: bool) -> Result<(), String> {
-    let mut signals = StopSignals::listen().map_err(|error| format!("cannot listen for signals: {error}"))?;
+    let mut signals = StopSignals::listen()?;
     let demo = if demo { Some(Demo::create(&mut config).await?) } else { None };
     let server = tokio::select! {
         // The signal is polled first, so that it also ends the wait for the database at startup.
@@ -25,30 +21,4 @@ pub async fn serve(mut config: Config, demo: bool) -> Result<(), String> {
     }
     server.run(async || signals.next().await).await;
     Ok(())
-}
-
-/// Signals that stop the server. None is lost between two waits.
-struct StopSignals {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
-}
-
-impl StopSignals {
-    fn listen() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    /// Waits for Ctrl-C, SIGTERM or SIGHUP.
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = self.hangup.recv() => {}
-        }
-    }
 }

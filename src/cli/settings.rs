@@ -6,8 +6,8 @@ use clap::{Arg, ArgMatches, Args, Command, parser::ValueSource};
 
 use crate::config::{Config, FileSources};
 
-/// Returns the effective settings as a TOML file. The comment of each line says where its value comes from. Secrets are
-/// hidden, and settings without a value are comments.
+/// Returns the effective settings as a TOML file. The comment of each line says where its value comes from. Secrets and
+/// settings without a value are only named in comments.
 pub fn effective(matches: &ArgMatches, files: &FileSources) -> String {
     let lines = settings().into_iter().map(|setting| {
         let name = setting.get_id().as_str();
@@ -16,7 +16,7 @@ pub fn effective(matches: &ArgMatches, files: &FileSources) -> String {
         let values = values.map(|value| value.to_string_lossy()).collect::<Vec<_>>().join(",");
         match (values.is_empty(), setting.is_hide_env_values_set()) {
             (true, _) => format!("# {name} is not set\n"),
-            (false, true) => format!("{name} = \"\"  # hidden, {source}\n"),
+            (false, true) => format!("# {name} is hidden, {source}\n"),
             (false, false) => format!("{name} = {}  # {source}\n", quoted(&values)),
         }
     });

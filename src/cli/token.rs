@@ -46,17 +46,18 @@ pub enum TokenCommand {
     },
 }
 
-/// Runs the command. The token is written to standard output, and everything else to standard error.
+/// Runs the command. Returns the text for standard output, such as a new token; everything else is written to standard error.
 ///
 /// # Errors
 /// Returns an error if there is no such token, or the database fails.
-pub async fn run(store: &dyn Store, command: TokenCommand) -> Result<(), Error> {
+pub async fn run(store: &dyn Store, command: TokenCommand) -> Result<String, Error> {
     match command {
         TokenCommand::Create { name, scope, expires } => {
             let (text, token) = audited("create", tokens::create(store, name, scope, expires).await)?;
-            print_new(&text, &token);
+            describe_new(&token);
+            return Ok(format!("{text}\n"));
         }
-        TokenCommand::List => list(&tokens::list(store).await?),
+        TokenCommand::List => return Ok(list(&tokens::list(store).await?)),
         TokenCommand::Revoke { id } => {
             let revoked = tokens::revoke(store, id).await.map(|token| ((), token));
             let ((), token) = audited("revoke", revoked)?;
@@ -64,11 +65,12 @@ pub async fn run(store: &dyn Store, command: TokenCommand) -> Result<(), Error> 
         }
         TokenCommand::Rotate { id, grace } => {
             let (text, token) = audited("rotate", tokens::rotate(store, id, grace).await)?;
-            print_new(&text, &token);
+            describe_new(&token);
             eprintln!("{id} ends in {}", humantime::format_duration(grace));
+            return Ok(format!("{text}\n"));
         }
     }
-    Ok(())
+    Ok(String::new())
 }
 
 /// Writes the line of the audit log, and returns the result.
@@ -80,7 +82,7 @@ fn audited<T>(operation: &'static str, result: Result<(T, ApiToken), Error>) -> 
     result
 }
 
-fn print_new(text: &str, token: &ApiToken) {
+fn describe_new(token: &ApiToken) {
     eprintln!(
         "created {} ({}) with scope {}, expires {}; it is shown only once:",
         token.id,
@@ -88,17 +90,17 @@ fn print_new(text: &str, token: &ApiToken) {
         token.scopes,
         time(token.expires_at)
     );
-    println!("{text}");
 }
 
-fn list(tokens: &[ApiToken]) {
-    println!("ID\tSCOPES\tCREATED\tEXPIRES\tLAST USED\tREVOKED\tNAME");
-    for token in tokens {
+fn list(tokens: &[ApiToken]) -> String {
+    let head = "ID\tSCOPES\tCREATED\tEXPIRES\tLAST USED\tREVOKED\tNAME\n".to_owned();
+    let lines = tokens.iter().map(|token| {
         let ApiToken { id, name, scopes, created_at, expires_at, revoked_at, last_used_at, .. } = token;
         let (created, expires) = (time(Some(*created_at)), time(*expires_at));
         let (used, revoked) = (time(*last_used_at), time(*revoked_at));
-        println!("{id}\t{scopes}\t{created}\t{expires}\t{used}\t{revoked}\t{}", name.as_str());
-    }
+        format!("{id}\t{scopes}\t{created}\t{expires}\t{used}\t{revoked}\t{}\n", name.as_str())
+    });
+    head + &lines.collect::<String>()
 }
 
 /// Returns a time in seconds since 1970 (UTC) as in RFC 3339.

@@ -158,7 +158,10 @@ fn parse_url(setting: &str, url: &Secret) -> Result<DatabaseUrl, StartError> {
 }
 
 /// Returns the configured replica, or `None` if reads ask the primary.
-fn replica(config: &Config) -> Result<Option<ReplicaOptions>, StartError> {
+///
+/// # Errors
+/// [`StartError`].
+pub fn replica(config: &Config) -> Result<Option<ReplicaOptions>, StartError> {
     let Some(url) = &config.database_read_url else {
         return Ok(None);
     };

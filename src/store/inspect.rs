@@ -14,6 +14,8 @@ pub struct Inspection {
     pub schema: SchemaState,
     /// Reason why the server cannot write, or `None` if it can.
     pub read_only: Option<String>,
+    /// Whether the server is a standby, which follows a primary; PostgreSQL only.
+    pub is_standby: bool,
     /// Description of damage, or `None` if none was found in a short search; SQLite only.
     pub damage: Option<String>,
     /// Time of the database's clock, and the time at which it was read; PostgreSQL only.

@@ -3,11 +3,12 @@
 use std::{convert::Infallible, fs, os::unix::fs::PermissionsExt, path::Path, process::Stdio};
 
 use futures_util::future::join_all;
-use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use rustix::process::{Pid, Signal, kill_process};
+use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionTrait};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
-use crate::harness::{Server, Setup, Store, cluster};
+use crate::harness::{Server, Setup, Store, cluster, eventually};
 
 on_both_stores!(
     a_backup_under_load_is_restored_on_both_databases,
@@ -282,4 +283,26 @@ async fn an_altered_or_incomplete_backup_changes_nothing() {
 
     fs::write(&altered, written).unwrap();
     assert_eq!(digest(&target, "restore", &altered).await, digest_of_backup);
+}
+
+#[tokio::test]
+async fn a_stopped_backup_leaves_no_file() {
+    let server = Server::start(Store::PostgreSql).await;
+    let database = cluster().await.connect(server.setup.database.as_deref().unwrap()).await;
+    let lock = database.begin().await.unwrap();
+    lock.execute_unprepared("LOCK TABLE product").await.unwrap();
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = server.setup.command();
+        let mut backup = command.arg("backup").arg(folder.path().join("backup")).spawn().unwrap();
+        let names = || fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        eventually("the backup has begun", async || names().count() == 1).await;
+        let name = names().next().unwrap().into_string().unwrap();
+        assert!(name.starts_with(".stockmeter-"), "{name}");
+        // The command listens for signals before it creates the file.
+        let id = Pid::from_raw(backup.id().unwrap().cast_signed()).unwrap();
+        kill_process(id, signal).unwrap();
+        assert_eq!(backup.wait().await.unwrap().code(), Some(1));
+        assert_eq!(names().count(), 0);
+    }
 }

@@ -162,11 +162,11 @@ async fn errors_name_unknown_and_invalid_settings() {
     ] {
         file(content);
         let (code, text) = run(folder.path(), &with_file).await;
-        assert!(code != Some(0) && text.contains(expected), "{content}: {text}");
+        assert!(code == Some(2) && text.contains(expected), "{content}: {text}");
         assert!(!text.contains("horse"), "{text}");
     }
     let (code, text) = run(folder.path(), &["--config", "missing.toml"]).await;
-    assert!(code == Some(1) && text.contains("cannot read missing.toml"), "{text}");
+    assert!(code == Some(2) && text.contains("cannot read missing.toml"), "{text}");
 
     let no_threads = binary(folder.path()).env("TOKIO_WORKER_THREADS", "0").arg("migrate").output().await;
     let (code, text) = code_and_output(no_threads.unwrap());
@@ -217,7 +217,7 @@ async fn the_settings_are_printed_with_their_sources() {
         "database_wait = \"5s\"  # stockmeter.toml",
         "subscriptions = \"7\"  # command line",
         "request_timeout = \"30s\"  # default",
-        "database_url = \"\"  # hidden, environment variable DATABASE_URL",
+        "# database_url is hidden, environment variable DATABASE_URL",
         "# anonymous is not set",
     ] {
         assert!(printed.lines().any(|printed| printed == line), "{line} in {printed}");
@@ -248,4 +248,23 @@ async fn completions_and_the_manual_page_are_printed() {
     }
     let (code, page) = run(folder.path(), &["man"]).await;
     assert!(code == Some(0) && page.contains(".TH stockmeter 1") && page.contains("DATABASE_URL"), "{page}");
+}
+
+#[tokio::test]
+async fn a_full_standard_output_is_an_error_and_an_early_reader_is_not() {
+    let setup = Setup::new(Store::Sqlite).await;
+    for arguments in ["config", "config --example", "completions bash", "man", "schema", "openapi", "doctor"]
+    {
+        for (script, expected) in [("stockmeter $0 >/dev/full", 1), ("set -o pipefail; stockmeter $0 | :", 0)]
+        {
+            let program = env!("CARGO_BIN_EXE_stockmeter");
+            let script = script.replace("stockmeter", program);
+            let mut shell = tokio::process::Command::new("/bin/bash");
+            shell.args(["-c", &script, arguments]).current_dir(setup.folder.path());
+            let output = shell.env("STOCKMETER_LISTEN", "127.0.0.1:0").output().await.unwrap();
+            let error = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(expected), "{arguments}: {error}");
+            assert_eq!(error.contains("standard output"), expected == 1, "{arguments}: {error}");
+        }
+    }
 }

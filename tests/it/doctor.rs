@@ -144,7 +144,7 @@ async fn limits_and_folders_of_the_machine_are_checked(store: Store) {
     shell.args(["-c", r#"ulimit -n 200; exec "$0" "$@""#, env!("CARGO_BIN_EXE_stockmeter")]);
     shell.current_dir(setup.folder.path()).env_clear();
     shell.envs(settings.into_iter().filter_map(|(name, value)| Some((name, value?))));
-    assert_only(diagnose(&mut shell).await, "warning", "descriptors", "enough for 128 of 4096 connections");
+    assert_only(diagnose(&mut shell).await, "warning", "descriptors", "allows 128 of 4096 connections");
     let missing = diagnose(limited.env("TMPDIR", "/missing")).await;
     assert_only(missing, "failed", "temp folder", "/missing cannot be used");
 }
@@ -188,6 +188,14 @@ async fn a_postgresql_server_is_checked() {
     let closed = TcpProxy::new().port().to_string();
     let unreachable = setup.database_url.replace(&cluster().await.port().to_string(), &closed);
     assert_only(check(&unreachable).await, "failed", "database", "check DATABASE_URL");
+    let replica = async |url: &str| diagnose(setup.command().env("DATABASE_READ_URL", url)).await;
+    assert_only(replica(&unreachable).await, "warning", "replica", "reads ask the primary");
+    assert_only(replica(&setup.database_url).await, "warning", "replica", "is not a standby");
+    let mut of_file = setup.command();
+    of_file.env("DATABASE_URL", "sqlite://new.db").env("DATABASE_READ_URL", &setup.database_url);
+    let (code, lines) = diagnose(&mut of_file).await;
+    let is_found = lines.contains("failed   replica      only PostgreSQL has replicas");
+    assert!(code == Some(1) && is_found, "{lines}");
     let missing = cluster().await.url("missing");
     assert_only(check(&missing).await, "failed", "database", "database \"missing\" does not exist");
     let mut many = setup.command();

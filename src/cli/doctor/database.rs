@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Maximum time to wait for PostgreSQL.
-const TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 /// Difference of clocks above which times of requests and rows are confusing.
 const CLOCK_DIFFERENCE: Duration = Duration::from_secs(2);
 
@@ -51,14 +51,16 @@ pub(super) async fn check(url: &DatabaseUrl, config: &Config) -> Vec<Finding> {
             findings.push(failed("database", format!("{url}: {error}; set its pool mode to session")));
         }
         Err(error) => {
-            findings.push(failed("database", format!("cannot read {url}: {error}; check DATABASE_URL")));
+            let remedy = if url.file().is_some() { ", or restore a backup" } else { "" };
+            let text = format!("cannot read {url}: {error}; check DATABASE_URL{remedy}");
+            findings.push(failed("database", text));
         }
     }
     findings
 }
 
 fn inspected(url: &DatabaseUrl, inspection: &Inspection, config: &Config) -> Vec<Finding> {
-    let Inspection { version, schema, read_only, damage, clock, max_connections } = inspection;
+    let Inspection { version, schema, read_only, damage, clock, max_connections, is_standby: _ } = inspection;
     let mut findings = vec![match damage {
         Some(damage) => failed("database", format!("{url} is damaged: {damage}; restore a backup")),
         None => ok("database", format!("{url} responds ({version})")),
@@ -79,7 +81,7 @@ fn inspected(url: &DatabaseUrl, inspection: &Inspection, config: &Config) -> Vec
         Some(reason) => failed(
             "writes",
             format!(
-                "the database cannot be written: {reason}; give the right to write, or use another database"
+                "the database cannot be written: {reason}; give the right to write, or name another server in DATABASE_URL"
             ),
         ),
         None => ok("writes", "the database can be written"),

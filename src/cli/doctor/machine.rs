@@ -73,14 +73,14 @@ fn descriptors(config: &Config) -> Finding {
     let possible = server::connections_within(limit, config.database_connections);
     let wanted = u64::from(config.limits.connections);
     if possible >= wanted {
-        return ok("descriptors", format!("they are enough for {wanted} connections"));
+        return ok("descriptors", format!("the limit allows {wanted} connections"));
     }
-    warning(
-        "descriptors",
-        format!(
-            "they are enough for {possible} of {wanted} connections; raise `ulimit -Hn`, or lower STOCKMETER_CONNECTIONS"
-        ),
-    )
+    let text = format!("the limit allows {possible} of {wanted} connections; raise `ulimit -Hn`");
+    // The database and the listeners need the others.
+    if possible <= 1 {
+        return failed("descriptors", text);
+    }
+    warning("descriptors", format!("{text}, or lower STOCKMETER_CONNECTIONS"))
 }
 
 fn port(address: SocketAddr, setting: &str) -> Finding {

@@ -2,9 +2,11 @@
 
 mod database;
 mod machine;
+mod replica;
 
 use std::fmt;
 
+use super::output::print;
 use crate::{config::Config, server};
 
 /// Result of one check.
@@ -48,27 +50,30 @@ fn failed(subject: &'static str, text: impl Into<String>) -> Finding {
     Finding { level: Level::Failed, subject, text: text.into() }
 }
 
-/// Runs all checks and prints a line for each. `unknown_variables` are variables that are probably misspelt.
+/// Runs all checks and prints a line for each as soon as it is known. `unknown_variables` are variables that are probably misspelt.
 ///
 /// # Errors
-/// Returns a message if a check has failed.
+/// Returns a message if a check has failed, or if standard output cannot be written.
 pub async fn run(config: &Config, unknown_variables: &[String]) -> Result<(), String> {
     let mut failures = 0;
-    let mut print = |finding: Finding| {
-        failures += u32::from(finding.level == Level::Failed);
-        // Texts of databases may have line breaks.
-        let text = finding.text.replace('\n', " ");
-        println!("{:<8} {:<12} {text}", finding.level, finding.subject);
+    let mut report = |findings: Vec<Finding>| {
+        for Finding { level, subject, text } in findings {
+            failures += u32::from(level == Level::Failed);
+            // Texts of databases may have line breaks.
+            print(&format!("{level:<8} {subject:<12} {}\n", text.replace('\n', " ")))?;
+        }
+        Ok::<_, String>(())
     };
-    print(settings(config, unknown_variables));
+    report(vec![settings(config, unknown_variables)])?;
     match server::database_url(config) {
         Ok(url) => {
-            database::check(&url, config).await.into_iter().for_each(&mut print);
-            machine::check(url.file(), config).into_iter().for_each(&mut print);
+            report(database::check(&url, config).await)?;
+            report(replica::check(config).await.into_iter().collect())?;
+            report(machine::check(url.file(), config))?;
         }
         Err(error) => {
-            print(failed("database", error.to_string()));
-            machine::check(None, config).into_iter().for_each(&mut print);
+            report(vec![failed("database", error.to_string())])?;
+            report(machine::check(None, config))?;
         }
     }
     match failures {

@@ -22,7 +22,8 @@ SELECT current_setting('server_version'),
     END,
     extract(epoch FROM clock_timestamp())::double precision,
     current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer,
-    to_regclass('seaql_migrations') IS NOT NULL";
+    to_regclass('seaql_migrations') IS NOT NULL,
+    pg_is_in_recovery()";
 
 const SELECT_MIGRATIONS: &str = "SELECT version FROM seaql_migrations";
 
@@ -48,6 +49,7 @@ async fn read(mut connection: PgConnection) -> Result<Inspection, sqlx::Error> {
         version: format!("PostgreSQL {}", row.try_get::<String, _>(0)?),
         schema: SchemaState::of(&applied),
         read_only: row.try_get(1)?,
+        is_standby: row.try_get(5)?,
         damage: None,
         clock: Some((UNIX_EPOCH + Duration::from_secs_f64(seconds.max(0.0)), read_at)),
         max_connections: u32::try_from(row.try_get::<i32, _>(3)?).ok(),

@@ -29,6 +29,7 @@ pub(in crate::store) fn inspect(file: &SqliteFile) -> Result<Inspection, StoreEr
         version: format!("SQLite {}", version()),
         schema: SchemaState::of(&applied),
         read_only: access(&file.path, Access::WRITE_OK).err().map(|error| error.to_string()),
+        is_standby: false,
         damage,
         clock: None,
         max_connections: None,
