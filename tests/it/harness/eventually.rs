@@ -4,8 +4,9 @@ use std::{fmt::Display, time::Duration};
 
 use super::TIMEOUT;
 
-/// Pause between two polls. Without a pause, polling would use processor time that the server needs.
-const PAUSE: Duration = Duration::from_millis(10);
+/// Shortest and longest pause between two polls. Each pause is twice the previous one. Shorter pauses would use processor
+/// time that the server needs.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(100));
 
 /// Polls the condition until it holds. Panics with `what` after [`TIMEOUT`].
 pub async fn eventually(what: impl Display, condition: impl AsyncFnMut() -> bool) {
@@ -19,8 +20,10 @@ pub async fn eventually_within(
     mut condition: impl AsyncFnMut() -> bool,
 ) {
     let holds = async {
+        let mut pause = PAUSE.0;
         while !condition().await {
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(pause).await;
+            pause = (2 * pause).min(PAUSE.1);
         }
     };
     assert!(tokio::time::timeout(limit, holds).await.is_ok(), "not within {limit:?}: {what}");
