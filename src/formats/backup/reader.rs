@@ -165,6 +165,18 @@ mod tests {
     }
 
     #[test]
+    fn every_altered_byte_and_every_missing_end_is_found() {
+        let row = r#"{"product":{"id":1,"name":"x","price":"1.0","amount":1,"version":1}}"#;
+        let file = forged(&format!("{row}\n"), 1);
+        for index in 0..file.len() {
+            let mut altered = file.clone();
+            altered[index] ^= 1;
+            assert!(verify(&altered).is_err(), "{index}");
+            assert!(verify(&file[..index]).is_err(), "{index}");
+        }
+    }
+
+    #[test]
     fn only_rows_as_they_are_written_have_a_valid_digest() {
         let row = |price: &str| {
             format!(
