@@ -6,6 +6,8 @@ use migration::{Migrator, MigratorTrait};
 
 use super::{DatabaseUrl, StoreError, postgres, sqlite};
 
+pub(super) const SELECT_MIGRATIONS: &str = "SELECT version FROM seaql_migrations";
+
 /// Findings about a database.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Inspection {
@@ -13,15 +15,23 @@ pub struct Inspection {
     pub version: String,
     pub schema: SchemaState,
     /// Reason why the server cannot write, or `None` if it can.
-    pub read_only: Option<String>,
-    /// Whether the server is a standby, which follows a primary; PostgreSQL only.
-    pub is_standby: bool,
+    pub read_only: Option<ReadOnly>,
     /// Description of damage, or `None` if none was found in a short search; SQLite only.
     pub damage: Option<String>,
     /// Time of the database's clock, and the time at which it was read; PostgreSQL only.
     pub clock: Option<(SystemTime, SystemTime)>,
     /// Number of connections that the database allows; PostgreSQL only.
     pub max_connections: Option<u32>,
+}
+
+/// Reason why a server cannot write.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadOnly {
+    /// It follows a primary; PostgreSQL only.
+    #[error("it is a standby")]
+    Standby,
+    #[error("{0}")]
+    Other(String),
 }
 
 /// State of the schema.

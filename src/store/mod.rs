@@ -30,7 +30,7 @@ mod write_state;
 pub use backup::{Backup, Restore, Rows, schema_version};
 pub use error::StoreError;
 pub use insert::{GENERATED_ID_LIMIT, Insert, Inserted, LockWait, RowConflict, StoredIds};
-pub use inspect::{InspectError, Inspection, SchemaState, inspect};
+pub use inspect::{InspectError, Inspection, ReadOnly, SchemaState, inspect};
 pub use log_read::LogRead;
 pub use migrate::{MigrateError, MigrationStatus, check_migrated, migrate_down, migrate_up, migrations};
 pub use observer::{Outcome, StatementObserver};

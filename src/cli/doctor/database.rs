@@ -60,7 +60,7 @@ pub(super) async fn check(url: &DatabaseUrl, config: &Config) -> Vec<Finding> {
 }
 
 fn inspected(url: &DatabaseUrl, inspection: &Inspection, config: &Config) -> Vec<Finding> {
-    let Inspection { version, schema, read_only, damage, clock, max_connections, is_standby: _ } = inspection;
+    let Inspection { version, schema, read_only, damage, clock, max_connections } = inspection;
     let mut findings = vec![match damage {
         Some(damage) => failed("database", format!("{url} is damaged: {damage}; restore a backup")),
         None => ok("database", format!("{url} responds ({version})")),

@@ -13,9 +13,9 @@ use crate::{config::Config, server};
 #[derive(Debug)]
 struct Finding {
     level: Level,
-    /// What was checked.
+    /// Name of the check.
     subject: &'static str,
-    /// What was seen, and what to do.
+    /// The result, and the remedy if one is needed.
     text: String,
 }
 

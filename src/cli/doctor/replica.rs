@@ -4,7 +4,7 @@ use super::{Finding, database::TIMEOUT, failed, ok, warning};
 use crate::{
     config::Config,
     server,
-    store::{self, DatabaseUrl},
+    store::{self, DatabaseUrl, ReadOnly},
 };
 
 /// Returns a finding about the replica, or `None` if none is configured. The server also works without it.
@@ -21,7 +21,9 @@ pub(super) async fn check(config: &Config) -> Option<Finding> {
         return Some(failed(subject, text));
     }
     Some(match store::inspect(&url, TIMEOUT).await {
-        Ok(inspection) if inspection.is_standby => ok(subject, format!("{url} responds, it is a standby")),
+        Ok(inspection) if inspection.read_only == Some(ReadOnly::Standby) => {
+            ok(subject, format!("{url} responds, it is a standby"))
+        }
         Ok(_) => warning(subject, format!("{url} is not a standby; check DATABASE_READ_URL")),
         Err(error) => warning(
             subject,

@@ -52,7 +52,7 @@ pub struct BackupReader<R> {
     written: Vec<u8>,
     /// Number of the current line, from 1.
     line_number: u64,
-    /// What was read ahead, because it does not belong to the rows before it.
+    /// The next part, if it was read to find the end of the rows before it.
     ahead: Option<Part>,
 }
 

@@ -7,13 +7,12 @@ use sea_orm::sqlx::{self, AssertSqlSafe, Connection as _, Executor as _, PgConne
 use super::{Servers, pooler};
 use crate::store::{
     StoreError,
-    inspect::{InspectError, Inspection, SchemaState},
+    inspect::{InspectError, Inspection, ReadOnly, SELECT_MIGRATIONS, SchemaState},
 };
 
 const SELECT: &str = "
 SELECT current_setting('server_version'),
     CASE
-        WHEN pg_is_in_recovery() THEN 'it is a standby'
         WHEN current_setting('default_transaction_read_only')::boolean THEN 'default_transaction_read_only is on'
         WHEN NOT coalesce(
             has_table_privilege(to_regclass('product')::oid, 'INSERT'),
@@ -24,8 +23,6 @@ SELECT current_setting('server_version'),
     current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer,
     to_regclass('seaql_migrations') IS NOT NULL,
     pg_is_in_recovery()";
-
-const SELECT_MIGRATIONS: &str = "SELECT version FROM seaql_migrations";
 
 pub(in crate::store) async fn inspect(servers: &Servers) -> Result<Inspection, InspectError> {
     if pooler::shares_connections(servers).await.map_err(StoreError::from)? {
@@ -43,13 +40,15 @@ async fn read(mut connection: PgConnection) -> Result<Inspection, sqlx::Error> {
         let rows = connection.fetch_all(AssertSqlSafe(SELECT_MIGRATIONS.to_owned())).await?;
         applied = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
     }
+    let is_standby: bool = row.try_get(5)?;
+    let other = row.try_get::<Option<_>, _>(1)?.map(ReadOnly::Other);
+    let read_only = if is_standby { Some(ReadOnly::Standby) } else { other };
     // The connection was only for these reads, so an error on close does not matter.
     drop(connection.close().await);
     Ok(Inspection {
         version: format!("PostgreSQL {}", row.try_get::<String, _>(0)?),
         schema: SchemaState::of(&applied),
-        read_only: row.try_get(1)?,
-        is_standby: row.try_get(5)?,
+        read_only,
         damage: None,
         clock: Some((UNIX_EPOCH + Duration::from_secs_f64(seconds.max(0.0)), read_at)),
         max_connections: u32::try_from(row.try_get::<i32, _>(3)?).ok(),

@@ -8,12 +8,11 @@ use rustix::fs::{Access, access};
 use super::startup_check;
 use crate::store::{
     StoreError,
-    inspect::{Inspection, SchemaState},
+    inspect::{Inspection, ReadOnly, SELECT_MIGRATIONS, SchemaState},
     url::SqliteFile,
 };
 
 const HAS_MIGRATIONS: &str = "SELECT 1 FROM sqlite_schema WHERE name = 'seaql_migrations'";
-const SELECT_MIGRATIONS: &str = "SELECT version FROM seaql_migrations";
 
 pub(in crate::store) fn inspect(file: &SqliteFile) -> Result<Inspection, StoreError> {
     let connection = open(&file.path)?;
@@ -28,8 +27,7 @@ pub(in crate::store) fn inspect(file: &SqliteFile) -> Result<Inspection, StoreEr
     Ok(Inspection {
         version: format!("SQLite {}", version()),
         schema: SchemaState::of(&applied),
-        read_only: access(&file.path, Access::WRITE_OK).err().map(|error| error.to_string()),
-        is_standby: false,
+        read_only: access(&file.path, Access::WRITE_OK).err().map(|error| ReadOnly::Other(error.to_string())),
         damage,
         clock: None,
         max_connections: None,
