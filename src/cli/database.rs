@@ -31,16 +31,17 @@ pub enum Schema {
     Require,
 }
 
-/// Opens the database, runs `work` on it and closes it. A signal stops `work`, which then removes its temporary files.
+/// Opens the database, runs `work` on it, closes it, and returns the result of `work`. A signal stops `work`, which then
+/// removes its temporary files.
 ///
 /// # Errors
 /// Returns a message if the database cannot be opened, its schema is not as required, or `work` fails or is stopped.
-pub async fn with_store<E: fmt::Display>(
+pub async fn with_store<T, E: fmt::Display>(
     url: DatabaseUrl,
     config: &Config,
     schema: Schema,
-    work: impl AsyncFnOnce(&Arc<dyn Store>) -> Result<(), E>,
-) -> Result<(), String> {
+    work: impl AsyncFnOnce(&Arc<dyn Store>) -> Result<T, E>,
+) -> Result<T, String> {
     let store = server::open_store(&url, config).await.map_err(|error| error.to_string())?;
     let checked = match schema {
         Schema::Migrate => store::migrate_up(&*store, config.database_wait).await,

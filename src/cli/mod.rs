@@ -1,6 +1,6 @@
 //! The command line: parses it and runs the chosen command.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{error::Error, process::ExitCode, sync::Arc};
 
 use clap::{CommandFactory, FromArgMatches, error::ErrorKind};
 
@@ -43,7 +43,7 @@ pub fn run() -> ExitCode {
     let (error, code) = match config::with_files(Cli::command()) {
         Ok((cli, files)) => match run_command(cli, &files) {
             Ok(()) => return ExitCode::SUCCESS,
-            Err(error) => (error, ExitCode::FAILURE),
+            Err(error) => (error.to_string(), ExitCode::FAILURE),
         },
         // As clap exits if a flag or a variable is invalid.
         Err(error) => (error, ExitCode::from(2)),
@@ -52,9 +52,9 @@ pub fn run() -> ExitCode {
     code
 }
 
-fn run_command(cli: clap::Command, files: &FileSources) -> Result<(), String> {
+fn run_command(cli: clap::Command, files: &FileSources) -> Result<(), Box<dyn Error>> {
     let matches = cli.get_matches();
-    let Cli { command, demo, config } = Cli::from_arg_matches(&matches).map_err(|error| error.to_string())?;
+    let Cli { command, demo, config } = Cli::from_arg_matches(&matches)?;
     if demo && !matches!(command, None | Some(Command::Serve)) {
         Cli::command()
             .error(ErrorKind::ArgumentConflict, "--demo runs the server: leave the command out")
@@ -70,12 +70,12 @@ fn run_command(cli: clap::Command, files: &FileSources) -> Result<(), String> {
         }
         Command::Man => {
             let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(|error| error.to_string())?;
+            clap_mangen::Man::new(Cli::command()).render(&mut page)?;
             print(&String::from_utf8_lossy(&page))?;
         }
         Command::Schema => print(&graphql::sdl())?,
         Command::Openapi => {
-            let document = server::document().to_pretty_json().map_err(|error| error.to_string())?;
+            let document = server::document().to_pretty_json()?;
             print(&format!("{document}\n"))?;
         }
         Command::Healthcheck => healthcheck::run(config.listen)?,
@@ -84,7 +84,7 @@ fn run_command(cli: clap::Command, files: &FileSources) -> Result<(), String> {
             block_on(doctor::run(&config, &unknown))??;
         }
         Command::Serve => {
-            let traces = telemetry::otlp_tracer_provider().map_err(|error| error.to_string())?;
+            let traces = telemetry::otlp_tracer_provider()?;
             let _log = logging::start(&config, traces.as_ref())?;
             let unknown = config::unknown_variables(&Cli::command());
             if !unknown.is_empty() {
@@ -101,56 +101,54 @@ fn run_command(cli: clap::Command, files: &FileSources) -> Result<(), String> {
         Command::Migrate { command } => {
             let _log = logging::start(&config, None)?;
             let migrate = migrate(config, command.unwrap_or(MigrateCommand::Up));
-            print(&block_on(migrate)?.map_err(|error| error.to_string())?)?;
+            print(&block_on(migrate)??)?;
         }
         Command::Import { source, merge } => {
             let _log = logging::start(&config, None)?;
             let on_conflict = if merge { OnConflict::Replace } else { OnConflict::Reject };
-            let url = server::database_url(&config).map_err(|error| error.to_string())?.of_existing();
-            let source = import_export::Source::open(source).map_err(|error| error.to_string())?;
+            let url = server::database_url(&config)?.of_existing();
+            let source = import_export::Source::open(source)?;
             block_on(with_store(url, &config, Schema::Require, async |store| {
                 import_export::import(&catalog(store, &config), source, on_conflict).await
             }))??;
         }
         Command::Export { target } => {
             let _log = logging::start(&config, None)?;
-            let url = server::database_url(&config).map_err(|error| error.to_string())?.of_existing();
-            import_export::check_target(&target, &url).map_err(|error| error.to_string())?;
+            let url = server::database_url(&config)?.of_existing();
+            import_export::check_target(&target, &url)?;
             block_on(with_store(url, &config, Schema::Require, async |store| {
                 import_export::export(&catalog(store, &config), &target).await
             }))??;
         }
         Command::Token { command } => {
             let _log = logging::start(&config, None)?;
-            let url = server::database_url(&config).map_err(|error| error.to_string())?;
+            let url = server::database_url(&config)?;
             // The first token may be created before the first start of the server.
             let creates = matches!(command, TokenCommand::Create { .. });
             let url = if creates { url } else { url.of_existing() };
-            block_on(with_store(url, &config, Schema::Migrate, async |store| {
-                print(&token::run(&**store, command).await.map_err(|error| error.to_string())?)
+            let text = block_on(with_store(url, &config, Schema::Migrate, async |store| {
+                token::run(&**store, command).await
             }))??;
+            print(&text)?;
         }
         Command::Backup { file } => {
             let _log = logging::start(&config, None)?;
-            let url = server::database_url(&config).map_err(|error| error.to_string())?.of_existing();
-            block_on(with_store(url, &config, Schema::Require, async |store| {
-                let digest = backup(&**store, &file).await.map_err(|error| error.to_string())?;
-                // Standard output may be the backup.
-                if file.as_os_str() == "-" {
-                    eprint!("{digest}");
-                    return Ok(());
-                }
-                print(&digest)
+            let url = server::database_url(&config)?.of_existing();
+            let digest = block_on(with_store(url, &config, Schema::Require, async |store| {
+                backup(&**store, &file).await
             }))??;
+            // Standard output may be the backup.
+            if file.as_os_str() == "-" { eprint!("{digest}") } else { print(&digest)? }
         }
         Command::Restore { file } => {
             let _log = logging::start(&config, None)?;
-            let url = server::database_url(&config).map_err(|error| error.to_string())?;
+            let url = server::database_url(&config)?;
             // The backup is verified before a database is created.
-            let source = backup::Source::open(file).map_err(|error| error.to_string())?;
-            block_on(with_store(url, &config, Schema::Migrate, async |store| {
-                print(&restore(&**store, source).await.map_err(|error| error.to_string())?)
+            let source = backup::Source::open(file)?;
+            let digest = block_on(with_store(url, &config, Schema::Migrate, async |store| {
+                restore(&**store, source).await
             }))??;
+            print(&digest)?;
         }
     }
     Ok(())

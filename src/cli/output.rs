@@ -1,4 +1,4 @@
-//! What a command writes: files, which have a temporary name until they are complete, and text on standard output.
+//! Output of commands: files, which have a temporary name until they are complete, and text on standard output.
 
 use std::{
     fs::{File, OpenOptions, Permissions},
