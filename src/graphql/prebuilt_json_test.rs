@@ -6,13 +6,14 @@ use std::{
 };
 
 use async_graphql::{
-    Context, EmptyMutation, EmptySubscription, Object, Request, Schema, Value, parser::parse_query,
+    Context, EmptyMutation, EmptySubscription, Object, Request, Schema, ValidationMode, Value, Variables,
+    parser::parse_query,
 };
 use futures_util::FutureExt;
 use proptest::{prelude::*, sample::select};
 
 use super::{
-    execution::field_order::FieldOrder,
+    execution::{field_order::FieldOrder, inputs::variables, selected_fields},
     prebuilt_json::{HasMergedFields, to_json},
     schema::{connection::ProductConnection, product::Product},
 };
@@ -37,8 +38,11 @@ impl Root {
     }
 }
 
-static SCHEMA: LazyLock<Schema<Root, EmptyMutation, EmptySubscription>> =
-    LazyLock::new(|| Schema::new(Root, EmptyMutation, EmptySubscription));
+/// The schema of the tests. It accepts rewritten documents, in which variables may be unused.
+static SCHEMA: LazyLock<Schema<Root, EmptyMutation, EmptySubscription>> = LazyLock::new(|| {
+    let schema = Schema::build(Root, EmptyMutation, EmptySubscription);
+    schema.validation_mode(ValidationMode::Fast).finish()
+});
 
 /// Executes a request and returns the response's data. No field waits, so one poll completes the execution.
 fn data(request: Request, page: &Arc<Page>) -> Value {
@@ -110,11 +114,7 @@ fn documents() -> impl Strategy<Value = String> {
     root.prop_map(|root| {
         let mut writer = Writer::default();
         let root = writer.selection("Root", &root);
-        format!(
-            "query($yes: Boolean = true, $no: Boolean = false) {{
-                ... @include(if: $yes) @skip(if: $no) {{ used: __typename }} {root} }} {}",
-            writer.fragments
-        )
+        format!("query($yes: Boolean = true, $no: Boolean = false) {{ {root} }} {}", writer.fragments)
     })
 }
 
@@ -171,11 +171,17 @@ fn products() -> impl Strategy<Value = domain::Product> {
     })
 }
 
-/// Executes a document and returns the response's data as JSON. `resolved` disables prebuilt JSON.
+/// Executes a document as the server does, and returns the response's data as JSON. `resolved` disables
+/// prebuilt JSON.
 fn execute(page: &Arc<Page>, document: &str, resolved: bool) -> String {
-    let parsed = parse_query(document).unwrap();
-    let order = FieldOrder::new(&parsed, &parsed.operations.iter().next().unwrap().1.node);
-    let mut request = Request::new(document);
+    let mut parsed = parse_query(document).unwrap();
+    let operation = &parsed.operations.iter().next().unwrap().1.node;
+    let order = FieldOrder::new(&parsed, operation);
+    let mut variables = Variables::default();
+    variables::add_defaults(&mut variables, operation);
+    selected_fields::rewrite(&mut parsed, None, &variables);
+    let mut request = Request::new("").variables(variables);
+    request.set_parsed_query(parsed);
     if resolved || order.has_merged_fields {
         request = request.data(HasMergedFields);
     }
