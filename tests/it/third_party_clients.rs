@@ -8,11 +8,7 @@ use crate::{
     harness::{Server, Setup, Store, run_script, start_script},
 };
 
-on_both_stores!(
-    graphql_over_http_audits_pass,
-    third_party_clients_receive_every_change,
-    the_console_works_in_a_browser,
-);
+on_both_stores!(graphql_over_http_audits_pass, third_party_clients_receive_every_change);
 
 async fn graphql_over_http_audits_pass(store: Store) {
     let server = Server::start(store).await;
@@ -42,8 +38,9 @@ async fn third_party_clients_receive_every_change(store: Store) {
     assert_eq!(summary.matches(r#""ok":true,"changes":1000,"#).count(), 3, "{summary}");
 }
 
-async fn the_console_works_in_a_browser(store: Store) {
-    let server = Server::start(store).await;
+#[tokio::test(flavor = "multi_thread")]
+async fn the_console_works_in_a_browser() {
+    let server = Server::start(Store::Sqlite).await;
     run_script("console.mjs", &[&server.url("")]).await;
 }
 
